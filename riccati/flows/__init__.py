@@ -1,0 +1,9 @@
+"""The deterministic limits of online SGD, one file each."""
+
+from .base import Flow as Flow
+from .decoupled import Decoupled as Decoupled
+from .quadratic import Quadratic as Quadratic
+from .riccati import PhantomEmergence as PhantomEmergence
+from .riccati import Riccati as Riccati
+
+FLOWS: dict[str, type[Flow]] = {flow.__name__: flow for flow in (Riccati, Quadratic, Decoupled)}
