@@ -18,8 +18,11 @@ if TYPE_CHECKING:
     from ._errors import ArgumentError as ArgumentError
     from .comparison import Comparison as Comparison
     from .comparison import compare as compare
+    from .flows import Correlation as Correlation
+    from .flows import Coupled as Coupled
     from .flows import Decoupled as Decoupled
     from .flows import Flow as Flow
+    from .flows import IncompleteTrajectory as IncompleteTrajectory
     from .flows import PhantomEmergence as PhantomEmergence
     from .flows import Quadratic as Quadratic
     from .flows import Riccati as Riccati
@@ -36,8 +39,11 @@ if TYPE_CHECKING:
 _HOME = {
     "ArgumentError": "_errors",
     "Comparison": "comparison",
+    "Correlation": "flows",
+    "Coupled": "flows",
     "Decoupled": "flows",
     "Flow": "flows",
+    "IncompleteTrajectory": "flows",
     "Link": "hermite",
     "PhantomEmergence": "flows",
     "Quadratic": "flows",

@@ -35,8 +35,9 @@ def _root(q: Array) -> Array:
 
 
 def _arcsin(q: Array) -> Array:
-    """Arc sine of an overlap that rounding may have carried past ±1."""
-    return jnp.arcsin(jnp.clip(q, -1.0, 1.0))
+    """Arc sine of an overlap that rounding may have carried past ±1, where its derivative counts as 0."""
+    inside = jnp.abs(q) < 1
+    return jnp.where(inside, jnp.arcsin(jnp.where(inside, q, 0.0)), jnp.sign(q) * (pi / 2))
 
 
 def _even_tail(scale: float) -> np.ndarray:

@@ -7,7 +7,7 @@ from typing import Any
 
 def restored(kind: type, **fields: Any) -> Any:
     """A `kind` with these fields, past the constructor that would check or derive them anew."""
-    module = object.__new__(kind)
+    module: Any = object.__new__(kind)
     for name, value in fields.items():
         object.__setattr__(module, name, value)
     return module

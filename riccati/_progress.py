@@ -13,8 +13,8 @@ _bars: list[tqdm] = []
 
 @contextmanager
 def progress(total: int | None, label: str, unit: str = "it") -> Iterator[tqdm]:
-    """A bar on stderr that appears after two seconds and leaves nothing behind."""
-    with tqdm(total=total, desc=label, unit=unit, delay=_DELAY, leave=False) as bar:
+    """A bar that appears after two seconds and leaves nothing behind; none where stderr is not a terminal."""
+    with tqdm(total=total, desc=label, unit=unit, delay=_DELAY, leave=False, disable=None) as bar:
         _bars.append(bar)
         try:
             yield bar

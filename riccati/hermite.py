@@ -158,6 +158,12 @@ class Link(eqx.Module):
             return self.degree * self.coefficients[self.degree] ** 2 * q ** (self.degree - 1)
         return jnp.polyval(jnp.polyder(self.coefficients[::-1] ** 2), q)
 
+    def dual_pair(self, q: ArrayLike) -> tuple[Array, Array]:
+        """g(q) and g'(q), with one power for both where the link is pure."""
+        q = jnp.asarray(q)
+        slope = self.dual_derivative(q)
+        return (q * slope / self.degree if self.degree is not None else self.dual(q)), slope
+
     def __repr__(self) -> str:
         return f"Link({self.label}, information exponent {self.information_exponent})"
 

@@ -147,7 +147,7 @@ class Start(eqx.Module):
         m = directions @ Theta.T
         residual = directions - m @ Theta
         residual -= (residual @ Theta.T) @ Theta  # once more: the first projection leaves rounding of size |m|
-        factor = np.linalg.qr(residual.T, mode="r").T  # type: ignore[union-attr]
+        factor = np.linalg.qr(residual.T, mode="r").T  # type: ignore[attr-defined]
         return cls._from_factor(jnp.asarray(m), jnp.asarray(factor), norms, W.shape[1])
 
     @staticmethod

@@ -7,7 +7,7 @@ positive before emergence, negative after. For h_k (c_k = c) partial fractions g
     k even:  k c² y = Σ_{j=2,4,…,k-2} 1/(j v^j) - log v + ½ log(1 - v²)   at m, less the same at √½
     k odd:   k c² y = Σ_{j=1,3,…,k-2} 1/(j v^j) - artanh v,
 
-and leading order 1/(k(k-2) c² m^(k-2)). Other links by quadrature. Derived in derivations/decoupling.py.
+and leading order 1/(k(k-2) c² m^(k-2)). Other links by quadrature. Derived in derivations/decoupled.py.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _HALF = np.sqrt(0.5)
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(20)
 
 
-def collapsed_time(link: Link, overlap: ArrayLike) -> Float[Array, "..."]:
+def collapsed_time(link: Link, overlap: ArrayLike) -> Float[Array, ...]:
     """y*(m) for m in (0, 1), k ≥ 2; differentiable in m, and in the coefficients of the link."""
     m = jnp.asarray(overlap, float)
     if link.degree is not None:
@@ -33,13 +33,13 @@ def collapsed_time(link: Link, overlap: ArrayLike) -> Float[Array, "..."]:
     return _by_quadrature(link, m)
 
 
-def leading_collapsed_time(link: Link, overlap: ArrayLike) -> Float[Array, "..."]:
+def leading_collapsed_time(link: Link, overlap: ArrayLike) -> Float[Array, ...]:
     """1/(k(k-2) c_k² m^(k-2)), k > 2: what y*(m) tends to for small m."""
     k = link.information_exponent
     return 1 / (k * (k - 2) * link.coefficients[k] ** 2 * jnp.asarray(overlap, float) ** (k - 2))
 
 
-def _antiderivative(k: int, v: Float[Array, "..."]) -> Float[Array, "..."]:
+def _antiderivative(k: int, v: Float[Array, ...]) -> Float[Array, ...]:
     """-∫ dv/(v^(k-1)(1 - v²))."""
     powers = sum((1 / (j * v**j) for j in range(2 - k % 2, k - 1, 2)), start=jnp.zeros_like(v))
     if k % 2:
@@ -47,7 +47,7 @@ def _antiderivative(k: int, v: Float[Array, "..."]) -> Float[Array, "..."]:
     return powers - jnp.log(v) + 0.5 * jnp.log1p(-(v**2))
 
 
-def _by_quadrature(link: Link, m: Float[Array, "..."]) -> Float[Array, "..."]:
+def _by_quadrature(link: Link, m: Float[Array, ...]) -> Float[Array, ...]:
     """∫_m^√½ in λ = log(v/√(1 - v²)): dy = v/g' dλ, whose exponential part is taken out.
 
     v/g' ~ v^(2-k)/(k c_k²); the rest is smooth, in panels of at most unit length. Panels are counted from the widest

@@ -36,7 +36,8 @@ def integrate(
     rtol, atol = jnp.asarray(rtol, float), jnp.asarray(atol, float)
     solution, result = _integrate(velocity, state, args, times, rtol, atol)
     if not is_traced(result) and result != diffrax.RESULTS.successful:
-        warnings.warn(f"The integration stopped early: {diffrax.RESULTS[result]}", RuntimeWarning, stacklevel=5)
+        messages: Any = diffrax.RESULTS  # an enumeration that maps each result to its message
+        warnings.warn(f"The integration stopped early: {messages[result]}", RuntimeWarning, stacklevel=5)
     return solution
 
 
@@ -58,7 +59,9 @@ def _integrate(velocity: Callable, state: Any, args: Any, times: Array, rtol: Ar
     return solution.ys, solution.result
 
 
-def crossing_times(times: Float[Array, " T"], alignment: Float[Array, "T M"] | None, level: float) -> Float[Array, " M"]:
+def crossing_times(
+    times: Float[Array, " T"], alignment: Float[Array, "T M"] | None, level: float
+) -> Float[Array, " M"]:
     """First crossings of `level`, by monotone interpolation of the log-odds between output times.
 
     Log-odds of an emerging direction are nearly straight in time. The error is that of the output spacing.

@@ -2,10 +2,10 @@
 
     OMP_NUM_THREADS=1 taskset -c 0 python tests/benchmarks/flow_k2.py [--large]
 
-One thread. Integrators solve dG/dτ = AG + GA - 2GAG to the same horizon, past the emergence of direction
-min(N, M), at rtol 1e-12, which comes closest to the accuracy of the exact flow; where that takes too long they are timed on a part of the horizon and extrapolated by time,
-which the table says. The error of each against the exact diag G is given beside its time. `--large` adds M = 10⁶
-with its peak memory.
+One thread. Integrators solve dG/dτ = AG + GA - 2GAG to the same horizon, past the emergence of direction min(N, M),
+at rtol 1e-12, which comes closest to the accuracy of the exact flow; where that takes too long they are timed on a
+part of the horizon and extrapolated by time, which the table says. The error of each against the exact diag G is given
+beside its time. `--large` runs M = 10⁶ instead, with its peak memory.
 """
 
 from __future__ import annotations
@@ -102,7 +102,8 @@ def main() -> None:
     if parser.parse_args().large:
         return large()
     print(
-        f"{'M':>5} {'N':>4} {'exact s':>8} {'products':>8} {'ratio':>6}   integrator: seconds (part timed), times slower, error"
+        f"{'M':>5} {'N':>4} {'exact s':>8} {'products':>8} {'ratio':>6}   "
+        "integrator: seconds (part timed), times slower, error"
     )
     for width, neurons in ((64, 16), (128, 32), (256, 64), (1024, 64), (2048, 256)):
         teacher, start, tau = problem(width, neurons)

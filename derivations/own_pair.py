@@ -1,0 +1,123 @@
+"""k > 2: the second-order terms of one SGD step on a neuron, and their mean while its own pair is what is left.
+
+A sample moves w = √s u by η √s e(2σ u + σ' x_⊥), e = f* - f, σ = σ(<u,x>). To second order in η, with ξ = <x_⊥,θ>,
+
+    s -> s + 4ηs eσ + η²s e²(4σ² + σ'²|x_⊥|²),      m -> m + ηeσ'ξ - ½η² e²σ'(4σξ + σ'|x_⊥|² m)
+
+and |x_⊥|² ≈ d is what grows: with γ = ηd/B, dm/dt has -(γ/2) m E e²σ'² and ds/dt has +γ s E e²σ'². When the rest of
+the residual is learned, e = a h_k(ν) - s h_k(z), z and ν of correlation m, and
+
+    E[(s h_k(z) - a h_k(ν))² h_k'(z)²]
+
+is a polynomial in m, of degree 2 in (s, a); for k = 1: s² - 2sam + a².
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import sympy as sp
+
+from ._common import Checked, Derivation, NotProved, agree, equation, prove_zero
+from .hermite import mean, polynomial, w, z
+
+m, s, a, r = sp.symbols("m s a r", real=True)
+eta, e, sigma, slope, xi, square = sp.symbols(r"eta e sigma {\sigma'} xi rho", real=True)
+DEGREES = range(1, 7)
+_STEP = 1e-3
+
+
+def step() -> tuple[sp.Expr, sp.Expr]:
+    """New squared norm and overlap after one step from w = √s u; the norm of w cancels from the overlap."""
+    along, across = 1 + 2 * eta * e * sigma, eta * e * slope
+    length = along**2 + across**2 * square
+    return s * length, (along * m + across * xi) / sp.sqrt(length)
+
+
+def second_order(expression: sp.Expr) -> sp.Expr:
+    """The Taylor polynomial to η²."""
+    terms = [sp.simplify(sp.diff(expression, eta, n).subs(eta, 0)) * eta**n / sp.factorial(n) for n in range(3)]
+    return sp.expand(sp.Add(*terms))
+
+
+def pair_mean(degree: int) -> sp.Expr:
+    """E[(s h_k(z) - a h_k(ν))² h_k'(z)²], ν = m z + r w, r² = 1 - m²."""
+    h = polynomial(degree)
+    residual = s * h - a * h.subs(z, m * z + r * w)
+    average = mean(sp.expand(residual**2 * sp.diff(h, z) ** 2), z, w)
+    in_m = sp.expand(sp.expand(average).subs({r**n: (1 - m**2) ** (n // 2) for n in range(2, 2 * degree + 1, 2)}))
+    if in_m.has(r):
+        raise NotProved("odd powers of r are left")
+    return sp.collect(in_m, [s**2, s * a, a**2])
+
+
+def derive() -> Derivation:
+    """The step to second order, its part that grows with d, and the pair's means."""
+    length, overlap = (second_order(x) for x in step())
+    in_s, in_m = (sp.expand(x.coeff(eta, 2)).coeff(square, 1) for x in (length, overlap))
+    prove_zero(in_m + m * e**2 * slope**2 / 2, "the part of m that grows with d")
+    prove_zero(in_s - s * e**2 * slope**2, "the part of s that grows with d")
+    means = {degree: pair_mean(degree) for degree in DEGREES}
+    for degree, average in means.items():
+        # at m = 1 the neuron is its teacher: e = (a - s) h_k
+        h = polynomial(degree)
+        prove_zero(average.subs(m, 1) - (s - a) ** 2 * mean(h**2 * sp.diff(h, z) ** 2, z), f"m = 1, k = {degree}")
+        # at m = 0 teacher and neuron are independent: E h_k² = 1, E h_k'² = k
+        prove_zero(average.subs({m: 0, s: 0}) - degree * a**2, f"m = 0, k = {degree}")
+    return Derivation(
+        title="A neuron's own pair at finite step size",
+        statement=r"One step's second-order terms, $-\frac\gamma2 m\,E\,e^2\sigma'^2$ and $\gamma "
+        r"s\,E\,e^2\sigma'^2$, and $E\,e^2\sigma'^2$ for $e = a h_k(\nu) - s h_k(z)$.",
+        steps=(
+            (r"$|w|^2$ after the step, $\rho = |x_\perp|^2$.", length),
+            (r"The overlap after the step.", overlap),
+            (r"The part of $s$'s second order that grows with $d$, per $\rho$,", in_s),
+            (r"and that of $m$'s.", in_m),
+        ),
+        result={
+            "s": equation("s_1", length),
+            "m": equation("m_1", overlap),
+        }
+        | {f"k = {degree}": equation(rf"E\,e^2\sigma'^2[k={degree}]", means[degree]) for degree in DEGREES},
+        proved="one step to second order and its growth in d; E e²σ'² of the own pair as a polynomial in m, k = 1 … 6",
+    )  # fmt: skip
+
+
+def check(derivation: Derivation | None = None) -> Checked:
+    """The means against quadrature over riccati's polynomials, the step against one taken in R³."""
+    from scipy.special import roots_hermitenorm
+
+    import riccati as rc
+
+    d = derivation or derive()
+    nodes, weights = roots_hermitenorm(20)
+    weights = weights / weights.sum()
+    at = {m: 0.6, s: 0.5, a: 0.8}
+    partner = at[m] * nodes[:, None] + np.sqrt(1 - at[m] ** 2) * nodes
+    worst = []
+    for degree in DEGREES:
+        link = rc.Link.hermite(degree)
+        residual = at[s] * np.asarray(link(nodes))[:, None] - at[a] * np.asarray(link(partner))
+        computed = weights * np.asarray(link.derivative(nodes)) ** 2 @ residual**2 @ weights
+        worst.append(agree(float(d[f"k = {degree}"].subs(at)), computed, f"k = {degree}", 1e-11))
+
+    link, x = rc.Link.hermite(3), np.array([0.7, -0.4, 1.2])
+    u, theta = np.array([1.0, 0.0, 0.0]), np.array([0.6, 0.8, 0.0])
+    value, gradient, off = float(link(x[0])), float(link.derivative(x[0])), x - x[0] * u
+
+    def moved(rate: float) -> np.ndarray:
+        weight = np.sqrt(0.5) * (u + rate * 1.1 * (2 * value * u + gradient * off))
+        return np.array([weight @ weight, weight @ theta / np.linalg.norm(weight)])
+
+    values = at | {e: 1.1, sigma: value, slope: gradient, xi: off @ theta, square: off @ off}
+    for n, name in enumerate("sm"):
+        here = sp.Poly(d[name].subs(values), eta)
+        ahead, now, behind = (moved(rate)[n] for rate in (_STEP, 0.0, -_STEP))
+        agree(float(here.coeff_monomial(1)), now, name)
+        agree(float(here.coeff_monomial(eta)), (ahead - behind) / (2 * _STEP), f"{name}, first order", 1e-3)
+        agree(
+            float(here.coeff_monomial(eta**2)),
+            (ahead - 2 * now + behind) / (2 * _STEP**2),
+            f"{name}, second order",
+            1e-3,
+        )
+    return Checked(d.proved, "Link.hermite under quadrature; a step taken in R³ by differences", max(worst))

@@ -1,0 +1,125 @@
+"""Every derivation holds, and its check notices when a coefficient of a derived formula is changed."""
+
+import os
+import subprocess
+import sys
+from functools import cache
+
+import pytest
+import sympy as sp
+
+from derivations import NAMES, verify
+from derivations._common import Disagreement, NotProved, agree, prove_zero
+from derivations._verify import load
+
+CHANGE = sp.Rational(51, 50)
+
+
+@cache
+def derived(name):
+    return load(name).derive()
+
+
+def changed(expression):
+    """The expression with one coefficient changed, for each of its terms and of the sums among its factors."""
+    if expression.is_Add:
+        terms = expression.args
+        return [sp.Add(*terms[:n], CHANGE * t, *terms[n + 1 :]) for n, t in enumerate(terms)]
+    inside = []
+    if expression.is_Mul:
+        parts = expression.args
+        sums = [n for n, part in enumerate(parts) if part.is_Add]
+        inside = [sp.Mul(*parts[:n], new, *parts[n + 1 :]) for n in sums for new in changed(parts[n])]
+    return [CHANGE * expression, *inside]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_derivation_holds_and_a_changed_coefficient_is_noticed(name):
+    derivation, module = derived(name), load(name)
+    assert derivation.steps
+    proved, compared, deviation = module.check(derivation)
+    assert proved
+    assert compared
+    assert deviation < (1e-3 if name == "scaling" else 1e-11)  # scaling laws are limits
+    unnoticed = []
+    for result, shown in derivation.result.items():
+        for n, wrong in enumerate(changed(shown.rhs)):
+            try:
+                module.check(derivation.with_result(result, wrong))
+            except Disagreement:
+                continue
+            unnoticed.append(f"{result}, change {n}: {wrong}")
+    assert not unnoticed
+
+
+def test_derivations_do_not_look_at_the_code_and_make_a_document():
+    program = (
+        "import sys; from derivations._latex import document; from derivations._verify import NAMES, load\n"
+        "print(document({name: load(name).derive() for name in NAMES}))\n"
+        "assert not {'jax', 'riccati'} & set(sys.modules), sorted(sys.modules)"
+    )
+    text = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout
+    assert text.isascii()
+    depth = 0
+    for n, char in enumerate(text):
+        if char in "{}" and text[n - 1] != "\\":
+            depth += 1 if char == "{" else -1
+        assert depth >= 0
+    assert depth == 0
+    for environment in ("document", "enumerate", "aligned", "matrix"):
+        assert text.count(rf"\begin{{{environment}}}") == text.count(rf"\end{{{environment}}}")
+    assert text.count(r"\section{") == len(NAMES)
+    assert text.replace(r"\$", "").count("$") % 2 == 0
+
+
+def test_an_identity_that_does_not_hold_is_refused():
+    x = sp.symbols("x")
+    prove_zero((x + 1) ** 2 - x**2 - 2 * x - 1, "square")
+    with pytest.raises(NotProved, match="square"):
+        prove_zero((x + 1) ** 2 - x**2 - 2 * x, "square")
+    with pytest.raises(NotProved, match="matrix"):
+        prove_zero(sp.Matrix([0, x]), "matrix")
+
+
+def test_agreement_is_relative_and_refuses_nan():
+    assert agree([1e9], [1e9 + 1e-6], "large") < 1e-12
+    with pytest.raises(Disagreement, match="shapes"):
+        agree([1.0, 2.0], [1.0], "lengths")
+    with pytest.raises(Disagreement, match="differ"):
+        agree([float("nan")], [1.0], "not a number")
+
+
+def test_verify_says_a_line_each_and_writes_latex(tmp_path):
+    lines = []
+    assert verify(["hermite"], latex=tmp_path / "one.tex", echo=lines.append)
+    assert lines[0].startswith("hermite")
+    assert "largest deviation" in lines[0]
+    assert lines[-1] == "1 of 1 hold"
+    assert (tmp_path / "one.tex").read_text().startswith(r"\documentclass")
+
+
+def test_verify_reports_failure(monkeypatch):
+    module = load("hermite")
+    wrong = derived("hermite").with_result("derivative", sp.S.Zero)
+    monkeypatch.setattr(module, "derive", lambda: wrong)
+    lines = []
+    assert not verify(["hermite"], echo=lines.append)
+    assert "FAILED: derivative" in lines[0]
+    assert lines[-1] == "0 of 1 hold, not hermite"
+
+
+def test_unknown_names_are_refused():
+    with pytest.raises(ValueError, match="No derivation is called nothing"):
+        verify(["nothing"])
+
+
+def test_command_line():
+    def run(*arguments):
+        command = [sys.executable, "-m", "derivations", *arguments]
+        return subprocess.run(command, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+
+    good, bad = run("hermite"), run("nothing")
+    assert good.returncode == 0, good.stderr
+    assert "1 of 1 hold" in good.stdout
+    assert bad.returncode == 2
+    assert "No derivation is called nothing" in bad.stderr

@@ -1,0 +1,211 @@
+"""The decoupled flow: master curve, exact inverse and plain integration agree; starts, links and derivatives."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy.integrate import quad, solve_ivp
+from systems import problem
+
+import riccati as rc
+from riccati.flows.collapsed_time import collapsed_time, leading_collapsed_time
+from riccati.flows.decoupled import assigned
+from riccati.flows.integrate import integrate
+from riccati.flows.master_curve import evaluate, growth_integral, master_curve, overlap_of, position_of
+
+EXPONENTS = [3, 4, 5, 6, 8]
+OVERLAPS = [0.3, 0.05, 1e-3, 1e-5, 1e-8]
+
+
+@pytest.mark.parametrize("k", EXPONENTS)
+def test_emergence_time_three_ways(k):
+    """Master curve, closed form, and a tight diffrax solve of dm/dy = k m^(k-1)(1 - m²), to 1e-8."""
+    link = rc.Link.hermite(k)
+    curve = master_curve(link, 1e60)
+    for m0 in OVERLAPS:
+        closed = float(collapsed_time(link, m0))
+        position = float(evaluate(link, curve, jnp.asarray(closed))[0])
+        # the curve at the closed form's time is the overlap we began with: in time, to 1e-8 of T
+        slope = k * m0 ** (k - 2)
+        assert abs(position - float(position_of(jnp.asarray(m0)))) / slope < 1e-8 * closed
+        plain = _time_by_diffrax(k, m0)
+        np.testing.assert_allclose(plain, closed, rtol=1e-8)
+
+
+def _time_by_diffrax(k, m0):
+    """y at m² = ½ from dy/dm inverted: diffrax on (log m, y/y_0) with steps that follow m."""
+    scale = float(m0) ** (2 - k)
+    span = np.log(np.sqrt(0.5) / m0)
+    out = integrate(_inverse_velocity, jnp.zeros(1), (float(k), jnp.asarray(m0)), jnp.array([span]), 1e-12, 1e-14)
+    return float(out[0, 0]) * scale
+
+
+def _inverse_velocity(log_ratio, state, args):
+    """d(y/m_0^(2-k)) / d log m = (m/m_0)^(2-k)/(k(1 - m²)): the plain equation with m as the clock."""
+    k, m0 = args
+    m = m0 * jnp.exp(log_ratio)
+    return jnp.exp((2 - k) * log_ratio)[None] / (k * (1 - m**2))
+
+
+@pytest.mark.parametrize("k", EXPONENTS)
+def test_closed_form_is_the_integral(k):
+    link = rc.Link.hermite(k)
+    for m0 in (0.05, 0.3, 0.9):
+        expected = quad(lambda v: 1 / (k * v ** (k - 1) * (1 - v**2)), m0, np.sqrt(0.5), epsabs=0, epsrel=1e-12)[0]
+        np.testing.assert_allclose(collapsed_time(link, m0), expected, rtol=1e-10)
+    small = 1e-4
+    np.testing.assert_allclose(leading_collapsed_time(link, small), collapsed_time(link, small), rtol=1e-3)
+
+
+def test_mixed_links_are_integrated_numerically():
+    link = rc.Link.from_coefficients([0, 0, 0, 0.8, 0.5, 0.2])
+    for m0 in (1e-4, 0.01, 0.4):
+        expected = quad(
+            lambda x: float(overlap_of(jnp.asarray(x)) / link.dual_derivative(overlap_of(jnp.asarray(x)))),
+            float(position_of(jnp.asarray(m0))), 0, epsabs=0, epsrel=1e-11, limit=500,
+        )[0]  # fmt: skip
+        np.testing.assert_allclose(collapsed_time(link, m0), expected, rtol=1e-9)
+    expected = quad(lambda v: float(link.dual(v) / (link.dual_derivative(v) * (1 - v**2))), 0, 0.8, epsrel=1e-12)[0]
+    np.testing.assert_allclose(growth_integral(link, position_of(jnp.asarray(0.8))), expected, rtol=1e-10)
+
+
+@pytest.mark.parametrize(
+    "coefficients", [[0, 0, 0, 1], [0, 0, 0, 0, 1], [0, 0, 0, 0, 0, 0, 0.7], [0, 0, 0, 0.6, 0, 0.8]]
+)
+def test_overlaps_radii_and_risk_against_an_integration(coefficients):
+    link = rc.Link.from_coefficients(coefficients)
+    teacher = rc.Teacher.power_law(3, 0.8, link)
+    start = rc.Start.random(teacher, 5, 30, norm=0.2, seed=3)
+    m0, s0 = (np.asarray(x) for x in assigned(teacher, start))
+    T = np.asarray(rc.Decoupled().emergence_times_of(teacher, start))
+    last = 2 * T[np.isfinite(T)].max()
+    times = np.r_[0, np.geomspace(0.01, last, 25)]
+    seen = rc.solve(rc.Decoupled(), teacher, start, times)
+    risk = np.zeros(len(times))
+    top = float(link.dual(1.0))
+    for p, a in enumerate(np.asarray(teacher.a)):
+
+        def velocity(_, y, a=a):
+            m, s = y
+            slope = float(link.dual_derivative(m))
+            return [a * slope * (1 - m**2), 4 * s * (a * float(link.dual(m)) - top * s)]
+
+        y = solve_ivp(velocity, (0, last), [m0[p], s0[p]], "DOP853", times, rtol=1e-11, atol=1e-15).y
+        np.testing.assert_allclose(seen.alignment[:, p], y[0] ** 2, rtol=1e-7)
+        np.testing.assert_allclose(seen.radius[:, p], y[1], rtol=1e-7)
+        risk += a**2 * top - 2 * a * y[1] * np.asarray(link.dual(y[0])) + y[1] ** 2 * top
+    np.testing.assert_allclose(seen.risk, risk / top, rtol=1e-7, atol=1e-12)
+
+
+def test_risk_decays_exponentially_long_after_learning_and_keeps_its_digits():
+    teacher = rc.Teacher.power_law(1, 0, rc.Link.hermite(4))
+    start = rc.Start([[0.5]], norms=0.5)
+    risk = np.asarray(rc.solve(rc.Decoupled(), teacher, start, [4.0, 5.0, 6.0, 40.0]).risk)
+    # the norm is what lags: 1 - ŝ ~ e^{-4y}, squared
+    np.testing.assert_allclose(risk[1:3] / risk[:2], np.exp(-8.0), rtol=0.02)
+    assert 0 <= risk[3] < 1e-15
+
+
+def test_times_begin_at_the_start():
+    teacher, start = problem(4, 6, 60, 1.0, degree=4)
+    seen = rc.solve(rc.Decoupled(), teacher, start, [0.0, 1.0])
+    m0, s0 = assigned(teacher, start)
+    np.testing.assert_allclose(seen.alignment[0], m0**2, rtol=1e-12)
+    np.testing.assert_allclose(seen.radius[0], s0, rtol=1e-12)
+
+
+def test_unassigned_directions_stay_unlearned():
+    teacher, start = problem(6, 2, 60, 1.0, degree=4)
+    seen = rc.solve(rc.Decoupled(), teacher, start)
+    T = np.asarray(seen.emergence_times())
+    assert np.isfinite(T).sum() == 2
+    lost = np.isinf(T)
+    np.testing.assert_allclose(seen.risk[-1], np.sum(np.asarray(teacher.a)[lost] ** 2), rtol=1e-3)
+    assert np.all(seen.alignment[-1][lost] == 0)
+
+
+def test_negative_overlaps_of_odd_links_never_escape():
+    start = rc.Start([[-0.2]], norms=0.1)
+    teacher = rc.Teacher.power_law(1, 0, rc.Link.hermite(3))
+    seen = rc.solve(rc.Decoupled(), teacher, start, [1.0, 10.0])
+    assert np.isinf(seen.emergence_times()).all()
+    # dm/dt = 3m²(1 - m²): towards zero from below
+    y = solve_ivp(lambda _, m: 3 * m**2 * (1 - m**2), (0, 10), [-0.2], "DOP853", [1, 10], rtol=1e-11, atol=1e-14).y
+    np.testing.assert_allclose(seen.alignment[:, 0], y[0] ** 2, rtol=1e-8)
+
+
+def test_even_links_do_not_mind_the_sign():
+    teacher = rc.Teacher.power_law(1, 0, rc.Link.hermite(4))
+    plus, minus = (rc.solve(rc.Decoupled(), teacher, rc.Start([[x]]), [1.0, 9.0]).risk for x in (0.2, -0.2))
+    np.testing.assert_array_equal(plus, minus)
+
+
+def test_links_that_it_does_not_describe_are_refused():
+    mixed = rc.Teacher.power_law(1, 0, rc.Link.from_coefficients([0, 0, 0, 1, 1]))
+    with pytest.raises(rc.ArgumentError, match=r"use Coupled\(\)"):
+        # nothing else to assign: the one neuron has a negative overlap
+        rc.solve(rc.Decoupled(), mixed, rc.Start([[-0.2]]), [1.0])
+    relu = rc.Teacher.power_law(1, 0, rc.Link.named("relu"))
+    with pytest.raises(rc.ArgumentError, match="information exponent ≥ 2"):
+        rc.solve(rc.Decoupled(), relu, rc.Start([[0.2]]), [1.0])
+
+
+def test_leading_order_times_and_their_ratio():
+    teacher = rc.Teacher.power_law(8, 1, rc.Link.hermite(4))
+    for dim, bound in ((10**4, 0.05), (10**8, 1e-4)):
+        start = rc.Start.typical(teacher, 64, dim)
+        ratio = rc.Decoupled().leading_emergence_times(teacher, start) / rc.Decoupled().emergence_times_of(
+            teacher, start
+        )
+        assert np.all(np.abs(ratio - 1) < bound)
+
+
+def test_typical_starts_sit_among_random_ones():
+    """The median over random starts of the first direction's time is the typical one."""
+    teacher = rc.Teacher.power_law(4, 1.0, rc.Link.hermite(4))
+
+    def first(key):
+        start = rc.Start.random(teacher, 32, 4096, seed=key)
+        return rc.Decoupled().emergence_times_of(teacher, start)
+
+    T = np.asarray(jax.vmap(first)(jax.random.split(jax.random.key(0), 400)))
+    low, middle, high = (
+        np.asarray(rc.Decoupled().emergence_times_of(teacher, rc.Start.typical(teacher, 32, 4096, quantile=q)))
+        for q in (0.75, 0.5, 0.25)
+    )
+    # a large overlap is an early time; sampling error of a quartile of 400 is about 0.02 in probability
+    for p in range(4):
+        assert abs(np.mean(T[:, p] < low[p]) - 0.25) < 0.09
+        assert abs(np.mean(T[:, p] < middle[p]) - 0.5) < 0.09
+        assert abs(np.mean(T[:, p] < high[p]) - 0.75) < 0.09
+
+
+def test_derivatives_of_risk_and_emergence_times():
+    teacher, start = problem(4, 6, 60, 0.8, degree=3, norm=0.1, seed=3)
+    times = jnp.array([0.0, 3.0, 6.0, 12.0])
+
+    def risk(a, m):
+        begin = rc.Start(m, start.student_gram, 0.1)
+        return rc.solve(rc.Decoupled(), rc.Teacher(a, teacher.link), begin, times).risk @ jnp.array([0.1, 1, -2, 3])
+
+    def emergence(a, m):
+        begin = rc.Start(m, start.student_gram, 0.1)
+        return jnp.sum(rc.Decoupled().emergence_times_of(rc.Teacher(a, teacher.link), begin))
+
+    at = (teacher.a, start.teacher_overlaps)
+    rng, h = np.random.default_rng(0), 1e-6
+    for f in (risk, emergence):
+        gradient = jax.jit(jax.grad(f, argnums=(0, 1)))(*at)
+        for n, slope in enumerate(gradient):
+            v = rng.normal(size=slope.shape)
+            moved = [f(*at[:n], at[n] + s * h * v, *at[n + 1 :]) for s in (1, -1)]
+            np.testing.assert_allclose(np.sum(slope * v), (moved[0] - moved[1]) / (2 * h), rtol=1e-6)
+
+
+def test_large_problems_compute_their_overlaps_on_demand():
+    teacher = rc.Teacher.power_law(60_000, 0.8, rc.Link.hermite(4))
+    start = rc.Start.typical(teacher, 60_000, 200_000)
+    seen = rc.solve(rc.Decoupled(), teacher, start, np.geomspace(1, 1e6, 400))
+    assert seen.kept_alignment is None
+    assert seen.alignment.shape == (400, 60_000)
+    assert np.isfinite(seen.emergence_times()).sum() > 10

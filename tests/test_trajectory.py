@@ -1,0 +1,166 @@
+"""Trajectories: clocks, tables, files that come back whole, refusals of solve."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from systems import problem
+
+import riccati as rc
+from riccati._files import whole_file
+
+FLOWS = [rc.Riccati(), rc.Riccati(method="ode", rtol=1e-9), rc.Quadratic()]
+
+
+@pytest.mark.parametrize("flow", FLOWS)
+def test_saved_trajectories_come_back_whole(tmp_path, flow):
+    teacher, start = problem(5, 3, 30, 1.0)
+    trajectory = rc.solve(flow, teacher, start, np.geomspace(0.1, 5, 20))
+    trajectory.save(tmp_path / "t.npz")
+    back = rc.Trajectory.load(tmp_path / "t.npz")
+    for name in ("times", "risk", "alignment"):
+        np.testing.assert_array_equal(getattr(back, name), getattr(trajectory, name))
+    assert (back.radius is None) == (trajectory.radius is None)
+    assert back.flow == flow
+    assert back.provenance["versions"]["jax"]
+    assert back.teacher.link.degree == 2
+    assert back.start.dim == 30
+    np.testing.assert_array_equal(back.emergence_times(), trajectory.emergence_times())
+    assert os.listdir(tmp_path) == ["t.npz"]
+
+
+def test_files_that_are_no_trajectory_are_refused(tmp_path):
+    (tmp_path / "no.npz").write_text("nothing")
+    np.savez(tmp_path / "other.npz", x=1)
+    for name in ("no.npz", "other.npz", "absent.npz"):
+        with pytest.raises(rc.ArgumentError, match="`path` must be a trajectory") as caught:
+            rc.Trajectory.load(tmp_path / name)
+        assert "\n" not in str(caught.value)
+
+
+def test_an_error_while_writing_leaves_the_old_file(tmp_path):
+    target = tmp_path / "f.txt"
+    target.write_text("old")
+
+    def interrupted():
+        with whole_file(target) as temporary:
+            temporary.write_text("half")
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        interrupted()
+    assert target.read_text() == "old"
+    assert os.listdir(tmp_path) == ["f.txt"]
+
+
+def test_clocks():
+    teacher, start = problem(5, 3, 30, 1.0)
+    trajectory = rc.solve(rc.Riccati(), teacher, start, [1.0, 2.0])
+    np.testing.assert_array_equal(trajectory.times_in("canonical"), [1, 2])
+    np.testing.assert_array_equal(trajectory.times_in("riccati"), [2, 4])
+    np.testing.assert_allclose(trajectory.times_in("steps", learning_rate=0.01), [100, 200])
+    scaled = rc.Teacher(teacher.a, rc.Link.from_coefficients([0, 0, 3.0]))
+    faster = rc.solve(rc.Riccati(), scaled, start, [1.0 / 9])
+    np.testing.assert_allclose(faster.risk[0], trajectory.risk[0], rtol=1e-12)
+    np.testing.assert_allclose(faster.times_in("riccati"), 2.0)
+    for arguments, message in (
+        (("hours",), "`clock` must be"),
+        (("steps",), "`learning_rate` must be > 0"),
+        (("riccati", 0.1), "`learning_rate` must be left out"),
+    ):
+        with pytest.raises(rc.ArgumentError, match=message):
+            trajectory.times_in(*arguments)
+
+
+def test_frame_and_repr():
+    teacher, start = problem(3, 2, 30, 1.0)
+    trajectory = rc.solve(rc.Quadratic(), teacher, start, [1.0, 2.0])
+    frame = trajectory.to_frame()
+    assert list(frame.columns) == [
+        "time",
+        "risk",
+        *(f"{n}_{m}" for n in ("alignment", "radius") for m in (1, 2, 3)),
+    ]
+    assert "flow     Quadratic()" in repr(trajectory)
+    assert trajectory.plot().axes[0].get_yscale() == "log"
+
+
+def test_default_times_show_every_emergence():
+    teacher, start = problem(20, 8, 500, 1.0)
+    for flow in (rc.Riccati(), rc.Quadratic()):
+        trajectory = rc.solve(flow, teacher, start)
+        assert np.isfinite(trajectory.emergence_times()[:6]).all()
+        assert trajectory.alignment[0, 0] < 0.1
+        assert trajectory.alignment[-1, 0] > 0.99
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"times": [1.0, 1.0]}, "`times` must increase strictly, but is 1 followed by 1 at entry 1."),
+        ({"times": [-1.0, 1.0]}, "`times` must be ≥ 0, but is -1 at its first entry."),
+        ({"times": [1.0, np.nan]}, "`times` must be finite, but its entry 1 is nan."),
+        ({"times": []}, "`times` must be a vector"),
+        ({"teacher": None}, "`teacher` must be a riccati.Teacher"),
+        ({"start": 3}, "`start` must be a riccati.Start"),
+        ({"flow": "riccati"}, "`flow` must be a flow"),
+        (
+            {"teacher": rc.Teacher.power_law(4, 1, rc.Link.hermite(2))},
+            "`start` must overlap with 4 directions",
+        ),
+        (
+            {"teacher": rc.Teacher.power_law(3, 1, rc.Link.hermite(3))},
+            "`teacher` must have the pure link h_2",
+        ),
+    ],
+)
+def test_what_solve_refuses(change, message):
+    teacher, start = problem(3, 2, 30, 1.0)
+    with pytest.raises(rc.ArgumentError, match=message):
+        rc.solve(**{"flow": rc.Riccati(), "teacher": teacher, "start": start, "times": [1.0], **change})
+    with pytest.raises(rc.ArgumentError, match="`start` must hold all overlaps"):
+        rc.solve(rc.Riccati(), teacher, rc.Start.typical(teacher, 2, 30), [1.0])
+    with pytest.raises(rc.ArgumentError, match="`level` must be < 1"):
+        rc.solve(rc.Riccati(), teacher, start, [1.0]).emergence_times(1.0)
+
+
+def _python(code, **environment):
+    env = {k: v for k, v in os.environ.items() if k != "JAX_ENABLE_X64"} | environment
+    return subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True)
+
+
+def test_import_sets_64_bit_and_leaves_a_users_choice_alone():
+    ask = "import riccati, jax; print(jax.config.jax_enable_x64)"
+    assert _python(ask).stdout == "True\n"
+    assert _python("import jax; " + ask).stdout == "True\n"
+    assert _python(ask, JAX_ENABLE_X64="0").stdout == "False\n"
+
+
+def test_single_precision_is_refused_with_the_remedy():
+    code = (
+        "import riccati as rc\nt = rc.Teacher.power_law(2, 1, rc.Link.hermite(2))\n"
+        "try: rc.solve(rc.Riccati(), t, rc.Start.random(t, 1, 9), [1.0])\n"
+        "except rc.ArgumentError as e: print(e)"
+    )
+    assert "`JAX_ENABLE_X64` must be true to solve" in _python(code, JAX_ENABLE_X64="0").stdout
+
+
+def test_import_is_light():
+    """Nothing heavy before it is asked for; no plotting, tables or symbols with the numerical names."""
+    code = "import sys, riccati; print([m for m in ('jax', 'numpy') if m in sys.modules])"
+    assert _python(code).stdout == "[]\n"
+    code = (
+        "import sys, riccati as rc; [getattr(rc, n) for n in rc.__all__]\n"
+        "print([m for m in ('matplotlib', 'sympy', 'pandas') if m in sys.modules])"
+    )
+    assert _python(code).stdout == "[]\n"
+
+
+def test_the_public_face_is_complete():
+    assert set(rc.__all__) <= set(dir(rc))
+    for name in rc.__all__:
+        assert getattr(rc, name).__doc__
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = rc.nothing
