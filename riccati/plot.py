@@ -10,6 +10,7 @@ import matplotlib as mpl
 import numpy as np
 from cycler import cycler
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -112,6 +113,10 @@ def _emergence_panel(axes: Axes, comparison: Comparison) -> None:
     for m, x, y in zip(direction, predicted, measured, strict=True):
         axes.annotate(f"{m:.0f}", (x, y), textcoords="offset points", xytext=(4, -8), fontsize=7)
     axes.set(xscale="log", yscale="log", xlabel="predicted $T_m$", ylabel="measured $T_m$", title="emergence times")
+    for axis in (axes.xaxis, axes.yaxis):  # less than a decade is common: plain numbers at 1, 2 and 5
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.set_major_formatter("{x:g}")
+        axis.set_minor_formatter("")
     axes.legend(loc="upper left")
 
 

@@ -7,7 +7,7 @@ positive before emergence, negative after. For h_k (c_k = c) partial fractions g
     k even:  k c² y = Σ_{j=2,4,…,k-2} 1/(j v^j) - log v + ½ log(1 - v²)   at m, less the same at √½
     k odd:   k c² y = Σ_{j=1,3,…,k-2} 1/(j v^j) - artanh v,
 
-and leading order 1/(k(k-2) c² m^(k-2)). Other links by quadrature. Derived in derivations/decoupled.py.
+and leading order 1/(k(k-2) c² m^(k-2)). Other links by quadrature. Derived in derivations/emergence_time.py.
 """
 
 from __future__ import annotations

@@ -27,9 +27,8 @@ def decoupled() -> None:
     risk = float(trajectory.risk[-1])
     seconds = time.perf_counter() - begin
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
-    print(
-        f"M = 10⁶, 200 times, {np.isfinite(T).sum()} emergence times, last risk {risk:.2e}: {seconds:.1f} s, {peak:.2f} GB"
-    )
+    emerged = np.isfinite(T).sum()
+    print(f"M = 10⁶, 200 times, {emerged} emergence times, last risk {risk:.2e}: {seconds:.1f} s, {peak:.2f} GB")
 
 
 def velocity(width: int = 256, repeats: int = 200) -> None:
@@ -54,9 +53,8 @@ def velocity(width: int = 256, repeats: int = 200) -> None:
         return float(np.median(clocked))
 
     whole, least = timed(lambda: flow(None, state, teacher)), timed(lambda: parts(state.U))
-    print(
-        f"coupled velocity at N = M = {width}: {1e3 * whole:.2f} ms; products and power {1e3 * least:.2f} ms; {whole / least:.2f}x"
-    )
+    print(f"coupled velocity at N = M = {width}: {1e3 * whole:.2f} ms", end="; ")
+    print(f"products and power {1e3 * least:.2f} ms; {whole / least:.2f}x")
 
 
 if __name__ == "__main__":
