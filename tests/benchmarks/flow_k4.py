@@ -12,9 +12,12 @@ from __future__ import annotations
 import resource
 import time
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 import riccati as rc
+from riccati.flows.coupled import Neurons, coupled_velocity
 
 
 def decoupled() -> None:
@@ -32,11 +35,6 @@ def decoupled() -> None:
 
 
 def velocity(width: int = 256, repeats: int = 200) -> None:
-    import jax
-    import jax.numpy as jnp
-
-    from riccati.flows.coupled import Neurons, coupled_velocity
-
     teacher = rc.Teacher.power_law(width, 1.0, rc.Link.hermite(4))
     start = rc.Start.random(teacher, width, 4 * width)
     state = Neurons(start.directions, 2 * jnp.log(start.norms))
