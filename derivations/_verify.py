@@ -21,6 +21,7 @@ NAMES = (
     "decoupled",
     "emergence_time",
     "deflation",
+    "coverage",
     "wick",
     "finite_step",
     "own_pair",

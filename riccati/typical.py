@@ -3,7 +3,7 @@
 The overlap of a uniform direction on the sphere of R^d with a fixed θ has m² ~ Beta(1/2, (d-1)/2). Directions
 choose in order of a_p, so the p-th (p = 1 … min(N, M)) gets the largest of the N - p + 1 overlaps left:
 P(max < x) = F(x)^(N-p+1), with F the law of |m| (even links) or of m (others). For p ≪ N this is the largest
-of N, m² ≈ 2 log N / d.
+of N, m² ≈ 2 log N / d. Derived in derivations/coverage.py.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ direction, p with probability
     π_p = ∫ dP(x) Π_{q≠p} P(|x_q| < (a_p/a_q)^(1/(k-2)) |x|),      x ~ N(0, 1)
 
 (only x > 0 grows for odd k), and small a_p are found by an exponentially small fraction of them.
-Source: Oko, Song, Suzuki & Wu 2024 for the algorithm; the probabilities are derived above.
+Source: Oko, Song, Suzuki & Wu 2024 for the algorithm; derivations/coverage.py.
 """
 
 from __future__ import annotations
