@@ -47,11 +47,13 @@ def pair() -> tuple[sp.Expr, sp.Expr]:
 
 
 def both_found() -> sp.Expr:
-    """P(both directions found) by inclusion and exclusion, equal to the power series' coefficient, a sum of multinomials."""
+    """P(both directions found) by inclusion and exclusion, equal to the series' coefficient, a sum of multinomials."""
     excluded = 1 - (1 - first) ** n - (1 - second) ** n + (1 - first - second) ** n
+    rest = 1 - first - second
     for number in _EXPLICIT:
-        ways, rest = multinomial_coefficients(3, number), 1 - first - second
-        counted = sum(count * first**i * second**j * rest**others for (i, j, others), count in ways.items() if i and j)
+        ways = multinomial_coefficients(3, number)
+        terms = (count * first**i * second**j * rest**o for (i, j, o), count in ways.items() if i and j)
+        counted = sum(terms, sp.S.Zero)
         prove_zero(counted - excluded.subs(n, number), f"both found by {number} neurons")
     return excluded
 
