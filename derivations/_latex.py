@@ -11,8 +11,10 @@ from ._common import Derivation
 _HEAD = r"""\documentclass[a4paper,11pt]{article}
 \usepackage[margin=25mm]{geometry}
 \usepackage{amsmath,amssymb}
-\usepackage{adjustbox}
-\newcommand{\shown}[1]{\begin{center}\adjustbox{max width=\textwidth}{$\displaystyle #1$}\end{center}}
+\usepackage{graphicx}
+\newsavebox{\formula}
+\newcommand{\shown}[1]{\begin{center}\sbox{\formula}{$\displaystyle #1$}%
+\ifdim\wd\formula>\linewidth\resizebox{\linewidth}{!}{\usebox{\formula}}\else\usebox{\formula}\fi\end{center}}
 \title{The equations that riccati integrates, derived}
 \author{}
 \date{}
