@@ -71,10 +71,15 @@ class Flow(eqx.Module):
 
 def check_quadratic(flow: Flow, teacher: Teacher, start: AnyStart) -> None:
     """The conditions of every k = 2 flow: σ = c h_2, a start with all overlaps, independent directions."""
-    name = type(flow).__name__
-    require(teacher.link.degree == 2, "teacher", f"have the pure link h_2 for {name}", repr(teacher.link))
-    typical = isinstance(start, TypicalStart)
-    require(not typical, "start", f"hold all overlaps for {name} (see Start.random)", "a TypicalStart")
+    pure = f"have the pure link h_2 for {type(flow).__name__}"
+    require(teacher.link.degree == 2, "teacher", pure, repr(teacher.link))
+    require_all_overlaps(flow, start)
+
+
+def require_all_overlaps(flow: Flow, start: AnyStart) -> None:
+    """Refuse a typical start, which has one overlap per direction and no more."""
+    must = f"hold all overlaps for {type(flow).__name__} (see Start.random)"
+    require(not isinstance(start, TypicalStart), "start", must, "a TypicalStart")
 
 
 def quadratic_horizon(teacher: Teacher, start: Start) -> tuple[float, float]:

@@ -12,13 +12,13 @@ and leading order 1/(k(k-2) c² m^(k-2)). Other links by quadrature. Derived in 
 
 from __future__ import annotations
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from ..hermite import Link
+from .master_curve import overlap_of, position_of
 
 _HALF = np.sqrt(0.5)
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(20)
@@ -53,10 +53,10 @@ def _by_quadrature(link: Link, m: Float[Array, ...]) -> Float[Array, ...]:
     v/g' ~ v^(2-k)/(k c_k²); the rest is smooth, in panels of at most unit length. Panels are counted from the widest
     range that doubles allow, so every overlap has the same number.
     """
-    end = jnp.log(m) - 0.5 * jnp.log1p(-(m**2))
+    end = position_of(m)
     panels = 48
     edges = end[..., None] * jnp.linspace(0.0, 1.0, panels + 1)
     width = edges[..., 1:] - edges[..., :-1]
     position = edges[..., :-1, None] + width[..., None] * (_NODES + 1) / 2
-    v = jnp.exp(-0.5 * jax.nn.softplus(-2 * position))
+    v = overlap_of(position)
     return -jnp.sum(width * jnp.sum(_WEIGHTS / 2 * v / link.dual_derivative(v), axis=-1), axis=-1)

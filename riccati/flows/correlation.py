@@ -28,8 +28,7 @@ from .._checks import require, require_integer, require_real
 from ..assignment import overlap_scores
 from ..start import Start, as_key
 from ..teacher import Teacher
-from ..typical import TypicalStart
-from .base import AnyStart, Flow, Observables
+from .base import AnyStart, Flow, Observables, require_all_overlaps
 from .collapsed_time import collapsed_time
 from .integrate import crossing_times, integrate
 
@@ -48,8 +47,7 @@ class Correlation(Flow):
 
     def check(self, teacher: Teacher, start: AnyStart) -> None:
         """A start with all overlaps."""
-        typical = isinstance(start, TypicalStart)
-        require(not typical, "start", "hold all overlaps for Correlation (see Start.random)", "a TypicalStart")
+        require_all_overlaps(self, start)
 
     def horizon(self, teacher: Teacher, start: AnyStart) -> tuple[float, float]:
         """When the neurons align with the directions they go to, by the decoupled equation."""

@@ -29,8 +29,7 @@ from .._checks import is_traced, require, require_integer, require_real
 from .._progress import progress
 from ..start import Start
 from ..teacher import Teacher
-from ..typical import TypicalStart
-from .base import AnyStart, Flow, Observables, quadratic_horizon
+from .base import AnyStart, Flow, Observables, quadratic_horizon, require_all_overlaps
 from .decoupled import Decoupled, assigned
 
 _CHUNK = 2048  # steps between two looks at the clock: seconds at the most
@@ -71,8 +70,7 @@ class Coupled(Flow):
 
     def check(self, teacher: Teacher, start: AnyStart) -> None:
         """A start with all overlaps."""
-        typical = isinstance(start, TypicalStart)
-        require(not typical, "start", "hold all overlaps for Coupled (see Start.random)", "a TypicalStart")
+        require_all_overlaps(self, start)
 
     def horizon(self, teacher: Teacher, start: AnyStart) -> tuple[float, float]:
         """From the decoupled flow; for k ≤ 2 from the decoupled approximation of the Riccati equation."""
