@@ -11,6 +11,7 @@ Derived in derivations/hermite.py and derivations/information_exponent.py.
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import sqrt
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -31,7 +32,7 @@ def hermite_series(coefficients: ArrayLike, z: ArrayLike) -> Array:
     c, z = jnp.asarray(coefficients), jnp.asarray(z)
     ahead = behind = jnp.zeros(z.shape, jnp.result_type(c, z))
     for j in range(c.shape[0] - 1, -1, -1):
-        ahead, behind = c[j] + z * ahead / np.sqrt(j + 1) - np.sqrt((j + 1) / (j + 2)) * behind, ahead
+        ahead, behind = c[j] + z * ahead / sqrt(j + 1) - sqrt((j + 1) / (j + 2)) * behind, ahead
     return ahead
 
 
@@ -46,7 +47,7 @@ def series_derivative(coefficients: ArrayLike) -> Array:
     c = jnp.asarray(coefficients)
     if c.shape[0] == 1:
         return jnp.zeros(1, c.dtype)
-    return c[1:] * np.sqrt(np.arange(1, c.shape[0]))
+    return c[1:] * jnp.sqrt(jnp.arange(1, c.shape[0], dtype=c.dtype))
 
 
 class Link(eqx.Module):

@@ -18,17 +18,14 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
-from ._checks import ArgumentError, require, require_finite, require_integer, require_real
+from ._checks import ArgumentError, require, require_times
 from ._files import whole_file
 from .hermite import Link
+from .run_config import HALF, KINDS, RISK, SQUARE, array_of, check_config, directions_of, link_of
 from .start import Start
-from .tables import TOLERANCE, read_bytes, read_table, stem_and_suffix
+from .tables import CLOCK, TOLERANCE, read_bytes, read_table, stem_and_suffix
 from .teacher import Teacher
 
-_KINDS = ("two_homogeneous", "stiefel_quadratic")
-_HALF, _SQUARE, _RISK = _CONVENTIONS = ("0.5*(f*-f)^2", "(f*-f)^2", "risk")
-_WHOLE = ("information_exponent", "dim", "teacher_width", "student_width", "batch_size")
-_POSITIVE = ("learning_rate", "riccati_step", "student_scale")
 _REPLACES = {"beta": "second_layer", "information_exponent": "link"}  # the latter, if kept, would win unseen
 
 
@@ -43,6 +40,7 @@ class Run:
         config: the problem and the step sizes, by the keys of the JSON file.
         notes: what was left out or assumed, a line each.
         source: where the run came from.
+        clock: (T,), canonical times, of a run whose learning rate was not constant; else None.
 
     Raises:
         ArgumentError: arrays that disagree, or a key of `config` that cannot be meant.
@@ -54,14 +52,18 @@ class Run:
     config: dict[str, Any]
     notes: tuple[str, ...] = ()
     source: str = ""
+    clock: Float[np.ndarray, " T"] | None = None
 
     def __post_init__(self) -> None:
         rows = np.shape(self.steps)
         require(len(rows) == 1 and rows[0] > 0, "steps", "be a vector with one entry or more", f"of shape {rows}")
         require(bool(np.all(np.diff(self.steps) > 0)), "steps", "increase strictly", "not sorted or repeats")
         require(np.shape(self.loss) == rows, "loss", f"be of shape {rows}, as steps is", np.shape(self.loss))
-        _check_config(self.config, self.kind)
-        width = _directions(self.config)
+        if self.clock is not None:
+            require(np.shape(self.clock) == rows, "clock", f"be of shape {rows}, as steps is", np.shape(self.clock))
+            require_times(self.clock)
+        check_config(self.config, self.kind)
+        width = directions_of(self.config)
         if self.overlaps is not None:
             shape = np.shape(self.overlaps)
             require(len(shape) == 2 and shape[:1] == rows, "overlaps", f"be of shape ({rows[0]}, M)", shape)
@@ -73,33 +75,38 @@ class Run:
     @property
     def kind(self) -> str:
         """`two_homogeneous` or `stiefel_quadratic`; where the config does not say, a Riccati step tells."""
-        return self.config.get("kind", _KINDS["riccati_step" in self.config])
+        return self.config.get("kind", KINDS["riccati_step" in self.config])
 
     @property
     def times(self) -> Float[np.ndarray, " T"]:
-        """Canonical gradient-flow time of L = ½ E(f* - f)²: η·step, twice that for SGD on (f* - f)²; Stiefel: τ/2."""
+        """Canonical gradient-flow time of L = ½ E(f* - f)²: the run's `clock`, or `time_per_step` times the steps."""
+        return self.steps * self.time_per_step if self.clock is None else self.clock
+
+    @property
+    def time_per_step(self) -> float:
+        """Canonical time of a step: η, twice that for SGD on (f* - f)²; for Stiefel SGD half its Riccati time."""
         if self.kind == "stiefel_quadratic":
-            return self.steps * (self._given("riccati_step") / 2)
-        return self.steps * (self._given("learning_rate") * (2 if self.config.get("loss") == _SQUARE else 1))
+            return self._given("riccati_step") / 2
+        return self._given("learning_rate") * (2 if self.config.get("loss") == SQUARE else 1)
 
     @property
     def risk(self) -> Float[np.ndarray, " T"]:
         """E(f* - f)²/E f*², from the loss by its convention; a Stiefel run logs the risk itself."""
-        convention = self.config.get("loss", _HALF)
-        if self.kind == "stiefel_quadratic" or convention == _RISK:
+        convention = self.config.get("loss", HALF)
+        if self.kind == "stiefel_quadratic" or convention == RISK:
             return self.loss
-        return (2 if convention == _HALF else 1) * self.loss / float(self.teacher.second_moment)
+        return (2 if convention == HALF else 1) * self.loss / float(self.teacher.second_moment)
 
     @cached_property
     def teacher(self) -> Teacher:
         """The teacher; its second layer is scaled to Σ a_m² = 1."""
-        link = _link(self.config)
+        link = link_of(self.config)
         if self.kind == "stiefel_quadratic":
             link = Link.hermite(2)
         elif link is None:
             link = Link.hermite(self._given("information_exponent"))
         if "second_layer" in self.config:
-            return Teacher(_array(self.config, "second_layer", 1), link)
+            return Teacher(array_of(self.config, "second_layer", 1), link)
         return Teacher.power_law(self._given("teacher_width"), self._given("beta"), link)
 
     @cached_property
@@ -107,12 +114,12 @@ class Run:
         """The start that the run logged, None if it logged no initial overlaps."""
         if "initial_overlaps" not in self.config:
             return None
-        overlaps = _array(self.config, "initial_overlaps", 2)
+        overlaps = array_of(self.config, "initial_overlaps", 2)
         dim = int(self.config["dim"]) if "dim" in self.config else None
         if self.kind == "stiefel_quadratic":
             return Start(overlaps.T, np.eye(overlaps.shape[1]), 1.0, dim)
         norms, key = np.asarray(self._given("init_norm"), float), "initial_student_gram"
-        gram = _array(self.config, key, 2) if key in self.config else None
+        gram = array_of(self.config, key, 2) if key in self.config else None
         try:
             return Start(overlaps, gram, norms, dim)
         except ArgumentError as error:
@@ -149,19 +156,19 @@ class Run:
         given = {key: value for key, value in overrides.items() if value is not None}
         replaced = {_REPLACES[key] for key in given if key in _REPLACES}
         config = {k: v for k, v in config.items() if v is not None and k not in replaced} | given
-        steps, loss, overlaps, column = read_table(path, loss_column, notes)
-        config.setdefault("kind", _KINDS["riccati_step" in config])
+        steps, loss, overlaps, clock, column = read_table(path, loss_column, notes)
+        config.setdefault("kind", KINDS["riccati_step" in config])
         if config["kind"] == "two_homogeneous":
             if "loss" not in config and column != "risk":
-                notes.append(f"what the column {column} holds is not said: assumed {_HALF}")
-            config.setdefault("loss", _RISK if column == "risk" else _HALF)
+                notes.append(f"what the column {column} holds is not said: assumed {HALF}")
+            config.setdefault("loss", RISK if column == "risk" else HALF)
             if "initial_overlaps" in config and "initial_student_gram" not in config:
                 notes.append("no initial_student_gram: neurons taken as orthogonal outside the teacher's span")
         if "second_layer" in config:
-            norm = float(np.linalg.norm(_array(config, "second_layer", 1)))
+            norm = float(np.linalg.norm(array_of(config, "second_layer", 1)))
             if abs(norm - 1) > TOLERANCE:
                 notes.append(f"second_layer has norm {norm:.6g}: loss and steps taken as those of norm 1")
-        return cls(steps, loss, overlaps, config, tuple(dict.fromkeys(notes)), source)
+        return cls(steps, loss, overlaps, config, tuple(dict.fromkeys(notes)), source, clock)
 
     def save(self, path: str | os.PathLike) -> None:
         """Write a CSV with its JSON file beside it, each whole or not at all; `load` gives the same run, bit by bit.
@@ -174,13 +181,15 @@ class Run:
         read = Path(self.source)
         own = read.is_file() and _sidecar_path(read).resolve() == _sidecar_path(path).resolve()
         require(not own, "path", "have another name than the run's own file", path)
-        overlaps = np.empty((len(self.steps), 0)) if self.overlaps is None else self.overlaps
-        header = ["step", "loss", *(f"overlap_{m + 1}" for m in range(overlaps.shape[1]))]
-        body = np.column_stack([self.loss, overlaps]).tolist()  # Python floats, whose repr is exact
-        rows = [[str(step), *map(repr, row)] for step, row in zip(self.steps, body, strict=True)]
+        columns = {"step": self.steps} | ({} if self.clock is None else {CLOCK: self.clock}) | {"loss": self.loss}
+        columns |= {f"overlap_{m + 1}": v for m, v in enumerate(() if self.overlaps is None else self.overlaps.T)}
+        body = zip(
+            *(column.tolist() for column in columns.values()), strict=True
+        )  # Python numbers, whose repr is exact
+        rows = [columns.keys(), *(map(repr, row) for row in body)]
         config = json.dumps(self.config | {"notes": self.notes}, indent=1, default=lambda value: value.tolist())
         with whole_file(path) as table, whole_file(path.with_suffix(".json")) as sidecar:
-            table.write_text("\n".join(",".join(row) for row in [header, *rows]) + "\n")
+            table.write_text("\n".join(",".join(row) for row in rows) + "\n")
             sidecar.write_text(config + "\n")
 
     def __repr__(self) -> str:
@@ -200,91 +209,6 @@ def sample_runs() -> dict[str, Path]:
     """The runs that ship with the package, by name: two with k = 2, one with k = 4."""
     folder = Path(str(files("riccati").joinpath("data")))
     return {path.stem: path for path in sorted(folder.glob("*.csv"))}
-
-
-def _array(config: dict[str, Any], key: str, axes: int) -> np.ndarray:
-    """A list, or a list of lists, of finite numbers as an array with `axes` axes."""
-    try:
-        values = np.asarray(config[key], float)
-    except (TypeError, ValueError):
-        values = np.asarray(None, float)
-    rows = "a list of lists of numbers, all of one length" if axes == 2 else "a list of numbers"
-    require(values.ndim == axes and values.size > 0, key, f"be {rows}", "not")
-    require_finite(values, key)
-    return values
-
-
-def _link(config: dict[str, Any]) -> Link | None:
-    if "link" not in config:
-        return None
-    if isinstance(config["link"], str):
-        return Link.named(config["link"])
-    try:
-        return Link.from_coefficients(_array(config, "link", 1))
-    except ArgumentError as error:
-        raise ArgumentError(str(error).replace("`coefficients`", "`link`")) from None
-
-
-def _directions(config: dict[str, Any]) -> int | None:
-    """M, where the config tells it."""
-    if "teacher_width" in config or "second_layer" not in config:
-        return config.get("teacher_width")
-    return len(_array(config, "second_layer", 1))
-
-
-def _check_config(config: dict[str, Any], kind: str) -> None:
-    """Refuse what is there but cannot be meant; what is not there is refused when it is asked for."""
-    require(kind in _KINDS, "kind", f"be one of {', '.join(_KINDS)}", repr(kind))
-    for key in [key for key in _WHOLE if key in config]:
-        require_integer(config[key], key, 1)
-    for key in [key for key in _POSITIVE if key in config]:
-        require_real(config[key], key, above=0)
-    if "beta" in config:
-        require_real(config["beta"], "beta", least=0)
-    if kind == "two_homogeneous" and "loss" in config:
-        known = config["loss"] in _CONVENTIONS
-        require(known, "loss", f"be one of {', '.join(_CONVENTIONS)}", repr(config["loss"]))
-    directions, neurons = _directions(config), config.get("student_width")
-    if "dim" in config:
-        widest = max(directions or 1, neurons or 1)
-        require(config["dim"] >= widest, "dim", f"be ≥ the widths, so ≥ {widest}", config["dim"])
-    link, exponent = _link(config), config.get("information_exponent")
-    if kind == "stiefel_quadratic":
-        require(exponent in (None, 2), "information_exponent", "be 2 for a Stiefel run", exponent)
-        require(link is None or link.degree == 2, "link", "be a multiple of h_2 for a Stiefel run", link)
-    elif link is not None and exponent is not None:
-        agree = f"be that of link, {link.information_exponent}"
-        require(exponent == link.information_exponent, "information_exponent", agree, exponent)
-    if "second_layer" in config:
-        a = _array(config, "second_layer", 1)
-        require(bool(a.min() > 0), "second_layer", "be > 0 in every entry", f"{a.min():g} in one")
-        require(directions in (None, len(a)), "second_layer", f"have teacher_width = {directions} entries", len(a))
-    _check_start(config, kind, directions, neurons)
-
-
-def _check_start(config: dict[str, Any], kind: str, directions: int | None, neurons: int | None) -> None:
-    if "initial_overlaps" in config:
-        overlaps = _array(config, "initial_overlaps", 2)
-        wanted, layout = (neurons, directions), "(student_width, teacher_width)"
-        if kind == "stiefel_quadratic":
-            wanted, layout = (directions, neurons), "(teacher_width, student_width)"
-            largest = float(np.linalg.norm(overlaps, 2))
-            subspaces = "have no singular value over 1, as Θ and U_0 have orthonormal columns"
-            require(largest <= 1 + TOLERANCE, "initial_overlaps", subspaces, f"one of {largest:.6g}")
-        agree = all(w in (None, found) for w, found in zip(wanted, overlaps.shape, strict=True))
-        shape = tuple("any" if w is None else w for w in wanted)
-        require(agree, "initial_overlaps", f"be of shape {layout} = {shape}".replace("'", ""), overlaps.shape)
-        neurons = overlaps.shape[0] if kind == "two_homogeneous" else neurons
-    if "initial_student_gram" in config:
-        gram = _array(config, "initial_student_gram", 2).shape
-        square = gram[0] == gram[1] and neurons in (None, gram[0])
-        require(square, "initial_student_gram", f"be square, of side {neurons or 'student_width'}", gram)
-    if "init_norm" in config:
-        norms = config["init_norm"]
-        for norm in norms if isinstance(norms, (list, np.ndarray)) else [norms]:
-            require_real(norm, "init_norm", above=0)
-        count = np.size(norms) if np.ndim(norms) else None
-        require(count in (None, neurons) or neurons is None, "init_norm", f"be one number or {neurons}", count)
 
 
 def _sidecar_path(path: Path) -> Path:

@@ -119,7 +119,7 @@ class Start(eqx.Module):
         if not is_traced(norm):
             require_real(norm, "norm", above=0)
         overlap_key, below_key, diagonal_key = jax.random.split(as_key(seed), 3)
-        factor = _bartlett(below_key, diagonal_key, neurons, dim - directions)
+        factor = bartlett(below_key, diagonal_key, neurons, dim - directions)
         m, factor = _on_sphere(overlap_key, factor, directions)
         return cls._from_factor(m, factor, norm, dim)
 
@@ -200,10 +200,10 @@ def as_key(seed: int | Key[Array, ""]) -> Array:
     return seed
 
 
-def _bartlett(below_key: Array, diagonal_key: Array, rows: int, dim: int) -> Array:
-    """Lower-triangular T (rows, rows) with T Tᵀ distributed as G Gᵀ, G of shape (rows, dim) standard normal."""
-    freedom = np.maximum(dim - np.arange(rows), 0).astype(float)
-    square = 2 * jax.random.gamma(diagonal_key, np.maximum(freedom, 1) / 2)
+def bartlett(below_key: Array, diagonal_key: Array, rows: int, dim: ArrayLike) -> Float[Array, "rows rows"]:
+    """Lower-triangular T with T Tᵀ distributed as G Gᵀ, G of shape (rows, dim) standard normal (Bartlett 1933)."""
+    freedom = jnp.maximum(dim - np.arange(rows), 0).astype(float)
+    square = 2 * jax.random.gamma(diagonal_key, jnp.maximum(freedom, 1) / 2)
     diagonal = jnp.where(freedom > 0, jnp.sqrt(square), 0.0)
     below = jnp.tril(jax.random.normal(below_key, (rows, rows)), -1)
     # past column `dim` there is nothing left to project on

@@ -11,10 +11,10 @@ import json
 import re
 import zlib
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 from ._checks import ArgumentError, require
 
@@ -25,6 +25,7 @@ _LOSSES = ("loss", "risk", "train_loss", "population_loss", "test_loss")
 _TEXT, _LINES, _PARQUET = (".csv", ".tsv", ".txt", ".dat", ".log"), (".jsonl", ".ndjson"), (".parquet", ".pq")
 _OVERLAP = re.compile(r"overlap_([0-9]+)")
 _LAST_STEP = 2**53  # whole numbers beyond are not exact as floats
+CLOCK = "canonical_time"  # not time, which in many logs is the wall's
 TOLERANCE = 1e-6  # logs carry seven digits or more
 
 
@@ -145,7 +146,7 @@ def _from_npz(raw: bytes, path: Path, loss_column: str | None) -> pd.DataFrame:
         with np.load(io.BytesIO(raw), allow_pickle=False) as held:
             for name in held.files:
                 clean = name.strip().lower()
-                if clean in ("step", *_losses(loss_column)) or _OVERLAP.fullmatch(clean):
+                if clean in ("step", CLOCK, *_losses(loss_column)) or _OVERLAP.fullmatch(clean):
                     arrays[clean] = held[name]
     except Exception as error:  # zipfile, zlib and numpy raise some ten kinds on a broken archive
         message = f"Argument `path` must be an NPZ file of numbers, but is {path} ({error})."
@@ -193,10 +194,18 @@ def _numbers(frame: pd.DataFrame, name: str) -> tuple[Float[np.ndarray, " T"], B
     return values, known
 
 
-def read_table(
-    path: Path, loss_column: str | None, notes: list[str]
-) -> tuple[np.ndarray, np.ndarray, np.ndarray | None, str]:
-    """Steps, loss and overlaps by increasing step, and the loss column's name; `notes` grows by what is dropped.
+class Table(NamedTuple):
+    """The columns of a log, and the name of the one that `loss` is."""
+
+    steps: Int[np.ndarray, " T"]
+    loss: Float[np.ndarray, " T"]
+    overlaps: Float[np.ndarray, "T M"] | None
+    clock: Float[np.ndarray, " T"] | None
+    loss_name: str
+
+
+def read_table(path: Path, loss_column: str | None, notes: list[str]) -> Table:
+    """Steps, loss, overlaps and canonical times by increasing step; `notes` grows by what is dropped.
 
     Raises:
         ArgumentError: a file that cannot be read, or columns that are missing or hold no numbers.
@@ -247,7 +256,19 @@ def read_table(
     kept = kept[finite]
     why = f": {'; '.join(notes)}" if notes else ""
     require(len(kept) > 0, "path", "hold a row with a step and a finite loss", f"without one{why}")
-    return steps[kept].astype(np.int64), loss[kept], _checked(overlaps, kept, notes), name
+    clock = _clock(frame, kept, notes)
+    return Table(steps[kept].astype(np.int64), loss[kept], _checked(overlaps, kept, notes), clock, name)
+
+
+def _clock(frame: pd.DataFrame, kept: np.ndarray, notes: list[str]) -> Float[np.ndarray, " T"] | None:
+    """The kept rows' canonical times, None if there are none that increase."""
+    if CLOCK not in frame.columns:
+        return None
+    clock = _numbers(frame, CLOCK)[0][kept]
+    if np.isfinite(clock).all() and np.all(np.diff(clock) > 0) and clock[0] >= 0:
+        return clock
+    notes.append(f"{CLOCK} has gaps or does not increase: times taken from the steps")
+    return None
 
 
 def _overlaps(frame: pd.DataFrame) -> Float[np.ndarray, "T M"] | None:

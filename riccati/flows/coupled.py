@@ -27,6 +27,7 @@ from scipy.interpolate import CubicHermiteSpline
 
 from .._checks import is_traced, require, require_integer, require_real
 from .._progress import progress
+from ..population import population_risk, squared_overlaps
 from ..start import Start
 from ..teacher import Teacher
 from .base import AnyStart, Flow, Observables, quadratic_horizon, require_all_overlaps
@@ -191,27 +192,18 @@ def _begin(teacher: Teacher, start: Start, rtol: float) -> tuple[Neurons, Array]
     return state, jax.lax.stop_gradient(rtol * jnp.min(size))
 
 
-def _alignment(teacher: Teacher, state: Neurons) -> Array:
-    m = state.U[:, : teacher.width]
-    if teacher.link.degree == 2:
-        Q = jnp.linalg.qr(state.U.T)[0]
-        return jnp.sum(Q[: teacher.width] ** 2, axis=1)
-    return jnp.max(m**2, axis=0)
-
-
 @eqx.filter_jit
 def _observe(teacher: Teacher, state: Neurons) -> Observables:
-    a, link, s = teacher.a, teacher.link, jnp.exp(state.log_s)
+    s = jnp.exp(state.log_s)
     U = state.U / jnp.linalg.norm(state.U, axis=1, keepdims=True)
-    m = U[:, : a.shape[0]]
-    loss = teacher.second_moment - 2 * s @ link.dual(m) @ a + s @ link.dual(U @ U.T) @ s
-    radius = jnp.sum(s[:, None] * m**2, axis=0) if link.degree == 2 else s[jnp.argmax(m**2, axis=0)]
-    return Observables(loss / teacher.second_moment, _alignment(teacher, Neurons(U, state.log_s)), radius)
+    size = U[:, : teacher.width] ** 2
+    radius = s @ size if teacher.link.degree == 2 else s[jnp.argmax(size, axis=0)]
+    return Observables(population_risk(teacher, U, s), squared_overlaps(teacher, U), radius)
 
 
 @eqx.filter_jit
 def _odds(teacher: Teacher, state: Neurons) -> Array:
-    aligned = jnp.clip(_alignment(teacher, state), 1e-300, 1 - 1e-15)
+    aligned = jnp.clip(squared_overlaps(teacher, state.U), 1e-300, 1 - 1e-15)
     return jnp.log(aligned) - jnp.log1p(-aligned)
 
 
