@@ -94,6 +94,18 @@ def derive() -> Derivation:
     )  # fmt: skip
 
 
+def _by_code(w: np.ndarray, a: np.ndarray) -> dict[str, np.ndarray]:
+    """H, and what gradient flow and the noise say of dY/dτ, by the flow that integrates it."""
+    import jax.numpy as jnp
+
+    from riccati.flows.finite_step_quadratic import second_order, stiefel_velocity
+
+    Y, weights = jnp.asarray(w[:2]), jnp.asarray(a)
+    noise = jnp.asarray(_GAMMA / 8 * (1 - 2 / _DIM))
+    velocity = stiefel_velocity(0.0, Y, (weights, jnp.asarray(_C), noise))
+    return {"H": second_order(Y, _C * jnp.eye(2), weights)[2], "dZ/dτ": velocity}
+
+
 @cache
 def _computed() -> dict[str, np.ndarray]:
     """A step in R⁴ with two directions and two neurons: its means by quadrature, its retraction by differences."""
@@ -121,9 +133,10 @@ def _computed() -> dict[str, np.ndarray]:
 
 
 def check(derivation: Derivation | None = None) -> Checked:
-    """Against means by Gauss-Hermite quadrature in R⁴ and a retraction by singular values."""
+    """Against means by Gauss-Hermite quadrature in R⁴, a retraction by singular values, and the flow's velocity."""
     d, code = derivation or derive(), _computed()
     w, a, step = code["w"], np.diag(code["a"]), code["step"]
+    flow = _by_code(w, code["a"])
     z = w[:2]
     values = {
         W: w, Delta: step, X: step.T @ step, eps: 1e-3, D: code["form"], Q: code["rest"], A: a, Z: z, Zt: z.T,
@@ -137,5 +150,7 @@ def check(derivation: Derivation | None = None) -> Checked:
         agree(evaluate(d["mean step"], values), step[:2], "mean step"),
         agree(evaluate(d["H"], values), code["H"], "H"),
         agree(evaluate(d["dZ/dτ"], values), code["dZ/dτ"], "dZ/dτ"),
+        *(agree(evaluate(d[name], values), flow[name], f"{name} of the flow") for name in flow),
     ]
-    return Checked(d.proved, "quadrature over samples in R⁴, retraction by singular values", max(worst))
+    compared = "quadrature over samples in R⁴, retraction by singular values; flows/finite_step_quadratic.py"
+    return Checked(d.proved, compared, max(worst))

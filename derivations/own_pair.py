@@ -9,7 +9,12 @@ the residual is learned, e = a h_k(ν) - s h_k(z), z and ν of correlation m, an
 
     E[(s h_k(z) - a h_k(ν))² h_k'(z)²]
 
-is a polynomial in m, of degree 2 in (s, a); for k = 1: s² - 2sam + a².
+is a polynomial in m, of degree 2 in (s, a); for k = 1: s² - 2sam + a². With binomials
+
+    C(m) = E h_k(ν)² h_k'(z)² = k Σ_{j<k} binom(k,j) binom(k-1,j) binom(2j,j) m^2j
+
+it is C(1)(s - a m^k)² + a²[C(m) - C(1)m^2k]: E h_k(ν) F(z) = m^k E h_k(z) F(z) with F = h_k h_k'² gives the cross term,
+and the linearisation h_k² = Σ_j (k-j)! binom(k,j)² √((2j)!)/k! h_2j, with h_k'² = k h_{k-1}², the polynomial C.
 """
 
 from __future__ import annotations
@@ -21,6 +26,7 @@ from ._common import Checked, Derivation, NotProved, agree, equation, prove_zero
 from .hermite import mean, polynomial, w, z
 
 m, s, a, r = sp.symbols("m s a r", real=True)
+gamma, noise, k = sp.symbols(r"gamma \mathcal{E} k", positive=True)
 eta, e, sigma, slope, xi, square = sp.symbols(r"eta e sigma {\sigma'} xi rho", real=True)
 DEGREES = range(1, 7)
 _STEP = 1e-3
@@ -50,6 +56,13 @@ def pair_mean(degree: int) -> sp.Expr:
     return sp.collect(in_m, [s**2, s * a, a**2])
 
 
+def in_binomials(k: int) -> sp.Expr:
+    """The own pair's mean by the closed form."""
+    terms = [k * sp.binomial(k, j) * sp.binomial(k - 1, j) * sp.binomial(2 * j, j) * m ** (2 * j) for j in range(k)]
+    C, end = sp.Add(*terms), sp.Add(*terms).subs(m, 1)
+    return end * (s - a * m**k) ** 2 + a**2 * (C - end * m ** (2 * k))
+
+
 def derive() -> Derivation:
     """The step to second order, its part that grows with d, and the pair's means."""
     length, overlap = (second_order(x) for x in step())
@@ -63,6 +76,11 @@ def derive() -> Derivation:
         prove_zero(average.subs(m, 1) - (s - a) ** 2 * mean(h**2 * sp.diff(h, z) ** 2, z), f"m = 1, k = {degree}")
         # at m = 0 teacher and neuron are independent: E h_k² = 1, E h_k'² = k
         prove_zero(average.subs({m: 0, s: 0}) - degree * a**2, f"m = 0, k = {degree}")
+        prove_zero(average - in_binomials(degree), f"binomials, k = {degree}")
+    # per unit of time η a step counts η, its second order η² d/B = η γ; the drift is the decoupled flow's for g = m^k
+    at_rate = {e**2 * slope**2: gamma * noise}
+    overlap_rate = 2 / m * (a * k * m ** (k - 1) * (1 - m**2)) + sp.expand(2 / m * in_m).subs(at_rate)
+    radius_rate = 4 * (a * m**k - s) + sp.expand(in_s / s).subs(at_rate)
     return Derivation(
         title="A neuron's own pair at finite step size",
         statement=r"One step's second-order terms, $-\frac\gamma2 m\,E\,e^2\sigma'^2$ and $\gamma "
@@ -76,9 +94,12 @@ def derive() -> Derivation:
         result={
             "s": equation("s_1", length),
             "m": equation("m_1", overlap),
+            "log m²": equation(r"d\log m^2/dt", sp.powsimp(overlap_rate)),
+            "log s": equation(r"d\log s/dt", radius_rate),
         }
         | {f"k = {degree}": equation(rf"E\,e^2\sigma'^2[k={degree}]", means[degree]) for degree in DEGREES},
-        proved="one step to second order and its growth in d; E e²σ'² of the own pair as a polynomial in m, k = 1 … 6",
+        proved="one step to second order and its growth in d; E e²σ'² of the own pair as a polynomial in m, with its "
+        "binomials, k = 1 … 6",
     )  # fmt: skip
 
 
@@ -99,6 +120,7 @@ def check(derivation: Derivation | None = None) -> Checked:
         residual = at[s] * np.asarray(link(nodes))[:, None] - at[a] * np.asarray(link(partner))
         computed = weights * np.asarray(link.derivative(nodes)) ** 2 @ residual**2 @ weights
         worst.append(agree(float(d[f"k = {degree}"].subs(at)), computed, f"k = {degree}", 1e-11))
+    worst.append(_against_flow(d))
 
     link, x = rc.Link.hermite(3), np.array([0.7, -0.4, 1.2])
     u, theta = np.array([1.0, 0.0, 0.0]), np.array([0.6, 0.8, 0.0])
@@ -120,4 +142,33 @@ def check(derivation: Derivation | None = None) -> Checked:
             f"{name}, second order",
             1e-3,
         )
-    return Checked(d.proved, "Link.hermite under quadrature; a step taken in R³ by differences", max(worst))
+    compared = "Link.hermite under quadrature; flows/finite_step_decoupled.py; a step taken in R³ by differences"
+    return Checked(d.proved, compared, max(worst))
+
+
+def _against_flow(d: Derivation) -> float:
+    """Two directions, the second of negative overlap: E e²σ'² and both rates, k = 3 … 6."""
+    import jax.numpy as jnp
+
+    from riccati.flows.finite_step_decoupled import Pairs, Setting, own_pair_weights, pair_residuals, pair_velocity
+
+    overlaps, radii, layer, rate = np.array([0.6, -0.7]), np.array([0.5, 0.3]), np.array([0.8, 0.6]), 0.4
+    state = Pairs(jnp.log(overlaps**2 / (1 - overlaps**2)), jnp.log(radii))
+    worst = [0.0]
+    for degree in range(3, max(DEGREES) + 1):
+        sign = jnp.sign(jnp.asarray(overlaps) ** degree)
+        weights = jnp.asarray(own_pair_weights(degree))
+        setting = Setting(jnp.asarray(layer), sign, jnp.array([True, True]), weights, jnp.asarray(rate))
+        _, total = pair_residuals(state, setting)
+        velocity = pair_velocity(0.0, state, setting)
+        left = layer**2 - 2 * layer * radii * overlaps**degree + radii**2
+        for n in range(2):
+            at = {m: overlaps[n], s: radii[n], a: layer[n], k: degree, gamma: rate}
+            own = float(d[f"k = {degree}"].subs(at))
+            at[noise] = own + degree * left[1 - n]
+            worst += [
+                agree(own, total[n] - degree * left[1 - n], f"own pair of the flow, k = {degree}", 1e-11),
+                agree(float(d["log m²"].subs(at)), velocity.odds[n] * (1 - overlaps[n] ** 2), "log m²", 1e-11),
+                agree(float(d["log s"].subs(at)), velocity.log_radius[n], "log s", 1e-11),
+            ]
+    return max(worst)

@@ -117,7 +117,8 @@ class Decoupled(Flow):
         overlaps, grows, _ = _growing(teacher, start)
         safe = jnp.where(grows, jnp.minimum(overlaps, _LARGEST), _HALF)
         left = collapsed_time(teacher.link, safe) - collapsed_time(teacher.link, jnp.sqrt(level))
-        return jnp.where(grows, jnp.maximum(left, 0.0) / teacher.a, jnp.inf)
+        never = jnp.where(overlaps**2 >= level, 0.0, jnp.inf)  # but for a decaying overlap that is there at the start
+        return jnp.where(grows, jnp.maximum(left, 0.0) / teacher.a, never)
 
     def leading_emergence_times(self, teacher: Teacher, start: AnyStart) -> Float[Array, " M"]:
         """The leading order of T_p for small overlaps, 1/(k(k-2) c_k² a_p m_0^(k-2)), k > 2 (RNWL25)."""
@@ -179,7 +180,7 @@ def _begin(teacher: Teacher, start: AnyStart, curve: MasterCurve) -> _Begun:
 
 
 def _at(teacher: Teacher, begun: _Begun, curve: MasterCurve, time: Float[Array, ""]) -> tuple[Array, Array, Array]:
-    """λ_p, ŝ_p (0 without a neuron) and 1 - g(m_p)/g(1) at one time."""
+    """λ_p of |m_p|, ŝ_p (0 without a neuron) and 1 - g(m_p)/g(1) at one time."""
     target, y = teacher.link.dual(1.0), teacher.a * time
     left = begun.left - begun.sign * y
     past = jnp.maximum(curve.end - left, 0.0)  # time since the curve's end, where m = 1 to the last bit
@@ -190,7 +191,9 @@ def _at(teacher: Teacher, begun: _Begun, curve: MasterCurve, time: Float[Array, 
     inverse = jnp.where(still, begun.inverse, growth + fed)
     inverse = 1 + (inverse - 1) * jnp.exp(-4 * target * past)
     position = jnp.where(still, begun.position, position)
-    return position, jnp.where(begun.has, 1 / inverse, 0.0), jnp.exp(gap - 2 * curve.rate * past)
+    missing = jnp.exp(gap - 2 * curve.rate * past)
+    missing = jnp.where(begun.sign > 0, missing, 2 - missing)  # g is odd where an overlap decays
+    return position, jnp.where(begun.has, 1 / inverse, 0.0), missing
 
 
 @jax.jit

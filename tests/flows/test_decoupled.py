@@ -209,3 +209,21 @@ def test_large_problems_compute_their_overlaps_on_demand():
     assert seen.kept_alignment is None
     assert seen.alignment.shape == (400, 60_000)
     assert np.isfinite(seen.emergence_times()).sum() > 10
+
+
+def test_a_negative_overlap_of_an_odd_link_decays_and_counts_with_its_sign():
+    teacher = rc.Teacher([1.0], rc.Link.hermite(3))
+    start = rc.Start([[-0.8]], norms=0.6, dim=100)
+    times = np.r_[0.0, np.geomspace(1e-2, 10.0, 20)]
+    traj = rc.solve(rc.Decoupled(), teacher, start, times)
+
+    def velocity(_, y):
+        m, s = y
+        return [3 * m**2 * (1 - m**2), 4 * s * (m**3 - s)]
+
+    m, s = solve_ivp(velocity, (0, times[-1]), [-0.8, 0.36], t_eval=times, rtol=1e-11, atol=1e-13).y
+    np.testing.assert_allclose(traj.alignment[:, 0], m**2, rtol=1e-8)
+    np.testing.assert_allclose(traj.radius[:, 0], s, rtol=1e-8)
+    np.testing.assert_allclose(traj.risk, 1 - 2 * s * m**3 + s**2, rtol=1e-9)
+    assert traj.emergence_times()[0] == 0
+    assert traj.emergence_times(0.7)[0] == np.inf

@@ -1,0 +1,168 @@
+"""Online SGD at step size γ/d: the deterministic limit d → ∞ that gradient flow misses.
+
+A step of size γ/d moves the weights by its mean, which is gradient flow, and by noise. Squared, the noise is of order
+|x|²/d² ~ 1/d a step, as large as the mean: it draws directions away from the teacher and lengthens neurons, at a rate
+proportional to γ and to the residual. So SGD ends on a plateau above gradient flow's, and directions with small a_m
+are never learned. The three systems are derived in derivations/finite_step.py (Stiefel SGD, k = 2),
+derivations/finite_step_weights.py (the weights, k = 2) and derivations/own_pair.py (k > 2). Fluctuations of single
+overlaps, of order d^(-1/2), are not in the limit; the search phase's are in derivations/search_phase.py.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any, Literal
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jax.flatten_util import ravel_pytree
+from jaxtyping import Array, Bool, Float
+
+from .._checks import is_traced, require, require_real
+from ..start import Start
+from ..teacher import Teacher
+from .base import AnyStart, Flow, Observables, quadratic_horizon, require_all_overlaps
+from .decoupled import Decoupled
+from .finite_step_decoupled import decoupled_system
+from .finite_step_quadratic import stiefel_system, weights_system
+from .finite_step_system import System, refined_crossings, states_at
+from .quadratic import Quadratic
+
+
+def _plain(value: Any) -> Any:
+    """A number as a Python float, which is what a static field may hold; anything else is left to be refused."""
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return value
+
+
+class FiniteStep(Flow):
+    """SGD with step size γ/d, d → ∞, for pure links h_k, k ≥ 2.
+
+    Attributes:
+        gamma: γ ≥ 0. For `"stiefel"` γ = ε d/B, ε the Riccati time of one step and B the batch; for `"homogeneous"`
+            γ = η d/B, η the learning rate on ½(f* - f)², that is canonical time per step. γ = 0 is gradient flow.
+        algorithm: `"stiefel"`, SGD on orthonormal weights (k = 2; gradient flow: `Riccati`), or `"homogeneous"`, SGD
+            on the weights of the 2-homogeneous student (k = 2: `Quadratic`; k > 2: `Decoupled`). None takes
+            `"stiefel"` for k = 2 and `"homogeneous"` for k > 2.
+        student_scale: Stiefel SGD's student is f(x) = c(xᵀWWᵀx - N); None takes c = 1/√N.
+        rtol: relative tolerance; the absolute one is `rtol` times the smallest initial overlap.
+
+    Observables are those of the gradient flow named above. A direction grows from a small overlap if
+
+        stiefel              a_m > (γ/4)(1 - N/d)(c²N + 1 + 4c²),   γ(1 - N/d)(½ + 1/N) for c = 1/√N
+        homogeneous, k = 2   a_m > c_2² γ/2                         small norms
+        homogeneous, k > 2   a_p |m_p|^(k-2) > c_k² γ/2             small norms
+
+    while nothing is learned; later the noise is less, as the residual is. Where γ is so large that the weights explode
+    in finite time, the flow warns; from then on risk and radius are inf and alignment is 0. Steps are explicit, so
+    the flow reaches some 10⁴/a_1 of canonical time; beyond that it warns and ends likewise.
+
+    Raises:
+        ArgumentError: γ < 0 or not finite, an unknown algorithm, a tolerance or scale that is not positive, a scale
+            without Stiefel SGD.
+    """
+
+    gamma: float = eqx.field(static=True, converter=_plain)
+    algorithm: Literal["stiefel", "homogeneous"] | None = eqx.field(static=True, default=None)
+    student_scale: float | None = eqx.field(static=True, converter=_plain, default=None)
+    rtol: float = eqx.field(static=True, converter=_plain, default=1e-9)
+
+    def __check_init__(self) -> None:
+        require_real(self.gamma, "gamma", least=0)
+        known = self.algorithm in (None, "stiefel", "homogeneous")
+        require(known, "algorithm", 'be "stiefel", "homogeneous" or None', repr(self.algorithm))
+        if self.student_scale is not None:
+            self._refuse_scale(self.algorithm == "homogeneous")
+            require_real(self.student_scale, "student_scale", above=0)
+        require_real(self.rtol, "rtol", above=0)
+
+    def _refuse_scale(self, homogeneous: bool) -> None:
+        require(not homogeneous, "student_scale", 'be left out unless algorithm="stiefel"', self.student_scale)
+
+    def check(self, teacher: Teacher, start: AnyStart) -> None:
+        """A pure link h_k, k ≥ 2; for k = 2 all overlaps; for Stiefel SGD k = 2 and the start's dimension."""
+        degree = teacher.link.degree
+        pure = "have a pure link h_k, k ≥ 2, for FiniteStep"
+        require(degree is not None and degree >= 2, "teacher", pure, repr(teacher.link))
+        if degree != 2:
+            must = 'be "homogeneous" or None for k > 2'
+            require(self.algorithm != "stiefel", "algorithm", must, repr(self.algorithm))
+            if self.student_scale is not None:
+                self._refuse_scale(True)
+            return
+        require_all_overlaps(self, start)
+        if self.algorithm != "homogeneous":
+            must = 'have `dim` for algorithm="stiefel", as in Start(…, dim=d)'
+            require(start.dim is not None, "start", must, "without")
+
+    def horizon(self, teacher: Teacher, start: AnyStart) -> tuple[float, float]:
+        """That of gradient flow."""
+        if teacher.link.degree != 2:
+            return Decoupled().horizon(teacher, start)
+        if self.algorithm == "homogeneous":
+            return Quadratic().horizon(teacher, start)
+        assert isinstance(start, Start)
+        return quadratic_horizon(teacher, start)
+
+    def evolve(self, teacher: Teacher, start: AnyStart, times: Float[Array, " T"]) -> Observables:
+        """Risk, alignment and, but for Stiefel SGD, radius; a warning where the weights explode."""
+        system = self._system(teacher, start)
+        seen, reached = _observe(system.observe, states_at(system, times, self.rtol), system.args)
+        if is_traced(seen.risk):
+            return seen
+        exploded = jnp.isinf(seen.risk) & reached
+        if bool(exploded.any()):
+            _warn(
+                f"SGD diverges at step size γ/d with γ = {self.gamma:g}: its weights explode before "
+                f"t = {float(times[exploded][0]):.4g}, and risk and radius are inf from there. Take a smaller `gamma`."
+            )
+        if not bool(reached.all()):
+            _warn(
+                f"FiniteStep ends before t = {float(times[~reached][0]):.4g}: the directions learned first limit its "
+                "steps, and risk and radius are inf from there. End `times` earlier."
+            )
+        return seen
+
+    def emergence_times(
+        self,
+        teacher: Teacher,
+        start: AnyStart,
+        times: Float[Array, " T"],
+        alignment: Float[Array, "T M"] | None,
+        level: float,
+    ) -> Float[Array, " M"]:
+        """Bracketed on the output times, then by Newton's method on the log-odds, the flow integrated each time."""
+        if is_traced(teacher, start, times):
+            raise TypeError("Emergence times of FiniteStep need concrete arrays: ask for them outside jit.")
+        assert alignment is not None
+        return refined_crossings(self._system(teacher, start), times, alignment, level, self.rtol)
+
+    def _system(self, teacher: Teacher, start: AnyStart) -> System:
+        if teacher.link.degree != 2:
+            return decoupled_system(teacher, start, self.gamma)
+        assert isinstance(start, Start)
+        if self.algorithm == "homogeneous":
+            return weights_system(teacher, start, self.gamma)
+        return stiefel_system(teacher, start, self.gamma, self.student_scale)
+
+
+def _warn(message: str) -> None:
+    warnings.warn(message, RuntimeWarning, stacklevel=4)
+
+
+@eqx.filter_jit
+def _observe(observe: Callable, states: Any, args: Any) -> tuple[Observables, Bool[Array, " T"]]:
+    """The observables at each time, and whether the integration got there."""
+
+    def at(state: Any) -> tuple[Observables, Array]:
+        seen, reached = observe(state, args), jnp.isfinite(ravel_pytree(state)[0]).all()
+        held = reached & jnp.isfinite(seen.risk)
+        risk = jnp.where(held, seen.risk, jnp.inf)
+        radius = None if seen.radius is None else jnp.where(held, seen.radius, jnp.inf)
+        return Observables(risk, jnp.where(held, seen.alignment, 0.0), radius), reached
+
+    return jax.lax.map(at, states)

@@ -1,0 +1,264 @@
+"""SGD at step size γ/d: its gradient-flow limits, lost directions, divergence, and runs' plateaus."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from systems import problem
+
+import riccati as rc
+
+TIMES = jnp.linspace(0, 30, 80)  # of one length in all tests, lest every test compile its own
+
+
+def closeness(seen, reference):
+    """The largest deviations of risk, alignment and radius."""
+    names = ["risk", "alignment"] + (["radius"] if seen.radius is not None else [])
+    return [float(jnp.abs(getattr(seen, name) - getattr(reference, name)).max()) for name in names]
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "flow", "width", "neurons"),
+    [
+        ("stiefel", rc.Riccati(), 5, 3),
+        ("stiefel", rc.Riccati(), 2, 4),
+        ("homogeneous", rc.Quadratic(), 5, 3),
+        ("homogeneous", rc.Quadratic(), 1, 1),
+        ("homogeneous", rc.Quadratic(), 2, 4),
+    ],
+)
+def test_without_noise_it_is_gradient_flow(algorithm, flow, width, neurons):
+    teacher, start = problem(width, neurons, 100, 0.8, norm=0.1, seed=4)
+    reference = rc.solve(flow, teacher, start, TIMES)
+    seen = rc.solve(rc.FiniteStep(0.0, algorithm), teacher, start, TIMES)
+    assert max(closeness(seen, reference)) < 2e-8
+    if width == 5:
+        np.testing.assert_allclose(seen.emergence_times(), reference.emergence_times(), rtol=2e-8)
+
+
+@pytest.mark.parametrize(("coefficients", "typical"), [([0, 0, 0, 1], False), ([0, 0, 0, 0, 0.7], True)])
+def test_without_noise_it_is_the_decoupled_flow(coefficients, typical):
+    """Three neurons for five directions; all five."""
+    teacher = rc.Teacher.power_law(5, 0.8, rc.Link.from_coefficients(coefficients))
+    start = rc.Start.typical(teacher, 8, 60, 0.1) if typical else rc.Start.random(teacher, 3, 60, 0.1, seed=3)
+    times = jnp.linspace(0, 2 * rc.Decoupled().horizon(teacher, start)[1], len(TIMES))
+    reference = rc.solve(rc.Decoupled(), teacher, start, times)
+    seen = rc.solve(rc.FiniteStep(0.0), teacher, start, times)
+    assert max(closeness(seen, reference)) < 1e-6
+    np.testing.assert_allclose(seen.emergence_times(), reference.emergence_times(), rtol=1e-7)
+
+
+def test_negative_overlaps_of_odd_links_never_grow():
+    teacher, start = rc.Teacher.power_law(1, 0, rc.Link.hermite(3)), rc.Start([[-0.2]], norms=0.1)
+    reference = rc.solve(rc.Decoupled(), teacher, start, TIMES)
+    seen = rc.solve(rc.FiniteStep(0.0), teacher, start, TIMES)
+    m, s = -jnp.sqrt(reference.alignment[:, 0]), reference.radius[:, 0]
+    np.testing.assert_allclose(m**2, seen.alignment[:, 0], rtol=1e-7)
+    np.testing.assert_allclose(s, seen.radius[:, 0], rtol=1e-7)
+    np.testing.assert_allclose(1 - 2 * s * m**3 + s**2, seen.risk, rtol=1e-9)
+    noisy = rc.solve(rc.FiniteStep(1e-3), teacher, start, TIMES)
+    assert np.all(np.diff(noisy.alignment[:, 0]) < 0)
+    assert np.isinf(noisy.emergence_times()[0])
+
+
+@pytest.mark.parametrize("norm", [1e-3, 1e-10])
+def test_small_norms_keep_their_digits(norm):
+    teacher, start = problem(5, 3, 200, 1.0, norm=norm, seed=1)
+    reference = rc.solve(rc.Quadratic(), teacher, start, 2 * TIMES)
+    seen = rc.solve(rc.FiniteStep(0.0, "homogeneous"), teacher, start, 2 * TIMES)
+    np.testing.assert_allclose(seen.radius, reference.radius, rtol=1e-5)
+    np.testing.assert_allclose(seen.alignment, reference.alignment, rtol=1e-6)
+
+
+def test_plateau_of_stiefel_sgd():
+    run = rc.Run.load("quadratic-stiefel")
+    gamma = run.config["riccati_step"] * run.config["dim"] / run.config["batch_size"]
+    flow = rc.FiniteStep(gamma, student_scale=run.config["student_scale"])
+    tenth = -(len(run.times) // 10)
+    seen = rc.solve(flow, run.teacher, run.start, run.times)
+    gradient_flow = rc.solve(rc.Riccati(), run.teacher, run.start, run.times)
+    plateau = run.risk[tenth:].mean()
+    assert abs(float(seen.risk[tenth:].mean()) / plateau - 1) < 0.05
+    assert float(gradient_flow.risk[tenth:].mean()) < 0.7 * plateau
+
+
+def test_plateau_of_sgd_on_the_weights():
+    run = rc.Run.load("quadratic-homogeneous")
+    gamma = run.config["learning_rate"] * run.config["dim"] / run.config["batch_size"]
+    seen = rc.solve(rc.FiniteStep(gamma, "homogeneous"), run.teacher, run.start, run.times)
+    tenth = -(len(run.times) // 10)
+    assert abs(float(seen.risk[tenth:].mean()) / run.risk[tenth:].mean() - 1) < 0.03
+
+
+@pytest.mark.parametrize("algorithm", ["stiefel", "homogeneous"])
+def test_a_direction_is_lost_where_noise_outgrows_it(algorithm):
+    """While nothing is learned, the m-th row of Y grows at the rate a_m less the noise's."""
+    dim, neurons = 10**10, 3
+    teacher = rc.Teacher.power_law(5, 0.3, rc.Link.hermite(2))
+    start = rc.Start.random(teacher, neurons, dim, norm=1e-9)
+    for m, a in enumerate(np.asarray(teacher.a)):
+        threshold = a / ((1 - neurons / dim) * (0.5 + 1 / neurons)) if algorithm == "stiefel" else 2 * a
+        for share in (0.95, 1.05):
+            flow = rc.FiniteStep(share * threshold, algorithm)
+            alignment = rc.solve(flow, teacher, start, TIMES / 30).alignment[:, m]
+            growth = float(jnp.log(alignment[-1] / alignment[0])) / 2  # in τ = 2
+            np.testing.assert_allclose(growth, (1 - share) * a * 2, rtol=1e-3)
+
+
+def test_lost_directions_stay_small():
+    """The noise of directions that are learned already is what decides over the last ones."""
+    teacher, start = problem(5, 3, 400, 1.0, seed=2)
+    kept, lost = (rc.solve(rc.FiniteStep(gamma), teacher, start, 10 * TIMES) for gamma in (0.02, 0.6))
+    assert np.isfinite(kept.emergence_times()).sum() == 3
+    assert np.isfinite(lost.emergence_times()).tolist() == [True] + [False] * 4
+    assert np.all(lost.alignment[-1, 1:] < 0.1)
+
+
+def test_pairs_need_a_large_overlap_to_escape():
+    """m grows under c h_3 if m_0 > c² γ/2."""
+    teacher = rc.Teacher.power_law(1, 0, rc.Link.from_coefficients([0, 0, 0, 0.8]))
+    for m0, sign in ((0.0105, 1), (0.0095, -1)):
+        gamma = 0.02 / 0.8**2
+        start = rc.Start([[m0]], norms=1e-6)
+        alignment = rc.solve(rc.FiniteStep(gamma), teacher, start, TIMES / 300).alignment[:, 0]
+        assert np.all(sign * np.diff(alignment) > 0)
+
+
+@pytest.mark.parametrize(("degree", "gamma", "algorithm"), [(2, 0.2, "homogeneous"), (3, 1e-3, None)])
+def test_emergence_times_do_not_depend_on_the_output_times(degree, gamma, algorithm):
+    teacher, start = problem(5, 3, 80, 0.8, degree=degree, norm=0.1, seed=5)
+    flow = rc.FiniteStep(gamma, algorithm)
+    last = 2 * flow.horizon(teacher, start)[1]
+    seen = rc.solve(flow, teacher, start, last * TIMES / 30)
+    fine = np.asarray(seen.emergence_times())
+    coarse = np.asarray(rc.solve(flow, teacher, start, jnp.linspace(0.1, last, 5)).emergence_times())
+    learned = np.flatnonzero(np.isfinite(fine))
+    assert len(learned) >= 2
+    np.testing.assert_allclose(coarse, fine, rtol=2e-9)
+    for m in learned:
+        there = rc.solve(flow, teacher, start, fine[m] * TIMES / 30).alignment[-1, m]
+        np.testing.assert_allclose(there, 0.5, rtol=1e-7)
+
+
+def test_a_direction_learned_at_the_start_emerges_at_zero():
+    teacher = rc.Teacher.power_law(5, 1.0, rc.Link.hermite(2))
+    start = rc.Start(np.diag([0.9, 0.1, 0.1, 0.1, 0.1])[:3], dim=50)
+    T = rc.solve(rc.FiniteStep(0.01), teacher, start, TIMES[1:]).emergence_times()
+    assert T[0] == 0
+    assert 0 < T[1] < 20
+
+
+def test_the_step_size_at_which_sgd_diverges():
+    """From θᵀw = 0.06, |w| = 0.3, SGD in d = 3000 learns at γ = 0.3 and explodes at 0.5, t in 2 … 2.5."""
+    teacher = rc.Teacher.power_law(1, 0, rc.Link.hermite(2))
+    start = rc.Start([[0.2]], norms=0.3)
+    times = np.asarray(TIMES) * 4 / 30
+    safe = rc.solve(rc.FiniteStep(0.3, "homogeneous"), teacher, start, times)
+    assert float(safe.risk[-1]) < 0.2
+    with pytest.warns(RuntimeWarning, match=r"γ = 0\.5: its weights explode before t = 2\.\d+.*smaller `gamma`"):
+        seen = rc.solve(rc.FiniteStep(0.5, "homogeneous"), teacher, start, times)
+    exploded = np.isinf(seen.risk)
+    np.testing.assert_array_equal(exploded, times >= times[exploded][0])
+    assert np.all(seen.alignment[exploded] == 0)
+    assert np.isinf(seen.radius[exploded]).all()
+    for values in (seen.risk, seen.alignment, seen.radius):
+        assert not np.isnan(values).any()
+        assert np.isfinite(values[~exploded]).all()
+    assert np.isinf(seen.emergence_times()).all()
+
+
+def test_pairs_diverge_with_a_warning():
+    teacher = rc.Teacher.power_law(5, 1.0, rc.Link.hermite(4))
+    start = rc.Start.typical(teacher, 10, 100, 0.1)
+    with pytest.warns(RuntimeWarning, match="weights explode"):
+        seen = rc.solve(rc.FiniteStep(0.1), teacher, start, 2 * TIMES)
+    assert np.isinf(seen.risk[-1])
+    assert not np.isnan(seen.alignment).any()
+
+
+def test_a_horizon_beyond_explicit_steps_is_said():
+    teacher = rc.Teacher.power_law(2, 0, rc.Link.hermite(3))
+    start = rc.Start([[0.5, 0.1]], norms=0.5)  # a direction without a neuron keeps the noise up
+    with pytest.warns(RuntimeWarning) as caught:
+        seen = rc.solve(rc.FiniteStep(1e-3), teacher, start, 1e6 * TIMES)
+    assert any("End `times` earlier" in str(warning.message) for warning in caught)
+    assert not any("explode" in str(warning.message) for warning in caught)
+    assert np.isfinite(seen.risk[0])
+    assert np.isinf(seen.risk[-1])
+
+
+def test_derivatives_under_jit():
+    teacher, start = problem(5, 3, 60, 0.8, norm=0.2, seed=3)
+    flow, times = rc.FiniteStep(0.01, "homogeneous"), TIMES / 5
+
+    def risk(a):
+        return rc.solve(flow, rc.Teacher(a, teacher.link), start, times).risk @ jnp.cos(times)
+
+    gradient = jax.jit(jax.grad(risk))(teacher.a)
+    v, h = jnp.array([0.3, -0.5, 0.2, 0.4, -0.1]), 1e-4
+    np.testing.assert_allclose(gradient @ v, (risk(teacher.a + h * v) - risk(teacher.a - h * v)) / (2 * h), rtol=1e-4)
+    with pytest.raises(TypeError, match="outside jit"):
+        jax.jit(lambda a: flow.emergence_times(rc.Teacher(a, teacher.link), start, times, None, 0.5))(teacher.a)
+
+
+def test_a_new_step_size_does_not_compile_anew(caplog):
+    teacher, start = problem(5, 3, 60, 0.8, norm=0.2)
+    rc.solve(rc.FiniteStep(0.1), teacher, start, TIMES)
+    with jax.log_compiles():
+        rc.solve(rc.FiniteStep(np.float64(0.11), rtol=1e-8), teacher, start, TIMES / 2)
+    assert not caplog.records
+
+
+def test_saved_and_loaded(tmp_path):
+    teacher, start = problem(5, 3, 60, 0.8)
+    flow = rc.FiniteStep(0.02, "stiefel", student_scale=0.6, rtol=1e-8)
+    seen = rc.solve(flow, teacher, start, TIMES)
+    seen.save(tmp_path / "one.npz")
+    again = rc.Trajectory.load(tmp_path / "one.npz")
+    assert vars(again.flow) == vars(flow)
+    np.testing.assert_array_equal(again.emergence_times(), seen.emergence_times())
+
+
+@pytest.mark.parametrize(("degree", "algorithm"), [(2, "stiefel"), (3, "homogeneous")])
+def test_the_algorithm_that_is_taken_when_none_is_named(degree, algorithm):
+    teacher, start = problem(5, 3, 60, 0.8, degree=degree)
+    default, named = (rc.solve(rc.FiniteStep(0.02, name), teacher, start, TIMES) for name in (None, algorithm))
+    np.testing.assert_array_equal(default.risk, named.risk)
+    assert (default.radius is None) == (degree == 2)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"gamma": -0.1}, "Argument `gamma` must be ≥ 0, but is -0.1."),
+        ({"gamma": float("nan")}, "Argument `gamma` must be ≥ 0, but is nan."),
+        ({"gamma": float("inf")}, "Argument `gamma` must be ≥ 0, but is inf."),
+        ({"gamma": 0.1, "algorithm": "adam"}, "Argument `algorithm` must be .* but is 'adam'."),
+        ({"gamma": 0.1, "rtol": 0.0}, "Argument `rtol` must be > 0, but is 0.0."),
+        ({"gamma": 0.1, "student_scale": -1.0}, "Argument `student_scale` must be > 0, but is -1.0."),
+        (
+            {"gamma": 0.1, "algorithm": "homogeneous", "student_scale": 0.5},
+            'Argument `student_scale` must be left out unless algorithm="stiefel", but is 0.5.',
+        ),
+    ],
+)
+def test_bad_settings_are_refused_in_one_line(arguments, message):
+    with pytest.raises(rc.ArgumentError, match=f"^{message}$"):
+        rc.FiniteStep(**arguments)
+
+
+def test_problems_that_it_does_not_describe_are_refused_in_one_line():
+    second, start = problem(2, 2, 30, 1.0)
+    third, begin = problem(2, 2, 30, 1.0, degree=3)
+    refused = [
+        (rc.FiniteStep(0.1), rc.Teacher([1.0], rc.Link.hermite(1)), rc.Start([[0.2]]), "pure link h_k, k ≥ 2"),
+        (rc.FiniteStep(0.1), rc.Teacher([1.0], rc.Link.named("relu")), rc.Start([[0.2]]), "pure link h_k, k ≥ 2"),
+        (rc.FiniteStep(0.1), second, rc.Start(start.teacher_overlaps), "`start` must have `dim`"),
+        (rc.FiniteStep(0.1), second, rc.Start.typical(second, 2, 30), "hold all overlaps"),
+        (rc.FiniteStep(0.1, "stiefel"), third, begin, '`algorithm` must be "homogeneous" or None for k > 2'),
+        (rc.FiniteStep(0.1, student_scale=0.5), third, begin, "`student_scale` must be left out"),
+    ]
+    for flow, teacher, beginning, message in refused:
+        with pytest.raises(rc.ArgumentError, match=message) as error:
+            rc.solve(flow, teacher, beginning, [1.0])
+        assert "\n" not in str(error.value)
