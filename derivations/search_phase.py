@@ -83,9 +83,11 @@ def derive() -> Derivation:
 @cache
 def _computed(degree: int) -> dict[str, float]:
     """Moments of one step at the equator by quadrature over (<x,u>, <x,θ_1>, <x,θ_2>), with riccati's polynomials."""
+    import jax.numpy as jnp
     from scipy.special import roots_hermitenorm
 
     import riccati as rc
+    from riccati.flows.search_phase import diffusion_at, rest_energy, step_size
 
     link, amplitude = rc.Link.hermite(degree), np.array([0.8, 0.6])
     nodes, weights = roots_hermitenorm(16)
@@ -96,26 +98,28 @@ def _computed(degree: int) -> dict[str, float]:
     size = float(weights @ slopes**2)
     drag = size * float(np.sum(density * teacher**2))
     noise = float(np.sum(density * teacher**2 * nodes[:, None] ** 2))
-    # one step in a large dimension, per unit of u
-    dim, strength, at = 1e8, 0.3, 1.7
-    rate = strength * dim ** (-degree / 2)
+    # riccati's diffusion in a large dimension, in units of x and u
+    dim, batch_size, strength, at = 10**16, 4, 0.3, 1.7
     overlap = at / np.sqrt(dim)
+    step = step_size(strength * batch_size * dim ** (-degree / 2), batch_size, dim)
+    here = diffusion_at(link, jnp.array([overlap]), step)
+    rest = rest_energy(rc.Teacher(amplitude, link), jnp.ones(2))[0]
+    per_u = dim ** (degree / 2 - 1)
     pull = amplitude[0] * float(link.dual_derivative(overlap))
-    per_u = rate * dim ** (1 - degree / 2)
     return {
         "drag": drag, "second moment": float(weights @ (h * nodes) ** 2), "noise": noise,
-        "drift": np.sqrt(dim) * (rate * pull - rate**2 / 2 * dim * drag * overlap) / per_u,
-        "variance": dim * rate**2 * size * noise / per_u,
-        "threshold": 2 * pull / (drag * overlap) * dim ** (degree / 2 - 1),
+        "drift": np.sqrt(dim) * per_u * float(here.drift(amplitude[0], rest)[0]),
+        "variance": dim * per_u * float(here.variance(amplitude[0], rest)[0]),
+        "threshold": 2 * pull / (drag * overlap) * per_u,
     }  # fmt: skip
 
 
 def check(derivation: Derivation | None = None) -> Checked:
-    """Against one step's moments by quadrature over riccati's polynomials."""
+    """Against moments by quadrature over riccati's polynomials, and the diffusion that riccati marches."""
     derived = derivation or derive()
     worst = []
     for degree in (3, 4):
         for name, computed in _computed(degree).items():
             value = numeric(derived[name], k, a_p, g, x)(degree, 0.8, 0.3, 1.7)
             worst.append(agree(value, computed, f"{name}, k = {degree}", 1e-11))
-    return Checked(derived.proved, "Link.hermite under quadrature, k = 3 and 4", max(worst))
+    return Checked(derived.proved, "diffusion_at, and Link.hermite under quadrature, k = 3 and 4", max(worst))
