@@ -1,0 +1,67 @@
+"""Phase II of Stiefel SGD (BEVW25): the radial part Ω, fitted by least squares on fresh samples.
+
+The student is ŷ = <Ω, uuᵀ - I>, u = Wx, linear in the N(N+1)/2 entries of Ω. In the limit of many samples Ω* = ZᵀAZ,
+and the risk is 1 - tr(AGAG); a fit on n' samples has the risk Σa² - 2 <Ω, ZᵀAZ> + ||Ω||_F². n' = Θ̃(N²) is enough.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+from scipy.linalg import lstsq
+
+from .._checks import require, require_integer, require_real
+from ..runs import Run
+
+
+class SecondPhase(NamedTuple):
+    """`Omega` (N, N), the risk of the fitted student, and `limit`, the risk that many samples would give."""
+
+    Omega: Float[np.ndarray, "N N"]
+    risk: float
+    limit: float
+
+
+def second_phase(run: Run, samples: int, ridge: float = 0.0, seed: int = 0) -> SecondPhase:
+    """Fit Ω at the end of a run of Stiefel SGD, on n' = `samples` fresh samples, drawn in law.
+
+    Minimises mean (y - <Ω, uuᵀ - I>)² + ridge·||Ω||_F².
+
+    Raises:
+        ArgumentError: a run that is not one of Stiefel SGD by `riccati.sgd`, fewer samples than unknowns without a
+            ridge, a ridge < 0.
+    """
+    simulated = run.kind == "stiefel_quadratic" and "final_overlaps" in run.config
+    require(simulated, "run", "be one of Stiefel SGD with final_overlaps", run.source or "another")
+    Z, a = np.asarray(run.config["final_overlaps"], float), np.asarray(run.teacher.a)
+    neurons = Z.shape[1]
+    unknowns = neurons * (neurons + 1) // 2
+    require_integer(samples, "samples", 1)
+    require_real(ridge, "ridge", least=0)
+    require_integer(seed, "seed", 0)
+    enough = f"be ≥ N(N+1)/2 = {unknowns} without a ridge"
+    require(ridge > 0 or samples >= unknowns, "samples", enough, samples)
+
+    random = np.random.default_rng(seed)
+    u = random.standard_normal((samples, neurons))
+    size, vectors = np.linalg.eigh(np.eye(len(a)) - Z @ Z.T)
+    # given u, the teacher's projections are Zu and an independent part of covariance I - ZZᵀ
+    along = u @ Z.T + random.standard_normal((samples, len(a))) * np.sqrt(np.maximum(size, 0.0)) @ vectors.T
+    y = (along**2 - 1) @ a
+
+    row, column = np.triu_indices(neurons)
+    # in an orthonormal basis of the symmetric matrices, so that the ridge is that of the Frobenius norm
+    weight = np.where(row == column, 1.0, np.sqrt(2.0))
+    features = weight * (u[:, row] * u[:, column] - (row == column))
+    if ridge > 0:
+        features = np.vstack([features, np.sqrt(ridge * samples) * np.eye(unknowns)])
+        y = np.concatenate([y, np.zeros(unknowns)])
+    entries = lstsq(features, y)[0] / weight
+    Omega = np.zeros((neurons, neurons))
+    Omega[row, column] = entries
+    Omega[column, row] = entries
+    K = Z.T @ (a[:, None] * Z)
+    limit = float(np.sum(a**2) - np.sum(K**2))
+    return SecondPhase(Omega, limit + float(np.sum((Omega - K) ** 2)), limit)

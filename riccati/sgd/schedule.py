@@ -1,0 +1,168 @@
+"""Learning rates: constant, a power law in the number of steps, following the direction being learned, any function.
+
+A rate η is canonical time per step: t grows by η. `as_schedule` turns a number or a function of the step into one.
+"""
+
+from __future__ import annotations
+
+import abc
+import hashlib
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from .._checks import ArgumentError, require, require_real
+from ..teacher import Teacher
+
+_LEARNED = 0.5  # squared overlap from which a direction is no longer being learned
+_SAMPLED = tuple(int(n) for n in np.geomspace(1, 1e6, 61))  # steps whose rates tell one function from another
+
+
+class Schedule(abc.ABC):
+    """Learning rates by step."""
+
+    @abc.abstractmethod
+    def rates(self, first: int, count: int) -> Float[np.ndarray, " count"]:
+        """η at `count` steps from `first` on, before any factor that depends on the state."""
+
+    @property
+    def follows_direction(self) -> bool:
+        """Whether η is multiplied by a_p of the direction p being learned."""
+        return False
+
+    def describe(self) -> dict[str, Any]:
+        """The schedule as a run's JSON file carries it."""
+        return {"schedule": {"kind": type(self).__name__, **asdict(self)}}  # type: ignore[call-overload]
+
+
+@dataclass(frozen=True)
+class Constant(Schedule):
+    """η at every step."""
+
+    rate: float
+
+    def __post_init__(self) -> None:
+        require_real(self.rate, "learning_rate", above=0)
+
+    def rates(self, first: int, count: int) -> Float[np.ndarray, " count"]:
+        """`rate`, `count` times."""
+        return np.full(count, float(self.rate))
+
+    def describe(self) -> dict[str, Any]:
+        """Just the learning rate, so that a run's times follow from its steps."""
+        return {"learning_rate": float(self.rate)}
+
+
+@dataclass(frozen=True)
+class PowerLaw(Schedule):
+    """η(n) = rate·(1 + n/scale)^(-exponent) at step n."""
+
+    rate: float
+    exponent: float
+    scale: float
+
+    def __post_init__(self) -> None:
+        require_real(self.rate, "rate", above=0)
+        require_real(self.exponent, "exponent", least=0)
+        require_real(self.scale, "scale", above=0)
+
+    def rates(self, first: int, count: int) -> Float[np.ndarray, " count"]:
+        """The power law."""
+        return self.rate * (1 + np.arange(first, first + count) / self.scale) ** -self.exponent
+
+
+@dataclass(frozen=True)
+class PerDirection(Schedule):
+    """η = rate·a_p, p the direction being learned: the largest a_p whose squared overlap is below ½.
+
+    Only the min(N, M) largest count, as no more can be learned; after the last of them η stays. A fixed η loses the
+    directions with small a_p; η ≍ a_p d^(-k/2) learns them one by one (the "optimal" rate of RNWL25).
+    """
+
+    rate: float
+
+    def __post_init__(self) -> None:
+        require_real(self.rate, "rate", above=0)
+
+    def rates(self, first: int, count: int) -> Float[np.ndarray, " count"]:
+        """`rate`, before the factor a_p."""
+        return np.full(count, float(self.rate))
+
+    @property
+    def follows_direction(self) -> bool:
+        """True."""
+        return True
+
+
+@dataclass(frozen=True)
+class Function(Schedule):
+    """η(n) from a function of the step n = 0, 1, …; it is called once for each step."""
+
+    function: Callable[[int], float]
+
+    def rates(self, first: int, count: int) -> Float[np.ndarray, " count"]:
+        """The function's values.
+
+        Raises:
+            ArgumentError: at a value that is no finite positive number.
+        """
+        values = np.array([self._value(n) for n in range(first, first + count)])
+        bad = np.flatnonzero(~(np.isfinite(values) & (values > 0)))
+        if len(bad):
+            raise ArgumentError(
+                f"Argument `learning_rate` must be > 0 at every step, but is {values[bad[0]]:g} at step "
+                f"{first + int(bad[0])}."
+            )
+        return values
+
+    def _value(self, step: int) -> float:
+        try:
+            return float(self.function(step))
+        except (TypeError, ValueError) as error:
+            message = f"Argument `learning_rate` must be a function of the step, but fails at step {step} ({error})."
+            raise ArgumentError(message) from None
+
+    def describe(self) -> dict[str, Any]:
+        """Its name, and a digest of its values that tells it from another function of that name."""
+        values = np.array([self._value(n) for n in _SAMPLED])
+        name = getattr(self.function, "__qualname__", type(self.function).__name__)
+        return {"schedule": {"kind": "Function", "name": name, "digest": hashlib.sha256(values.tobytes()).hexdigest()}}
+
+
+def as_schedule(learning_rate: object) -> Schedule:
+    """A schedule from a number, a function of the step, or a schedule."""
+    if isinstance(learning_rate, Schedule):
+        return learning_rate
+    if callable(learning_rate):
+        schedule = Function(learning_rate)
+        schedule.rates(0, 1)
+        return schedule
+    require(
+        isinstance(learning_rate, (int, float, np.number)),
+        "learning_rate",
+        "be a number > 0, a function of the step, or a schedule of riccati.sgd",
+        repr(learning_rate),
+    )
+    return Constant(float(learning_rate))  # type: ignore[arg-type]
+
+
+def schedule_named(name: str, rate: float, exponent: float | None = None, scale: float | None = None) -> Schedule:
+    """The schedule "constant", "power" or "direction"; only the second has an exponent and a scale."""
+    require(name in ("constant", "power", "direction"), "schedule", "be constant, power or direction", repr(name))
+    for key, value in (("exponent", exponent), ("scale", scale)):
+        wanted = name == "power"
+        require((value is not None) == wanted, key, f"be {'given' if wanted else 'left out'} for {name}", value)
+    if exponent is not None and scale is not None:
+        return PowerLaw(rate, exponent, scale)
+    return PerDirection(rate) if name == "direction" else Constant(rate)
+
+
+def direction_factor(teacher: Teacher, overlaps: Float[Array, " M"], neurons: int) -> Float[Array, ""]:
+    """a_p of the direction being learned."""
+    learnable = jnp.sort(teacher.a)[-min(neurons, teacher.width)]
+    open_ = (teacher.a >= learnable) & (overlaps < _LEARNED)
+    return jnp.maximum(jnp.max(jnp.where(open_, teacher.a, 0.0)), learnable)

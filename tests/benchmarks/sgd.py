@@ -1,0 +1,73 @@
+"""Online SGD: steps per second of the engines as functions of d and N.
+
+    OMP_NUM_THREADS=1 taskset -c 0 python tests/benchmarks/sgd.py
+
+One run unless S says otherwise; compilation is not counted. The last lines give the ratio of the chain that is exact in
+law to direct simulation at d = 10⁵, N = M = 8.
+"""
+
+from __future__ import annotations
+
+import time
+
+import jax
+import jax.numpy as jnp
+
+import riccati as rc
+from riccati.sgd.loop import LONGEST, advance
+
+_SECONDS = 0.5
+_REPEATS = 3
+
+
+def steps_per_second(engine: str, neurons: int, dim: int, batch: int = 1, degree: int = 2, runs: int = 1) -> float:
+    teacher = rc.Teacher.power_law(neurons, 1.0, rc.Link.hermite(degree))
+    start = rc.Start.random(teacher, neurons, dim, norm=0.3, seed=1)
+    rate = 1e-3 / dim
+    experiment = rc.sgd.Experiment(
+        teacher=teacher, start=start, learning_rate=rate, steps=10**6, batch_size=batch, engine=engine
+    )
+    keys, rates = jax.vmap(jax.random.key)(jnp.arange(runs)), jnp.full(LONGEST, rate)
+
+    def seconds(count: int) -> float:
+        begin = time.perf_counter()
+        jax.block_until_ready(
+            advance(
+                experiment._engine, experiment._rule, teacher, False, jnp.asarray(1e9), keys, experiment._begin(runs),
+                rates, jnp.asarray(count),
+            )
+        )  # fmt: skip
+        return time.perf_counter() - begin
+
+    seconds(1)
+    count = 1
+    while count < LONGEST and seconds(count) < _SECONDS:
+        count *= 2
+    best = min(seconds(count) for _ in range(_REPEATS))
+    value = runs * count / best
+    print(
+        f"{engine:<15} k={degree} N=M={neurons:<3} d={dim:<8} B={batch:<3} S={runs:<4} {value:10.3g} steps/s",
+        flush=True,
+    )
+    return value
+
+
+def main() -> None:
+    for neurons in (4, 8, 16, 32, 64):
+        steps_per_second("in_law", neurons, 10**6)
+    for dim in (10**3, 10**6, 10**9):
+        steps_per_second("in_law", 16, dim)
+    for engine in ("in_law", "stiefel"):
+        steps_per_second(engine, 16, 10**6, batch=16)
+    steps_per_second("stiefel", 16, 10**6)
+    steps_per_second("in_law", 16, 10**6, degree=4)
+    steps_per_second("in_law", 4, 300, runs=400)
+    steps_per_second("direct", 4, 300, runs=400)
+    for dim in (10**3, 10**4, 10**5):
+        slow = steps_per_second("direct", 8, dim)
+    fast = steps_per_second("in_law", 8, 10**5)
+    print(f"in law over direct at d = 10⁵, N = M = 8: {fast / slow:.0f}")
+
+
+if __name__ == "__main__":
+    main()

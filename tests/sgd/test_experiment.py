@@ -1,0 +1,256 @@
+"""Experiments as a user meets them: schedules, divergence, checkpoints, files, Phase II, refusals."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+import riccati as rc
+from riccati import sgd
+from riccati.sgd import experiment as module
+from riccati.sgd.record import logged_steps
+
+
+def problem(degree=3, width=2, neurons=3, dim=50, norm=0.5):
+    teacher = rc.Teacher.power_law(width, 1.0, rc.Link.hermite(degree))
+    return {"teacher": teacher, "start": rc.Start.random(teacher, neurons, dim, norm=norm, seed=1)}
+
+
+def same(left, right):
+    np.testing.assert_array_equal(left.steps, right.steps)
+    np.testing.assert_array_equal(left.loss, right.loss)
+    np.testing.assert_array_equal(left.overlaps, right.overlaps)
+    np.testing.assert_array_equal(left.times, right.times)
+
+
+def test_the_same_seed_gives_the_same_run_and_another_another():
+    settings = {**problem(), "learning_rate": 1e-3, "steps": 40, "rows": 5}
+    same(sgd.simulate(**settings, seed=3), sgd.simulate(**settings, seed=3))
+    assert np.any(sgd.simulate(**settings, seed=4).loss != sgd.simulate(**settings, seed=3).loss)
+
+
+def test_an_ensemble_holds_the_runs_of_its_seeds():
+    experiment = sgd.Experiment(**problem(), learning_rate=1e-3, steps=40, rows=5)
+    several = experiment.ensemble([5, 3])
+    for n, seed in enumerate([5, 3]):
+        one, run = several.run(n), experiment.simulate(seed)
+        np.testing.assert_allclose(one.loss, run.loss, rtol=1e-12)
+        assert one.config["seed"] == seed
+    assert several.emergence_times().shape == (2, 2)
+    assert "2, 0 of them diverged" in repr(several)
+
+
+def test_single_precision_follows_double_precision():
+    # the draws differ in their bits, so the mean over many samples is compared
+    settings = {**problem(2, dim=30), "learning_rate": 1e-2, "steps": 30, "rows": 4, "batch_size": 4000}
+    double = sgd.simulate(**settings, engine="direct")
+    single = sgd.simulate(**settings, engine="direct", dtype="float32")
+    np.testing.assert_allclose(single.risk, double.risk, rtol=0.05)
+    experiment = sgd.Experiment(**settings, engine="direct", dtype="float32")
+    assert experiment._begin(1).W.dtype == np.float32
+
+
+def test_where_the_loop_is_cut_does_not_matter(monkeypatch):
+    settings = {**problem(), "learning_rate": sgd.PerDirection(2e-3), "steps": 300, "rows": 9}
+    whole = sgd.simulate(**settings)
+    monkeypatch.setattr(module, "_LOOK", 0.0)  # a step at a time
+    same(sgd.simulate(**settings), whole)
+
+
+@pytest.mark.parametrize("engine", ["in_law", "direct", "stiefel"])
+def test_an_interrupted_run_resumes_to_the_identical_result(tmp_path, monkeypatch, engine):
+    settings = {**problem(2), "learning_rate": 1e-3, "steps": 120, "rows": 9, "engine": engine}
+    whole, path = sgd.simulate(**settings, seed=2), tmp_path / "run.npz"
+    advance, calls = module.advance, []
+
+    def interrupted(*arguments):
+        calls.append(1)
+        if len(calls) % 4 == 0:
+            raise KeyboardInterrupt
+        return advance(*arguments)
+
+    monkeypatch.setattr(module, "advance", interrupted)
+    stops = 0
+    while True:
+        try:
+            run = sgd.simulate(**settings, seed=2, checkpoint=path)
+            break
+        except KeyboardInterrupt:
+            stops += 1
+            assert path.exists()
+    assert stops > 1
+    assert not path.exists()
+    same(run, whole)
+
+
+def test_a_killed_run_resumes_from_its_last_checkpoint(tmp_path, monkeypatch):
+    settings = {**problem(), "learning_rate": 1e-3, "steps": 120, "rows": 9}
+    whole, path = sgd.simulate(**settings), tmp_path / "run.npz"
+    monkeypatch.setattr(module, "_SAVE", 0.0)  # after every call
+    advance, calls = module.advance, []
+
+    def killed(*arguments):
+        calls.append(1)
+        if len(calls) == 6:
+            raise MemoryError  # nothing is saved on the way out
+        return advance(*arguments)
+
+    monkeypatch.setattr(module, "advance", killed)
+    with pytest.raises(MemoryError):
+        sgd.simulate(**settings, checkpoint=path)
+    same(sgd.simulate(**settings, checkpoint=path), whole)
+
+
+def test_a_checkpoint_of_another_experiment_is_refused(tmp_path, monkeypatch):
+    settings, path = {**problem(), "learning_rate": 1e-3, "steps": 60, "rows": 5}, tmp_path / "run.npz"
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(module, "advance", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            sgd.simulate(**settings, checkpoint=path)
+    for change in ({"learning_rate": 2e-3}, {"seed": 1}, {"batch_size": 2}):
+        with pytest.raises(rc.ArgumentError, match=r"another (learning_rate|seeds|batch_size)"):
+            sgd.simulate(**{**settings, **change}, checkpoint=path)
+    path.write_bytes(b"not a checkpoint")
+    with pytest.raises(rc.ArgumentError, match="must be a checkpoint of an experiment"):
+        sgd.simulate(**settings, checkpoint=path)
+
+
+def test_divergence_is_reported_with_its_step_and_keeps_what_was_logged(tmp_path):
+    experiment = sgd.Experiment(**problem(2), learning_rate=0.3, steps=1000, rows=40)
+    several = experiment.ensemble(range(4))
+    assert (several.diverged > 0).all()
+    for n, step in enumerate(several.diverged):
+        run = several.run(n)
+        assert run.steps[-1] < step
+        assert np.isfinite(run.loss).all()
+        assert f"diverged at step {step}" in run.notes[0]
+        assert run.config["diverged_at_step"] == step
+    # the step that is named is the first whose weights are beyond bounds
+    one = dataclasses.replace(experiment, steps=int(several.diverged[0]) - 1).ensemble([0])
+    assert one.diverged[0] == -1
+    run = several.run(0)
+    run.save(tmp_path / "run.csv")
+    assert f"diverged at step {several.diverged[0]}" in rc.Run.load(tmp_path / "run.csv").notes[0]
+
+
+def test_schedules_set_the_clock():
+    settings = {**problem(), "steps": 200, "rows": 8}
+    power = sgd.simulate(**settings, learning_rate=sgd.PowerLaw(1e-3, exponent=0.5, scale=20.0))
+    rates = 1e-3 * (1 + np.arange(200) / 20.0) ** -0.5
+    np.testing.assert_allclose(power.times, np.r_[0, np.cumsum(rates)][power.steps], rtol=1e-13)
+    function = sgd.simulate(**settings, learning_rate=lambda step: 1e-3 * (1 + step / 20.0) ** -0.5)
+    same(function, power)
+    constant = sgd.simulate(**settings, learning_rate=1e-3)
+    np.testing.assert_array_equal(constant.times, constant.steps * 1e-3)
+    assert constant.clock is None
+
+
+def test_the_rate_follows_the_direction_being_learned():
+    teacher = rc.Teacher([0.8, 0.5, 0.3], rc.Link.hermite(3))
+    # two neurons, the first of them aligned already: the second direction sets the rate, and the third cannot
+    m = np.array([[0.99, 0.0, 0.0], [0.0, 0.1, 0.0]])
+    start = rc.Start(m, norms=[0.9, 0.5], dim=500)
+    run = sgd.simulate(teacher, start, learning_rate=sgd.PerDirection(1e-4), steps=10, rows=3)
+    np.testing.assert_allclose(run.times, run.steps * 1e-4 * float(teacher.a[1]), rtol=1e-12)
+    start = rc.Start(np.array([[0.99, 0.0, 0.0], [0.0, 0.9, 0.0]]), norms=0.5, dim=500)
+    run = sgd.simulate(teacher, start, learning_rate=sgd.PerDirection(1e-4), steps=10, rows=3)
+    np.testing.assert_allclose(run.times, run.steps * 1e-4 * float(teacher.a[1]), rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("engine", "rate"), [("in_law", 1e-3), ("stiefel", 1e-3), ("in_law", sgd.PowerLaw(1e-3, 0.3, 10.0))]
+)
+def test_runs_are_written_and_read_back_to_the_bit(tmp_path, engine, rate):
+    run = sgd.simulate(**problem(2, width=3), learning_rate=rate, steps=50, rows=6, engine=engine)
+    run.save(tmp_path / "run.csv")
+    back = rc.Run.load(tmp_path / "run.csv")
+    same(back, run)
+    assert back.kind == ("stiefel_quadratic" if engine == "stiefel" else "two_homogeneous")
+    np.testing.assert_array_equal(back.start.teacher_overlaps, run.start.teacher_overlaps)
+    np.testing.assert_array_equal(back.risk, run.risk)
+
+
+@pytest.mark.parametrize("link", ["he3", "relu", "series"])
+def test_a_run_knows_its_link(tmp_path, link):
+    series = rc.Link.from_coefficients([0.0, 0.5, 0.3, 0.0, 0.2])
+    teacher = rc.Teacher.power_law(2, 1.0, series if link == "series" else rc.Link.named(link))
+    start = rc.Start.random(teacher, 2, 40, norm=0.3)
+    run = sgd.simulate(teacher, start, learning_rate=1e-3, steps=3, rows=2)
+    run.save(tmp_path / "run.csv")
+    q = np.linspace(-1, 1, 5)
+    np.testing.assert_allclose(rc.Run.load(tmp_path / "run.csv").teacher.link.dual(q), teacher.link.dual(q), rtol=1e-15)
+
+
+def test_logged_steps_begin_with_zero_and_end_with_the_last():
+    for last in (1, 2, 7, 10**6):
+        steps = logged_steps(last, 50)
+        assert steps[0] == 0
+        assert steps[-1] == last
+        assert np.all(np.diff(steps) > 0)
+
+
+def test_the_second_phase_reaches_its_limit_with_many_samples():
+    run = sgd.simulate(**problem(2, width=5, neurons=4), learning_rate=2e-3, steps=4000, rows=5, engine="stiefel")
+    fits = [sgd.second_phase(run, n, seed=n) for n in (400, 6400)]
+    assert fits[0].limit == pytest.approx(run.risk[-1], rel=1e-10)
+    K = np.asarray(run.config["final_overlaps"])
+    K = K.T @ (np.asarray(run.teacher.a)[:, None] * K)
+    np.testing.assert_allclose(fits[1].Omega, K, atol=0.1)
+    # the excess falls as 1/n': here the mean over seeds at two sizes
+    excess = [np.mean([sgd.second_phase(run, n, seed=s).risk - fits[0].limit for s in range(60)]) for n in (200, 800)]
+    assert excess[0] / excess[1] == pytest.approx(4.0, rel=0.35)
+    assert np.all(np.array([fit.risk for fit in fits]) >= fits[0].limit)
+
+
+def test_the_ridge_shrinks_the_second_phase():
+    run = sgd.simulate(**problem(2, width=5, neurons=4), learning_rate=2e-3, steps=2000, rows=5, engine="stiefel")
+    free, shrunk = (sgd.second_phase(run, 3000, ridge=ridge) for ridge in (0.0, 2.0))
+    # features have variance 2 on and off the diagonal in an orthonormal basis, so a ridge of 2 halves Ω
+    np.testing.assert_allclose(shrunk.Omega, free.Omega / 2, atol=0.05)
+    assert sgd.second_phase(run, 5, ridge=1.0).risk < 1.5
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"steps": 0}, "`steps` must be a whole number ≥ 1, but is 0"),
+        ({"batch_size": 1.5}, "`batch_size` must be a whole number ≥ 1"),
+        ({"rows": 0}, "`rows` must be a whole number ≥ 1"),
+        ({"seed": -1}, "`seed` must be a whole number ≥ 0"),
+        ({"learning_rate": 0.0}, "`learning_rate` must be > 0, but is 0"),
+        ({"learning_rate": "fast"}, "`learning_rate` must be a number > 0, a function of the step, or a schedule"),
+        ({"learning_rate": lambda step: -step}, "`learning_rate` must be > 0 at every step, but is 0 at step 0"),
+        ({"learning_rate": lambda step: 1.0 - step}, "`learning_rate` must be > 0 at every step, but is 0 at step 1"),
+        ({"learning_rate": lambda step: None}, "`learning_rate` must be a function of the step, but fails at step 0"),
+        ({"engine": "fast"}, "`engine` must be one of direct, in_law, stiefel, stiefel_direct"),
+        ({"dtype": "float32"}, '`dtype` must be float64 for engine="in_law"'),
+        ({"dtype": "float16"}, "`dtype` must be float64 or float32"),
+        ({"student_scale": 1.0}, '`student_scale` must be left out for engine="in_law"'),
+        ({"engine": "stiefel"}, "`teacher` must have the pure link h_2 for Stiefel SGD"),
+        ({"start": rc.Start(np.zeros((2, 2)))}, "`start` must know the dimension"),
+        ({"start": rc.Start(np.zeros((2, 3)), dim=9)}, "`start` must overlap with 2 directions, but is 3"),
+        ({"teacher": None}, "`teacher` must be a riccati.Teacher"),
+    ],
+)
+def test_what_cannot_be_simulated_is_refused_in_one_line(change, message):
+    settings = {**problem(), "learning_rate": 1e-3, "steps": 10, **change}
+    with pytest.raises(rc.ArgumentError, match=message.replace("(", r"\(")) as caught:
+        sgd.simulate(**settings)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_typical_start_and_an_unfit_run_are_refused():
+    settings = problem()
+    typical = rc.Start.typical(settings["teacher"], 2, 50)
+    with pytest.raises(rc.ArgumentError, match=r"`start` must be a riccati\.Start with all overlaps"):
+        sgd.simulate(settings["teacher"], typical, learning_rate=1e-3, steps=5)
+    run = sgd.simulate(**settings, learning_rate=1e-3, steps=5)
+    with pytest.raises(rc.ArgumentError, match="`run` must be one of Stiefel SGD"):
+        sgd.second_phase(run, 100)
+    run = sgd.simulate(**problem(2), learning_rate=1e-3, steps=5, engine="stiefel")
+    with pytest.raises(rc.ArgumentError, match=r"`samples` must be ≥ N\(N\+1\)/2 = 6 without a ridge, but is 5"):
+        sgd.second_phase(run, 5)
