@@ -15,18 +15,22 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from . import sgd as sgd
     from ._errors import ArgumentError as ArgumentError
     from .comparison import Comparison as Comparison
     from .comparison import compare as compare
     from .flows import Correlation as Correlation
     from .flows import Coupled as Coupled
     from .flows import Decoupled as Decoupled
+    from .flows import FiniteStep as FiniteStep
     from .flows import Flow as Flow
     from .flows import IncompleteTrajectory as IncompleteTrajectory
     from .flows import PhantomEmergence as PhantomEmergence
     from .flows import Quadratic as Quadratic
     from .flows import Riccati as Riccati
     from .hermite import Link as Link
+    from .law import EmergenceLaw as EmergenceLaw
+    from .law import emergence_law as emergence_law
     from .runs import Run as Run
     from .runs import sample_runs as sample_runs
     from .solver import default_times as default_times
@@ -42,6 +46,8 @@ _HOME = {
     "Correlation": "flows",
     "Coupled": "flows",
     "Decoupled": "flows",
+    "FiniteStep": "flows",
+    "EmergenceLaw": "law",
     "Flow": "flows",
     "IncompleteTrajectory": "flows",
     "Link": "hermite",
@@ -55,11 +61,14 @@ _HOME = {
     "TypicalStart": "typical",
     "compare": "comparison",
     "default_times": "solver",
+    "emergence_law": "law",
     "sample_runs": "runs",
     "solve": "solver",
 }
 
-__all__ = sorted(_HOME)
+_PACKAGES = ("sgd",)
+
+__all__ = sorted((*_HOME, *_PACKAGES))
 __version__ = "0.1.0"
 
 if "JAX_ENABLE_X64" not in os.environ:
@@ -70,6 +79,8 @@ if "JAX_ENABLE_X64" not in os.environ:
 
 
 def __getattr__(name: str) -> object:
+    if name in _PACKAGES:
+        return import_module(f".{name}", __name__)
     if name not in _HOME:
         raise AttributeError(f"module 'riccati' has no attribute {name!r}")
     value = getattr(import_module(f".{_HOME[name]}", __name__), name)
@@ -78,4 +89,4 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOME})
+    return sorted({*globals(), *__all__})

@@ -33,17 +33,19 @@ Norm = Annotated[float, typer.Option(help="Initial norm of every neuron.")]
 FlowName = Annotated[
     str | None,
     typer.Option(
-        "--flow", help="Riccati, Quadratic, Decoupled, Coupled or Correlation; the best for the link if not given."
+        "--flow",
+        help="Riccati, Quadratic, Decoupled, Coupled, FiniteStep or Correlation; the best for the link if not given.",
     ),
 ]
 Horizon = Annotated[float | None, typer.Option(help="Last time; past the last emergence if not given.")]
+Gamma = Annotated[float | None, typer.Option(help="γ of FiniteStep, SGD's step size times d.")]
 Points = Annotated[int, typer.Option(help="Number of output times, spaced evenly in log t.")]
 Level = Annotated[float, typer.Option(help="Squared overlap at which a direction counts as emerged.")]
 
 
 def _trajectory(
     link: str, teacher_width: int, beta: float, student_width: int, dim: int, norm: float, seed: int,
-    flow: str | None, horizon: float | None, points: int,
+    flow: str | None, gamma: float | None, horizon: float | None, points: int,
 ) -> Trajectory:  # fmt: skip
     import numpy as np
 
@@ -59,7 +61,9 @@ def _trajectory(
     require_integer(points, "points", 2)
     teacher = Teacher.power_law(teacher_width, beta, Link.named(link))
     start = Start.random(teacher, student_width, dim, norm, seed)
-    chosen = FLOWS[flow]() if flow else best_flow(teacher)
+    at_finite_step = "be given with, and only with, the flow FiniteStep"
+    require((flow == "FiniteStep") == (gamma is not None), "gamma", at_finite_step, gamma)
+    chosen = best_flow(teacher) if flow is None else FLOWS[flow](**({} if gamma is None else {"gamma": gamma}))
     chosen.check(teacher, start)
     times = np.asarray(default_times(chosen, teacher, start, points))
     if horizon is not None:
@@ -88,12 +92,12 @@ def _write_emergence(trajectory: Trajectory, level: float, path: Path) -> None:
 def solve_command(
     teacher_width: TeacherWidth, student_width: StudentWidth, dim: Dim, out: Out,
     link: LinkName = "he2", beta: Beta = 1.0, norm: Norm = 1e-2, seed: Seed = 0, flow: FlowName = None,
-    horizon: Horizon = None, points: Points = 200, level: Level = 0.5,
+    gamma: Gamma = None, horizon: Horizon = None, points: Points = 200, level: Level = 0.5,
 ) -> None:  # fmt: skip
     """Follow a flow from a random start; writes trajectory.npz, risk.png and emergence.csv."""
     from ._files import whole_file
 
-    trajectory = _trajectory(link, teacher_width, beta, student_width, dim, norm, seed, flow, horizon, points)
+    trajectory = _trajectory(link, teacher_width, beta, student_width, dim, norm, seed, flow, gamma, horizon, points)
     _write_emergence(trajectory, level, out / "emergence.csv")
     trajectory.save(out / "trajectory.npz")
     with whole_file(out / "risk.png") as temporary:
@@ -106,18 +110,68 @@ def solve_command(
 def emergence(
     teacher_width: TeacherWidth, student_width: StudentWidth, dim: Dim,
     link: LinkName = "he2", beta: Beta = 1.0, norm: Norm = 1e-2, seed: Seed = 0, flow: FlowName = None,
-    horizon: Horizon = None, points: Points = 200, level: Level = 0.5,
+    gamma: Gamma = None, horizon: Horizon = None, points: Points = 200, level: Level = 0.5,
     out: Annotated[Path | None, typer.Option(help="Folder for emergence.csv; nothing is written if not given.")] = None,
 ) -> None:  # fmt: skip
     """Print when each direction emerges."""
     import numpy as np
 
-    trajectory = _trajectory(link, teacher_width, beta, student_width, dim, norm, seed, flow, horizon, points)
+    trajectory = _trajectory(link, teacher_width, beta, student_width, dim, norm, seed, flow, gamma, horizon, points)
     if out is not None:
         _write_emergence(trajectory, level, out / "emergence.csv")
     typer.echo(f"{'direction':>9} {'a':>9} {'T':>11}")
     for m, (a, time) in enumerate(zip(trajectory.teacher.a, trajectory.emergence_times(level), strict=True)):
         typer.echo(f"{m + 1:>9} {a:>9.4g} {'never' if np.isinf(time) else format(time, '.5g'):>11}")
+
+
+@app.command()
+def simulate(
+    teacher_width: TeacherWidth, student_width: StudentWidth, dim: Dim, out: Out,
+    steps: Annotated[int, typer.Option(help="Number of steps.")],
+    learning_rate: Annotated[float, typer.Option(help="η, canonical time per step.")],
+    link: LinkName = "he2", beta: Beta = 1.0, norm: Norm = 1e-2,
+    seed: Annotated[int, typer.Option(help="Seed of the random start and of the samples.")] = 0,
+    batch_size: Annotated[int, typer.Option(help="Samples per step.")] = 1,
+    engine: Annotated[str, typer.Option(help="in_law, direct, stiefel or stiefel_direct.")] = "in_law",
+    schedule: Annotated[
+        str,
+        typer.Option(help="constant, power (η falls with the step) or direction (η times the a_m being learned)."),
+    ] = "constant",
+    exponent: Annotated[float | None, typer.Option(help="Exponent of the power schedule.")] = None,
+    scale: Annotated[float | None, typer.Option(help="Steps after which the power schedule sets in.")] = None,
+    student_scale: Annotated[float | None, typer.Option(help="c of Stiefel SGD; 1/√N if not given.")] = None,
+    dtype: Annotated[str, typer.Option(help="float64, or float32 for direct simulation.")] = "float64",
+    rows: Annotated[int, typer.Option(help="Logged steps, spaced evenly in their logarithm.")] = 200,
+    second_phase_samples: Annotated[
+        int | None, typer.Option(help="Fit the radial part of Stiefel SGD on as many fresh samples at the end.")
+    ] = None,
+) -> None:  # fmt: skip
+    """Run online SGD from a random start; writes run.csv, run.json and run.png.
+
+    An interrupted run goes on where it was when the same command is given again.
+    """
+    from ._files import whole_file
+    from .hermite import Link
+    from .plot import plot_run
+    from .sgd import Experiment, schedule_named, second_phase
+    from .start import Start
+    from .teacher import Teacher
+
+    teacher = Teacher.power_law(teacher_width, beta, Link.named(link))
+    experiment = Experiment(
+        teacher=teacher, start=Start.random(teacher, student_width, dim, norm, seed),
+        learning_rate=schedule_named(schedule, learning_rate, exponent, scale), steps=steps, batch_size=batch_size,
+        engine=engine, student_scale=student_scale, dtype=dtype, rows=rows,
+    )  # fmt: skip
+    run = experiment.simulate(seed, checkpoint=out / "checkpoint.npz")
+    run.save(out / "run.csv")
+    with whole_file(out / "run.png") as temporary:
+        plot_run(run).savefig(temporary)
+    typer.echo(run)
+    if second_phase_samples is not None:
+        fit = second_phase(run, second_phase_samples, seed=seed)
+        typer.echo(f"risk after Phase II on {second_phase_samples} samples: {fit.risk:.4g} (limit {fit.limit:.4g})")
+    typer.echo(f"wrote run.csv, run.json and run.png to {out}")
 
 
 @app.command("compare")

@@ -10,14 +10,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from jax.typing import ArrayLike
 
 from ._checks import require
 from ._files import whole_file
+from .crossings import first_crossings
 from .flows import Coupled, Decoupled, Flow, Riccati
 from .flows.base import AnyStart
+from .law import EmergenceLaw
 from .runs import Run
 from .solver import best_flow, solve
 from .start import Start
+from .step_size import step_of
 from .teacher import Teacher
 from .trajectory import Trajectory
 from .typical import TypicalStart
@@ -30,15 +34,19 @@ _FILL_IN_SEED, _FILL_IN_NORM = 0, 1e-2  # of a start that stands in for one that
 
 @dataclass(frozen=True)
 class Emergence:
-    """Direction m (from 1) and its emergence times, canonical, None where never.
+    """Direction m (from 1) and its emergence times, canonical, None where never or unknown.
 
-    `predicted` is that of the comparison's flow, `decoupled` the exact inverse of the decoupled equation (k > 2).
+    `predicted` is that of the comparison's flow and `finite_step` that of the finite-step limit. For k > 2 `decoupled`
+    is the exact inverse of the decoupled equation, `early` and `late` the quartiles of the law of T at the run's step.
     """
 
     direction: int
     predicted: float | None
     measured: float | None
     decoupled: float | None = None
+    finite_step: float | None = None
+    early: float | None = None
+    late: float | None = None
 
     @property
     def ratio(self) -> float | None:
@@ -50,10 +58,15 @@ class Emergence:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A run beside the trajectory that theory predicts for it.
+    """A run beside the trajectories that theory predicts for it.
 
-    `risk_rms_log10` is the root mean square of log10(predicted risk/measured risk) over the logged steps with a
-    positive risk. `notes` says what had to be assumed.
+    Attributes:
+        trajectory: gradient flow.
+        risk_rms_log10: root mean square of log10(predicted risk/measured risk) over the logged steps with a positive
+            risk.
+        emergence: a row for each direction.
+        notes: what had to be assumed or left out, a line each.
+        finite_step: the limit at the run's step size, None where the step is unknown or the limit does not apply.
     """
 
     run: Run
@@ -61,6 +74,12 @@ class Comparison:
     risk_rms_log10: float
     emergence: tuple[Emergence, ...]
     notes: tuple[str, ...]
+    finite_step: Trajectory | None = None
+
+    @property
+    def finite_step_deviation(self) -> float:
+        """`risk_rms_log10` of the finite-step limit, NaN without one."""
+        return math.nan if self.finite_step is None else _risk_deviation(self.run, self.finite_step)
 
     @property
     def flow(self) -> str:
@@ -68,23 +87,45 @@ class Comparison:
         return type(self.trajectory.flow).__name__
 
     def table(self) -> str:
-        """The emergence times as an aligned text table, with the risk's deviation below."""
-        with_decoupled = any(e.decoupled is not None for e in self.emergence)
-        lines = [f"{'direction':>9} {'predicted T':>12} {'measured T':>12} {'ratio':>7}"]
-        lines[0] += f" {'decoupled T':>12}" if with_decoupled else ""
-        for e in self.emergence:
-            cells = [_cell(e.predicted, 12), _cell(e.measured, 12), _cell(e.ratio, 7, ".3f")]
-            cells += [_cell(e.decoupled, 12)] if with_decoupled else []
-            lines.append(f"{e.direction:>9} " + " ".join(cells))
+        """The emergence times as an aligned text table, with the deviations of the risk below."""
+        columns = {"predicted T": lambda e: _cell(e.predicted), "measured T": lambda e: _cell(e.measured),
+                   "ratio": lambda e: _cell(e.ratio, ".3f")}  # fmt: skip
+        if self.finite_step is not None:
+            columns["finite-step T"] = lambda e: _cell(e.finite_step)
+        if any(e.decoupled is not None for e in self.emergence):
+            columns["decoupled T"] = lambda e: _cell(e.decoupled)
+        if any(e.early is not None for e in self.emergence):
+            columns["quartiles of T"] = lambda e: f"{_cell(e.early)} to {_cell(e.late)}"
+        rows = [[str(e.direction), *(cell(e) for cell in columns.values())] for e in self.emergence]
+        rows.insert(0, ["direction", *columns])
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        lines = ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
         lines.append(f"risk: rms of log10(predicted/measured) = {self.risk_rms_log10:.3f}; flow: {self.flow}")
+        if self.finite_step is not None:
+            final = float(self.finite_step.risk[-1])
+            lines.append(
+                f"risk: rms of log10(predicted/measured) = {self.finite_step_deviation:.3f}; {self.finite_step.flow!r}"
+            )
+            lines.append(
+                f"risk at the end: {self.run.risk[-1]:.4g} measured, {final:.4g} at finite step, "
+                f"{self.trajectory.risk[-1]:.4g} in gradient flow"
+            )
         lines += [f"note: {note}" for note in self.notes]
         return "\n".join(lines)
 
     def to_json(self) -> dict[str, Any]:
-        """What `comparison.json` holds; times canonical, null where never or unknown."""
+        """What `comparison.json` holds; times canonical, null where never, unknown or not applicable."""
+        finite_step = None
+        if self.finite_step is not None:
+            finite_step = {
+                "risk_rms_log10": _known(self.finite_step_deviation),
+                "final_risk": _known(float(self.finite_step.risk[-1])),
+                **self.finite_step.flow.settings(),
+            }
         return {
             "flow": self.flow,
-            "risk_rms_log10": self.risk_rms_log10 if math.isfinite(self.risk_rms_log10) else None,
+            "risk_rms_log10": _known(self.risk_rms_log10),
+            "finite_step": finite_step,
             "emergence": [{**asdict(e), "ratio": e.ratio} for e in self.emergence],
             "notes": list(self.notes),
             "run": {"source": self.run.source, "rows": len(self.run.steps)},
@@ -115,7 +156,8 @@ def compare(run: Run, trajectory: Trajectory | None = None) -> Comparison:
     Without `trajectory` the flow is chosen for the run: `Riccati` for Stiefel SGD, whose risk is that after the
     optimal radial fit; `Quadratic` for the link h_2; else `Coupled` from the run's initial overlaps, with the
     decoupled emergence times beside it for k > 2. Where no overlaps were logged a start stands in: drawn in law, or
-    for k > 2 the typical one in the `Decoupled` flow.
+    for k > 2 the typical one in the `Decoupled` flow. Where the run says its step size, `FiniteStep` is laid over it
+    too, and for k > 2 the law of the emergence times.
 
     Raises:
         ArgumentError: if the run lacks what the theory needs, or `trajectory` is of another teacher width.
@@ -136,7 +178,13 @@ def compare(run: Run, trajectory: Trajectory | None = None) -> Comparison:
         require(trajectory.teacher.width == logged, "trajectory", f"have {logged} directions", trajectory.teacher.width)
     if run.overlaps is None:
         notes.append("the run logged no overlaps: measured emergence times are unknown")
-    return Comparison(run, trajectory, _risk_deviation(run, trajectory), _emergences(run, trajectory), tuple(notes))
+    step, missing = step_of(run, trajectory.teacher, trajectory.start)
+    if step is None:
+        notes.append(f"no finite-step limit: {missing}")
+        return Comparison(run, trajectory, _risk_deviation(run, trajectory), _emergences(run, trajectory), tuple(notes))
+    finite_step, warned = step.limit(trajectory)
+    emergence = _emergences(run, trajectory, finite_step, step.law(trajectory))
+    return Comparison(run, trajectory, _risk_deviation(run, trajectory), emergence, (*notes, *warned), finite_step)
 
 
 def _flow_for(run: Run, teacher: Teacher, start: AnyStart) -> Flow:
@@ -169,35 +217,28 @@ def _risk_deviation(run: Run, trajectory: Trajectory) -> float:
     return float(np.sqrt(np.mean((predicted - np.log10(run.risk[inside])) ** 2)))
 
 
-def measured_emergence(times: np.ndarray, overlaps: np.ndarray, level: float = 0.5) -> np.ndarray:
-    """First crossing of `level` by each logged squared overlap, straight between logged times; inf where never."""
-    found = np.full(overlaps.shape[1], np.inf)
-    for m, overlap in enumerate(overlaps.T):
-        known = np.isfinite(overlap)
-        t, y = times[known], overlap[known]
-        above = np.flatnonzero(y >= level)
-        if len(above):
-            g = above[0]
-            found[m] = t[g] if g == 0 else np.interp(level, y[g - 1 : g + 1], t[g - 1 : g + 1])
-    return found
-
-
-def _emergences(run: Run, trajectory: Trajectory) -> tuple[Emergence, ...]:
+def _emergences(
+    run: Run, trajectory: Trajectory, finite_step: Trajectory | None = None, law: EmergenceLaw | None = None
+) -> tuple[Emergence, ...]:
     teacher = trajectory.teacher
-    predicted = np.asarray(trajectory.emergence_times())
-    measured = np.full(len(predicted), np.inf)
+    columns: dict[str, ArrayLike] = {"predicted": trajectory.emergence_times()}
     if run.overlaps is not None:
-        measured = measured_emergence(run.times, run.overlaps)
-    decoupled = np.full(len(predicted), np.inf)
+        columns["measured"] = first_crossings(run.times, run.overlaps)
     if teacher.link.information_exponent > 2:
-        decoupled = np.asarray(Decoupled().emergence_times_of(teacher, trajectory.start))
-    columns = zip(predicted, measured, decoupled, strict=True)
-    return tuple(Emergence(m + 1, *(_known(time) for time in times)) for m, times in enumerate(columns))
+        columns["decoupled"] = Decoupled().emergence_times_of(teacher, trajectory.start)
+    if finite_step is not None:
+        columns["finite_step"] = finite_step.emergence_times()
+    if law is not None:
+        columns |= {"early": law.quantile(0.25), "late": law.quantile(0.75)}
+    known = {name: [_known(float(time)) for time in np.asarray(column)] for name, column in columns.items()}
+    known.setdefault("measured", [None] * teacher.width)
+    rows = zip(*known.values(), strict=True)
+    return tuple(Emergence(m + 1, **dict(zip(known, row, strict=True))) for m, row in enumerate(rows))
 
 
-def _known(time: float) -> float | None:
-    return float(time) if math.isfinite(time) else None
+def _known(value: float) -> float | None:
+    return value if math.isfinite(value) else None
 
 
-def _cell(value: float | None, width: int, form: str = ".4g") -> str:
-    return f"{'—' if value is None else format(value, form):>{width}}"
+def _cell(value: float | None, form: str = ".4g") -> str:
+    return "—" if value is None else format(value, form)

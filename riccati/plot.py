@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from .comparison import Comparison
+    from .runs import Run
     from .trajectory import Trajectory
 
 # Okabe and Ito's palette without yellow, told apart in grey by its order of lightness
@@ -45,21 +46,31 @@ def style() -> Iterator[None]:
 
 
 def plot_trajectory(trajectory: Trajectory) -> Figure:
-    """Risk on the left, the alignment of each direction on the right, both against canonical time."""
+    """Risk on the left, the alignment of each direction on the right, both against canonical time; lines."""
+    times, risk = np.asarray(trajectory.times), np.asarray(trajectory.risk)
+    return _risk_and_overlaps(times, risk, np.asarray(trajectory.alignment), type(trajectory.flow).__name__, "-")
+
+
+def plot_run(run: Run) -> Figure:
+    """Risk and squared overlaps of an SGD run against canonical time; points."""
+    some = _thinned(run.times) if len(run.times) > 1 else np.arange(1)
+    overlaps = np.empty((len(some), 0)) if run.overlaps is None else run.overlaps[some]
+    return _risk_and_overlaps(run.times[some], run.risk[some], overlaps, "SGD", "o")
+
+
+def _risk_and_overlaps(times: np.ndarray, risk: np.ndarray, aligned: np.ndarray, title: str, mark: str) -> Figure:
     with style():
         figure = Figure(figsize=(8.4, 3.3))
         left, right = figure.subplots(1, 2)
-        times = np.asarray(trajectory.times)
-        left.plot(times, np.maximum(trajectory.risk, _FLOOR), color=COLOURS[0])
+        left.plot(times, np.maximum(risk, _FLOOR), mark, ms=3, color=COLOURS[0])
         _log_axes(left, times, both=True)
-        left.set(xlabel="time $t$", ylabel="risk", title=type(trajectory.flow).__name__)
-        aligned = np.asarray(trajectory.alignment)
-        shown = _spread_out(aligned.shape[1])
-        for colour, m in zip(COLOURS[1:], shown, strict=False):
-            right.plot(times, aligned[:, m], color=colour, label=f"$m={m + 1}$")
+        left.set(xlabel="time $t$", ylabel="risk", title=title)
+        for colour, m in zip(COLOURS[1:], _spread_out(aligned.shape[1]), strict=False):
+            right.plot(times, aligned[:, m], mark, ms=3, color=colour, label=f"$m={m + 1}$")
         _log_axes(right, times)
         right.set(xlabel="time $t$", ylabel="squared overlap", ylim=(-0.03, 1.03), title="emergence")
-        right.legend(loc="upper left")
+        if aligned.shape[1]:
+            right.legend(loc="upper left")
     return figure
 
 
@@ -72,8 +83,14 @@ def plot_comparison(comparison: Comparison) -> Figure:
         theory, logged = np.asarray(trajectory.times), run.times
         some = _thinned(logged)
         left.plot(logged[some], run.risk[some], "o", ms=3, color=COLOURS[2], label="SGD")
-        left.plot(theory, np.maximum(trajectory.risk, _FLOOR), color=COLOURS[0], label="theory")
+        left.plot(theory, np.maximum(trajectory.risk, _FLOOR), color=COLOURS[0], label="gradient flow")
+        finite_step = comparison.finite_step
+        if finite_step is not None:
+            limit = np.asarray(finite_step.risk)
+            left.plot(theory, np.where(np.isfinite(limit), limit, np.nan), "--", color=COLOURS[1], label="finite step")
         _log_axes(left, theory, both=True)
+        least = min(run.risk[run.risk > 0].min(initial=np.inf), float(trajectory.risk.min()))
+        left.set_ylim(bottom=max(least / 3, _FLOOR))  # what neither SGD nor gradient flow reaches is not looked at
         left.set(
             xlabel="time $t$",
             ylabel="risk",
@@ -84,6 +101,8 @@ def plot_comparison(comparison: Comparison) -> Figure:
         aligned = np.asarray(trajectory.alignment)
         for colour, m in zip(COLOURS[1:], _spread_out(aligned.shape[1]), strict=False):
             middle.plot(theory, aligned[:, m], color=colour, label=f"$m={m + 1}$")
+            if finite_step is not None:
+                middle.plot(theory, finite_step.alignment[:, m], "--", lw=1, color=colour)
             if run.overlaps is not None:
                 middle.plot(logged[some], run.overlaps[some, m], "o", ms=3, color=colour)
         _log_axes(middle, theory)
@@ -91,7 +110,7 @@ def plot_comparison(comparison: Comparison) -> Figure:
             xlabel="time $t$",
             ylabel="squared overlap",
             ylim=(-0.03, 1.03),
-            title="overlaps: lines theory, points SGD",
+            title="overlaps: theory (dashed: finite step), SGD",
         )
         middle.legend(loc="upper left")
 
@@ -110,6 +129,9 @@ def _emergence_panel(axes: Axes, comparison: Comparison) -> None:
     axes.plot(ends, ends, color=COLOURS[0], lw=1, label="equal")
     axes.fill_between(ends, ends / 1.25, ends * 1.25, color="0.88", lw=0, label="within 25 %")
     axes.plot(predicted, measured, "o", ms=4, color=COLOURS[2])
+    laws = [(e.measured, e.early, e.late) for e in comparison.emergence if e.ratio is not None and e.late is not None]
+    if laws:
+        axes.hlines(*np.array(laws, float).T, color=COLOURS[1], lw=1, label="quartiles of $T_m$")
     for m, x, y in zip(direction, predicted, measured, strict=True):
         axes.annotate(f"{m:.0f}", (x, y), textcoords="offset points", xytext=(4, -8), fontsize=7)
     axes.set(xscale="log", yscale="log", xlabel="predicted $T_m$", ylabel="measured $T_m$", title="emergence times")
