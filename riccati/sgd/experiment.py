@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -163,7 +164,7 @@ class Experiment:
         keys = jax.vmap(jax.random.key)(jnp.asarray(list(seeds)))
         state = self._run(keys, state, record, checkpoint, config)
         if checkpoint is not None:
-            os.unlink(checkpoint)
+            Path(checkpoint).unlink(missing_ok=True)
         times = record.times
         if isinstance(self._schedule, Constant):  # to the last bit, as a run's times are
             times = np.where(np.isfinite(times), record.steps * float(self._schedule.rate), np.nan)
