@@ -18,10 +18,10 @@ from .crossings import first_crossings
 from .flows import Coupled, Decoupled, Flow, Riccati
 from .flows.base import AnyStart
 from .law import EmergenceLaw
+from .run_step import step_of
 from .runs import Run
 from .solver import best_flow, solve
 from .start import Start
-from .step_size import step_of
 from .teacher import Teacher
 from .trajectory import Trajectory
 from .typical import TypicalStart
@@ -179,12 +179,15 @@ def compare(run: Run, trajectory: Trajectory | None = None) -> Comparison:
     if run.overlaps is None:
         notes.append("the run logged no overlaps: measured emergence times are unknown")
     step, missing = step_of(run, trajectory.teacher, trajectory.start)
+    finite_step, law = None, None
     if step is None:
         notes.append(f"no finite-step limit: {missing}")
-        return Comparison(run, trajectory, _risk_deviation(run, trajectory), _emergences(run, trajectory), tuple(notes))
-    finite_step, warned = step.limit(trajectory)
-    emergence = _emergences(run, trajectory, finite_step, step.law(trajectory))
-    return Comparison(run, trajectory, _risk_deviation(run, trajectory), emergence, (*notes, *warned), finite_step)
+    else:
+        finite_step, warned = step.limit(trajectory)
+        notes += warned
+        law = step.law(trajectory)
+    emergence = _emergences(run, trajectory, finite_step, law)
+    return Comparison(run, trajectory, _risk_deviation(run, trajectory), emergence, tuple(notes), finite_step)
 
 
 def _flow_for(run: Run, teacher: Teacher, start: AnyStart) -> Flow:
@@ -218,7 +221,7 @@ def _risk_deviation(run: Run, trajectory: Trajectory) -> float:
 
 
 def _emergences(
-    run: Run, trajectory: Trajectory, finite_step: Trajectory | None = None, law: EmergenceLaw | None = None
+    run: Run, trajectory: Trajectory, finite_step: Trajectory | None, law: EmergenceLaw | None
 ) -> tuple[Emergence, ...]:
     teacher = trajectory.teacher
     columns: dict[str, ArrayLike] = {"predicted": trajectory.emergence_times()}

@@ -99,10 +99,11 @@ def plot_comparison(comparison: Comparison) -> Figure:
         left.legend(loc="lower left")
 
         aligned = np.asarray(trajectory.alignment)
+        at_step = None if finite_step is None else np.asarray(finite_step.alignment)
         for colour, m in zip(COLOURS[1:], _spread_out(aligned.shape[1]), strict=False):
             middle.plot(theory, aligned[:, m], color=colour, label=f"$m={m + 1}$")
-            if finite_step is not None:
-                middle.plot(theory, finite_step.alignment[:, m], "--", lw=1, color=colour)
+            if at_step is not None:
+                middle.plot(theory, at_step[:, m], "--", lw=1, color=colour)
             if run.overlaps is not None:
                 middle.plot(logged[some], run.overlaps[some, m], "o", ms=3, color=colour)
         _log_axes(middle, theory)

@@ -32,6 +32,6 @@ def squared_overlaps(teacher: Teacher, U: Float[Array, "N D"]) -> Float[Array, "
     return jnp.max(U[:, : teacher.width] ** 2, axis=0)
 
 
-def subspace_population_risk(teacher: Teacher, Z: Float[Array, "M N"]) -> Float[Array, ""]:
+def subspace_population_risk(a: Float[Array, " M"], Z: Float[Array, "M N"]) -> Float[Array, ""]:
     """1 - tr(AGAG), G = ZZᵀ: the risk of a quadratic student on the subspace of U, after the best radial fit."""
-    return jnp.sum(teacher.a**2) - jnp.sum((Z.T @ (teacher.a[:, None] * Z)) ** 2)
+    return jnp.sum(a**2) - jnp.sum((Z.T @ (a[:, None] * Z)) ** 2)

@@ -23,6 +23,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from ..population import subspace_population_risk
 from ..start import Start
 from ..teacher import Teacher
 from .base import Observables, riccati_rate
@@ -95,9 +96,7 @@ def _alignment(Y: Float[Array, "M N"]) -> Float[Array, " M"]:
 
 
 def _observe_stiefel(Y: Float[Array, "M N"], args: tuple[Array, Array, Array]) -> Observables:
-    a = args[0]
-    risk = jnp.sum(a**2) - jnp.sum((Y.T @ (a[:, None] * Y)) ** 2)
-    return Observables(risk, _alignment(Y), None)
+    return Observables(subspace_population_risk(args[0], Y), _alignment(Y), None)
 
 
 def _observe_weights(state: Weights, args: tuple[Array, Array, Array]) -> Observables:

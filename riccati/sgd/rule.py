@@ -10,7 +10,6 @@ from __future__ import annotations
 import abc
 
 import equinox as eqx
-import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from ..start import Start
@@ -64,5 +63,5 @@ def moved(
     rate: Float[Array, ""],
 ) -> tuple[Float[Array, "N D"], Float[Array, "B N"]]:
     """The weights after a step on the samples X, before the retraction, and the step's `push`."""
-    kept, push = rule.push(teacher, W, X[:, : teacher.width], jnp.asarray(X @ W.T), rate)
+    kept, push = rule.push(teacher, W, X[:, : teacher.width], X @ W.T, rate)
     return kept + push.T @ X, push

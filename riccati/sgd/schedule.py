@@ -9,7 +9,7 @@ import abc
 import hashlib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import jax.numpy as jnp
 import numpy as np
@@ -23,16 +23,13 @@ _SAMPLED = tuple(int(n) for n in np.geomspace(1, 1e6, 61))  # steps whose rates 
 
 
 class Schedule(abc.ABC):
-    """Learning rates by step."""
+    """Learning rates by step; with `follows_direction` η is multiplied by a_p of the direction p being learned."""
+
+    follows_direction: ClassVar[bool] = False
 
     @abc.abstractmethod
     def rates(self, first: int, count: int) -> Float[np.ndarray, " count"]:
         """η at `count` steps from `first` on, before any factor that depends on the state."""
-
-    @property
-    def follows_direction(self) -> bool:
-        """Whether η is multiplied by a_p of the direction p being learned."""
-        return False
 
     def describe(self) -> dict[str, Any]:
         """The schedule as a run's JSON file carries it."""
@@ -83,6 +80,7 @@ class PerDirection(Schedule):
     directions with small a_p; η ≍ a_p d^(-k/2) learns them one by one (the "optimal" rate of RNWL25).
     """
 
+    follows_direction: ClassVar[bool] = True
     rate: float
 
     def __post_init__(self) -> None:
@@ -91,11 +89,6 @@ class PerDirection(Schedule):
     def rates(self, first: int, count: int) -> Float[np.ndarray, " count"]:
         """`rate`, before the factor a_p."""
         return np.full(count, float(self.rate))
-
-    @property
-    def follows_direction(self) -> bool:
-        """True."""
-        return True
 
 
 @dataclass(frozen=True)

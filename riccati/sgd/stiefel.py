@@ -65,7 +65,7 @@ class Stiefel(Rule):
 
     def risk(self, teacher: Teacher, W: Float[Array, "N D"]) -> Float[Array, ""]:
         """1 - tr(AGAG)."""
-        return subspace_population_risk(teacher, W[:, : teacher.width].T)
+        return subspace_population_risk(teacher.a, W[:, : teacher.width].T)
 
     def config(self, start: Start, rates: dict) -> dict:
         """Riccati time per step, c and Z_0 = ΘᵀU_0."""

@@ -16,7 +16,7 @@ from .trajectory import Trajectory
 
 
 @dataclass(frozen=True)
-class StepSize:
+class RunStep:
     """The constant step of a run: canonical time per step, batch, dimension, and c of Stiefel SGD (None otherwise)."""
 
     learning_rate: float
@@ -49,7 +49,7 @@ class StepSize:
         )
 
 
-def step_of(run: Run, teacher: Teacher, start: AnyStart) -> tuple[StepSize | None, str]:
+def step_of(run: Run, teacher: Teacher, start: AnyStart) -> tuple[RunStep | None, str]:
     """The run's step, or None and why there is none for which a limit is known."""
     degree = teacher.link.degree
     if degree is None or degree < 2:
@@ -63,4 +63,4 @@ def step_of(run: Run, teacher: Teacher, start: AnyStart) -> tuple[StepSize | Non
     if isinstance(start, Start) and start.dim is None:
         return None, "the trajectory's start does not know its dimension"
     scale = run.config.get("student_scale") if on_stiefel else None
-    return StepSize(run.time_per_step, run.config["batch_size"], run.config["dim"], on_stiefel, scale), ""
+    return RunStep(run.time_per_step, run.config["batch_size"], run.config["dim"], on_stiefel, scale), ""
