@@ -51,8 +51,8 @@ class Grid(eqx.Module):
 
     @property
     def overlaps(self) -> Float[Array, " n"]:
-        """m at the nodes."""
-        return jnp.sinh(self.y) / self.root_dim
+        """m at the nodes; rounding may carry the reflecting end of an odd link past -1."""
+        return jnp.clip(jnp.sinh(self.y) / self.root_dim, -1.0, 1.0)
 
 
 def grid(teacher: Teacher, dim: int, level: float, count: int) -> Grid:

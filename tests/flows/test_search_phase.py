@@ -8,8 +8,8 @@ from systems import problem
 
 import riccati as rc
 import riccati.law
-from riccati.flows.forward_equation import _messages, _race
-from riccati.flows.search_phase import sample_emergence_times
+from riccati.flows.forward_equation import _messages, _race, grid
+from riccati.flows.search_phase import diffusion_at, sample_emergence_times, step_size
 
 X0 = 2.4
 
@@ -187,6 +187,14 @@ def test_a_typical_start_has_a_neuron_for_each_direction():
     assert np.all(law.probability(1e4)[:2] > 0.3)
     assert np.all(law.probability(1e4)[2:] == 0)
     assert np.all(np.isinf(law.quantile(0.5)[2:]))
+
+
+def test_the_grid_stays_on_the_sphere_in_every_dimension():
+    teacher = rc.Teacher([1.0], rc.Link.hermite(3))
+    for dim in range(4790, 4811):
+        nodes = grid(teacher, dim, 0.5, 256)
+        way = diffusion_at(teacher.link, nodes.overlaps, step_size(dim**-1.5, 1, dim))
+        assert np.isfinite(way.variance(1.0, 0.0)).all(), dim
 
 
 def test_a_direction_past_the_level_has_emerged():
