@@ -98,7 +98,7 @@ def _by_code(w: np.ndarray, a: np.ndarray) -> dict[str, np.ndarray]:
     """H, and what gradient flow and the noise say of dY/dτ, by the flow that integrates it."""
     import jax.numpy as jnp
 
-    from riccati.flows.finite_step_quadratic import second_order, stiefel_velocity
+    from riccati.flows.noise import second_order, stiefel_velocity
 
     Y, weights = jnp.asarray(w[:2]), jnp.asarray(a)
     noise = jnp.asarray(_GAMMA / 8 * (1 - 2 / _DIM))

@@ -113,7 +113,7 @@ def check(derivation: Derivation | None = None) -> Checked:
     """The means by Gauss-Hermite quadrature in R³, the equations against `weights_velocity`."""
     import jax.numpy as jnp
 
-    from riccati.flows.finite_step_quadratic import Weights, second_order, weights_velocity
+    from riccati.flows.noise import Weights, second_order, weights_velocity
 
     d = derivation or derive()
     random = np.random.default_rng(5)

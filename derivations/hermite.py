@@ -93,7 +93,7 @@ def check(derivation: Derivation | None = None) -> Checked:
     """The rules against riccati.hermite, the correlations against its polynomials and quadrature."""
     from scipy.special import factorial, roots_hermitenorm
 
-    from riccati.hermite import hermite, hermite_series, series_derivative
+    from riccati.problem import hermite, hermite_series, series_derivative
 
     d = derivation or derive()
     at = np.linspace(-2.5, 2.5, 7)

@@ -109,8 +109,7 @@ def check(derivation: Derivation | None = None) -> Checked:
     import jax.numpy as jnp
 
     import riccati as rc
-    from riccati.sgd.stiefel import Stiefel
-    from riccati.sgd.two_homogeneous import TwoHomogeneous
+    from riccati.sgd import Stiefel, TwoHomogeneous
 
     d = derivation or derive()
     random = np.random.default_rng(1)

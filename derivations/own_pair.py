@@ -150,7 +150,7 @@ def _against_flow(d: Derivation) -> float:
     """Two directions, the second of negative overlap: E e²σ'² and both rates, k = 3 … 6."""
     import jax.numpy as jnp
 
-    from riccati.flows.finite_step_decoupled import Pairs, Setting, own_pair_weights, pair_residuals, pair_velocity
+    from riccati.flows.noise import Pairs, Setting, own_pair_weights, pair_residuals, pair_velocity
 
     overlaps, radii, layer, rate = np.array([0.6, -0.7]), np.array([0.5, 0.3]), np.array([0.8, 0.6]), 0.4
     state = Pairs(jnp.log(overlaps**2 / (1 - overlaps**2)), jnp.log(radii))

@@ -141,8 +141,7 @@ def _computed() -> list[dict[str, Any]]:
     import jax.numpy as jnp
 
     import riccati as rc
-    from riccati.flows.correlation import correlation_velocity
-    from riccati.flows.coupled import Neurons, coupled_velocity
+    from riccati.flows import Neurons, correlation_velocity, coupled_velocity
 
     def problem(link: rc.Link) -> dict[str, Any]:
         teacher = rc.Teacher.power_law(3, 0.7, link)

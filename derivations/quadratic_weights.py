@@ -106,8 +106,8 @@ def _computed() -> dict[str, Any]:
     import jax.numpy as jnp
 
     import riccati as rc
+    from riccati.flows import memory
     from riccati.flows.chart import advance, first_chart
-    from riccati.flows.quadratic import memory
 
     link, flow = rc.Link.hermite(2), rc.Quadratic()
     teacher = rc.Teacher.power_law(4, 0.6, link)

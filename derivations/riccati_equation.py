@@ -126,9 +126,8 @@ def _computed() -> dict[str, Any]:
     import jax.numpy as jnp
 
     import riccati as rc
-    from riccati.flows.chart import first_chart
-    from riccati.flows.chart_emergence import log_odds
-    from riccati.flows.riccati import dense_velocity
+    from riccati.flows import dense_velocity
+    from riccati.flows.chart import first_chart, log_odds_after
 
     link = rc.Link.hermite(2)
     teacher = rc.Teacher.power_law(_M, 0.8, link)
@@ -146,7 +145,7 @@ def _computed() -> dict[str, Any]:
     return {
         "a": np.asarray(teacher.a), "weights": np.asarray(w), "descent": -jax.grad(loss)(w) / 2, "factors": factors,
         "dG/dτ": [dense_velocity(None, jnp.asarray(z @ z.T), teacher.a) for z in factors],
-        "log-odds": jax.jvp(lambda t: log_odds(chart, t, jnp.arange(1)), (0.0,), (1.0,))[1],
+        "log-odds": jax.jvp(lambda t: log_odds_after(chart, t, jnp.arange(1)), (0.0,), (1.0,))[1],
         "alone": alone, "emergence": alone.emergence_times(),
     }  # fmt: skip
 

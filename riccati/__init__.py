@@ -16,54 +16,58 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from . import sgd as sgd
-    from ._errors import ArgumentError as ArgumentError
     from .comparison import Comparison as Comparison
     from .comparison import compare as compare
+    from .emergence import EmergenceLaw as EmergenceLaw
+    from .emergence import emergence_law as emergence_law
     from .flows import Correlation as Correlation
     from .flows import Coupled as Coupled
     from .flows import Decoupled as Decoupled
     from .flows import FiniteStep as FiniteStep
     from .flows import Flow as Flow
-    from .flows import IncompleteTrajectory as IncompleteTrajectory
-    from .flows import PhantomEmergence as PhantomEmergence
     from .flows import Quadratic as Quadratic
     from .flows import Riccati as Riccati
-    from .hermite import Link as Link
-    from .law import EmergenceLaw as EmergenceLaw
-    from .law import emergence_law as emergence_law
+    from .numerics import Outcome as Outcome
+    from .problem import Link as Link
+    from .problem import Problem as Problem
+    from .problem import Start as Start
+    from .problem import Teacher as Teacher
+    from .problem import TypicalStart as TypicalStart
     from .runs import Run as Run
     from .runs import sample_runs as sample_runs
     from .solver import default_times as default_times
     from .solver import solve as solve
-    from .start import Start as Start
-    from .teacher import Teacher as Teacher
+    from .support import ArgumentError as ArgumentError
+    from .trajectory import IncompleteTrajectory as IncompleteTrajectory
+    from .trajectory import PhantomEmergence as PhantomEmergence
     from .trajectory import Trajectory as Trajectory
-    from .typical import TypicalStart as TypicalStart
 
 _HOME = {
-    "ArgumentError": "_errors",
+    "ArgumentError": "support",
+    "compare": "comparison",
     "Comparison": "comparison",
     "Correlation": "flows",
     "Coupled": "flows",
     "Decoupled": "flows",
+    "default_times": "solver",
+    "emergence_law": "emergence",
+    "EmergenceLaw": "emergence",
     "FiniteStep": "flows",
-    "EmergenceLaw": "law",
     "Flow": "flows",
-    "IncompleteTrajectory": "flows",
-    "Link": "hermite",
-    "PhantomEmergence": "flows",
+    "IncompleteTrajectory": "trajectory",
+    "Link": "problem",
+    "Outcome": "numerics",
+    "PhantomEmergence": "trajectory",
+    "Problem": "problem",
     "Quadratic": "flows",
     "Riccati": "flows",
     "Run": "runs",
-    "Start": "start",
-    "Teacher": "teacher",
-    "Trajectory": "trajectory",
-    "TypicalStart": "typical",
-    "compare": "comparison",
-    "default_times": "solver",
-    "emergence_law": "law",
     "sample_runs": "runs",
     "solve": "solver",
+    "Start": "problem",
+    "Teacher": "problem",
+    "Trajectory": "trajectory",
+    "TypicalStart": "problem",
 }
 
 _PACKAGES = ("sgd",)
@@ -89,4 +93,4 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return [*__all__, "__version__"]

@@ -6,13 +6,11 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from ._checks import require, require_double_precision, require_integer, require_times
 from .flows import Coupled, Decoupled, Flow, Quadratic
-from .flows.base import AnyStart
-from .start import Start
-from .teacher import Teacher
-from .trajectory import Trajectory, provenance_of
-from .typical import TypicalStart
+from .numerics import require_double_precision
+from .problem import AnyStart, Problem, Teacher
+from .support import require, require_integer, require_times
+from .trajectory import Trajectory, trajectory_of
 
 _BEFORE, _AFTER = 0.05, 2.0  # default times: from a fraction of the first emergence to twice the last
 
@@ -41,45 +39,41 @@ def solve(
             JAX in single precision.
     """
     require_double_precision()
-    require(isinstance(teacher, Teacher), "teacher", "be a riccati.Teacher", type(teacher).__name__)
-    known = isinstance(start, (Start, TypicalStart))
-    require(known, "start", "be a riccati.Start or TypicalStart", type(start).__name__)
-    assert teacher is not None
-    assert start is not None
-    start.check_against(teacher)
+    must = "be a flow such as riccati.Riccati(), or left out: solve(teacher=…, start=…, times=…)"
+    require(flow is None or isinstance(flow, Flow), "flow", must, type(flow).__name__)
+    problem = Problem(teacher, start)  # type: ignore[arg-type]
     if flow is None:
-        flow = best_flow(teacher)
-    require(isinstance(flow, Flow), "flow", "be a flow such as riccati.Riccati()", repr(flow))
-    flow.check(teacher, start)
+        flow = best_flow(problem)
+    flow.check(problem)
     if times is None:
-        times = default_times(flow, teacher, start)
+        times = default_times(flow, problem.teacher, problem.start)
     require_times(times)
     times = jnp.asarray(times, float)
-    seen = flow.evolve(teacher, start, times)
-    return Trajectory(
-        times=times[: seen.risk.shape[0]],  # a flow that was stopped has fewer
-        risk=seen.risk,
-        kept_alignment=seen.alignment,
-        kept_radius=seen.radius,
-        flow=flow,
-        teacher=teacher,
-        start=start,
-        provenance_json=provenance_of(flow, teacher, start),
-    )
+    return trajectory_of(flow, problem, times, flow.evolve(problem, times))
 
 
-def best_flow(teacher: Teacher) -> Flow:
+def best_flow(problem: Problem) -> Flow:
     """The flow that `solve` takes when none is given.
 
-    `Quadratic` for the pure link h_2, `Decoupled` for information exponents above 2, else `Coupled`.
+    `Quadratic` for the pure link h_2, `Decoupled` for information exponents above 2 and c_0 = 0, else `Coupled`.
     """
-    if teacher.link.degree == 2:
+    link = problem.teacher.link
+    if link.degree == 2:
         return Quadratic()
-    return Decoupled() if teacher.link.information_exponent > 2 else Coupled()
+    return Decoupled() if link.information_exponent > 2 and float(link.dual(0.0)) == 0 else Coupled()
 
 
 def default_times(flow: Flow, teacher: Teacher, start: AnyStart, count: int = 200) -> Float[Array, " T"]:
-    """`count` logarithmically spaced canonical times that show every emergence `flow` expects."""
+    """`count` logarithmically spaced canonical times that show every emergence `flow` expects.
+
+    Raises:
+        ArgumentError: if nothing is expected to emerge, so that only the user knows how long to look.
+    """
     require_integer(count, "count", 2)
-    first, last = flow.horizon(teacher, start)
+    problem = Problem(teacher, start)
+    flow.check(problem)
+    expected = flow.horizon(problem)
+    must = "be given, as nothing is expected to emerge"
+    require(expected is not None, "times", must, "left out")
+    first, last = expected  # type: ignore[misc]
     return jnp.geomspace(_BEFORE * first, _AFTER * last, count)

@@ -4,39 +4,59 @@ from __future__ import annotations
 
 import json
 import os
+import warnings
+import zipfile
+import zlib
 from typing import TYPE_CHECKING, Any, Literal
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
-from ._checks import ArgumentError, require, require_real
-from ._files import package_versions, whole_file
-from ._modules import restored
-from .flows import FLOWS, Flow
-from .flows.base import AnyStart, riccati_rate
-from .hermite import Link
-from .start import Start
-from .teacher import Teacher
-from .typical import TypicalStart
+from .flows import FLOWS, Course, Flow
+from .numerics import Outcome, message_of, name_of, outcome_named
+from .problem import AnyStart, Link, Observables, Problem, Start, Teacher, TypicalStart, riccati_rate
+from .support import (
+    ArgumentError,
+    is_traced,
+    package_versions,
+    require,
+    require_open_unit,
+    require_real,
+    restored,
+    whole_file,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-_FORMAT = "riccati trajectory 1"
+_FORMAT = "riccati trajectory 2"
+
+
+class IncompleteTrajectory(UserWarning):
+    """The flow did not reach the last output time; the trajectory's `outcome` says why and what to do."""
+
+
+class PhantomEmergence(IncompleteTrajectory):
+    """The dense equation's tolerance error has turned into rank: the trajectory ends where it did."""
 
 
 class Trajectory(eqx.Module):
     """The course of a flow at T output times for M directions.
 
     Attributes:
-        times: (T,), canonical gradient-flow time of L = ½ E(f* - f)².
+        times: (T,), canonical gradient-flow time of L = ½ E(f* - f)². Outside jit a flow that ended early has fewer
+            than were asked for.
         risk: (T,), E(f* - f)²/E f*², 1 for f = 0.
         alignment: (T, M), squared overlap of each direction, in [0, 1].
         radius: (T, M), squared student norm along each direction, or None.
-        flow, teacher, start: what made it.
+        outcome: how the evolution ended, with its message and remedy.
+        reached: how many output times were reached soundly; under jit the others are inf or NaN.
+        solver_steps: the integrator's steps, None for an exact solution.
+        flow, problem: what made it; `teacher` and `start` are the problem's.
     """
 
     times: Float[Array, " T"]
@@ -44,27 +64,40 @@ class Trajectory(eqx.Module):
     kept_alignment: Float[Array, "T M"] | None
     kept_radius: Float[Array, "T M"] | None
     flow: Flow
-    teacher: Teacher
-    start: AnyStart
+    problem: Problem
+    outcome: Outcome
+    reached: Int[Array, ""] | int
+    solver_steps: Int[Array, ""] | int | None
+    record: Any
     provenance_json: str = eqx.field(static=True)
+
+    @property
+    def teacher(self) -> Teacher:
+        """The problem's teacher."""
+        return self.problem.teacher
+
+    @property
+    def start(self) -> AnyStart:
+        """The problem's start."""
+        return self.problem.start
 
     @property
     def alignment(self) -> Float[Array, "T M"]:
         """Squared overlap of each direction, in [0, 1]; computed here where T x M was too large to keep."""
         if self.kept_alignment is None:
-            return self.flow.details(self.teacher, self.start, self.times)[0]
+            return self.flow.details(self.problem, self.times)[0]
         return self.kept_alignment
 
     @property
     def radius(self) -> Float[Array, "T M"] | None:
         """Squared student norm along each direction, or None where the flow has no norms."""
         if self.kept_alignment is None:
-            return self.flow.details(self.teacher, self.start, self.times)[1]
+            return self.flow.details(self.problem, self.times)[1]
         return self.kept_radius
 
     @property
     def provenance(self) -> dict[str, Any]:
-        """Flow and settings, link, widths, dimension, clock and package versions."""
+        """Flow and settings, link, widths, dimension, seed, clock and package versions."""
         return json.loads(self.provenance_json)
 
     def emergence_times(self, level: float = 0.5) -> Float[Array, " M"]:
@@ -76,9 +109,10 @@ class Trajectory(eqx.Module):
         Raises:
             ArgumentError: if `level` is not in (0, 1).
         """
-        require_real(level, "level", above=0)
-        require(level < 1, "level", "be < 1", level)
-        return self.flow.emergence_times(self.teacher, self.start, self.times, self.kept_alignment, level)
+        require_open_unit(level, "level")
+        seen = Observables(self.risk, self.kept_alignment, self.kept_radius)
+        course = Course(seen, self.outcome, self.reached, self.solver_steps, self.record)
+        return self.flow.emergence_times(self.problem, self.times, course, level)
 
     def times_in(
         self, clock: Literal["canonical", "riccati", "steps"], learning_rate: float | None = None
@@ -111,9 +145,10 @@ class Trajectory(eqx.Module):
 
     def plot(self) -> Figure:
         """Risk and alignments against time."""
-        from .plot import plot_trajectory
+        from .plot import Curve, course_page
 
-        return plot_trajectory(self)
+        curve = Curve(self.flow.label, np.asarray(self.times), np.asarray(self.risk), np.asarray(self.alignment))
+        return course_page(curve)
 
     def save(self, path: str | os.PathLike) -> None:
         """Write everything to one NPZ file, whole or not at all."""
@@ -121,10 +156,14 @@ class Trajectory(eqx.Module):
         arrays |= {"alignment": self.kept_alignment, "radius": self.kept_radius}
         arrays |= {"a": self.teacher.a, "link_coefficients": self.teacher.link.coefficients}
         arrays |= {f"start_{name}": value for name, value in vars(self.start).items() if eqx.is_array(value)}
+        ended = {"outcome": name_of(self.outcome), "reached": int(self.reached)}
+        if self.solver_steps is not None:
+            ended["solver_steps"] = int(self.solver_steps)
         with whole_file(path) as temporary, temporary.open("wb") as file:
             np.savez(
                 file,
                 provenance=self.provenance_json,
+                ended=json.dumps(ended),
                 **{name: np.asarray(value) for name, value in arrays.items() if value is not None},  # type: ignore[arg-type]
             )
 
@@ -138,23 +177,35 @@ class Trajectory(eqx.Module):
         try:
             with np.load(path, allow_pickle=False) as file:
                 held = {name: file[name] for name in file.files}
-            provenance = json.loads(str(held["provenance"]))
+            provenance, ended = json.loads(str(held["provenance"])), json.loads(str(held["ended"]))
             require(provenance["format"] == _FORMAT, "path", f"hold a {_FORMAT}", provenance["format"])
-        except (OSError, ValueError, KeyError, EOFError) as error:
-            if isinstance(error, ArgumentError):
-                raise
-            message = f"Argument `path` must be a trajectory written by Trajectory.save, but is {path} ({error})."
-            raise ArgumentError(message.replace("\n", " ")) from None
-        return cls(
-            times=jnp.asarray(held["times"]),
-            risk=jnp.asarray(held["risk"]),
-            kept_alignment=jnp.asarray(held["alignment"]) if "alignment" in held else None,
-            kept_radius=jnp.asarray(held["radius"]) if "radius" in held else None,
-            flow=FLOWS[provenance["flow"]](**provenance["settings"]),
-            teacher=restored(Teacher, a=jnp.asarray(held["a"]), link=_link(provenance, held)),
-            start=_start(provenance, held),
-            provenance_json=str(held["provenance"]),
-        )
+            return cls(
+                times=jnp.asarray(held["times"]),
+                risk=jnp.asarray(held["risk"]),
+                kept_alignment=jnp.asarray(held["alignment"]) if "alignment" in held else None,
+                kept_radius=jnp.asarray(held["radius"]) if "radius" in held else None,
+                flow=FLOWS[provenance["flow"]](**provenance["settings"]),
+                problem=_problem(provenance, held),
+                outcome=outcome_named(ended["outcome"]),
+                reached=ended["reached"],
+                solver_steps=ended.get("solver_steps"),
+                record=None,
+                provenance_json=str(held["provenance"]),
+            )
+        except ArgumentError:
+            raise
+        except (
+            OSError,
+            ValueError,
+            KeyError,
+            TypeError,
+            AttributeError,
+            EOFError,
+            zipfile.BadZipFile,
+            zlib.error,
+        ) as error:
+            must = "be a trajectory written by Trajectory.save"
+            raise ArgumentError("path", must, f"{path} ({type(error).__name__}: {error})") from None
 
     def __repr__(self) -> str:
         start, teacher = self.start, self.teacher
@@ -165,11 +216,49 @@ class Trajectory(eqx.Module):
         if eqx.is_array(self.times) and self.times.ndim == 1:
             rows["times"] = f"{len(self.times)} from {self.times[0]:.4g} to {self.times[-1]:.4g} (canonical)"
             rows["risk"] = f"{self.risk[0]:.4g} to {self.risk[-1]:.4g}"
+            if bool(self.outcome != Outcome.complete):
+                rows["outcome"] = message_of(self.outcome)
         return "Trajectory\n" + "\n".join(f"  {name:<8} {value}" for name, value in rows.items())
 
 
-def provenance_of(flow: Flow, teacher: Teacher, start: AnyStart) -> str:
+def trajectory_of(flow: Flow, problem: Problem, times: Float[Array, " T"], course: Course) -> Trajectory:
+    """What `course` says, with where it came from; an early end is announced by a warning."""
+    seen, reached = course.seen, course.reached
+    if reached is None:
+        reached = times.shape[0]
+    if not is_traced(seen.risk, reached):
+        reached = int(reached)
+        if bool(course.outcome != Outcome.complete):
+            _announce(course.outcome, reached, times)
+        if bool(course.outcome != Outcome.exploded):  # whose infinite risk is an answer
+            times = times[:reached]
+            seen = jax.tree.map(lambda kept: kept[:reached], seen)
+    return Trajectory(
+        times=times,
+        risk=seen.risk,
+        kept_alignment=seen.alignment,
+        kept_radius=seen.radius,
+        flow=flow,
+        problem=problem,
+        outcome=course.outcome,
+        reached=reached,
+        solver_steps=course.steps,
+        record=course.record,
+        provenance_json=_provenance_of(flow, problem),
+    )
+
+
+def _announce(ended: Outcome, reached: int, times: Array) -> None:
+    why = message_of(ended)
+    require(reached > 0, "times", "start before the flow ends", f"{float(times[0]):g}, but {why}")
+    kind = PhantomEmergence if bool(ended == Outcome.rank_lost) else IncompleteTrajectory
+    last = f"t = {float(times[reached - 1]):.4g}, output time {reached} of {times.shape[0]}"
+    warnings.warn(f"The flow ends at {last}: {why}.", kind, stacklevel=4)
+
+
+def _provenance_of(flow: Flow, problem: Problem) -> str:
     """The JSON text that a trajectory carries about how it came to be."""
+    teacher, start = problem.teacher, problem.start
     return json.dumps(
         {
             "format": _FORMAT,
@@ -187,14 +276,13 @@ def provenance_of(flow: Flow, teacher: Teacher, start: AnyStart) -> str:
     )
 
 
-def _link(provenance: dict[str, Any], held: dict[str, np.ndarray]) -> Link:
+def _problem(provenance: dict[str, Any], held: dict[str, np.ndarray]) -> Problem:
     if provenance["closed_form"]:
-        return Link.named(provenance["link"])
-    return Link(held["link_coefficients"], label=provenance["link"], error=provenance["link_error"])
-
-
-def _start(provenance: dict[str, Any], held: dict[str, np.ndarray]) -> AnyStart:
+        link = Link.named(provenance["link"])
+    else:
+        link = Link(held["link_coefficients"], label=provenance["link"], error=provenance["link_error"])
     kind = {"Start": Start, "TypicalStart": TypicalStart}[provenance["start"]]
     prefix = "start_"
     arrays = {k.removeprefix(prefix): jnp.asarray(v) for k, v in held.items() if k.startswith(prefix)}
-    return restored(kind, **arrays, **provenance["start_settings"])
+    start = restored(kind, **arrays, **provenance["start_settings"])
+    return Problem(restored(Teacher, a=jnp.asarray(held["a"]), link=link), start)

@@ -9,7 +9,7 @@ import pytest
 from systems import problem
 
 import riccati as rc
-from riccati._files import whole_file
+from riccati.support import whole_file
 
 FLOWS = [rc.Riccati(), rc.Riccati(method="ode", rtol=1e-9), rc.Quadratic()]
 

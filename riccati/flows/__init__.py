@@ -1,14 +1,19 @@
-"""The deterministic limits of online SGD, one file each."""
+"""The deterministic limits of online SGD, one file each; a folder here is machinery behind flows."""
 
-from .base import Flow as Flow
 from .correlation import Correlation as Correlation
+from .correlation import correlation_velocity as correlation_velocity
+from .correlation import destinations as destinations
 from .coupled import Coupled as Coupled
-from .coupled import IncompleteTrajectory as IncompleteTrajectory
+from .coupled import Neurons as Neurons
+from .coupled import coupled_velocity as coupled_velocity
 from .decoupled import Decoupled as Decoupled
 from .finite_step import FiniteStep as FiniteStep
+from .flow import Course as Course
+from .flow import Flow as Flow
 from .quadratic import Quadratic as Quadratic
-from .riccati import PhantomEmergence as PhantomEmergence
+from .quadratic import memory as memory
 from .riccati import Riccati as Riccati
+from .riccati import dense_velocity as dense_velocity
 
 FLOWS: dict[str, type[Flow]] = {
     flow.__name__: flow for flow in (Riccati, Quadratic, Decoupled, Coupled, Correlation, FiniteStep)

@@ -1,15 +1,10 @@
-"""Prior work: the correlation loss, where neurons do not see each other (OSSW24), and what it costs in width.
+"""Prior work: the correlation loss, where neurons do not see each other (OSSW24).
 
 Without the student-student terms and on the sphere every neuron follows its own flow,
 
     du_i/dt = Σ_m a_m g'(m_im) (θ_m - m_im u_i),        |u_i| = 1,
 
-and goes to argmax_p a_p |m_ip(0)|^(k-2). Nothing is deflated, so the N neurons are N independent draws of a
-direction, p with probability
-
-    π_p = ∫ dP(x) Π_{q≠p} P(|x_q| < (a_p/a_q)^(1/(k-2)) |x|),      x ~ N(0, 1)
-
-(only x > 0 grows for odd k), and small a_p are found by an exponentially small fraction of them.
+and goes to argmax_p a_p |m_ip(0)|^(k-2). Nothing is deflated: what that costs in width is in emergence/coverage.py.
 Source: Oko, Song, Suzuki & Wu 2024 for the algorithm; derivations/coverage.py.
 """
 
@@ -20,22 +15,14 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.typing import ArrayLike
-from jaxtyping import Array, Float, Key
-from scipy.special import gammaln, log_ndtr, ndtr
+from jaxtyping import Array, Float
 
-from .._checks import require, require_integer, require_real
-from ..assignment import overlap_scores
-from ..start import Start, as_key
-from ..teacher import Teacher
-from .base import AnyStart, Flow, Observables, require_all_overlaps
-from .collapsed_time import collapsed_time
-from .integrate import crossing_times, integrate
+from ..numerics import first_crossings, integrate, log_odds
+from ..problem import Observables, Problem, Start, Teacher, overlap_scores
+from .flow import Course, Flow
+from .overlap import collapsed_time
 
 _RTOL = 1e-8
-_MOST_WIDTH, _EXACT_WIDTH = 2**40, 2000
-_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(400)
-_TAIL = 12.0  # |x| past it has probability 10⁻³²
 
 
 class Correlation(Flow):
@@ -45,40 +32,42 @@ class Correlation(Flow):
     neurons, 1 - bᵀ K^{-1} b/E f*² with K = g(q), b = g(m) a, the second stage of layer-wise training.
     """
 
-    def check(self, teacher: Teacher, start: AnyStart) -> None:
-        """A start with all overlaps."""
-        require_all_overlaps(self, start)
+    @property
+    def label(self) -> str:
+        """What it follows, in the words of a legend."""
+        return "correlation-loss flow"
 
-    def horizon(self, teacher: Teacher, start: AnyStart) -> tuple[float, float]:
+    def check(self, problem: Problem) -> None:
+        """A start with all overlaps."""
+        _ = problem.full_start
+
+    def horizon(self, problem: Problem) -> tuple[float, float]:
         """When the neurons align with the directions they go to, by the decoupled equation."""
-        assert isinstance(start, Start)
+        teacher, start = problem.teacher, problem.full_start
         p = np.asarray(destinations(teacher, start))
         m = np.abs(np.asarray(start.teacher_overlaps))[np.arange(len(p)), p]
         times = np.asarray(collapsed_time(teacher.link, m)) / np.asarray(teacher.a)[p]
         times = times[times > 0]
         return (float(times.min()), float(times.max())) if len(times) else (0.1, 1.0)
 
-    def evolve(self, teacher: Teacher, start: AnyStart, times: Float[Array, " T"]) -> Observables:
+    def evolve(self, problem: Problem, times: Float[Array, " T"]) -> Course:
         """Risk after a fit of the second layer, and alignment."""
-        assert isinstance(start, Start)
+        teacher, start = problem.teacher, problem.full_start
         U = start.directions
         m = jnp.abs(start.teacher_overlaps)
         # every neuron's own largest overlap is what has to grow; none of them may drown in the tolerance
         atol = jax.lax.stop_gradient(_RTOL * jnp.min(jnp.max(m, axis=1)))
-        return jax.lax.map(
-            lambda state: _observe(teacher, state), integrate(correlation_velocity, U, teacher, times, _RTOL, atol)
-        )
+        out = integrate(correlation_velocity, U, teacher, times, _RTOL, atol)
+        seen = jax.lax.map(lambda state: _observe(teacher, state), out.states)
+        return Course(seen, out.outcome, steps=out.steps)
 
     def emergence_times(
-        self,
-        teacher: Teacher,
-        start: AnyStart,
-        times: Float[Array, " T"],
-        alignment: Float[Array, "T M"] | None,
-        level: float,
+        self, problem: Problem, times: Float[Array, " T"], course: Course, level: float
     ) -> Float[Array, " M"]:
         """Read off the output times by monotone interpolation of the log-odds."""
-        return crossing_times(times, alignment, level)
+        assert course.seen.alignment is not None
+        odds = log_odds(course.seen.alignment)
+        return jnp.asarray(first_crossings(times, odds, float(log_odds(level)), smooth=True))
 
 
 def correlation_velocity(_: Any, U: Float[Array, "N D"], teacher: Teacher) -> Float[Array, "N D"]:
@@ -103,102 +92,5 @@ def _observe(teacher: Teacher, U: Array) -> Observables:
 
 def destinations(teacher: Teacher, start: Start) -> Array:
     """argmax_p a_p |m_ip(0)|^(k-2) of every neuron, (N,)."""
-    scores = overlap_scores(teacher.a, start.teacher_overlaps, teacher.link.information_exponent)
+    scores = overlap_scores(teacher.a, start.teacher_overlaps, teacher.link)
     return jnp.argmax(scores, axis=1)
-
-
-def destination_probabilities(teacher: Teacher) -> np.ndarray:
-    """π_p (M,): the probability that a random neuron goes to direction p; for odd k, that it goes to any adds up to
-    1 - 2^-M, as a neuron whose overlaps are all negative goes nowhere. k > 2.
-
-    By Gauss-Legendre over the Gaussian overlap; exact for d → ∞, and for every d, as lengths do not matter.
-    """
-    k = teacher.link.information_exponent
-    require(k > 2, "teacher", "have information exponent > 2", k)
-    a = np.asarray(teacher.a)
-    x = _TAIL * (_NODES + 1) / 2
-    weights = _TAIL * _WEIGHTS / 2 * np.exp(-(x**2) / 2) / np.sqrt(2 * np.pi)
-    either = 2.0 if k % 2 == 0 else 1.0
-    chances = np.empty(len(a))
-    for p, own in enumerate(a):
-        reach = (own / a) ** (1 / (k - 2))
-        at = np.outer(np.delete(reach, p), x)
-        # P(|x_q| < t) = 1 - 2 P(x_q < -t) for even k, P(x_q < t) for odd k
-        below = np.log1p(-2 * ndtr(-at)) if k % 2 == 0 else log_ndtr(at)
-        chances[p] = either * np.sum(weights * np.exp(below.sum(axis=0)))
-    return chances
-
-
-def coverage(chances: ArrayLike, student_width: int) -> np.ndarray:
-    """The probability (M,) that direction p is found by at least one of N neurons: 1 - (1 - π_p)^N."""
-    require_integer(student_width, "student_width", 1)
-    return -np.expm1(student_width * np.log1p(-np.asarray(chances, float)))
-
-
-def coverage_of_top(chances: ArrayLike, student_width: int, top: int) -> float:
-    """The probability that N neurons find every one of the first `top` directions, exactly.
-
-    N! [z^N] Π_{p ≤ top}(e^{π_p z} - 1) e^{(1 - Σ π_p) z}: a product of truncated power series, all terms positive.
-    """
-    chances = np.asarray(chances, float)
-    require_integer(student_width, "student_width", 1)
-    require_integer(top, "top", 1)
-    require(top <= len(chances), "top", f"be ≤ the number of directions {len(chances)}", top)
-    if student_width < top:
-        return 0.0
-    n = np.arange(student_width + 1)
-
-    # series in log form would lose the sums; terms are scaled by N^n/n! instead, which keeps them near one
-    def series(chance: float, first: int) -> np.ndarray:
-        with np.errstate(divide="ignore"):
-            terms = np.exp(n * np.log(chance * student_width) - gammaln(n + 1) - chance * student_width)
-        terms[:first] = 0.0
-        return terms
-
-    product = series(max(1 - chances[:top].sum(), 1e-300), 0)
-    for chance in chances[:top]:
-        product = np.convolve(product, series(chance, 1))[: student_width + 1]
-    log_scale = gammaln(student_width + 1) - student_width * np.log(student_width) + student_width
-    return float(min(product[-1] * np.exp(log_scale), 1.0))
-
-
-def width_to_cover(chances: ArrayLike, top: int, probability: float = 0.9) -> int:
-    """The least N at which every one of the first `top` directions is found with at least `probability`.
-
-    By bisection on `coverage_of_top`; past N = 2000, where it grows slow, on the product of the single coverages,
-    which exceeds the exact probability by a relative π²N e^{-πN} at the most.
-    """
-    chances = np.asarray(chances, float)
-    require_integer(top, "top", 1)
-    require(top <= len(chances), "top", f"be ≤ the number of directions {len(chances)}", top)
-    require_real(probability, "probability", above=0)
-    require(probability < 1, "probability", "be < 1", probability)
-
-    def enough(width: int) -> bool:
-        if width <= _EXACT_WIDTH:
-            return coverage_of_top(chances, width, top) >= probability
-        return float(np.prod(coverage(chances[:top], width))) >= probability
-
-    low, high = 0, 1
-    while not enough(high):
-        low, high = high, 2 * high
-        require(high < _MOST_WIDTH, "top", "be coverable by 2^40 neurons", top)
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if enough(middle) else (middle, high)
-    return high
-
-
-def simulated_coverage(
-    teacher: Teacher, student_width: int, dim: int, draws: int = 200, seed: int | Key[Array, ""] = 0
-) -> np.ndarray:
-    """Monte Carlo of `coverage`: the fraction of `draws` random starts in which each direction is some neuron's."""
-    require_integer(draws, "draws", 1)
-
-    def found(key: Array) -> Array:
-        start = Start.random(teacher, student_width, dim, seed=key)
-        scores = overlap_scores(teacher.a, start.teacher_overlaps, teacher.link.information_exponent)
-        goes = jnp.max(scores, axis=1) > 0
-        return jnp.zeros(teacher.width, bool).at[jnp.argmax(scores, axis=1)].max(goes)
-
-    return np.asarray(jnp.mean(jax.lax.map(found, jax.random.split(as_key(seed), draws)), axis=0))

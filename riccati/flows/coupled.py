@@ -13,7 +13,7 @@ Source: RNWL25 (arXiv 2504.19983), equation of the population gradient flow; der
 
 from __future__ import annotations
 
-import warnings
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import diffrax
@@ -21,45 +21,69 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optimistix as optx
 from jaxtyping import Array, Float
-from scipy.interpolate import CubicHermiteSpline
 
-from .._checks import is_traced, require, require_integer, require_real
-from .._progress import progress
-from ..population import population_risk, squared_overlaps
-from ..start import Start
-from ..teacher import Teacher
-from .base import AnyStart, Flow, Observables, quadratic_horizon, require_all_overlaps
-from .decoupled import Decoupled, assigned
+from ..numerics import Outcome, controller, first_crossings, integrate, log_odds, message_of
+from ..problem import Link, Observables, Problem, Teacher, population_risk, squared_overlaps
+from ..support import StopRequest, is_traced, orderly_stop, progress, require, require_integer, require_real
+from .decoupled import Decoupled
+from .flow import Course, Flow, quadratic_horizon
 
 _CHUNK = 2048  # steps between two looks at the clock: seconds at the most
-_TRACED_STEPS = 2**14
+_MOST_RECORDED = 2**26  # numbers of the record of all steps, 512 MB; beyond, emergence times integrate again
 
 
 class Neurons(NamedTuple):
-    """The state: directions U (N, M + N), of unit length, and log s (N,)."""
+    """The state.
+
+    Attributes:
+        U: (N, M + N), directions of unit length.
+        log_s: (N,), log s.
+    """
 
     U: Float[Array, "N D"]
     log_s: Float[Array, " N"]
 
 
-class IncompleteTrajectory(UserWarning):
-    """The flow was stopped before the last output time; the trajectory holds the times that were reached."""
+class Steps(NamedTuple):
+    """What the integrator's steps say of the emergence of directions, at S times from 0 on.
+
+    Attributes:
+        times: (S,).
+        odds: (S, M), log-odds of each direction's squared overlap.
+        rates: (S, M), their derivatives in time.
+    """
+
+    times: Float[np.ndarray, " S"]
+    odds: Float[np.ndarray, "S M"]
+    rates: Float[np.ndarray, "S M"]
+
+
+def joined(pieces: list[Steps]) -> Steps:
+    """Pieces, each of which may begin with the end of the one before, as one."""
+    every = Steps(*(np.concatenate(parts) for parts in zip(*pieces, strict=True)))
+    first = np.unique(every.times, return_index=True)[1]
+    return Steps(*(part[first] for part in every))
 
 
 class Coupled(Flow):
-    """The full gradient flow of weights and norms, by diffrax (Tsitouras 5(4)), for every link and width.
+    """The full gradient flow of weights and norms, by diffrax (Tsitouras 5(4)), for every width and link with finite
+    g'(1).
 
     `alignment` is the largest squared overlap max_i m_im², and `radius` the s_i of that neuron; for the pure link h_2,
     where neurons share directions, they are diag G and diag ΘᵀSΘ as in `Quadratic`.
 
-    Tolerances are relative, with the absolute one `rtol` times the smallest overlap that greedy assignment relies on,
-    so that tiny overlaps escape on time. Outside jit the flow runs in chunks of steps, with a progress bar; an
-    interrupt, or `max_steps` in all, ends it with a warning and the output times reached so far.
+    Attributes:
+        rtol: relative tolerance; the absolute one is `rtol` times the smallest overlap that greedy assignment relies
+            on, so that tiny overlaps escape on time.
+        max_steps: of the integrator, in all.
+
+    Outside jit the flow runs in chunks of steps, with a progress bar; an interrupt, or `max_steps`, ends it with the
+    output times reached so far, and the trajectory's `outcome` says so. Under jit the rest is inf.
 
     Raises:
-        ArgumentError: tolerances or step numbers that are not positive, a start without all overlaps.
+        ArgumentError: tolerances or step numbers that are not positive, a start without all overlaps, a link such as
+            sign whose g'(1) is infinite.
     """
 
     rtol: float = eqx.field(static=True, default=1e-8)
@@ -69,108 +93,69 @@ class Coupled(Flow):
         require_real(self.rtol, "rtol", above=0)
         require_integer(self.max_steps, "max_steps", 1)
 
-    def check(self, teacher: Teacher, start: AnyStart) -> None:
-        """A start with all overlaps."""
-        require_all_overlaps(self, start)
+    @property
+    def label(self) -> str:
+        """What it follows, in the words of a legend."""
+        return "gradient flow"
 
-    def horizon(self, teacher: Teacher, start: AnyStart) -> tuple[float, float]:
+    def check(self, problem: Problem) -> None:
+        """A start with all overlaps, a link with finite g'(1)."""
+        _ = problem.full_start
+        check_slope(problem.teacher.link, "Coupled")
+
+    def horizon(self, problem: Problem) -> tuple[float, float] | None:
         """From the decoupled flow; for k ≤ 2 from the decoupled approximation of the Riccati equation."""
-        assert isinstance(start, Start)
+        teacher = problem.teacher
         if teacher.link.information_exponent > 2:
-            return Decoupled().horizon(teacher, start)
-        second = Teacher(teacher.a, type(teacher.link).hermite(2))
-        return quadratic_horizon(second, start)
+            return Decoupled().horizon(problem)
+        return quadratic_horizon(Problem(Teacher(teacher.a, Link.hermite(2)), problem.start))
 
-    def evolve(self, teacher: Teacher, start: AnyStart, times: Float[Array, " T"]) -> Observables:
-        """Risk, alignment and radius; fewer times than asked for if the flow was stopped."""
-        assert isinstance(start, Start)
-        state, atol = _begin(teacher, start, self.rtol)
-        if is_traced(teacher, start, times):
-            states = _at_once(teacher, state, times, jnp.asarray(self.rtol), atol)
-            return jax.lax.map(lambda s: _observe(teacher, s), states)
-        seen = []
-        try:
-            for _, neurons in self._through(teacher, state, np.asarray(times), atol):
-                seen.append(_observe(teacher, neurons))
-        except (_Stopped, KeyboardInterrupt) as stop:
-            why = "it was interrupted" if isinstance(stop, KeyboardInterrupt) else str(stop)
-            require(len(seen) > 0, "times", "start before the flow is stopped", f"{times[0]:g}, but {why}")
-            warnings.warn(
-                f"The coupled flow ends at output time {len(seen)} of {len(times)}, t = {times[len(seen) - 1]:.4g}: "
-                f"{why}. Raise `max_steps`, loosen `rtol`, or end `times` earlier.",
-                IncompleteTrajectory,
-                stacklevel=3,
-            )
-        return jax.tree.map(lambda *rows: jnp.stack(rows), *seen)
+    def evolve(self, problem: Problem, times: Float[Array, " T"]) -> Course:
+        """Risk, alignment and radius; outside jit fewer times than asked for if the flow was stopped."""
+        if is_traced(problem, times):
+            state, atol = _begin(problem, self.rtol)
+            out = integrate(
+                coupled_velocity, state, problem.teacher, times, self.rtol, atol,
+                largest_component=True, max_steps=self.max_steps,
+            )  # fmt: skip
+            seen = jax.lax.map(lambda s: _observe(problem.teacher, s), out.states)
+            return Course(seen, out.outcome, steps=out.steps)
+        return self._in_chunks(problem, np.asarray(times))
 
     def emergence_times(
-        self,
-        teacher: Teacher,
-        start: AnyStart,
-        times: Float[Array, " T"],
-        alignment: Float[Array, "T M"] | None,
-        level: float,
+        self, problem: Problem, times: Float[Array, " T"], course: Course, level: float
     ) -> Float[Array, " M"]:
-        """Bracketed on the output times, then on the solver's own steps, by Hermite interpolation of the log-odds."""
-        assert isinstance(start, Start)
-        assert alignment is not None
-        if is_traced(teacher, start, times):
+        """By Hermite interpolation of the log-odds between the integrator's own steps.
+
+        A trajectory that does not hold them (it was loaded, or they are too many to keep) integrates again.
+        """
+        if is_traced(problem, times):
             raise TypeError("Emergence times of the coupled flow need concrete arrays: ask for them outside jit.")
-        reached = np.asarray(alignment) >= level
-        emergence = np.full(teacher.width, np.inf)
-        crossing = {
-            int(g): np.flatnonzero(reached[g] & ~reached[:g].any(axis=0)) for g in np.flatnonzero(reached.any(axis=1))
-        }
-        crossing = {g: directions for g, directions in crossing.items() if len(directions)}
-        state, atol = _begin(teacher, start, self.rtol)
-        emergence[np.asarray(_odds(teacher, state)) >= np.log(level / (1 - level))] = 0.0
-        if not crossing:
-            return jnp.asarray(emergence)
-        records: list[_Record] = []
-        stops = np.asarray(times)[: max(crossing) + 1]
-        for g, _ in self._through(teacher, state, stops, atol, records):
-            if g in crossing:
-                late = crossing[g][np.isinf(emergence[crossing[g]])]
-                emergence[late] = _crossings(records, late, np.log(level / (1 - level)))
-            records.clear()
-        return jnp.asarray(emergence)
+        pieces = self._pieces(problem, np.asarray(times)) if course.record is None else [course.record]
+        found, goal = np.full(problem.teacher.width, np.inf), float(log_odds(level))
+        for steps in pieces:
+            found = np.minimum(found, first_crossings(steps.times, steps.odds, goal, rates=steps.rates))
+        return jnp.asarray(found)
 
-    def _through(
-        self, teacher: Teacher, state: Neurons, times: np.ndarray, atol: Array, records: list | None = None
-    ) -> Any:
-        """(g, state) at each output time in turn; the steps' log-odds go to `records` where it is given."""
-        now, used = 0.0, 0
-        with progress(None, "coupled flow", unit="step") as bar:
-            for g, time in enumerate(times):
-                while now < time:
-                    out = _chunk(
-                        teacher, state, jnp.asarray(now), jnp.asarray(time), jnp.asarray(self.rtol), atol,
-                        records is not None,
-                    )  # fmt: skip
-                    state, steps = out.state, int(out.steps)
-                    if records is not None:
-                        records.append(out)
-                    if steps == 0 or not np.isfinite(float(out.time)):
-                        raise _Stopped(f"the step size vanished at t = {now:.6g}")
-                    now, used = float(out.time), used + steps
-                    bar.update(steps)
-                    bar.set_postfix_str(f"t = {now:.3g} of {times[-1]:.3g}", refresh=False)
-                    if used >= self.max_steps and now < times[-1]:
-                        raise _Stopped(f"`max_steps` = {self.max_steps} steps are used up")
-                yield g, state
+    def _in_chunks(self, problem: Problem, times: np.ndarray) -> Course:
+        seen, pieces, kept = [], [], 0
+        journey = _Journey(self, problem)
+        for _ in journey.through(times):
+            seen.append(_observe(problem.teacher, journey.state))
+            steps = journey.fresh_steps()
+            kept += 2 * steps.odds.size
+            if kept <= _MOST_RECORDED:
+                pieces.append(steps)
+        must = "start before the flow is stopped"
+        require(len(seen) > 0, "times", must, f"{times[0]:g}, but {message_of(journey.outcome)}")
+        stacked = jax.tree.map(lambda *rows: jnp.stack(rows), *seen)
+        record = joined(pieces) if kept <= _MOST_RECORDED else None
+        return Course(stacked, journey.outcome, len(seen), journey.used, record)
 
-
-class _Stopped(Exception):
-    """The integration cannot go on; the message says why."""
-
-
-class _Record(NamedTuple):
-    """A chunk of steps: where it ended, and time, log-odds and their rate at each step (inf times past the end)."""
-
-    state: Neurons
-    time: Array
-    steps: Array
-    history: tuple[Array, Array, Array] | None
+    def _pieces(self, problem: Problem, times: np.ndarray) -> Iterator[Steps]:
+        journey = _Journey(self, problem)
+        for _ in journey.through(times):
+            yield journey.fresh_steps()
 
 
 def coupled_velocity(_: Any, state: Neurons, teacher: Teacher) -> Neurons:
@@ -185,9 +170,22 @@ def coupled_velocity(_: Any, state: Neurons, teacher: Teacher) -> Neurons:
     return Neurons(dU.at[:, : a.shape[0]].add(pull), 4 * (g_m @ a - g_q @ s))
 
 
-def _begin(teacher: Teacher, start: Start, rtol: float) -> tuple[Neurons, Array]:
+def _crossings(steps: Steps, goal: float) -> Float[np.ndarray, " M"]:
+    """When each direction's log-odds reach `goal`."""
+    return first_crossings(steps.times, steps.odds, goal, rates=steps.rates)
+
+
+def check_slope(link: Link, flow: str) -> None:
+    """Refuse a link whose g'(1) is infinite: its neurons never come to rest at a direction in these coordinates."""
+    slope = float(link.dual_derivative(1.0))
+    must = f"have a link with finite g'(1) for {flow} (a smooth one, such as erf for sign)"
+    require(bool(np.isfinite(slope)), "teacher", must, repr(link))
+
+
+def _begin(problem: Problem, rtol: float) -> tuple[Neurons, Array]:
+    start = problem.full_start
     state = Neurons(start.directions, 2 * jnp.log(start.norms))
-    overlaps, _ = assigned(teacher, start)
+    overlaps, _ = problem.assigned()
     size = jnp.where(overlaps != 0, jnp.abs(overlaps), 1.0)
     return state, jax.lax.stop_gradient(rtol * jnp.min(size))
 
@@ -201,29 +199,29 @@ def _observe(teacher: Teacher, state: Neurons) -> Observables:
     return Observables(population_risk(teacher, U, s), squared_overlaps(teacher, U), radius)
 
 
+def _odds(time: Array, state: Neurons, teacher: Teacher) -> tuple[Array, Array]:
+    """Log-odds of each direction's squared overlap, and their rate."""
+
+    def odds(state: Neurons) -> Array:
+        return log_odds(squared_overlaps(teacher, state.U))
+
+    return jax.jvp(odds, (state,), (coupled_velocity(time, state, teacher),))
+
+
+class _Chunk(NamedTuple):
+    """Some steps: the state and time they end at, how many, and times (inf past the end), log-odds and rates."""
+
+    state: Neurons
+    time: Array
+    steps: Array
+    times: Array
+    odds: Array
+    rates: Array
+
+
 @eqx.filter_jit
-def _odds(teacher: Teacher, state: Neurons) -> Array:
-    aligned = jnp.clip(squared_overlaps(teacher, state.U), 1e-300, 1 - 1e-15)
-    return jnp.log(aligned) - jnp.log1p(-aligned)
-
-
-def _controller(rtol: Array, atol: Array) -> diffrax.PIDController:
-    # the largest component decides: in the mean over N (M + N) of them, one small overlap would not count
-    return diffrax.PIDController(rtol=rtol, atol=atol, norm=optx.max_norm)
-
-
-@eqx.filter_jit
-def _chunk(
-    teacher: Teacher, state: Neurons, begin: Array, end: Array, rtol: Array, atol: Array, record: bool
-) -> _Record:
+def _chunk(teacher: Teacher, state: Neurons, begin: Array, end: Array, rtol: Array, atol: Array) -> _Chunk:
     """At most `_CHUNK` steps from `begin` towards `end`."""
-
-    def odds(time: Array, state: Neurons, _: Any) -> tuple[Array, Array]:
-        return jax.jvp(lambda s: _odds(teacher, s), (state,), (coupled_velocity(time, state, teacher),))
-
-    saved = [diffrax.SubSaveAt(t1=True)]
-    if record:
-        saved.append(diffrax.SubSaveAt(t0=True, steps=True, fn=odds))
     out = diffrax.diffeqsolve(
         diffrax.ODETerm(coupled_velocity),
         diffrax.Tsit5(),
@@ -232,47 +230,67 @@ def _chunk(
         None,
         state,
         teacher,
-        saveat=diffrax.SaveAt(subs=saved),
-        stepsize_controller=_controller(rtol, atol),
+        saveat=diffrax.SaveAt(subs=[diffrax.SubSaveAt(t1=True), diffrax.SubSaveAt(steps=True, fn=_odds)]),
+        stepsize_controller=controller(rtol, atol, largest_component=True),
         max_steps=_CHUNK,
         throw=False,
     )
     last = jax.tree.map(lambda leaf: leaf[-1], out.ys[0])
-    history = (out.ts[1], *out.ys[1]) if record else None
-    return _Record(last, out.ts[0][-1], out.stats["num_steps"], history)
+    return _Chunk(last, out.ts[0][-1], out.stats["num_steps"], out.ts[1], *out.ys[1])
+
+
+class _Journey:
+    """An integration on its way, a chunk of steps at a time."""
+
+    def __init__(self, flow: Coupled, problem: Problem):
+        self.state, atol = _begin(problem, flow.rtol)
+        self.now, self.used, self.outcome = 0.0, 0, Outcome.complete
+        self._teacher, self._most, self._tolerances = problem.teacher, flow.max_steps, (jnp.asarray(flow.rtol), atol)
+        self._fresh = [Steps(np.zeros(1), *(np.asarray(x)[None] for x in _first_odds(self._teacher, self.state)))]
+
+    def through(self, times: np.ndarray) -> Iterator[float]:
+        """Each of `times` as it is reached; ends early, with `outcome` the reason, if one cannot be."""
+        with progress(None, "coupled flow", unit="step") as bar, orderly_stop() as stop:
+            for time in times.tolist():
+                before = self.used
+                if not self._reach(time, stop):
+                    return
+                bar.update(self.used - before)
+                bar.set_postfix_str(f"t = {time:.3g} of {times[-1]:.3g}", refresh=False)
+                yield time
+
+    def _reach(self, time: float, stop: StopRequest) -> bool:
+        while self.now < time and self.outcome == Outcome.complete:
+            if stop:
+                self.outcome = Outcome.interrupted
+            elif self.used >= self._most:
+                self.outcome = Outcome.max_steps_reached
+            else:
+                self._go(time)
+        return bool(self.outcome == Outcome.complete)
+
+    def fresh_steps(self) -> Steps:
+        """The steps since the last call, with the one before them."""
+        steps = joined(self._fresh)
+        self._fresh = [Steps(*(part[-1:] for part in steps))]
+        return steps
+
+    def _go(self, time: float) -> None:
+        out = _chunk(self._teacher, self.state, jnp.asarray(self.now), jnp.asarray(time), *self._tolerances)
+        steps = int(out.steps)
+        if steps == 0 or not np.isfinite(float(out.time)):
+            self.outcome = Outcome.step_vanished
+            return
+        self.state, self.now, self.used = out.state, float(out.time), self.used + steps
+        self._fresh.append(_steps(out.times, out.odds, out.rates))
+
+
+def _steps(times: Array, odds: Array, rates: Array) -> Steps:
+    """What a buffer of steps holds, without its unused end (inf times)."""
+    kept = np.isfinite(np.asarray(times))
+    return Steps(*(np.asarray(x)[kept] for x in (times, odds, rates)))
 
 
 @eqx.filter_jit
-def _at_once(teacher: Teacher, state: Neurons, times: Array, rtol: Array, atol: Array) -> Neurons:
-    """Every output time in one call, differentiable; for use under jit."""
-    return diffrax.diffeqsolve(
-        diffrax.ODETerm(coupled_velocity),
-        diffrax.Tsit5(),
-        0.0,
-        times[-1],
-        None,
-        state,
-        teacher,
-        saveat=diffrax.SaveAt(ts=times),
-        stepsize_controller=_controller(rtol, atol),
-        max_steps=_TRACED_STEPS,
-    ).ys
-
-
-def _crossings(records: list[_Record], directions: np.ndarray, goal: float) -> np.ndarray:
-    """First crossings of `goal` by the log-odds of `directions`, cubic between the solver's steps."""
-    histories = [[np.asarray(part) for part in record.history or ()] for record in records]
-    kept = [[part[np.isfinite(history[0])] for part in history] for history in histories]
-    times, odds, rates = (np.concatenate(parts) for parts in zip(*kept, strict=True))
-    times, first = np.unique(times, return_index=True)
-    odds, rates = odds[first] - goal, rates[first]
-    found = np.empty(len(directions))
-    for n, m in enumerate(directions):
-        above = np.flatnonzero(odds[:, m] >= 0)
-        if not len(above) or above[0] == 0:
-            found[n] = times[-1] if not len(above) else times[0]
-            continue
-        pair = slice(above[0] - 1, above[0] + 1)
-        roots = CubicHermiteSpline(times[pair], odds[pair, m], rates[pair, m]).roots(extrapolate=False)
-        found[n] = roots.min() if len(roots) else times[above[0]]
-    return found
+def _first_odds(teacher: Teacher, state: Neurons) -> tuple[Array, Array]:
+    return _odds(jnp.zeros(()), state, teacher)

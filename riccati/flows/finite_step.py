@@ -10,7 +10,6 @@ overlaps, of order d^(-1/2), are not in the limit; the search phase's are in der
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from typing import Any, Literal
 
@@ -20,14 +19,12 @@ import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Float
 
-from .._checks import is_traced, require, require_real
-from ..start import Start
-from ..teacher import Teacher
-from .base import AnyStart, Flow, Observables, quadratic_horizon, require_all_overlaps
+from ..numerics import Outcome
+from ..problem import Observables, Problem
+from ..support import is_traced, require, require_real
 from .decoupled import Decoupled
-from .finite_step_decoupled import decoupled_system
-from .finite_step_quadratic import stiefel_system, weights_system
-from .finite_step_system import System, refined_crossings, states_at
+from .flow import Course, Flow, quadratic_horizon
+from .noise import System, pair_system, refined_crossings, states_at, stiefel_system, weights_system
 from .quadratic import Quadratic
 
 
@@ -58,8 +55,8 @@ class FiniteStep(Flow):
         homogeneous, k > 2   a_p |m_p|^(k-2) > c_k² γ/2             small norms
 
     while nothing is learned; later the noise is less, as the residual is. Where γ is so large that the weights explode
-    in finite time, the flow warns; from then on risk and radius are inf and alignment is 0. Steps are explicit, so
-    the flow reaches some 10⁴/a_1 of canonical time; beyond that it warns and ends likewise.
+    in finite time, the outcome is `exploded`; from then on risk and radius are inf and alignment is 0. Steps are
+    explicit, so the flow reaches some 10⁴/a_1 of canonical time; beyond that it ends likewise, with its outcome.
 
     Raises:
         ArgumentError: γ < 0 or not finite, an unknown algorithm, a tolerance or scale that is not positive, a scale
@@ -83,75 +80,57 @@ class FiniteStep(Flow):
     def _refuse_scale(self, homogeneous: bool) -> None:
         require(not homogeneous, "student_scale", 'be left out unless algorithm="stiefel"', self.student_scale)
 
-    def check(self, teacher: Teacher, start: AnyStart) -> None:
+    @property
+    def label(self) -> str:
+        """What it follows, in the words of a legend."""
+        return f"SGD limit at step γ/d, γ = {self.gamma:.3g}"
+
+    def check(self, problem: Problem) -> None:
         """A pure link h_k, k ≥ 2; for k = 2 all overlaps; for Stiefel SGD k = 2 and the start's dimension."""
-        degree = teacher.link.degree
+        degree = problem.teacher.link.degree
         pure = "have a pure link h_k, k ≥ 2, for FiniteStep"
-        require(degree is not None and degree >= 2, "teacher", pure, repr(teacher.link))
+        require(degree is not None and degree >= 2, "teacher", pure, repr(problem.teacher.link))
         if degree != 2:
             must = 'be "homogeneous" or None for k > 2'
             require(self.algorithm != "stiefel", "algorithm", must, repr(self.algorithm))
             if self.student_scale is not None:
                 self._refuse_scale(True)
             return
-        require_all_overlaps(self, start)
+        start = problem.full_start
         if self.algorithm != "homogeneous":
             must = 'have `dim` for algorithm="stiefel", as in Start(…, dim=d)'
             require(start.dim is not None, "start", must, "without")
 
-    def horizon(self, teacher: Teacher, start: AnyStart) -> tuple[float, float]:
+    def horizon(self, problem: Problem) -> tuple[float, float] | None:
         """That of gradient flow."""
-        if teacher.link.degree != 2:
-            return Decoupled().horizon(teacher, start)
-        if self.algorithm == "homogeneous":
-            return Quadratic().horizon(teacher, start)
-        assert isinstance(start, Start)
-        return quadratic_horizon(teacher, start)
+        if problem.teacher.link.degree != 2:
+            return Decoupled().horizon(problem)
+        return Quadratic().horizon(problem) if self.algorithm == "homogeneous" else quadratic_horizon(problem)
 
-    def evolve(self, teacher: Teacher, start: AnyStart, times: Float[Array, " T"]) -> Observables:
-        """Risk, alignment and, but for Stiefel SGD, radius; a warning where the weights explode."""
-        system = self._system(teacher, start)
-        seen, reached = _observe(system.observe, states_at(system, times, self.rtol), system.args)
-        if is_traced(seen.risk):
-            return seen
-        exploded = jnp.isinf(seen.risk) & reached
-        if bool(exploded.any()):
-            _warn(
-                f"SGD diverges at step size γ/d with γ = {self.gamma:g}: its weights explode before "
-                f"t = {float(times[exploded][0]):.4g}, and risk and radius are inf from there. Take a smaller `gamma`."
-            )
-        if not bool(reached.all()):
-            _warn(
-                f"FiniteStep ends before t = {float(times[~reached][0]):.4g}: the directions learned first limit its "
-                "steps, and risk and radius are inf from there. End `times` earlier."
-            )
-        return seen
+    def evolve(self, problem: Problem, times: Float[Array, " T"]) -> Course:
+        """Risk, alignment and, but for Stiefel SGD, radius; the outcome says where the weights explode."""
+        system = self._system(problem)
+        out = states_at(system, times, self.rtol)
+        seen, reached = _observe(system.observe, out.states, system.args)
+        sound = jnp.isfinite(seen.risk)
+        outcome = Outcome.where(jnp.any(~sound & reached), Outcome.exploded, out.outcome)
+        return Course(seen, outcome, jnp.sum(jnp.cumprod(sound)), out.steps)
 
     def emergence_times(
-        self,
-        teacher: Teacher,
-        start: AnyStart,
-        times: Float[Array, " T"],
-        alignment: Float[Array, "T M"] | None,
-        level: float,
+        self, problem: Problem, times: Float[Array, " T"], course: Course, level: float
     ) -> Float[Array, " M"]:
         """Bracketed on the output times, then by Newton's method on the log-odds, the flow integrated each time."""
-        if is_traced(teacher, start, times):
+        if is_traced(problem, times):
             raise TypeError("Emergence times of FiniteStep need concrete arrays: ask for them outside jit.")
-        assert alignment is not None
-        return refined_crossings(self._system(teacher, start), times, alignment, level, self.rtol)
+        assert course.seen.alignment is not None
+        return refined_crossings(self._system(problem), times, course.seen.alignment, level, self.rtol)
 
-    def _system(self, teacher: Teacher, start: AnyStart) -> System:
-        if teacher.link.degree != 2:
-            return decoupled_system(teacher, start, self.gamma)
-        assert isinstance(start, Start)
+    def _system(self, problem: Problem) -> System:
+        if problem.teacher.link.degree != 2:
+            return pair_system(problem, self.gamma)
         if self.algorithm == "homogeneous":
-            return weights_system(teacher, start, self.gamma)
-        return stiefel_system(teacher, start, self.gamma, self.student_scale)
-
-
-def _warn(message: str) -> None:
-    warnings.warn(message, RuntimeWarning, stacklevel=4)
+            return weights_system(problem, self.gamma)
+        return stiefel_system(problem, self.gamma, self.student_scale)
 
 
 @eqx.filter_jit

@@ -21,13 +21,19 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from ..start import Start
-from ..teacher import Teacher
-from .base import AnyStart, Flow, Observables, check_quadratic, quadratic_horizon, riccati_rate
-from .chart import Chart
-from .chart_emergence import chart_emergence_times
-from .chart_path import follow
-from .subspace import alignment, row_sizes, subspace, subspace_risk, teacher_diagonal, weighted_grams
+from ..problem import Observables, Problem, riccati_rate
+from .chart import (
+    Chart,
+    alignment,
+    chart_emergence_times,
+    follow,
+    row_sizes,
+    subspace,
+    subspace_risk,
+    teacher_diagonal,
+    weighted_grams,
+)
+from .flow import Course, Flow, check_quadratic, quadratic_horizon
 
 
 class Quadratic(Flow):
@@ -37,38 +43,37 @@ class Quadratic(Flow):
     learned; `risk` is ||S - S*||_F², nothing refitted.
     """
 
-    def check(self, teacher: Teacher, start: AnyStart) -> None:
-        """Pure link h_2 and a start with all overlaps."""
-        check_quadratic(self, teacher, start)
+    @property
+    def label(self) -> str:
+        """What it follows, in the words of a legend."""
+        return "gradient flow"
 
-    def horizon(self, teacher: Teacher, start: AnyStart) -> tuple[float, float]:
+    def check(self, problem: Problem) -> None:
+        """Pure link h_2 and a start with all overlaps."""
+        check_quadratic(problem, "Quadratic")
+
+    def horizon(self, problem: Problem) -> tuple[float, float]:
         """From the decoupled approximation, with the time that a small initial norm needs to grow."""
-        assert isinstance(start, Start)
-        first, last = quadratic_horizon(teacher, start)
+        teacher, start = problem.teacher, problem.full_start
+        first, last = quadratic_horizon(problem)
         overlaps = jnp.sum(start.teacher_overlaps**2, axis=0)
         size = jnp.mean(start.norms**2) * jnp.mean(overlaps)  # θᵀSθ at the start
         a = jnp.sort(teacher.a)[-start.student_width :]
         growth = jnp.max(jnp.log(jnp.maximum(2 * a / size, 2.0)) / (2 * a)) / riccati_rate(teacher)
         return first, max(last, float(growth))
 
-    def evolve(self, teacher: Teacher, start: AnyStart, times: Float[Array, " T"]) -> Observables:
+    def evolve(self, problem: Problem, times: Float[Array, " T"]) -> Course:
         """Risk, diag G and diag ΘᵀSΘ."""
-        assert isinstance(start, Start)
+        teacher, start = problem.teacher, problem.full_start
         norms = start.norms[:, None]
         m, factor = norms * start.teacher_overlaps, norms * start.residual_factor
-        return follow(_observe, True, m, factor, teacher.a, riccati_rate(teacher) * times)
+        return Course(follow(_observe, True, m, factor, teacher.a, riccati_rate(teacher) * times))
 
     def emergence_times(
-        self,
-        teacher: Teacher,
-        start: AnyStart,
-        times: Float[Array, " T"],
-        alignment: Float[Array, "T M"] | None,
-        level: float,
+        self, problem: Problem, times: Float[Array, " T"], course: Course, level: float
     ) -> Float[Array, " M"]:
         """Bracketed on the output times and refined on the exact subspace."""
-        assert isinstance(start, Start)
-        return chart_emergence_times(teacher, start, times, alignment, level)
+        return chart_emergence_times(problem, times, course.seen.alignment, level)
 
 
 def memory(rate: Float[Array, " n"], time: Float[Array, ""]) -> Float[Array, " n"]:

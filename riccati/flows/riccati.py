@@ -11,29 +11,20 @@ Source: BEVW25 (arXiv 2508.03688), the gradient-flow theorem; derivations/riccat
 
 from __future__ import annotations
 
-import warnings
 from typing import Any, Literal
 
 import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._checks import is_traced, require, require_real
-from ..start import Start
-from ..teacher import Teacher
-from .base import AnyStart, Flow, Observables, check_quadratic, quadratic_horizon, riccati_rate
-from .chart import Chart
-from .chart_emergence import chart_emergence_times
-from .chart_path import follow
-from .integrate import crossing_times, integrate
-from .subspace import alignment, subspace, subspace_risk
+from ..numerics import Outcome, first_crossings, integrate, log_odds
+from ..problem import Observables, Problem, riccati_rate
+from ..support import require, require_real
+from .chart import Chart, alignment, chart_emergence_times, follow, subspace, subspace_risk
+from .flow import Course, Flow, check_quadratic, quadratic_horizon
 
 _DENSE_RTOL = 1e-8
 _LEAK = 100  # a trace this many tolerances above N is noise that has turned into rank
-
-
-class PhantomEmergence(UserWarning):
-    """The dense equation's tolerance error has turned into rank: directions seem to emerge that do not."""
 
 
 class Riccati(Flow):
@@ -42,7 +33,8 @@ class Riccati(Flow):
     `method="exact"` is the chart solution: no time step, relative error of diag G near rounding at every τ, cost
     O((M + N) N²) per output time. `method="ode"` integrates the dense M x M equation with diffrax, as a cross-check
     on short horizons; `rtol` is its relative tolerance, and its absolute tolerance is rtol times the least initial
-    G_mm. For N < M and long times it is wrong at any tolerance, and warns when tr G exceeds N.
+    G_mm. For N < M and long times it is wrong at any tolerance: once tr G exceeds N the outcome is `rank_lost`, and
+    the trajectory ends before.
 
     Raises:
         ArgumentError: an unknown method, or `rtol` given to the exact solution, which has none.
@@ -57,55 +49,52 @@ class Riccati(Flow):
             require(self.method == "ode", "rtol", 'be left out for method="exact"', self.rtol)
             require_real(self.rtol, "rtol", above=0)
 
-    def check(self, teacher: Teacher, start: AnyStart) -> None:
+    @property
+    def label(self) -> str:
+        """What it follows, in the words of a legend."""
+        return "gradient flow, radius refitted" if self.method == "exact" else "dense Riccati equation"
+
+    def check(self, problem: Problem) -> None:
         """Pure link h_2 and a start with all overlaps."""
-        check_quadratic(self, teacher, start)
+        check_quadratic(problem, "Riccati")
 
-    def horizon(self, teacher: Teacher, start: AnyStart) -> tuple[float, float]:
+    def horizon(self, problem: Problem) -> tuple[float, float]:
         """From the decoupled approximation."""
-        assert isinstance(start, Start)
-        return quadratic_horizon(teacher, start)
+        return quadratic_horizon(problem)
 
-    def evolve(self, teacher: Teacher, start: AnyStart, times: Float[Array, " T"]) -> Observables:
+    def evolve(self, problem: Problem, times: Float[Array, " T"]) -> Course:
         """Risk after the best radial fit and diag G; no radius."""
-        assert isinstance(start, Start)
-        if self.method == "exact":
-            m, factor = start.teacher_overlaps, start.residual_factor
-            return follow(_observe, False, m, factor, teacher.a, riccati_rate(teacher) * times)
-        return self._dense(teacher, start, times)
+        if self.method == "ode":
+            return self._dense(problem, times)
+        teacher, start = problem.teacher, problem.full_start
+        tau = riccati_rate(teacher) * times
+        return Course(follow(_observe, False, start.teacher_overlaps, start.residual_factor, teacher.a, tau))
 
     def emergence_times(
-        self,
-        teacher: Teacher,
-        start: AnyStart,
-        times: Float[Array, " T"],
-        alignment: Float[Array, "T M"] | None,
-        level: float,
+        self, problem: Problem, times: Float[Array, " T"], course: Course, level: float
     ) -> Float[Array, " M"]:
         """Bracketed on the output times, refined on the exact solution; the dense equation interpolates."""
-        assert isinstance(start, Start)
         if self.method == "exact":
-            return chart_emergence_times(teacher, start, times, alignment, level)
-        return crossing_times(times, alignment, level)
+            return chart_emergence_times(problem, times, course.seen.alignment, level)
+        assert course.seen.alignment is not None
+        odds = log_odds(course.seen.alignment)
+        return jnp.asarray(first_crossings(times, odds, float(log_odds(level)), smooth=True))
 
-    def _dense(self, teacher: Teacher, start: Start, times: Float[Array, " T"]) -> Observables:
+    def _dense(self, problem: Problem, times: Float[Array, " T"]) -> Course:
+        teacher, start = problem.teacher, problem.full_start
         rtol = _DENSE_RTOL if self.rtol is None else self.rtol
         Z = jnp.linalg.qr(start.directions.T)[0][: teacher.width]
         G = Z @ Z.T
         atol = rtol * jnp.min(jnp.diag(G))
-        saved = integrate(dense_velocity, G, teacher.a, riccati_rate(teacher) * times, rtol, atol)
-        aligned = jnp.diagonal(saved, axis1=1, axis2=2)
-        if not is_traced(aligned):
-            excess = float(jnp.max(jnp.sum(aligned, axis=1))) - start.student_width
-            if excess > _LEAK * rtol * start.student_width:
-                warnings.warn(
-                    f"The dense Riccati equation has lost its rank: tr G exceeds N = {start.student_width} by "
-                    f'{excess:.2g}. Use method="exact".',
-                    PhantomEmergence,
-                    stacklevel=4,
-                )
-        risk = 1 - jnp.einsum("i,tij,j,tji->t", teacher.a, saved, teacher.a, saved)
-        return Observables(risk, aligned, None)
+        out = integrate(dense_velocity, G, teacher.a, riccati_rate(teacher) * times, rtol, atol)
+        aligned = jnp.diagonal(out.states, axis1=1, axis2=2)
+        risk = 1 - jnp.einsum("i,tij,j,tji->t", teacher.a, out.states, teacher.a, out.states)
+        # noise that has turned into rank: a trace above N, or nothing finite any more
+        excess = jnp.sum(aligned, axis=1) - start.student_width
+        sound = jnp.cumprod(jnp.isfinite(risk) & (excess <= _LEAK * rtol * start.student_width)) > 0
+        outcome = Outcome.where(jnp.all(sound), out.outcome, Outcome.rank_lost)
+        seen = Observables(jnp.where(sound, risk, jnp.nan), jnp.where(sound[:, None], aligned, jnp.nan), None)
+        return Course(seen, outcome, jnp.sum(sound), out.steps)
 
 
 def dense_velocity(_: Any, G: Float[Array, "M M"], a: Float[Array, " M"]) -> Float[Array, "M M"]:

@@ -1,10 +1,18 @@
 """Online SGD, the experiment the theory is held against: direct, exact in law at any dimension, Stiefel."""
 
+from .direct import Direct as Direct
 from .ensemble import Ensemble as Ensemble
+from .experiment import ENGINES as ENGINES
 from .experiment import Experiment as Experiment
 from .experiment import simulate as simulate
+from .in_law import InLaw as InLaw
+from .loop import LONGEST as LONGEST
+from .loop import advance as advance
 from .radial_fit import SecondPhase as SecondPhase
 from .radial_fit import second_phase as second_phase
+from .record import logged_steps as logged_steps
 from .schedule import PerDirection as PerDirection
 from .schedule import PowerLaw as PowerLaw
 from .schedule import schedule_named as schedule_named
+from .stiefel import Stiefel as Stiefel
+from .two_homogeneous import TwoHomogeneous as TwoHomogeneous

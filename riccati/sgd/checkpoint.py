@@ -10,8 +10,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from .._checks import ArgumentError
-from .._files import whole_file
+from ..support import ArgumentError, whole_file
 from .loop import State
 from .record import Record
 
@@ -37,15 +36,12 @@ def load(path: str | os.PathLike, config: dict[str, Any]) -> tuple[State, Record
             held = {name: file[name] for name in file.files}
         other = json.loads(str(held.pop("config")))
     except (OSError, ValueError, KeyError, EOFError) as error:
-        message = f"Argument `checkpoint` must be a checkpoint of an experiment, but is {path} ({error})."
-        raise ArgumentError(" ".join(message.split())) from None
+        raise ArgumentError("checkpoint", "be a checkpoint of an experiment", f"{path} ({error})") from None
     mine = json.loads(_text(config))
     for key in sorted(mine.keys() | other.keys()):
         if mine.get(key) != other.get(key):
-            raise ArgumentError(
-                f"Argument `checkpoint` must be of this experiment, but {path} is of one with another {key}: "
-                "name another file, or remove it."
-            )
+            must = "be of this experiment (name another file, or remove it)"
+            raise ArgumentError("checkpoint", must, f"{path}, of one with another {key}")
     parts = {"state": {}, "record": {}}  # type: dict[str, dict[str, Any]]
     for name, value in held.items():
         kind, field = name.split("_", 1)

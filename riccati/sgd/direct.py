@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
-from ..teacher import Teacher
+from ..problem import Teacher
 from .engine import Engine, in_dimension
 from .rule import Rule, moved
 

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 
-from ..teacher import Teacher
+from ..problem import Teacher
 from .rule import Rule
 
 

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
-from .._checks import require, require_integer
-from ..crossings import first_crossings
+from ..numerics import first_crossings
 from ..runs import Run
+from ..support import require, require_integer
 
 
 @dataclass(frozen=True, eq=False)

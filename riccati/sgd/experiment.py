@@ -16,12 +16,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from .._checks import require, require_double_precision, require_integer, require_real
-from .._files import package_versions
-from .._progress import progress
+from ..numerics import require_double_precision
+from ..problem import Start, Teacher
 from ..runs import Run
-from ..start import Start
-from ..teacher import Teacher
+from ..support import package_versions, progress, require, require_integer, require_real
 from . import checkpoint as checkpoints
 from .direct import Direct
 from .engine import Engine

@@ -20,8 +20,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
-from ..start import bartlett
-from ..teacher import Teacher
+from ..numerics import bartlett
+from ..problem import Teacher
 from .engine import Engine
 from .rule import Rule, moved
 

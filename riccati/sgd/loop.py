@@ -12,8 +12,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key
 
-from ..population import squared_overlaps
-from ..teacher import Teacher
+from ..problem import Teacher, squared_overlaps
 from .engine import Engine
 from .rule import Rule
 from .schedule import direction_factor

@@ -12,8 +12,8 @@ import numpy as np
 from jaxtyping import Float
 from scipy.linalg import lstsq
 
-from .._checks import require, require_integer, require_real
 from ..runs import Run
+from ..support import require, require_integer, require_real
 
 
 class SecondPhase(NamedTuple):

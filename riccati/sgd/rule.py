@@ -12,8 +12,7 @@ import abc
 import equinox as eqx
 from jaxtyping import Array, Float
 
-from ..start import Start
-from ..teacher import Teacher
+from ..problem import Start, Teacher
 
 
 class Rule(eqx.Module):

@@ -15,8 +15,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from .._checks import ArgumentError, require, require_real
-from ..teacher import Teacher
+from ..problem import Teacher
+from ..support import ArgumentError, require, require_real
 
 _LEARNED = 0.5  # squared overlap from which a direction is no longer being learned
 _SAMPLED = tuple(int(n) for n in np.geomspace(1, 1e6, 61))  # steps whose rates tell one function from another
@@ -106,18 +106,17 @@ class Function(Schedule):
         values = np.array([self._value(n) for n in range(first, first + count)])
         bad = np.flatnonzero(~(np.isfinite(values) & (values > 0)))
         if len(bad):
-            raise ArgumentError(
-                f"Argument `learning_rate` must be > 0 at every step, but is {values[bad[0]]:g} at step "
-                f"{first + int(bad[0])}."
-            )
+            wrong = f"{values[bad[0]]:g} at step {first + int(bad[0])}"
+            raise ArgumentError("learning_rate", "be > 0 at every step", wrong)
         return values
 
     def _value(self, step: int) -> float:
         try:
             return float(self.function(step))
         except (TypeError, ValueError) as error:
-            message = f"Argument `learning_rate` must be a function of the step, but fails at step {step} ({error})."
-            raise ArgumentError(message) from None
+            raise ArgumentError(
+                "learning_rate", "be a function of the step", f"none at step {step} ({error})"
+            ) from None
 
     def describe(self) -> dict[str, Any]:
         """Its name, and a digest of its values that tells it from another function of that name."""

@@ -15,10 +15,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from .._checks import require
-from ..population import subspace_population_risk
-from ..start import Start
-from ..teacher import Teacher
+from ..problem import Start, Teacher, subspace_population_risk
+from ..support import require
 from .rule import Rule
 
 

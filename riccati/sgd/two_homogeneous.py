@@ -13,9 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from ..population import population_risk
-from ..start import Start
-from ..teacher import Teacher
+from ..problem import Start, Teacher, population_risk
 from .rule import Rule
 
 

@@ -72,8 +72,8 @@ def integrator_time(teacher, start, tau, method) -> tuple[float, float, float]:
     def run(times):
         begin = time.perf_counter()
         if method == "diffrax":
-            from riccati.flows.integrate import integrate
-            from riccati.flows.riccati import dense_velocity
+            from riccati.flows import dense_velocity
+            from riccati.numerics import integrate
 
             out = integrate(dense_velocity, G0, a, times, RTOL, RTOL * np.diag(G0).min())
             diagonal = np.diagonal(np.asarray(out), axis1=1, axis2=2)

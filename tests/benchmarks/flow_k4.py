@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import riccati as rc
-from riccati.flows.coupled import Neurons, coupled_velocity
+from riccati.flows import Neurons, coupled_velocity
 
 
 def decoupled() -> None:

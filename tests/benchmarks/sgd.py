@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 
 import riccati as rc
-from riccati.sgd.loop import LONGEST, advance
+from riccati.sgd import LONGEST, advance
 
 _SECONDS = 0.5
 _REPEATS = 3

@@ -5,7 +5,7 @@ import pytest
 from systems import problem
 
 import riccati as rc
-from riccati.flows.correlation import (
+from riccati.flows import (
     coverage,
     coverage_of_top,
     destination_probabilities,

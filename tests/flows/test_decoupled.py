@@ -8,10 +8,17 @@ from scipy.integrate import quad, solve_ivp
 from systems import problem
 
 import riccati as rc
-from riccati.flows.collapsed_time import collapsed_time, leading_collapsed_time
-from riccati.flows.decoupled import assigned
-from riccati.flows.integrate import integrate
-from riccati.flows.master_curve import evaluate, growth_integral, master_curve, overlap_of, position_of
+from riccati.flows import assigned
+from riccati.flows.overlap import (
+    collapsed_time,
+    evaluate,
+    growth_integral,
+    leading_collapsed_time,
+    master_curve,
+    overlap_of,
+    position_of,
+)
+from riccati.numerics import integrate
 
 EXPONENTS = [3, 4, 5, 6, 8]
 OVERLAPS = [0.3, 0.05, 1e-3, 1e-5, 1e-8]

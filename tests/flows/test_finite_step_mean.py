@@ -7,8 +7,7 @@ import pytest
 from scipy.special import roots_hermitenorm
 
 import riccati as rc
-from riccati.flows.finite_step_decoupled import decoupled_system
-from riccati.flows.finite_step_quadratic import stiefel_system, weights_system
+from riccati.flows.noise import decoupled_system, stiefel_system, weights_system
 
 VAST = 10**6  # a dimension at which what vanishes as 1/d is small, and a step's change keeps nine digits
 

@@ -10,7 +10,7 @@ import pytest
 from systems import exact_subspace, problem, relative_error
 
 import riccati as rc
-from riccati.flows.riccati import dense_velocity
+from riccati.flows import dense_velocity
 
 SMALL = [(1, 1), (1, 4), (2, 1), (5, 2), (5, 5), (5, 13)]
 HORIZON = np.array([0, 1e-3, 0.3, 3.0, 27.0, 300.0, 1e4])

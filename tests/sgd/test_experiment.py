@@ -8,7 +8,7 @@ import pytest
 import riccati as rc
 from riccati import sgd
 from riccati.sgd import experiment as module
-from riccati.sgd.record import logged_steps
+from riccati.sgd import logged_steps
 
 
 def problem(degree=3, width=2, neurons=3, dim=50, norm=0.5):

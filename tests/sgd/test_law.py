@@ -9,10 +9,7 @@ from scipy.stats import ks_2samp
 
 import riccati as rc
 from riccati import sgd
-from riccati.sgd.direct import Direct
-from riccati.sgd.in_law import InLaw
-from riccati.sgd.stiefel import Stiefel
-from riccati.sgd.two_homogeneous import TwoHomogeneous
+from riccati.sgd import Direct, InLaw, Stiefel, TwoHomogeneous
 
 _SEEDS = 400
 _LEAST_P = 0.05 / 10  # five per cent for all ten laws together

@@ -1,0 +1,5 @@
+"""`python -m riccati`, the same as the command `riccati`."""
+
+from .cli import main
+
+main()

@@ -1,0 +1,62 @@
+"""The command line: `riccati VERB`, one verb per job. JAX is imported by the verbs, not by `--help`."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated, NoReturn
+
+import typer
+from typer.exceptions import TyperException
+
+from .. import __version__
+from ..support import ArgumentError
+from .compare import compare
+from .simulate import simulate
+from .solve import emergence, solve
+from .verify import verify
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="The deterministic theory of online SGD in shallow networks. Times are canonical gradient-flow time.",
+)
+for verb in (solve, emergence, simulate, compare, verify):
+    app.command()(verb)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"riccati {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    """The deterministic theory of online SGD in shallow networks. Times are canonical gradient-flow time."""
+
+
+def main() -> NoReturn:
+    """Run the command line; what is wrong with the input is said in one line, with exit code 2."""
+    try:
+        code = app(standalone_mode=False)
+    except typer.Exit as exit_:
+        code = exit_.exit_code
+    except TyperException as error:
+        _refuse(error.format_message())
+    except (KeyboardInterrupt, typer.Abort):
+        typer.echo("Interrupted.", err=True)
+        sys.exit(130)
+    except (ArgumentError, OSError) as error:
+        _refuse(str(error))
+    sys.exit(code or 0)
+
+
+def _refuse(message: str) -> NoReturn:
+    typer.echo(" ".join(message.split()), err=True)
+    sys.exit(2)

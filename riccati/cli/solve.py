@@ -1,0 +1,78 @@
+"""`riccati solve` and `riccati emergence`: a flow from a random start."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .options import (
+    Beta,
+    Dim,
+    FlowName,
+    Gamma,
+    Horizon,
+    Level,
+    LinkName,
+    Norm,
+    Out,
+    Points,
+    Seed,
+    StudentWidth,
+    TeacherWidth,
+    solved,
+)  # fmt: skip
+
+if TYPE_CHECKING:
+    from ..trajectory import Trajectory
+
+
+def _write_emergence(trajectory: Trajectory, level: float, path: Path) -> None:
+    import numpy as np
+    import pandas as pd
+
+    from ..support import whole_file
+
+    times = np.asarray(trajectory.emergence_times(level))
+    columns = {
+        "direction": np.arange(1, len(times) + 1),
+        "a": np.asarray(trajectory.teacher.a),
+        "time": times,
+    }
+    with whole_file(path) as temporary:
+        pd.DataFrame(columns).to_csv(temporary, index=False)
+
+
+def solve(
+    teacher_width: TeacherWidth, student_width: StudentWidth, dim: Dim, out: Out,
+    link: LinkName = "he2", beta: Beta = 1.0, norm: Norm = 1e-2, seed: Seed = 0, flow: FlowName = None,
+    gamma: Gamma = None, horizon: Horizon = None, points: Points = 200, level: Level = 0.5,
+) -> None:  # fmt: skip
+    """Follow a flow from a random start; writes trajectory.npz, risk.png and emergence.csv."""
+    from ..support import whole_file
+
+    trajectory = solved(link, teacher_width, beta, student_width, dim, norm, seed, flow, gamma, horizon, points)
+    _write_emergence(trajectory, level, out / "emergence.csv")
+    trajectory.save(out / "trajectory.npz")
+    with whole_file(out / "risk.png") as temporary:
+        trajectory.plot().savefig(temporary)
+    typer.echo(trajectory)
+    typer.echo(f"wrote trajectory.npz, risk.png and emergence.csv to {out}")
+
+
+def emergence(
+    teacher_width: TeacherWidth, student_width: StudentWidth, dim: Dim,
+    link: LinkName = "he2", beta: Beta = 1.0, norm: Norm = 1e-2, seed: Seed = 0, flow: FlowName = None,
+    gamma: Gamma = None, horizon: Horizon = None, points: Points = 200, level: Level = 0.5,
+    out: Annotated[Path | None, typer.Option(help="Folder for emergence.csv; nothing is written if not given.")] = None,
+) -> None:  # fmt: skip
+    """Print when each direction emerges."""
+    import numpy as np
+
+    trajectory = solved(link, teacher_width, beta, student_width, dim, norm, seed, flow, gamma, horizon, points)
+    if out is not None:
+        _write_emergence(trajectory, level, out / "emergence.csv")
+    typer.echo(f"{'direction':>9} {'a':>9} {'T':>11}")
+    for m, (a, time) in enumerate(zip(trajectory.teacher.a, trajectory.emergence_times(level), strict=True)):
+        typer.echo(f"{m + 1:>9} {a:>9.4g} {'never' if np.isinf(time) else format(time, '.5g'):>11}")

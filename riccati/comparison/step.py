@@ -1,0 +1,64 @@
+"""What a run's step size says beyond gradient flow: the finite-step limit, and for k > 2 the law of emergence times."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+
+from ..emergence import EmergenceLaw, emergence_law
+from ..flows import FiniteStep
+from ..problem import AnyStart, Start, Teacher
+from ..runs import Run
+from ..solver import solve
+from ..trajectory import Trajectory
+
+
+@dataclass(frozen=True)
+class RunStep:
+    """The constant step of a run: canonical time per step, batch, dimension, and c of Stiefel SGD (None otherwise)."""
+
+    learning_rate: float
+    batch_size: int
+    dim: int
+    on_stiefel: bool
+    student_scale: float | None
+
+    @property
+    def flow(self) -> FiniteStep:
+        """The limit at γ = ηd/B; for Stiefel SGD γ = εd/B, ε = 2η of Riccati time."""
+        gamma = self.learning_rate * self.dim / self.batch_size
+        if self.on_stiefel:
+            return FiniteStep(gamma=2 * gamma, algorithm="stiefel", student_scale=self.student_scale)
+        return FiniteStep(gamma=gamma, algorithm="homogeneous")
+
+    def limit(self, trajectory: Trajectory) -> tuple[Trajectory, list[str]]:
+        """The finite-step limit of a gradient-flow trajectory, and what it warned of."""
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            limit = solve(self.flow, trajectory.teacher, trajectory.start, trajectory.times)
+        return limit, [str(warning.message) for warning in caught]
+
+    def law(self, trajectory: Trajectory) -> EmergenceLaw | None:
+        """The law of the emergence times, for k > 2."""
+        if trajectory.teacher.link.information_exponent == 2:
+            return None
+        return emergence_law(
+            trajectory.teacher, trajectory.start, learning_rate=self.learning_rate, batch_size=self.batch_size
+        )
+
+
+def step_of(run: Run, teacher: Teacher, start: AnyStart) -> tuple[RunStep | None, str]:
+    """The run's step, or None and why there is none for which a limit is known."""
+    degree = teacher.link.degree
+    if degree is None or degree < 2:
+        return None, f"it is known for pure links h_k, k ≥ 2, and not for {teacher.link!r}"
+    if run.clock is not None:
+        return None, "the learning rate is not constant"
+    on_stiefel = run.kind == "stiefel_quadratic"
+    missing = [key for key in ("batch_size", "dim") if key not in run.config]
+    if missing:
+        return None, f"the run does not give {', '.join(missing)}"
+    if isinstance(start, Start) and start.dim is None:
+        return None, "the trajectory's start does not know its dimension"
+    scale = run.config.get("student_scale") if on_stiefel else None
+    return RunStep(run.time_per_step, run.config["batch_size"], run.config["dim"], on_stiefel, scale), ""

@@ -1,0 +1,93 @@
+"""What every flow is: a deterministic limit of SGD that takes a problem through the output times."""
+
+from __future__ import annotations
+
+import abc
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from ..numerics import Outcome
+from ..problem import Observables, Problem, riccati_rate
+from ..support import require
+
+
+class Course(NamedTuple):
+    """What a flow yields.
+
+    Attributes:
+        seen: the observables at the T output times; fewer outside jit where the flow did not reach them all.
+        outcome: how the evolution ended.
+        reached: how many output times were reached.
+        steps: the integrator's steps, None where the solution is exact.
+        record: what the flow keeps of its way to find emergence times later, None where it needs nothing.
+    """
+
+    seen: Observables
+    outcome: Outcome = Outcome.complete
+    reached: Int[Array, ""] | int | None = None
+    steps: Int[Array, ""] | int | None = None
+    record: Any = None
+
+
+class Flow(eqx.Module):
+    """A deterministic limit of online SGD; its fields are its settings."""
+
+    @property
+    @abc.abstractmethod
+    def label(self) -> str:
+        """What it follows, in the words of a legend."""
+
+    @abc.abstractmethod
+    def check(self, problem: Problem) -> None:
+        """Raise `ArgumentError` if this flow does not describe such a problem."""
+
+    @abc.abstractmethod
+    def evolve(self, problem: Problem, times: Float[Array, " T"]) -> Course:
+        """The course through `times`, canonical gradient-flow time."""
+
+    @abc.abstractmethod
+    def emergence_times(
+        self, problem: Problem, times: Float[Array, " T"], course: Course, level: float
+    ) -> Float[Array, " M"]:
+        """When each alignment first reaches `level` up to times[-1], inf where it does not; canonical time.
+
+        `course` is what `evolve` gave for the same problem and times.
+        """
+
+    @abc.abstractmethod
+    def horizon(self, problem: Problem) -> tuple[float, float] | None:
+        """Canonical times of the first and the last emergence to be expected, roughly; None where nothing emerges."""
+
+    def details(
+        self, problem: Problem, times: Float[Array, " T"]
+    ) -> tuple[Float[Array, "T M"], Float[Array, "T M"] | None]:
+        """Alignment and radius alone, for trajectories that do not keep them."""
+        seen = self.evolve(problem, times).seen
+        assert seen.alignment is not None
+        return seen.alignment, seen.radius
+
+    def settings(self) -> dict[str, object]:
+        """The flow's fields by name, as provenance and saved files carry them."""
+        return dict(vars(self))
+
+
+def check_quadratic(problem: Problem, flow: str) -> None:
+    """The conditions of every k = 2 flow: σ = c h_2, a start with all overlaps."""
+    link = problem.teacher.link
+    require(link.degree == 2, "teacher", f"have the pure link h_2 for {flow}", repr(link))
+    _ = problem.full_start
+
+
+def quadratic_horizon(problem: Problem) -> tuple[float, float]:
+    """First and last emergence time of the decoupled approximation log(1/G_0 - 1)/(2 a_m), in canonical time.
+
+    Only min(N, M) directions emerge. G_0 is the mean of ||Z_m||², which is N/d for a random start.
+    """
+    teacher, start = problem.teacher, problem.full_start
+    small = 0.5 * jnp.mean(jnp.sum(start.teacher_overlaps**2, axis=0))
+    a = -jnp.sort(-teacher.a)[: start.student_width]
+    delay = jnp.log(1 / jnp.minimum(small, 0.25) - 1) / (2 * riccati_rate(teacher))
+    return float(delay / a[0]), float(delay / a[-1])

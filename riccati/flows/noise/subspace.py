@@ -1,0 +1,113 @@
+"""k = 2 at step size γ/d: the subspace of a quadratic student with the noise that gradient flow leaves out.
+
+Let V be an orthonormal basis of the student's subspace, S = VΩVᵀ, Y = ΘᵀV (M x N, so G = YYᵀ), K = YᵀAY, K₂ = YᵀA²Y
+and D = S - S*. The second-order term of a step that grows with d is H = 2||D||² I + 8VᵀD²V, and in Riccati time
+
+    dY/dτ = AY - Y(K + ν),   ν ∝ H,    H = 2(tr Ω² - 2 tr ΩK + Σa²) I + 8(Ω² - ΩK - KΩ + K₂).
+
+Stiefel SGD (step ε of Riccati time, batch B, γ = εd/B) keeps Ω = cI, c the student's scale; ν = (γ/8)(1 - N/d) H.
+SGD on the weights W = VT (step η of canonical time, γ = ηd/B) has Ω = TTᵀ, ν = (γ/4) H, and
+
+    dT/dτ = (K - Ω + ν) T,    so that   dZ/dτ = AZ - ZQ for Z = ΘᵀW = YT, Q = WᵀW = TᵀT:
+
+noise lengthens the neurons at the expense of their alignment and leaves ΘᵀW as it was. Y has N columns, so no
+tolerance error can turn into rank, and T carries the norms at any scale.
+Source: BEVW25 (arXiv 2508.03688) for the algorithm; derivations/finite_step.py, derivations/finite_step_weights.py.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from ...problem import Observables, Problem, riccati_rate, subspace_population_risk
+from .system import System, exploded, pace
+
+
+class Weights(NamedTuple):
+    """The state of SGD on the weights.
+
+    Attributes:
+        Y: (M, N), ΘᵀV.
+        T: (N, N), in W = VT, in units of the smallest initial norm.
+    """
+
+    Y: Float[Array, "M N"]
+    T: Float[Array, "N N"]
+
+
+def stiefel_system(problem: Problem, gamma: float, scale: float | None) -> System:
+    """Stiefel SGD with student f(x) = c(xᵀWWᵀx - N); c = `scale`, 1/√N if None."""
+    teacher, start = problem.teacher, problem.full_start
+    assert start.dim is not None
+    neurons = start.student_width
+    c = jnp.asarray(1 / neurons**0.5 if scale is None else scale)
+    noise = jnp.asarray(gamma / 8 * (1 - neurons / start.dim))
+    Y = jnp.linalg.qr(start.directions.T)[0][: teacher.width]
+    return System(stiefel_velocity, _observe_stiefel, Y, (teacher.a, c, noise), riccati_rate(teacher), _least(Y))
+
+
+def weights_system(problem: Problem, gamma: float) -> System:
+    """SGD on the weights of the two-homogeneous student."""
+    teacher, start = problem.teacher, problem.full_start
+    rate = riccati_rate(teacher)
+    unit = jax.lax.stop_gradient(jnp.min(start.norms))
+    V, T = jnp.linalg.qr(start.weights.T)
+    state = Weights(V[: teacher.width], T / unit)
+    args = (teacher.a, gamma * rate / 2, unit)
+    return System(weights_velocity, _observe_weights, state, args, rate, _least(state.Y))
+
+
+def _least(Y: Float[Array, "M N"]) -> Float[Array, ""]:
+    """The least size of a row's entries; rows of zeros stay zero at any tolerance."""
+    size = jnp.linalg.norm(jax.lax.stop_gradient(Y), axis=1)
+    return jnp.min(jnp.where(size > 0, size, 1.0)) / Y.shape[1] ** 0.5
+
+
+def second_order(
+    Y: Float[Array, "M N"], Omega: Float[Array, "N N"], a: Float[Array, " M"]
+) -> tuple[Float[Array, "M N"], Float[Array, "N N"], Float[Array, "N N"]]:
+    """AY, K = YᵀAY and H = 2||D||² I + 8VᵀD²V."""
+    AY = a[:, None] * Y
+    K, cross = Y.T @ AY, Omega @ (Y.T @ AY)
+    misfit = jnp.sum(Omega**2) - 2 * jnp.trace(cross) + jnp.sum(a**2)
+    inside = Omega @ Omega - cross - cross.T + AY.T @ AY
+    return AY, K, 2 * misfit * jnp.eye(Y.shape[1]) + 8 * inside
+
+
+def stiefel_velocity(_: Any, Y: Float[Array, "M N"], args: tuple[Array, Array, Array]) -> Float[Array, "M N"]:
+    """dY/dτ = AY - Y(K + ν), Ω = cI."""
+    a, c, noise = args
+    AY, K, H = second_order(Y, c * jnp.eye(Y.shape[1]), a)
+    return AY - Y @ (K + noise * H)
+
+
+def weights_velocity(_: Any, state: Weights, args: tuple[Array, Array, Array]) -> Weights:
+    """dY/dτ = AY - Y(K + ν) and dT/dτ = (K - Ω + ν)T, Ω = TTᵀ, ν = (γ/4)H."""
+    a, gamma, unit = args
+    Omega = unit**2 * state.T @ state.T.T
+    AY, K, H = second_order(state.Y, Omega, a)
+    noise = gamma / 4 * H
+    slow = pace(gamma, jnp.trace(Omega))
+    return Weights(slow * (AY - state.Y @ (K + noise)), slow * (K - Omega + noise) @ state.T)
+
+
+def _alignment(Y: Float[Array, "M N"]) -> Float[Array, " M"]:
+    return jnp.minimum(jnp.sum(Y**2, axis=1), 1.0)  # the integrator's error may carry it past one
+
+
+def _observe_stiefel(Y: Float[Array, "M N"], args: tuple[Array, Array, Array]) -> Observables:
+    return Observables(subspace_population_risk(args[0], Y), _alignment(Y), None)
+
+
+def _observe_weights(state: Weights, args: tuple[Array, Array, Array]) -> Observables:
+    a, gamma, unit = args
+    T = unit * state.T
+    Omega, Z = T @ T.T, state.Y @ T
+    K = state.Y.T @ (a[:, None] * state.Y)
+    misfit = jnp.sum(Omega**2) - 2 * jnp.sum(Omega * K) + jnp.sum(a**2)
+    risk = jnp.where(exploded(gamma, jnp.trace(Omega)), jnp.inf, jnp.maximum(misfit, 0.0))
+    return Observables(risk, _alignment(state.Y), jnp.sum(Z**2, axis=1))

@@ -1,0 +1,120 @@
+"""What the systems of SGD at step size γ/d have in common: equations with a start, seen at the output times.
+
+The second-order terms of a step grow faster than the drift once γ times the squared norm of a neuron is large, and the
+weights then explode in finite time: that is how SGD diverges at too large a step size. Past that point nothing comes
+back, so the risk is said to be inf and the clock is slowed down, by 1 + (γ size/10⁴)⁴, lest an integrator chase the
+singularity.
+
+Emergence times are found on the equations themselves, so that their digits do not depend on the output times: from a
+bracket of two output times by Newton's method on the log-odds, whose rate the velocity gives, an integration a round.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int
+
+from ...numerics import Integrated, first_crossings, first_reached, integrate, log_odds
+
+_TOO_LARGE = 1e2  # γ times the squared norm from which noise outgrows any drift
+_SLOW = 1e4  # and around which the clock slows; of its pace 1e-8 is lost where the weights count as exploded
+_ROUNDS = 50  # as many as bisection alone would need
+_SQUARE = 0.1  # the square of a last Newton step this many √rtol long is below rtol, with some room
+_MOST_NUMBERS = 2**25  # of the states at several times, held at once: 256 MB
+
+
+class System(NamedTuple):
+    """A finite-step limit as an integrator needs it.
+
+    `velocity(t, state, args)` and `observe(state, args)` are functions of a module's level, so that they compile
+    once; `observe` gives the observables of one time, with infinite risk once the weights have exploded. `rate` is
+    the system's own time per canonical time, `smallest` what the absolute tolerance must resolve of the state.
+    """
+
+    velocity: Callable
+    observe: Callable
+    state: Any
+    args: Any
+    rate: Float[Array, ""]
+    smallest: Float[Array, ""]
+
+
+def pace(gamma: Float[Array, ""], size: Float[Array, ""]) -> Float[Array, ""]:
+    """What velocities are multiplied by: 1, until the weights explode."""
+    return 1 / (1 + (gamma * size / _SLOW) ** 4)
+
+
+def exploded(gamma: Float[Array, ""], size: Float[Array, ""]) -> Bool[Array, ""]:
+    """Whether the weights have grown past any return."""
+    return ~(gamma * size < _TOO_LARGE)  # not a number counts
+
+
+def states_at(system: System, times: Array, rtol: float) -> Integrated:
+    """The system through `times` (canonical)."""
+    atol = rtol * system.smallest
+    return integrate(system.velocity, system.state, system.args, system.rate * times, rtol, atol)
+
+
+def refined_crossings(
+    system: System, times: Float[Array, " T"], alignment: Float[Array, "T M"], level: float, rtol: float
+) -> Float[Array, " M"]:
+    """First crossings of `level` between output times, inf where `alignment` never reaches it; to `rtol`."""
+    goal = float(log_odds(level))
+    guess = first_crossings(times, log_odds(alignment), goal, smooth=True)
+    moving = np.isfinite(guess)
+    first = first_reached(np.asarray(alignment) >= level) % len(times)
+    right = np.asarray(times)[first]
+    left = np.where(first > 0, np.asarray(times)[first - 1], 0.0)
+    begun = moving & (np.asarray(system.observe(system.state, system.args).alignment) >= level)
+    guess, moving = np.where(begun, 0.0, guess), moving & ~begun
+    guess = np.where(moving & (guess == right), (left + right) / 2, guess)
+    for _ in range(_ROUNDS):
+        if not moving.any():
+            break
+        odds, rate = _odds_at(system, np.where(moving, guess, guess[moving].min()), rtol)
+        above = odds >= goal
+        right, left = np.where(above, guess, right), np.where(above, left, guess)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            newton = guess - (odds - goal) / rate
+        inside = (newton > left) & (newton < right)
+        new = np.where(inside, newton, (left + right) / 2)
+        step = np.abs(new[moving] - guess[moving]) / guess[moving]
+        guess = np.where(moving, new, guess)
+        # what a Newton step leaves is of the size of its square
+        moving[moving] = step > np.where(inside[moving], _SQUARE * rtol**0.5, rtol)
+    return jnp.asarray(guess)
+
+
+def _odds_at(system: System, times: np.ndarray, rtol: float) -> tuple[np.ndarray, np.ndarray]:
+    """Direction m's log-odds and their rate at times[m]."""
+    order = np.argsort(times)
+    numbers = sum(leaf.size for leaf in jax.tree.leaves(system.state))
+    parts = []
+    for block in np.array_split(order, -(-len(order) * numbers // _MOST_NUMBERS)):
+        states = states_at(system, jnp.asarray(times[block]), rtol).states
+        parts.append(_odds(system, states, jnp.asarray(block)))
+    odds, rates = np.empty(len(order)), np.empty(len(order))
+    odds[order], rates[order] = (np.concatenate(part) for part in zip(*parts, strict=True))
+    return odds, rates
+
+
+@eqx.filter_jit
+def _odds(system: System, states: Any, directions: Int[Array, " n"]) -> tuple[Float[Array, " n"], Float[Array, " n"]]:
+    """The log-odds of direction directions[i] in state i, and their rate in canonical time."""
+
+    def at(pair: tuple[Any, Array]) -> tuple[Array, Array]:
+        state, direction = pair
+
+        def own(state: Any) -> Array:
+            return log_odds(system.observe(state, system.args).alignment[direction])
+
+        value, slope = jax.jvp(own, (state,), (system.velocity(0.0, state, system.args),))
+        return value, system.rate * slope
+
+    return jax.lax.map(at, (states, directions))

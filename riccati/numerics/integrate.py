@@ -1,0 +1,83 @@
+"""The one place where diffrax solves an ordinary differential equation through output times."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import diffrax
+import equinox as eqx
+import jax.numpy as jnp
+import optimistix as optx
+from jax.typing import ArrayLike
+from jaxtyping import Array, Float, Int, PyTree
+
+from .outcome import Outcome
+
+_MOST_STEPS = 2**16
+
+
+class Integrated(NamedTuple):
+    """What an integration yields.
+
+    `states` are stacked in front at the T output times, inf where the integration did not get; `steps` counts the
+    solver's steps.
+    """
+
+    states: PyTree[Array]
+    outcome: Outcome
+    steps: Int[Array, ""]
+
+
+def integrate(
+    velocity: Callable,
+    state: PyTree[Array],
+    args: Any,
+    times: Float[Array, " T"],
+    rtol: ArrayLike,
+    atol: ArrayLike,
+    *,
+    largest_component: bool = False,
+    max_steps: int = _MOST_STEPS,
+) -> Integrated:
+    """The solution of dy/dt = velocity(t, y, args), y(0) = state, at `times`.
+
+    Tsitouras' fifth-order pair with a PID controller on the root mean square error, or with `largest_component` on
+    the largest. `velocity` is a function of a module's level and tolerances go in as arrays, so that new numbers
+    compile nothing anew; `atol` should scale with the smallest initial overlap.
+    """
+    rtol, atol = jnp.asarray(rtol, float), jnp.asarray(atol, float)
+    return _integrate(velocity, state, args, times, rtol, atol, largest_component, max_steps)
+
+
+def controller(rtol: Array, atol: Array, largest_component: bool) -> diffrax.PIDController:
+    """The step size controller of every integration."""
+    # where the largest component decides, one small overlap counts among many
+    norm = optx.max_norm if largest_component else optx.rms_norm
+    return diffrax.PIDController(rtol=rtol, atol=atol, norm=norm)
+
+
+def outcome_of(result: diffrax.RESULTS) -> Outcome:
+    """diffrax's result in this package's words."""
+    spent = Outcome.where(result == diffrax.RESULTS.max_steps_reached, Outcome.max_steps_reached, Outcome.step_vanished)
+    return Outcome.where(result == diffrax.RESULTS.successful, Outcome.complete, spent)
+
+
+@eqx.filter_jit
+def _integrate(
+    velocity: Callable, state: Any, args: Any, times: Array, rtol: Array, atol: Array, largest: bool, max_steps: int
+) -> Integrated:
+    solution = diffrax.diffeqsolve(
+        diffrax.ODETerm(velocity),
+        diffrax.Tsit5(),
+        t0=0.0,
+        t1=times[-1],
+        dt0=None,
+        y0=state,
+        args=args,
+        saveat=diffrax.SaveAt(ts=times),
+        stepsize_controller=controller(rtol, atol, largest),
+        max_steps=max_steps,
+        throw=False,
+    )
+    return Integrated(solution.ys, outcome_of(solution.result), solution.stats["num_steps"])

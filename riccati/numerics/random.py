@@ -1,0 +1,34 @@
+"""Random draws that several rooms share."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.typing import ArrayLike
+from jaxtyping import Array, Float, Key
+
+from ..support import require, require_integer
+
+
+def as_key(seed: int | Key[Array, ""]) -> Array:
+    """A JAX key from an integer seed; a key passes through.
+
+    Raises:
+        ArgumentError: for anything else.
+    """
+    if isinstance(seed, (int, np.integer)):
+        require_integer(seed, "seed", 0)
+        return jax.random.key(int(seed))
+    require(hasattr(seed, "dtype"), "seed", "be a whole number or a JAX key", repr(seed))
+    return seed
+
+
+def bartlett(below_key: Array, diagonal_key: Array, rows: int, dim: ArrayLike) -> Float[Array, "rows rows"]:
+    """Lower-triangular T with T Tᵀ distributed as G Gᵀ, G of shape (rows, dim) standard normal (Bartlett 1933)."""
+    freedom = jnp.maximum(dim - np.arange(rows), 0).astype(float)
+    square = 2 * jax.random.gamma(diagonal_key, jnp.maximum(freedom, 1) / 2)
+    diagonal = jnp.where(freedom > 0, jnp.sqrt(square), 0.0)
+    below = jnp.tril(jax.random.normal(below_key, (rows, rows)), -1)
+    # past column `dim` there is nothing left to project on
+    return jnp.where(np.arange(rows) < dim, below, 0.0) + jnp.diag(diagonal)

@@ -1,0 +1,114 @@
+"""Panels: risk, overlaps and emergence times, each drawn on axes from arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Float, Int
+from matplotlib.ticker import LogLocator
+
+from .style import COLOURS, log_axes, spread_out, thinned
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_FLOOR = 1e-16  # the least risk that is drawn
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """A course to draw.
+
+    Attributes:
+        label: what it is, in the words of a legend.
+        times: (T,), canonical.
+        risk: (T,); what is not finite is left out.
+        overlaps: (T, M), or None.
+        mark: matplotlib's format of its lines or points; points are thinned.
+        colour: of its risk.
+    """
+
+    label: str
+    times: Float[np.ndarray, " T"]
+    risk: Float[np.ndarray, " T"]
+    overlaps: Float[np.ndarray, "T M"] | None = None
+    mark: str = "-"
+    colour: str = COLOURS[0]
+
+    @property
+    def drawn(self) -> Int[np.ndarray, " n"]:
+        """Indices of the times that are drawn."""
+        return thinned(self.times) if self.mark == "o" else np.arange(len(self.times))
+
+
+@dataclass(frozen=True, eq=False)
+class EmergenceTimes:
+    """Emergence times to draw, of directions that have both; canonical.
+
+    Attributes:
+        direction: (n,), m from 1.
+        predicted, measured: (n,).
+        early, late: (n,), quartiles of the law, NaN where unknown.
+    """
+
+    direction: Int[np.ndarray, " n"]
+    predicted: Float[np.ndarray, " n"]
+    measured: Float[np.ndarray, " n"]
+    early: Float[np.ndarray, " n"]
+    late: Float[np.ndarray, " n"]
+
+
+def risk_panel(axes: Axes, curves: Sequence[Curve], title: str = "risk") -> None:
+    """Risk against canonical time, both logarithmic."""
+    for curve in curves:
+        shown = np.where(np.isfinite(curve.risk), np.maximum(curve.risk, _FLOOR), np.nan)[curve.drawn]
+        axes.plot(curve.times[curve.drawn], shown, curve.mark, ms=3, color=curve.colour, label=curve.label)
+    log_axes(axes, curves[0].times, both=True)
+    axes.set(xlabel="time $t$", ylabel="risk", title=title)
+    if len(curves) > 1:
+        axes.legend(loc="lower left")
+
+
+def overlap_panel(axes: Axes, curves: Sequence[Curve], title: str = "emergence") -> None:
+    """Squared overlaps of a few directions against canonical time; the first curve's carry the labels."""
+    for n, curve in enumerate(curves):
+        if curve.overlaps is None:
+            continue
+        for colour, m in zip(COLOURS[1:], spread_out(curve.overlaps.shape[1]), strict=False):
+            label = f"$m={m + 1}$" if n == 0 else None
+            axes.plot(
+                curve.times[curve.drawn], curve.overlaps[curve.drawn, m], curve.mark, ms=3,
+                lw=1.4 if n == 0 else 1.0, color=colour, label=label,
+            )  # fmt: skip
+    log_axes(axes, curves[0].times)
+    axes.set(xlabel="time $t$", ylabel="squared overlap", ylim=(-0.03, 1.03), title=title)
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(loc="upper left")
+
+
+def emergence_panel(axes: Axes, found: EmergenceTimes) -> None:
+    """Measured against predicted emergence times."""
+    if not len(found.direction):
+        axes.text(0.5, 0.5, "no direction emerged\nin both", ha="center", va="center", transform=axes.transAxes)
+        axes.set_axis_off()
+        return
+    predicted, measured = found.predicted, found.measured
+    ends = np.array([min(predicted.min(), measured.min()) / 1.3, max(predicted.max(), measured.max()) * 1.3])
+    axes.plot(ends, ends, color=COLOURS[0], lw=1, label="equal")
+    axes.fill_between(ends, ends / 1.25, ends * 1.25, color="0.88", lw=0, label="within 25 %")
+    axes.plot(predicted, measured, "o", ms=4, color=COLOURS[2])
+    known = np.isfinite(found.early) & np.isfinite(found.late)
+    if known.any():
+        law = (measured[known], found.early[known], found.late[known])
+        axes.hlines(*law, color=COLOURS[1], lw=1, label="quartiles of $T_m$")
+    for m, x, y in zip(found.direction, predicted, measured, strict=True):
+        axes.annotate(f"{m:.0f}", (x, y), textcoords="offset points", xytext=(4, -8), fontsize=7)
+    axes.set(xscale="log", yscale="log", xlabel="predicted $T_m$", ylabel="measured $T_m$", title="emergence times")
+    for axis in (axes.xaxis, axes.yaxis):  # less than a decade is common: plain numbers at 1, 2 and 5
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.set_major_formatter("{x:g}")
+        axis.set_minor_formatter("")
+    axes.legend(loc="upper left")

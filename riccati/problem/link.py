@@ -1,0 +1,163 @@
+"""Hermite calculus: the orthonormal polynomials h_j and the link function σ = Σ_j c_j h_j.
+
+h_j = He_j/√(j!) satisfies E h_i(z) h_j(z) = δ_ij for z ~ N(0, 1), and for unit u, v and x ~ N(0, I)
+
+    E h_i(<u,x>) h_j(<v,x>) = δ_ij <u,v>^j,   so   E σ(<u,x>) σ(<v,x>) = g(<u,v>),   g(q) = Σ_j c_j² q^j.
+
+All population dynamics depend on σ through the dual activation g alone.
+Derived in derivations/hermite.py and derivations/information_exponent.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jax.typing import ArrayLike
+from jaxtyping import Array, Float
+
+from ..support import is_traced, require, require_finite, require_integer
+from .closed_forms import CLOSED_FORMS, ClosedForm
+from .hermite import hermite, hermite_series, series_derivative
+
+_QUADRATURE_NODES = 200  # beyond about 350 the outer Gauss-Hermite weights underflow
+_DEFAULT_DEGREE = 32
+_VANISHING = 1e-12  # a coefficient this small beside the largest counts as zero
+
+
+class Link(eqx.Module):
+    """A link function σ = Σ_j c_j h_j of one Gaussian variable.
+
+    Build one with `Link.hermite`, `Link.from_coefficients`, `Link.from_function` or `Link.named`.
+
+    Attributes:
+        coefficients: c_0 … c_J, (J+1,), in the orthonormal basis. A closed form's series is cut at J.
+        information_exponent: k = min{j ≥ 1 : c_j ≠ 0}.
+        degree: j for a pure σ = c_j h_j, else None.
+        is_even: whether only even coefficients occur, so that the sign of an overlap does not matter at all.
+        is_odd: whether only odd coefficients occur.
+        error: estimated error of the coefficients, 0 where they are exact.
+        label: the name that figures and files use.
+    """
+
+    coefficients: Float[Array, " J+1"]
+    information_exponent: int = eqx.field(static=True)
+    degree: int | None = eqx.field(static=True)
+    is_even: bool = eqx.field(static=True)
+    is_odd: bool = eqx.field(static=True)
+    error: float = eqx.field(static=True)
+    label: str = eqx.field(static=True)
+    closed_form: ClosedForm | None = eqx.field(static=True)
+
+    def __init__(
+        self,
+        coefficients: ArrayLike,
+        *,
+        label: str = "series",
+        error: float = 0.0,
+        closed_form: ClosedForm | None = None,
+    ):
+        if is_traced(coefficients):
+            raise TypeError("A link's coefficients decide its information exponent: build the link outside jit.")
+        c = np.asarray(coefficients, dtype=float)
+        require(c.ndim == 1 and c.size >= 2, "coefficients", "be a vector c_0, c_1, …", f"of shape {c.shape}")
+        require_finite(c, "coefficients")
+        present = np.abs(c) > max(_VANISHING * np.abs(c).max(), 2 * error)
+        above = np.flatnonzero(present[1:]) + 1
+        require(above.size > 0, "coefficients", "have a nonzero entry c_j with j ≥ 1", "constant")
+        self.information_exponent = int(above[0])
+        self.degree = int(above[0]) if present.sum() == 1 and closed_form is None else None
+        self.is_even, self.is_odd = bool(~present[1::2].any()), bool(~present[0::2].any())
+        self.coefficients = jnp.asarray(c)
+        self.error, self.label, self.closed_form = float(error), label, closed_form
+
+    @classmethod
+    def hermite(cls, degree: int) -> Link:
+        """The pure link σ = h_k, information exponent k = `degree` ≥ 1."""
+        require_integer(degree, "degree", 1)
+        return cls(np.eye(degree + 1)[degree], label=f"he{degree}")
+
+    @classmethod
+    def from_coefficients(cls, coefficients: ArrayLike) -> Link:
+        """σ = Σ_j c_j h_j from c_0 … c_J in the orthonormal basis (He_j has c_j = √(j!))."""
+        return cls(coefficients)
+
+    @classmethod
+    def from_function(cls, function: Callable, degree: int = _DEFAULT_DEGREE, nodes: int = _QUADRATURE_NODES) -> Link:
+        """Coefficients c_j = E σ(z) h_j(z), j ≤ `degree`, by Gauss-Hermite quadrature.
+
+        `function` maps an array to an array of the same shape. `error` compares `nodes` with half as many: near
+        rounding for analytic functions, large for functions with kinks or jumps, whose closed forms
+        (`Link.named`) are to be preferred.
+        """
+        require_integer(degree, "degree", 1)
+        require_integer(nodes, "nodes", 2 * degree + 2)
+        fine, coarse = (_quadrature(function, degree, n) for n in (nodes, nodes // 2))
+        return cls(fine, error=float(np.abs(fine - coarse).max()), label=getattr(function, "__name__", "function"))
+
+    @classmethod
+    def named(cls, name: str) -> Link:
+        """A link with closed-form g: relu, abs, sign, erf, exp, cos, sin; or heK for the pure h_K."""
+        if name[:2] == "he" and name[2:].isdecimal():
+            return cls.hermite(int(name[2:]))
+        known = ", ".join(sorted(CLOSED_FORMS))
+        require(name in CLOSED_FORMS, "link", f"be one of {known}, or he1, he2, …", repr(name))
+        form = CLOSED_FORMS[name]
+        return cls(form.coefficients(), label=name, closed_form=form)
+
+    @property
+    def either_sign(self) -> bool:
+        """Whether small overlaps of either sign grow: k is even. For odd k only positive ones do."""
+        return self.information_exponent % 2 == 0
+
+    def __call__(self, z: ArrayLike) -> Array:
+        """σ(z)."""
+        if self.closed_form is not None:
+            return self.closed_form.value(jnp.asarray(z))
+        return hermite_series(self.coefficients, z)
+
+    def derivative(self, z: ArrayLike) -> Array:
+        """σ'(z); at a kink, the mean of both sides."""
+        if self.closed_form is not None:
+            return self.closed_form.derivative(jnp.asarray(z))
+        return hermite_series(series_derivative(self.coefficients), z)
+
+    def dual(self, q: ArrayLike) -> Array:
+        """The dual activation g(q) = Σ_j c_j² q^j = E σ(<u,x>) σ(<v,x>) at <u,v> = q."""
+        q = jnp.asarray(q)
+        if self.closed_form is not None:
+            return self.closed_form.dual(q)
+        if self.degree is not None:
+            return self.coefficients[self.degree] ** 2 * q**self.degree
+        return jnp.polyval(self.coefficients[::-1] ** 2, q)
+
+    def dual_derivative(self, q: ArrayLike) -> Array:
+        """g'(q) = Σ_j j c_j² q^(j-1)."""
+        q = jnp.asarray(q)
+        if self.closed_form is not None:
+            return self.closed_form.dual_derivative(q)
+        if self.degree is not None:
+            return self.degree * self.coefficients[self.degree] ** 2 * q ** (self.degree - 1)
+        return jnp.polyval(jnp.polyder(self.coefficients[::-1] ** 2), q)
+
+    def dual_pair(self, q: ArrayLike) -> tuple[Array, Array]:
+        """g(q) and g'(q), with one power for both where the link is pure."""
+        q = jnp.asarray(q)
+        slope = self.dual_derivative(q)
+        return (q * slope / self.degree if self.degree is not None else self.dual(q)), slope
+
+    def __repr__(self) -> str:
+        return f"Link({self.label}, information exponent {self.information_exponent})"
+
+
+def _quadrature(function: Callable, degree: int, nodes: int) -> np.ndarray:
+    from scipy.special import roots_hermitenorm  # 0.1 s to import, needed here only
+
+    z, weights = roots_hermitenorm(nodes)
+    values = np.asarray(function(z), dtype=float)
+    require(values.shape == z.shape, "function", "map an array to one of the same shape", values.shape)
+    require_finite(values, "function")
+    h = np.stack([np.asarray(hermite(j, z)) for j in range(degree + 1)])
+    return h @ (weights / weights.sum() * values)

@@ -1,0 +1,53 @@
+"""Population risk and alignment of a student, exact in its overlaps.
+
+f(x) = Σ_i s_i σ(<x, u_i>) with directions U in any coordinates whose first M are along the teacher's,
+m_im = <u_i, θ_m>, q_il = <u_i, u_l> and dual activation g:
+
+    E(f* - f)² = E f*² - 2 Σ_im s_i a_m g(m_im) + Σ_il s_i s_l g(q_il).
+
+Derived in derivations/risk.py.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from .teacher import Teacher
+
+
+class Observables(NamedTuple):
+    """What is seen of a student at T times; of one time without the axis.
+
+    Attributes:
+        risk: (T,), E(f* - f)²/E f*².
+        alignment: (T, M), the squared overlap of each direction, in [0, 1]; None where it was too large to keep.
+        radius: (T, M), the squared student norm along each direction, or None where there are no norms.
+    """
+
+    risk: Float[Array, " T"]
+    alignment: Float[Array, "T M"] | None
+    radius: Float[Array, "T M"] | None
+
+
+def population_risk(teacher: Teacher, U: Float[Array, "N D"], s: Float[Array, " N"]) -> Float[Array, ""]:
+    """E(f* - f)²/E f*² from unit directions U and squared norms s."""
+    a, link = teacher.a, teacher.link
+    m = U[:, : a.shape[0]]
+    excess = teacher.second_moment - 2 * s @ link.dual(m) @ a + s @ link.dual(U @ U.T) @ s
+    return excess / teacher.second_moment
+
+
+def squared_overlaps(teacher: Teacher, U: Float[Array, "N D"]) -> Float[Array, " M"]:
+    """max_i m_im²; for the pure link h_2, where neurons share directions, diag G = ||P θ_m||²."""
+    if teacher.link.degree == 2:
+        Q = jnp.linalg.qr(U.T)[0]
+        return jnp.sum(Q[: teacher.width] ** 2, axis=1)
+    return jnp.max(U[:, : teacher.width] ** 2, axis=0)
+
+
+def subspace_population_risk(a: Float[Array, " M"], Z: Float[Array, "M N"]) -> Float[Array, ""]:
+    """1 - tr(AGAG), G = ZZᵀ: the risk of a quadratic student on the subspace of U, after the best radial fit."""
+    return jnp.sum(a**2) - jnp.sum((Z.T @ (a[:, None] * Z)) ** 2)

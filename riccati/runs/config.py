@@ -1,0 +1,102 @@
+"""The keys of a run's JSON file: what each may hold, refused where it cannot be meant."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..problem import Link
+from ..support import ArgumentError, require, require_finite, require_integer, require_real
+from .tables import TOLERANCE
+
+KINDS = ("two_homogeneous", "stiefel_quadratic")
+HALF, SQUARE, RISK = CONVENTIONS = ("0.5*(f*-f)^2", "(f*-f)^2", "risk")
+_WHOLE = ("information_exponent", "dim", "teacher_width", "student_width", "batch_size")
+_POSITIVE = ("learning_rate", "riccati_step", "student_scale")
+
+
+def array_of(config: dict[str, Any], key: str, axes: int) -> np.ndarray:
+    """A list, or a list of lists, of finite numbers as an array with `axes` axes."""
+    try:
+        values = np.asarray(config[key], float)
+    except (TypeError, ValueError):
+        values = np.asarray(None, float)
+    rows = "a list of lists of numbers, all of one length" if axes == 2 else "a list of numbers"
+    require(values.ndim == axes and values.size > 0, key, f"be {rows}", "not")
+    require_finite(values, key)
+    return values
+
+
+def link_of(config: dict[str, Any]) -> Link | None:
+    """The link that `link` names or lists the coefficients of; None without the key."""
+    if "link" not in config:
+        return None
+    if isinstance(config["link"], str):
+        return Link.named(config["link"])
+    try:
+        return Link.from_coefficients(array_of(config, "link", 1))
+    except ArgumentError as error:
+        raise error.renamed({"coefficients": "link"}) from None
+
+
+def directions_of(config: dict[str, Any]) -> int | None:
+    """M, where the config tells it."""
+    if "teacher_width" in config or "second_layer" not in config:
+        return config.get("teacher_width")
+    return len(array_of(config, "second_layer", 1))
+
+
+def check_config(config: dict[str, Any], kind: str) -> None:
+    """Refuse what is there but cannot be meant; what is not there is refused when it is asked for."""
+    require(kind in KINDS, "kind", f"be one of {', '.join(KINDS)}", repr(kind))
+    for key in [key for key in _WHOLE if key in config]:
+        require_integer(config[key], key, 1)
+    for key in [key for key in _POSITIVE if key in config]:
+        require_real(config[key], key, above=0)
+    if "beta" in config:
+        require_real(config["beta"], "beta", least=0)
+    if kind == "two_homogeneous" and "loss" in config:
+        known = config["loss"] in CONVENTIONS
+        require(known, "loss", f"be one of {', '.join(CONVENTIONS)}", repr(config["loss"]))
+    directions, neurons = directions_of(config), config.get("student_width")
+    if "dim" in config:
+        widest = max(directions or 1, neurons or 1)
+        require(config["dim"] >= widest, "dim", f"be ≥ the widths, so ≥ {widest}", config["dim"])
+    link, exponent = link_of(config), config.get("information_exponent")
+    if kind == "stiefel_quadratic":
+        require(exponent in (None, 2), "information_exponent", "be 2 for a Stiefel run", exponent)
+        require(link is None or link.degree == 2, "link", "be a multiple of h_2 for a Stiefel run", link)
+    elif link is not None and exponent is not None:
+        agree = f"be that of link, {link.information_exponent}"
+        require(exponent == link.information_exponent, "information_exponent", agree, exponent)
+    if "second_layer" in config:
+        a = array_of(config, "second_layer", 1)
+        require(bool(a.min() > 0), "second_layer", "be > 0 in every entry", f"{a.min():g} in one")
+        require(directions in (None, len(a)), "second_layer", f"have teacher_width = {directions} entries", len(a))
+    _check_start(config, kind, directions, neurons)
+
+
+def _check_start(config: dict[str, Any], kind: str, directions: int | None, neurons: int | None) -> None:
+    if "initial_overlaps" in config:
+        overlaps = array_of(config, "initial_overlaps", 2)
+        wanted, layout = (neurons, directions), "(student_width, teacher_width)"
+        if kind == "stiefel_quadratic":
+            wanted, layout = (directions, neurons), "(teacher_width, student_width)"
+            largest = float(np.linalg.norm(overlaps, 2))
+            subspaces = "have no singular value over 1, as Θ and U_0 have orthonormal columns"
+            require(largest <= 1 + TOLERANCE, "initial_overlaps", subspaces, f"one of {largest:.6g}")
+        agree = all(w in (None, found) for w, found in zip(wanted, overlaps.shape, strict=True))
+        shape = tuple("any" if w is None else w for w in wanted)
+        require(agree, "initial_overlaps", f"be of shape {layout} = {shape}".replace("'", ""), overlaps.shape)
+        neurons = overlaps.shape[0] if kind == "two_homogeneous" else neurons
+    if "initial_student_gram" in config:
+        gram = array_of(config, "initial_student_gram", 2).shape
+        square = gram[0] == gram[1] and neurons in (None, gram[0])
+        require(square, "initial_student_gram", f"be square, of side {neurons or 'student_width'}", gram)
+    if "init_norm" in config:
+        norms = config["init_norm"]
+        for norm in norms if isinstance(norms, (list, np.ndarray)) else [norms]:
+            require_real(norm, "init_norm", above=0)
+        count = np.size(norms) if np.ndim(norms) else None
+        require(count in (None, neurons) or neurons is None, "init_norm", f"be one number or {neurons}", count)

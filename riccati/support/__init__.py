@@ -1,0 +1,17 @@
+"""What every room uses: refusals, checks, files that are whole or absent, progress bars. Imports no JAX."""
+
+from .checks import is_traced as is_traced
+from .checks import require as require
+from .checks import require_finite as require_finite
+from .checks import require_integer as require_integer
+from .checks import require_open_unit as require_open_unit
+from .checks import require_real as require_real
+from .checks import require_times as require_times
+from .errors import ArgumentError as ArgumentError
+from .files import whole_file as whole_file
+from .interrupts import StopRequest as StopRequest
+from .interrupts import orderly_stop as orderly_stop
+from .modules import restored as restored
+from .progress import progress as progress
+from .progress import tick as tick
+from .provenance import package_versions as package_versions

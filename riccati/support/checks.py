@@ -1,0 +1,85 @@
+"""One way to refuse an argument, `require`, and the few checks that several rooms share."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import numpy as np
+
+from .errors import ArgumentError
+
+_LARGEST_INTEGER = 2**53  # whole numbers beyond are not exact as floats
+
+
+def require(condition: bool, name: str, must: str, value: object) -> None:
+    """Raise ``ArgumentError("Argument `name` must …, but is value.")`` unless `condition` holds."""
+    if not condition:
+        raise ArgumentError(name, must, value)
+
+
+def is_traced(*values: Any) -> bool:
+    """Whether any leaf is an abstract value, inside jit, vmap or grad, which no check of values can read."""
+    jax = sys.modules.get("jax")
+    if jax is None:  # nothing can be traced where JAX was never imported
+        return False
+    return any(isinstance(leaf, jax.core.Tracer) for value in values for leaf in jax.tree.leaves(value))
+
+
+def require_integer(value: object, name: str, least: int) -> None:
+    """Refuse anything but a whole number from `least` to 2⁵³."""
+    whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+    require(whole and int(value) >= least, name, f"be a whole number ≥ {least}", _shown(value))  # type: ignore[call-overload]
+    require(int(value) <= _LARGEST_INTEGER, name, "be ≤ 2^53", _shown(value))  # type: ignore[call-overload]
+
+
+def require_real(value: object, name: str, *, above: float | None = None, least: float | None = None) -> None:
+    """Refuse anything but a finite number, above `above` or at least `least` where given."""
+    try:
+        number = float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
+        number = float("nan")
+    bound = f" > {above:g}" if above is not None else f" ≥ {least:g}" if least is not None else " finite"
+    within = (above is None or number > above) and (least is None or number >= least)
+    require(bool(np.isfinite(number)) and within, name, f"be{bound}", _shown(value))
+
+
+def require_open_unit(value: object, name: str) -> None:
+    """Refuse anything but a number in (0, 1)."""
+    require_real(value, name, above=0)
+    require(float(value) < 1, name, "be < 1", value)  # type: ignore[arg-type]
+
+
+def require_finite(values: Any, name: str) -> None:
+    """Refuse an array with NaN or inf, naming the first such entry; traced arrays pass."""
+    if is_traced(values):
+        return
+    array = np.asarray(values)
+    bad = np.argwhere(~np.isfinite(array))
+    if len(bad):
+        where = tuple(int(i) for i in bad[0])
+        index = "" if not where else f" at entry {where[0] if len(where) == 1 else where}"
+        raise ArgumentError(name, "be finite", f"{array[tuple(bad[0])]}{index}")
+
+
+def require_times(times: Any) -> None:
+    """Refuse output times that are not a finite, non-negative, strictly increasing vector."""
+    if is_traced(times):
+        return
+    array = np.asarray(times, dtype=float)
+    require(array.ndim == 1 and array.size > 0, "times", "be a vector with one entry or more", array.shape)
+    require_finite(array, "times")
+    require(array[0] >= 0, "times", "be ≥ 0", f"{array[0]:g} at its first entry")
+    back = np.flatnonzero(np.diff(array) <= 0)
+    if len(back):
+        i = int(back[0])
+        raise ArgumentError("times", "increase strictly", f"{array[i]:g} followed by {array[i + 1]:g} at entry {i + 1}")
+
+
+def _shown(value: object) -> str:
+    """The value, or as much of it as fits a line."""
+    try:
+        text = str(value)
+    except ValueError:  # a whole number with more digits than Python prints
+        return "a number of thousands of digits"
+    return text if len(text) <= 80 else f"{text[:60]}… ({len(text)} characters)"

@@ -1,0 +1,227 @@
+"""The law of emergence times: its limits, its grid, the race of the neurons, and the diffusion by simulation."""
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from systems import problem
+
+import riccati as rc
+import riccati.emergence.law
+from riccati.emergence import _messages, _race, diffusion_at, grid, sample_emergence_times, step_size
+
+X0 = 2.4
+
+
+def one(overlaps, dim, degree=3, a=(1.0,), norms=1e-2):
+    """A teacher and one neuron (or a row for each) at overlaps given in units of 1/√d."""
+    teacher = rc.Teacher(a, rc.Link.hermite(degree))
+    return teacher, rc.Start(np.atleast_2d(overlaps) / np.sqrt(dim), norms=norms, dim=dim)
+
+
+def rate(strength, dim, degree=3):
+    return strength * dim ** (-degree / 2)
+
+
+@pytest.mark.parametrize("degree", [3, 4])
+def test_without_noise_it_is_the_decoupled_flow(degree):
+    """Odd k: directions whose neuron has a negative overlap stay unlearned. To first order in η."""
+    teacher, start = problem(4, 5, 400, 1.0, degree=degree, seed=2)
+    exact = np.asarray(rc.Decoupled().emergence_times_of(teacher, start, 0.3))
+    errors = []
+    for strength in (1e-8, 1e-10):
+        law = rc.emergence_law(teacher, start, learning_rate=rate(strength, 400, degree), level=0.3)
+        middle, quarter = (np.asarray(law.quantile(q)) for q in (0.5, 0.25))
+        np.testing.assert_array_equal(np.isinf(middle), np.isinf(exact))
+        finite = np.isfinite(exact)
+        errors.append(np.max(np.abs(middle / exact - 1)[finite]))
+        assert np.all(quarter[finite] < middle[finite])
+    assert errors[0] < 1e-6
+    assert errors[1] < 2e-2 * errors[0] + 1e-12
+
+
+def test_the_two_descriptions_meet_where_the_noise_is_small(monkeypatch):
+    """The normal law and the grid, at one step size: medians to a fifth of a spread, which is 2 % of T."""
+    teacher, start = one(3.0, 10**4, 4)
+    grid = rc.emergence_law(teacher, start, learning_rate=rate(0.05, 10**4, 4))
+    monkeypatch.setattr(riccati.emergence.law, "_MOST", 64)
+    normal = rc.emergence_law(teacher, start, learning_rate=rate(0.05, 10**4, 4))
+    assert np.isnan(grid.mean[0])
+    assert np.isfinite(normal.mean[0])
+    for q in (0.25, 0.5, 0.75):
+        np.testing.assert_allclose(grid.quantile(q), normal.quantile(q), atol=0.2 * normal.spread[0])
+
+
+def test_a_distribution_function_and_its_inverse():
+    teacher, start = problem(4, 6, 300, 1.0, degree=3, seed=1)
+    law = rc.emergence_law(teacher, start, learning_rate=rate(0.5, 300), batch_size=1)
+    distribution = np.asarray(law.distribution)
+    assert distribution.shape == (len(law.times), 4)
+    assert distribution.min() >= 0
+    assert distribution.max() <= 1
+    assert np.all(np.diff(distribution, axis=0) >= 0)
+    for q in (0.1, 0.5, 0.9):
+        for m, time in enumerate(np.asarray(law.quantile(q))):
+            if np.isfinite(time):
+                np.testing.assert_allclose(law.probability(time)[m], q, atol=2e-4)
+            else:
+                assert distribution[-1, m] < q
+    assert np.all(law.probability(0.0) == 0)
+    np.testing.assert_allclose(law.probability(1e9), distribution[-1])
+    assert "4, emerged at squared overlap 0.5" in repr(law)
+
+
+def test_batches_of_samples_act_through_their_rate_alone():
+    teacher, start = one(X0, 300)
+    single = rc.emergence_law(teacher, start, learning_rate=rate(0.3, 300))
+    batch = rc.emergence_law(teacher, start, learning_rate=8 * rate(0.3, 300), batch_size=8)
+    np.testing.assert_allclose(batch.quantile(0.5), single.quantile(0.5), rtol=1e-10)
+
+
+def test_a_finer_grid_changes_nothing(monkeypatch):
+    """Quartiles to 5e-4 with twice the nodes and half the time steps."""
+    teacher, start = one([[X0, 0.4], [0.7, 1.9]], 300, a=(0.8, 0.6))
+    coarse = rc.emergence_law(teacher, start, learning_rate=rate(0.3, 300))
+    for name, factor in {"_FEWEST": 2, "_PER_WIDTH": 2, "_PER_SPREAD": 2, "_LARGEST_RATIO": 0.5}.items():
+        monkeypatch.setattr(riccati.emergence.law, name, getattr(riccati.emergence.law, name) * factor)
+    fine = rc.emergence_law(teacher, start, learning_rate=rate(0.3, 300))
+    assert len(fine.times) > 1.5 * len(coarse.times)
+    for q in (0.25, 0.5, 0.75):
+        np.testing.assert_allclose(coarse.quantile(q), fine.quantile(q), rtol=5e-4)
+
+
+@pytest.mark.parametrize(("degree", "strength"), [(3, 0.5), (4, 0.3)])
+def test_against_simulated_diffusions(degree, strength):
+    """Kolmogorov's distance of 1500 paths: √n D < 1.63 in 99 of 100 samples."""
+    dim, samples = 1200, 1500
+    scale = dim ** (degree / 2 - 1)
+    teacher, start = one(X0, dim, degree)
+    law = rc.emergence_law(teacher, start, learning_rate=rate(strength, dim, degree))
+    horizon = float(law.quantile(0.95)[0])
+    times = sample_emergence_times(
+        teacher, X0 / np.sqrt(dim), dim, rate(strength, dim, degree), horizon=horizon, steps=1500, samples=samples
+    )
+    found = np.sort(np.asarray(times)[np.isfinite(times)])
+    assert found[-1] <= horizon < 10 * scale
+    expected = np.interp(found, law.times, law.distribution[:, 0])
+    rank = np.arange(len(found)) / samples
+    assert np.sqrt(samples) * np.abs(expected - rank).max() < 1.7
+
+
+def test_several_neurons_for_one_direction_survive_independently():
+    overlaps = [1.5, 0.6, -0.8]
+    teacher, together = one([[x] for x in overlaps], 300)
+    law = rc.emergence_law(teacher, together, learning_rate=rate(0.4, 300))
+    alone = [rc.emergence_law(*one(x, 300), learning_rate=rate(0.4, 300)) for x in overlaps]
+    for horizon in np.asarray([law.quantile(q)[0] for q in (0.2, 0.5, 0.8)]):
+        survives = np.prod([1 - float(each.probability(horizon)[0]) for each in alone])
+        np.testing.assert_allclose(1 - law.probability(horizon)[0], survives, atol=1e-3)
+
+
+def raced(distributions):
+    """P(direction without a neuron) at the end, from escape probabilities (T, N, M)."""
+    one_by, free = jnp.ones(distributions.shape[1:]), jnp.ones(distributions.shape[1:])
+    for escaped in np.diff(distributions, axis=0):
+        one_by, free = _race(one_by, free, escaped, _messages(one_by)[:-1] * escaped)
+    return np.asarray(_messages(one_by)[-1])
+
+
+def test_one_neuron_goes_to_one_direction():
+    """Two equal hazards: half of the probability each, which multiplying hazards would make 1 - 1/e."""
+    escapes = 1 - np.exp(-np.linspace(0, 30, 3001))
+    np.testing.assert_allclose(raced(np.tile(escapes[:, None, None], (1, 1, 2))), 0.5, atol=3e-3)
+
+
+def test_the_race_against_drawn_escape_times():
+    """Four neurons, four directions, wide laws, so that loops count: by drawing times and matching greedily."""
+    rng = np.random.default_rng(0)
+    middle, width = rng.normal(size=(4, 4)), 0.5
+    draws = middle + width * rng.normal(size=(4000, 4, 4))
+    last = 0.8
+    unlearned = np.zeros(4)
+    for times in draws:
+        free, open_ = np.ones(4, bool), np.ones(4, bool)
+        for pair in np.argsort(times, axis=None):
+            i, p = divmod(int(pair), 4)
+            if times[i, p] > last:
+                break
+            if free[i] and open_[p]:
+                free[i] = open_[p] = False
+        unlearned += open_
+    grid = np.linspace(-6, last, 600)[:, None, None]
+    from scipy.special import ndtr
+
+    np.testing.assert_allclose(raced(ndtr((grid - middle) / width)), unlearned / len(draws), atol=0.05)
+
+
+def largest_rate(teacher, start, degree, strengths):
+    """g at which direction 1 is learned within five noiseless times with probability ½."""
+    horizon = 5 * float(rc.Decoupled().emergence_times_of(teacher, start)[0])
+    learned = [
+        float(rc.emergence_law(teacher, start, learning_rate=rate(g, start.dim, degree)).probability(horizon)[0])
+        for g in strengths
+    ]
+    assert learned[0] > 0.5 > learned[-1]
+    return np.exp(np.interp(0.5, learned[::-1], np.log(strengths)[::-1]))
+
+
+def test_the_largest_step_size_scales_as_a_over_d_to_half_k():
+    dims = [10**6, 10**8]
+    found = [largest_rate(*one(X0, d, 3), 3, np.geomspace(4, 40, 4)) * d**-1.5 for d in dims]
+    assert abs(np.log(found[1] / found[0]) / np.log(dims[1] / dims[0]) + 1.5) < 0.03
+    # M equal directions, each with a neuron at x_0: a = 1/√M is all that changes
+    found = []
+    for width in (64, 256):
+        teacher = rc.Teacher(np.ones(width), rc.Link.hermite(3))
+        start = rc.Start.typical(teacher, width, dims[0])
+        start = eqx.tree_at(lambda start: start.overlaps, start, jnp.full(width, X0 / np.sqrt(dims[0])))
+        found.append(largest_rate(teacher, start, 3, np.geomspace(1.5, 40, 5) / np.sqrt(width)))
+    assert abs(np.log(found[1] / found[0]) / np.log(2) + 1) < 0.1
+
+
+def test_a_typical_start_has_a_neuron_for_each_direction():
+    teacher = rc.Teacher.power_law(4, 1.0, rc.Link.hermite(3))
+    typical = rc.Start.typical(teacher, 2, 300)
+    law = rc.emergence_law(teacher, typical, learning_rate=rate(0.2, 300))
+    assert np.all(law.probability(1e4)[:2] > 0.3)
+    assert np.all(law.probability(1e4)[2:] == 0)
+    assert np.all(np.isinf(law.quantile(0.5)[2:]))
+
+
+def test_the_grid_stays_on_the_sphere_in_every_dimension():
+    teacher = rc.Teacher([1.0], rc.Link.hermite(3))
+    for dim in range(4790, 4811):
+        nodes = grid(teacher, dim, 0.5, 256)
+        way = diffusion_at(teacher.link, nodes.overlaps, step_size(dim**-1.5, 1, dim))
+        assert np.isfinite(way.variance(1.0, 0.0)).all(), dim
+
+
+def test_a_direction_past_the_level_has_emerged():
+    teacher, start = one([[0.9 * np.sqrt(300), 0.1]], 300, a=(0.8, 0.6))
+    law = rc.emergence_law(teacher, start, learning_rate=rate(0.2, 300))
+    assert law.distribution[0, 0] == 1
+    assert law.quantile(0.5)[0] == 0
+
+
+def test_what_it_does_not_describe_is_refused_in_a_line():
+    teacher, start = one(X0, 300)
+    settings = {"learning_rate": 1e-4}
+    quadratic = rc.Teacher([1.0], rc.Link.hermite(2))
+    shifted = rc.Teacher([1.0], rc.Link.from_coefficients([0.5, 0, 0, 1]))
+    cases = [
+        (quadratic, start, settings, "teacher.*exponent > 2"),
+        (shifted, start, settings, "teacher.*c_0 = 0"),
+        (teacher, rc.Start([[0.1]]), settings, r"start.*dim=d"),
+        (teacher, rc.Start([[0.1, 0.1]], dim=300), settings, "start.*1 directions"),
+        (teacher, start, {"learning_rate": 0.0}, "learning_rate.*> 0"),
+        (teacher, start, {**settings, "batch_size": 0}, "batch_size.*≥ 1"),
+        (teacher, start, {**settings, "level": 1.0}, "level.*< 1"),
+    ]
+    for bad_teacher, bad_start, given, message in cases:
+        with pytest.raises(rc.ArgumentError, match=message) as error:
+            rc.emergence_law(bad_teacher, bad_start, **given)
+        assert "\n" not in str(error.value)
+    law = rc.emergence_law(teacher, start, learning_rate=rate(0.3, 300))
+    for call, name in ((lambda: law.quantile(1.0), "q"), (lambda: law.probability(-1.0), "horizon")):
+        with pytest.raises(rc.ArgumentError, match=f"`{name}` must be"):
+            call()
