@@ -98,10 +98,11 @@ def _write(name: str, data: Data, fact: Fact, out: Path, width: str) -> None:
     with whole_file(out / f"{name}.npz") as temporary, temporary.open("wb") as file:
         flat = {f"{label}/{key}": value for label, found in data.arrays.items() for key, value in found.items()}
         np.savez(file, **flat)  # type: ignore[arg-type]
-    figure = module.draw(data, WIDTHS[width])
-    for suffix in ("png", "pdf"):
-        with whole_file(out / f"{name}.{suffix}") as temporary, style():
-            figure.savefig(temporary)
+    with style():  # to the end: fonts are looked up as late as that
+        figure = module.draw(data, WIDTHS[width])
+        for suffix in ("png", "pdf"):
+            with whole_file(out / f"{name}.{suffix}") as temporary:
+                figure.savefig(temporary)
 
 
 def _number(value: Any) -> Any:

@@ -10,9 +10,11 @@ import matplotlib as mpl
 import numpy as np
 from cycler import cycler
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
 
 # Okabe and Ito's palette without yellow, told apart in grey by its order of lightness
 COLOURS = ("#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
@@ -47,10 +49,17 @@ def sheet(width: float, panels: int, height: float = 1.0) -> tuple[Figure, list[
     """A figure with panels side by side on a page, or one above the other in a column; `height` times the usual one."""
     beside = width > (COLUMN + PAGE) / 2
     rows, columns = (1, panels) if beside else (panels, 1)
-    with style():
-        figure = Figure(figsize=(width, height * _HEIGHT * rows))
-        axes = figure.subplots(rows, columns, squeeze=False)
+    figure = Figure(figsize=(width, height * _HEIGHT * rows))
+    axes = figure.subplots(rows, columns, squeeze=False)
     return figure, list(axes.ravel())
+
+
+def plain_ticks(*axes: Axis) -> None:
+    """Plain numbers at 1, 2 and 5 on logarithmic axes that span little more than a decade."""
+    for axis in axes:
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.set_major_formatter("{x:g}")
+        axis.set_minor_formatter("")
 
 
 def shades(count: int) -> list[Any]:
