@@ -10,6 +10,7 @@ PROBLEM = ("--teacher-width", 6, "--student-width", 3, "--dim", 64)
 
 
 def run_cli(monkeypatch, capsys, *arguments):
+    monkeypatch.setenv("RICCATI_CACHE", "off")  # which would change the environment of other tests
     monkeypatch.setattr(sys, "argv", ["riccati", *map(str, arguments)])
     with pytest.raises(SystemExit) as stop:
         main()

@@ -152,14 +152,14 @@ def test_parquet_refusals(tmp_path, monkeypatch, error, words):
 
 def test_sidecar_is_found_beside_a_gzipped_file_with_dots(tmp_path):
     path = tmp_path / "run.v2.csv.gz"
-    path.write_bytes(gzip.compress("\n".join([HEADER, *ROWS]).encode()))
+    path.write_bytes(gzip.compress("\n".join([HEADER, *ROWS, ""]).encode()))
     (tmp_path / "run.v2.json").write_text(json.dumps(CONFIG))
     assert_clean(rc.Run.load(path))
 
 
 def test_no_sidecar(tmp_path):
     run = rc.Run.load(log(tmp_path, config=None), learning_rate=0.1, loss="risk")
-    assert run.config == {"kind": "two_homogeneous", "learning_rate": 0.1, "loss": "risk"}
+    assert run.config == {"learning_rate": 0.1, "loss": "risk"}
     assert run.risk[0] == 0.5
 
 
@@ -169,8 +169,11 @@ def test_no_sidecar(tmp_path):
         (b"", "`path` must hold a run"),
         (b" \n\n", "which is empty"),
         (b"# only a comment\n", "`step` must be a column"),
-        (b"epoch,loss\n0,1\n", "`step` must be a column, but is missing: the columns are epoch, loss."),
-        (b"step,acc\n0,1\n", "`loss` must be a column, or risk, train_loss"),
+        (
+            b"epoch,loss\n0,1\n",
+            "or one named by step_column, but is missing: the columns are epoch, loss.",
+        ),
+        (b"step,acc\n0,1\n", "`loss` must be a column, or risk, test_loss, train_loss"),
         (b"step,loss,LOSS\n0,1,1\n", "`loss` must be the name of one column"),
         (b"step,loss\n", "`path` must hold a row with a step and a finite loss"),
         (b"step,loss\n0,nan\n1,inf\n", "diverged from step 0 on: dropped 2 rows"),
