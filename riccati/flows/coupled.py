@@ -146,6 +146,8 @@ class Coupled(Flow):
             kept += 2 * steps.odds.size
             if kept <= _MOST_RECORDED:
                 pieces.append(steps)
+        if not seen and bool(journey.outcome == Outcome.interrupted):
+            raise KeyboardInterrupt  # there is nothing to keep
         must = "start before the flow is stopped"
         require(len(seen) > 0, "times", must, f"{times[0]:g}, but {message_of(journey.outcome)}")
         stacked = jax.tree.map(lambda *rows: jnp.stack(rows), *seen)
