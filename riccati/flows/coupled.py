@@ -177,9 +177,8 @@ def _crossings(steps: Steps, goal: float) -> Float[np.ndarray, " M"]:
 
 def check_slope(link: Link, flow: str) -> None:
     """Refuse a link whose g'(1) is infinite: its neurons never come to rest at a direction in these coordinates."""
-    slope = float(link.dual_derivative(1.0))
     must = f"have a link with finite g'(1) for {flow} (a smooth one, such as erf for sign)"
-    require(bool(np.isfinite(slope)), "teacher", must, repr(link))
+    require(link.has_finite_slope, "teacher", must, repr(link))
 
 
 def _begin(problem: Problem, rtol: float) -> tuple[Neurons, Array]:

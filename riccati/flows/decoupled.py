@@ -60,13 +60,7 @@ class Decoupled(Flow):
         """k > 2, c_0 = 0; with a link of mixed parity, positive overlaps of the assigned neurons."""
         link = problem.teacher.link
         require(link.information_exponent > 2, "teacher", "have information exponent > 2 for Decoupled", repr(link))
-        mean = float(link.dual(0.0))
-        require(
-            mean == 0,
-            "teacher",
-            "have a link with c_0 = 0 for Decoupled (or use Coupled())",
-            f"{link}, c_0² = {mean:.3g}",
-        )
+        require(link.is_centred, "teacher", "have a link with c_0 = 0 for Decoupled (or use Coupled())", repr(link))
         if link.is_even or link.is_odd or is_traced(problem):
             return
         overlaps, _ = problem.assigned()
