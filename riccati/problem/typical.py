@@ -2,8 +2,9 @@
 
 The overlap of a uniform direction on the sphere of R^d with a fixed θ has m² ~ Beta(1/2, (d-1)/2). Directions
 choose in order of a_p, so the p-th (p = 1 … min(N, M)) gets the largest of the N - p + 1 overlaps left:
-P(max < x) = F(x)^(N-p+1), with F the law of |m| where either sign grows (even k), else of m. For p ≪ N this is the largest
-of N, m² ≈ 2 log N / d. Derived in derivations/coverage.py.
+P(max < x) = F(x)^(N-p+1), with F the law of |m| where either sign grows (even k), else of m. For p ≪ N this is the
+largest of N, m² ≈ 2 log N / d. With a link of mixed parity and even k the overlaps are taken to be positive.
+Derived in derivations/coverage.py.
 """
 
 from __future__ import annotations
