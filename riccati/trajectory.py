@@ -230,7 +230,8 @@ def trajectory_of(flow: Flow, problem: Problem, times: Float[Array, " T"], cours
         reached = int(reached)
         if bool(course.outcome != Outcome.complete):
             _announce(course.outcome, reached, times)
-        if bool(course.outcome != Outcome.exploded):  # whose infinite risk is an answer
+        # the infinite risk of an explosion is an answer
+        if reached < times.shape[0] and bool(course.outcome != Outcome.exploded):
             times = times[:reached]
             seen = jax.tree.map(lambda kept: kept[:reached], seen)
     return Trajectory(
