@@ -26,6 +26,7 @@ class Ensemble:
         seeds: (S,).
         final_overlaps: (S, N, M), the directions' overlaps at the end, signed.
         config: the experiment, as a run's JSON file has it.
+        notes: what was done otherwise than asked, a line each.
     """
 
     steps: Int[np.ndarray, " T"]
@@ -36,6 +37,7 @@ class Ensemble:
     seeds: Int[np.ndarray, " S"]
     final_overlaps: Float[np.ndarray, "S N M"]
     config: dict[str, Any]
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.seeds)
@@ -45,7 +47,7 @@ class Ensemble:
         require_integer(index, "index", 0)
         require(index < len(self), "index", f"be < {len(self)}", index)
         kept = np.isfinite(self.risk[index])
-        steps, notes = self.steps[kept], ()  # type: tuple[np.ndarray, tuple[str, ...]]
+        steps, notes = self.steps[kept], self.notes
         config = {key: value for key, value in self.config.items() if key != "seeds"}
         final = self.final_overlaps[index]
         config |= {
@@ -54,7 +56,7 @@ class Ensemble:
         }
         if (step := int(self.diverged[index])) >= 0:
             config["diverged_at_step"] = step
-            notes = (f"diverged at step {step}: the run ends with the row of step {steps[-1]}",)
+            notes = (*notes, f"diverged at step {step}: the run ends with the row of step {steps[-1]}")
         clock = self.times[index, kept] if "schedule" in config else None
         source = f"riccati.sgd, seed {self.seeds[index]}"
         return Run(steps, self.risk[index, kept], self.overlaps[index, kept], config, notes, source, clock)
@@ -71,4 +73,5 @@ class Ensemble:
             "steps": f"{len(self.steps)} from {self.steps[0]} to {self.steps[-1]}",
             "risk": f"median {np.nanmedian(self.risk[:, 0]):.4g} to {np.nanmedian(self.risk[:, -1]):.4g}",
         }
-        return "Ensemble\n" + "\n".join(f"  {name:<8} {value}" for name, value in rows.items())
+        lines = [*rows.items(), *(("note", note) for note in self.notes)]
+        return "Ensemble\n" + "\n".join(f"  {name:<8} {value}" for name, value in lines)
