@@ -78,7 +78,7 @@ class StepSize(NamedTuple):
 def step_size(learning_rate: float, batch_size: int, dim: int) -> StepSize:
     """γ/2 = η d/2B and η/B."""
     noise = learning_rate / batch_size
-    return StepSize(jnp.asarray(noise * dim / 2, float), jnp.asarray(noise, float))
+    return StepSize(*jax.device_put((np.asarray(noise * dim / 2), np.asarray(noise))))
 
 
 def diffusion_at(link: Link, m: Float[Array, ...], step: StepSize) -> Diffusion:

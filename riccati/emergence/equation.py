@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
 
@@ -53,14 +52,14 @@ class Pairs(NamedTuple):
         present: (N, M), 1 where there is such a pair.
         neuron: (M,), whom greedy selection gives the direction, -1 where nobody.
         small: (M,) or (), the squared norm that a direction's neuron starts from.
-        shared: 1 where neurons compete, 0 where each direction has its own.
+        shared: (), 1 where neurons compete, 0 where each direction has its own.
     """
 
     overlaps: Float[np.ndarray, "N M"]
     present: Float[np.ndarray, "N M"]
     neuron: Int[np.ndarray, " M"]
     small: Float[np.ndarray, ...]
-    shared: float
+    shared: Float[np.ndarray, ""]
 
 
 def pairs_of(problem: Problem) -> Pairs:
@@ -70,10 +69,10 @@ def pairs_of(problem: Problem) -> Pairs:
         # the first N in order of a_p have a neuron, whose typical overlap may be 0
         rank = np.argsort(np.argsort(-np.asarray(teacher.a), stable=True))
         overlaps, present = np.asarray(start.overlaps)[None], np.asarray(rank < start.student_width, float)[None]
-        neuron, small, shared = np.zeros(teacher.width, int), np.asarray(start.norms) ** 2, 0.0
+        neuron, small, shared = np.zeros(teacher.width, int), np.asarray(start.norms) ** 2, np.zeros(())
     else:
         overlaps, present = np.asarray(start.teacher_overlaps), np.ones(start.teacher_overlaps.shape)
-        neuron, shared = np.asarray(start.assignment(teacher)), 1.0
+        neuron, shared = np.asarray(start.assignment(teacher)), np.ones(())
         small = np.mean(np.asarray(start.norms) ** 2)
     return Pairs(np.abs(overlaps) if teacher.link.is_even else overlaps, present, neuron, small, shared)
 
@@ -104,11 +103,10 @@ def forward_equation(
     a = np.asarray(teacher.a)
     delays = np.log(np.maximum(a / pairs.small - 1, 1.0)) / (4 * a * known.energy)
     times, last = _times(teacher, overlaps, dim, relative[~given & noiseless], resolution)
-    return ForwardEquation(
-        teacher, nodes, coefficients(teacher.link, nodes, step), jnp.asarray(times), jnp.asarray(last),
-        jnp.asarray(delays), jnp.asarray(pairs.shared), jnp.asarray(given.astype(float)), jnp.asarray(mean),
-        jnp.asarray(deviation),
-    )  # fmt: skip
+    way = coefficients(teacher.link, nodes, step)
+    # jnp.asarray would compile a copy for each shape
+    held = jax.device_put((times, last, delays, pairs.shared, given.astype(float), mean, deviation))
+    return ForwardEquation(teacher, nodes, way, *held)
 
 
 def _width_at_rest(teacher: Teacher, noise: Float[np.ndarray, " M"], dim: int) -> Float[np.ndarray, " M"]:
@@ -120,7 +118,7 @@ def _width_at_rest(teacher: Teacher, noise: Float[np.ndarray, " M"], dim: int) -
 
 def _times(
     teacher: Teacher, overlaps: np.ndarray, dim: int, relative: np.ndarray, resolution: Resolution
-) -> tuple[Float[np.ndarray, " T"], int]:
+) -> tuple[Float[np.ndarray, " T"], Int[np.ndarray, ""]]:
     """From 0 in steps that grow geometrically, several in each packet's spread; and which is the last that is meant.
 
     What follows repeats it.
@@ -134,7 +132,7 @@ def _times(
     logs = np.log1p(last / first)
     steps = int(np.ceil(logs / ratio))
     times = first * np.expm1(np.linspace(0.0, logs, steps + 1))
-    return np.pad(times, (0, _rounded(steps + 1, _TIMES_ROUND) - steps - 1), mode="edge"), steps
+    return np.pad(times, (0, _rounded(steps + 1, _TIMES_ROUND) - steps - 1), mode="edge"), np.asarray(steps)
 
 
 def _rounded(number: float, by: int) -> int:

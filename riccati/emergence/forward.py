@@ -65,12 +65,9 @@ def grid(teacher: Teacher, dim: int, level: float, count: int) -> Grid:
     low = 0.0 if link.is_even else -np.arcsinh(root) if reflecting else -top
     first = 0 if reflecting else 1
     spacing = (top - low) / (count + first)
-    return Grid(
-        jnp.asarray(low + spacing * np.arange(first, count + first)),
-        jnp.asarray(spacing),
-        jnp.asarray(root),
-        reflecting,
-    )
+    nodes = low + spacing * np.arange(first, count + first)
+    y, spacing, root = jax.device_put((nodes, np.asarray(spacing), np.asarray(root)))
+    return Grid(y, spacing, root, reflecting)
 
 
 def initial_masses(grid: Grid, overlaps: Float[Array, "N M"]) -> Float[Array, "n M N"]:

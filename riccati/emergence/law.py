@@ -9,6 +9,7 @@ flow's T_p. Source: RNWL25 (arXiv 2504.19983) for η ≍ a_p d^{-k/2}; derivatio
 from __future__ import annotations
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
@@ -127,11 +128,7 @@ def emergence_law(
     times, unlearned = march(equation, set_out(equation, pairs.overlaps, pairs.present, level))
     distribution = np.clip(np.maximum.accumulate(1 - unlearned, axis=0), 0.0, 1.0)
     given = np.asarray(equation.given) > 0
-    neuron = np.argmin(np.asarray(equation.mean), axis=0)  # every other neuron's mean is inf
-    mean, spread = (
-        jnp.asarray(np.where(given, np.asarray(x)[neuron, np.arange(teacher.width)], np.nan))
-        for x in (equation.mean, equation.spread)
-    )
-    return EmergenceLaw(
-        jnp.asarray(times), jnp.asarray(distribution), float(level), float(learning_rate), int(batch_size), mean, spread
-    )
+    own = (np.argmin(np.asarray(equation.mean), axis=0), np.arange(teacher.width))  # every other neuron's mean is inf
+    mean, spread = (np.where(given, np.asarray(x)[own], np.nan) for x in (equation.mean, equation.spread))
+    times, distribution, mean, spread = jax.device_put((times, distribution, mean, spread))
+    return EmergenceLaw(times, distribution, float(level), float(learning_rate), int(batch_size), mean, spread)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from .panels import Curve, EmergenceTimes, emergence_panel, overlap_panel, risk_panel
+from .panels import Band, Curve, EmergenceTimes, band_panel, emergence_panel, overlap_panel, risk_panel
 from .style import style
 
 
@@ -36,4 +36,14 @@ def comparison_page(theory: Sequence[Curve], run: Curve, found: EmergenceTimes, 
             left.set_ylim(bottom=max(least / 3, 1e-16))  # what neither SGD nor gradient flow reaches is not looked at
         overlap_panel(middle, [*theory, run], "overlaps: theory (lines), SGD (points)")
         emergence_panel(right, found)
+    return figure
+
+
+def band_page(risk: Band, emergence: Band) -> Figure:
+    """Risk against canonical time on the left, emergence times against their direction on the right, as bands."""
+    with style():
+        figure = Figure(figsize=(8.4, 3.3))
+        left, right = figure.subplots(1, 2)
+        band_panel(left, [risk], "time $t$", "risk", "risk")
+        band_panel(right, [emergence], "direction $m$", "$T_m$", "emergence times")
     return figure

@@ -3,6 +3,7 @@
 from .choice import ENGINES as ENGINES
 from .direct import Direct as Direct
 from .ensemble import Ensemble as Ensemble
+from .ensemble import Quantiles as Quantiles
 from .experiment import Experiment as Experiment
 from .experiment import simulate as simulate
 from .in_law import InLaw as InLaw

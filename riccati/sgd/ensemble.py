@@ -3,14 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
 
 from ..numerics import first_crossings
 from ..runs import Run
-from ..support import require, require_integer
+from ..support import require, require_integer, require_open_unit
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+class Quantiles(NamedTuple):
+    """What a fraction of the runs is at or below.
+
+    Attributes:
+        risk: (T,), at the logged steps; inf where more runs than the others have diverged.
+        emergence_times: (M,), canonical; inf where too few runs have learned the direction.
+    """
+
+    risk: Float[np.ndarray, " T"]
+    emergence_times: Float[np.ndarray, " M"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +80,39 @@ class Ensemble:
         """Canonical time at which each squared overlap first reaches `level`; inf where it does not."""
         pairs = zip(self.times, self.overlaps, strict=True)
         return np.stack([first_crossings(times, overlaps, level) for times, overlaps in pairs])
+
+    def quantile(self, q: float, level: float = 0.5) -> Quantiles:
+        """The quantile `q` of the risk at each logged step, and of each emergence time at `level`.
+
+        It is the value of one of the runs, the smallest that a fraction `q` of them does not exceed; a run that has
+        diverged counts as one of infinite risk.
+
+        Raises:
+            ArgumentError: if `q` is not in (0, 1).
+        """
+        require_open_unit(q, "q")
+        risk = np.where(np.isnan(self.risk), np.inf, self.risk)
+        seen = (risk, self.emergence_times(level))
+        return Quantiles(*(np.quantile(values, q, axis=0, method="inverted_cdf") for values in seen))
+
+    def plot(self, coverage: float = 0.8, level: float = 0.5) -> Figure:
+        """Bands of risk and emergence times that hold the fraction `coverage` of the runs, and their medians.
+
+        Risk is drawn at the median of the runs' times, which differ only where the learning rate follows the state.
+
+        Raises:
+            ArgumentError: if `coverage` is not in (0, 1).
+        """
+        from ..plot import Band, band_page
+
+        require_open_unit(coverage, "coverage")
+        low, middle, high = (self.quantile(q, level) for q in ((1 - coverage) / 2, 0.5, (1 + coverage) / 2))
+        label = f"{len(self)} runs, {coverage:.0%}"
+        times = np.nanmedian(self.times, axis=0)
+        risk = Band(label, times, low.risk, middle.risk, high.risk)
+        directions = np.arange(1.0, self.overlaps.shape[2] + 1)
+        late = Band(label, directions, low.emergence_times, middle.emergence_times, high.emergence_times)
+        return band_page(risk, late)
 
     def __repr__(self) -> str:
         rows = {
