@@ -11,12 +11,12 @@ from pathlib import Path
 import riccati as rc
 
 _COMMAND = (
-    "--teacher-width 2 --student-width 3 --dim 500 --norm 0.3 --link he3 --learning-rate 1e-6 --steps 700000 --rows 20"
+    "--teacher-width 2 --student-width 3 --dim 500 --norm 0.3 --link he3 --learning-rate 1e-6 --steps 300000 --rows 20"
 )
 _ROOT = Path(rc.__file__).parents[1]
 
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGINT, signal.SIGTERM)
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGTERM)
 
 
 def started(*folders):
@@ -38,7 +38,7 @@ def test_signals_at_random_times_change_no_byte(tmp_path):
     process, codes, said = started(out, whole), [], ""
     for number in _SIGNALS:
         assert "begin" in next(line for line in process.stdout if not line.startswith("wrote"))
-        time.sleep(draw.uniform(0.0, 0.25))
+        time.sleep(draw.uniform(0.0, 0.3))
         process.send_signal(number)
         code = ending(process)
         codes.append(code)
