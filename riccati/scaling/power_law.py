@@ -110,11 +110,15 @@ class Problem:
         return np.column_stack([*constant, *columns])
 
 
-def best_shape(problem: Problem) -> Shape:
-    """The least squares e and u: the best nodes of a grid, refined."""
+def grid_shapes(problem: Problem) -> list[Shape]:
+    """The best nodes of a grid of e and u."""
     e, u = np.meshgrid(_EXPONENTS, problem.bends(), indexing="ij")
-    values = problem.squares(e, u)
-    order = np.argsort(values, axis=None)[:_STARTS]
+    order = np.argsort(problem.squares(e, u), axis=None)[:_STARTS]
+    return [Shape(float(e.flat[flat]), float(u.flat[flat])) for flat in order]
+
+
+def refined(problem: Problem, starts: list[Shape]) -> Shape:
+    """The best of the least squares that `starts` lead to."""
     free = problem.mode != "none"
 
     def residuals(point: np.ndarray) -> np.ndarray:
@@ -125,20 +129,20 @@ def best_shape(problem: Problem) -> Shape:
     if problem.mode == "pinned":
         high = (1e-12, _REACH[-1]) if problem.sign > 0 else (_REACH[0], -1e-12)
     bounds = tuple(zip(low, high, strict=True)) if free else ([low[0]], [low[1]])
-    found = []
-    for flat in order:
-        begin = np.array([e.flat[flat], u.flat[flat]][: 2 if free else 1])
-        found.append(least_squares(residuals, begin, bounds=bounds, xtol=1e-12, ftol=1e-12, gtol=1e-12))
+    found = [
+        least_squares(residuals, np.array(start)[: 2 if free else 1], bounds=bounds, xtol=1e-12, ftol=1e-12, gtol=1e-12)
+        for start in starts
+    ]
     best = min(found, key=lambda result: result.cost)
     return Shape(float(best.x[0]), float(best.x[1]) if free else 0.0)
 
 
 def fitted(problem: Problem) -> tuple[Problem, Shape]:
     """The fit with ρ estimated from its own residuals, and the problem with that ρ."""
-    shape = best_shape(problem)
+    shape = refined(problem, grid_shapes(problem))
     for _ in range(_ROUNDS):
         problem = replace(problem, rho=autocorrelation(problem, shape))
-        shape = best_shape(problem)
+        shape = refined(problem, [shape])
     return problem, shape
 
 
@@ -168,8 +172,8 @@ def least_over_bends(problem: Problem, exponent: float) -> float:
     values = problem.squares(np.full(len(allowed), exponent), allowed)
     k = int(values.argmin())
     ends = allowed[max(k - 1, 0)], allowed[min(k + 1, len(allowed) - 1)]
-    refined = minimize_scalar(lambda u: float(problem.squares(exponent, u)), bounds=ends, method="bounded")
-    return float(min(refined.fun, values[k]))
+    found = minimize_scalar(lambda u: float(problem.squares(exponent, u)), bounds=ends, method="bounded")
+    return float(min(found.fun, values[k]))
 
 
 def least_over_exponents(problem: Problem, bend: float) -> float:
@@ -177,7 +181,7 @@ def least_over_exponents(problem: Problem, bend: float) -> float:
     values = problem.squares(_EXPONENTS, np.full(len(_EXPONENTS), bend))
     k = int(values.argmin())
     ends = _EXPONENTS[max(k - 1, 0)], _EXPONENTS[min(k + 1, len(_EXPONENTS) - 1)]
-    refined = minimize_scalar(
+    found = minimize_scalar(
         lambda e: float(problem.squares(e, bend)), bounds=ends, method="bounded", options={"xatol": 1e-10}
     )
-    return float(min(refined.fun, values[k]))
+    return float(min(found.fun, values[k]))

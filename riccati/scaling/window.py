@@ -11,6 +11,8 @@ of a quarter.
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from scipy.ndimage import median_filter
 
@@ -60,7 +62,7 @@ def _by_shape(log_x: np.ndarray, log_y: np.ndarray, has_floor: bool) -> tuple[fl
 def _has_flattened(log_x: np.ndarray, smooth: np.ndarray) -> bool:
     quarters = np.linspace(log_x[0], log_x[-1], 5)
     slopes = []
-    for begin, end in zip(quarters[:-1], quarters[1:], strict=True):
+    for begin, end in pairwise(quarters):
         inside = (log_x >= begin) & (log_x <= end)
         if inside.sum() > 2:
             slopes.append(float(np.polyfit(log_x[inside], smooth[inside], 1)[0]))
