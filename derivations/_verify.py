@@ -29,6 +29,7 @@ NAMES = (
     "own_pair",
     "search_phase",
     "scaling",
+    "sharp_limit",
     "clocks",
 )
 

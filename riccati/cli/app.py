@@ -11,6 +11,7 @@ from typer.exceptions import TyperException
 from .. import __version__
 from ..support import ArgumentError
 from .compare import compare
+from .scaling import scaling
 from .simulate import simulate
 from .solve import emergence, solve
 from .verify import verify
@@ -22,7 +23,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="The deterministic theory of online SGD in shallow networks. Times are canonical gradient-flow time.",
 )
-for verb in (solve, emergence, simulate, compare, verify):
+for verb in (solve, emergence, simulate, compare, scaling, verify):
     app.command()(verb)
 
 
