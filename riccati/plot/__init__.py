@@ -10,5 +10,7 @@ from .panels import band_panel as band_panel
 from .panels import emergence_panel as emergence_panel
 from .panels import overlap_panel as overlap_panel
 from .panels import risk_panel as risk_panel
+from .scaling import frontier_panel as frontier_panel
+from .scaling import power_law_panel as power_law_panel
 from .style import COLOURS as COLOURS
 from .style import style as style
