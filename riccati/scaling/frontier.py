@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from jaxtyping import Float
-from numpy.typing import ArrayLike
 
 from ..problem import Teacher
 from ..runs import Run
@@ -30,7 +29,7 @@ from ..trajectory import Trajectory
 from .additive import AdditiveModel
 from .fit import PowerLawFit, fit_power_law
 from .limits import power_of
-from .students import RiskCurve, students_of
+from .students import students_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -124,7 +123,11 @@ class Frontier:
 
 
 def frontier(
-    teacher: Teacher | AdditiveModel, widths: Sequence[int], *, dim: int | None = None, norm: float | None = None,
+    teacher: Teacher | AdditiveModel,
+    widths: Sequence[int],
+    *,
+    dim: int | None = None,
+    norm: float | None = None,
     start: Literal["equal", "typical"] = "equal",
 ) -> Frontier:
     """The compute-optimal frontier of theory over student widths.
@@ -206,9 +209,7 @@ def _frontier(
     )  # fmt: skip
 
 
-def _vertex(
-    log_n: np.ndarray, log_r: np.ndarray, best: np.ndarray, rows: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+def _vertex(log_n: np.ndarray, log_r: np.ndarray, best: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Least value and its place of the parabola through the best rung and its neighbours."""
     x0, x1, x2 = log_n[best - 1], log_n[best], log_n[best + 1]
     y0, y1, y2 = log_r[best - 1, rows], log_r[best, rows], log_r[best + 1, rows]

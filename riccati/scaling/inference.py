@@ -135,9 +135,16 @@ class _Theory:
         """What `run` fixes, and the rows of its curve that are fitted."""
         require(isinstance(run, Run), "run", "be a riccati.Run", type(run).__name__)
         teacher, start = run.teacher, run.start
-        require(teacher.link.degree == 2, "run", "have the link h_2, for which the law of dressed starts is known", teacher.link)
+        require(
+            teacher.link.degree == 2,
+            "run",
+            "have the link h_2, for which the law of dressed starts is known",
+            teacher.link,
+        )
         require(start is not None and start.dim is not None, "run", "have initial_overlaps and dim", "without")
-        require(run.kind == "two_homogeneous" and run.clock is None, "run", "be SGD on weights at constant step", run.kind)
+        require(
+            run.kind == "two_homogeneous" and run.clock is None, "run", "be SGD on weights at constant step", run.kind
+        )
         require("batch_size" in run.config, "run", "give its batch_size", "without")
         assert start is not None
         assert start.dim is not None
