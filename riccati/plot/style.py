@@ -23,6 +23,7 @@ _STYLE: Any = {
     "axes.spines.right": False,
     "axes.spines.top": False,
     "figure.constrained_layout.use": True,
+    "figure.constrained_layout.w_pad": 0.1,  # inches
     "axes.titlesize": 8.0,
     "font.size": 8.0,
     "legend.fontsize": 7.0,
