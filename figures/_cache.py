@@ -46,7 +46,7 @@ def plain(value: Any) -> Any:
 def kept(folder: Path, figure: str, piece: Any) -> Arrays | None:
     """What was kept of a piece, None if nothing sound was."""
     try:
-        with np.load(_path(folder, figure, piece), allow_pickle=False) as file:
+        with _path(folder, figure, piece).open("rb") as held, np.load(held, allow_pickle=False) as file:
             return {name: file[name] for name in file.files if name != "provenance"}
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile):
         return None

@@ -41,6 +41,8 @@ NAMES = (
     "phase_retrieval",
     "proportional",
     "phantom",
+    "schedules",
+    "collapse",
 )
 
 Arrays = dict[str, np.ndarray]

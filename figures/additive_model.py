@@ -41,7 +41,6 @@ def _flow(p: Parameters) -> Arrays:
     emergence = np.asarray(rc.Decoupled().emergence_times_of(teacher, start))
     times = np.geomspace(emergence[0] / 4, emergence[p.tasks // 8], p.points)
     risk = np.asarray(rc.solve(rc.Decoupled(), teacher, start, times).risk)
-    top = rc.Teacher(np.asarray(teacher.a), teacher.link)
     own = np.asarray(teacher.a) ** 2
     shown = np.unique(np.geomspace(1, p.tasks // 16, p.shown).astype(int)) - 1
     m, a = np.asarray(start.overlaps)[shown], np.asarray(teacher.a)[shown]

@@ -102,11 +102,11 @@ def draw(data: Data, width: float) -> Figure:
     left.loglog(compute, risk, color=COLOURS[2], lw=2.2, alpha=0.6, label="envelope", zorder=1)
     slope, inside = (1 - 2 * p.beta) / (1 + p.beta), _window(data)
     reference_slope(
-        left, (compute[inside][0], risk[inside][0] * 1.6), compute[inside][-1], slope,
-        rf"$C^{{(1-2\beta)/(1+\beta)}}=C^{{{slope:.2g}}}$",
+        left, (compute[inside][0], risk[inside][0] / 1.8), compute[inside][-1], slope,
+        rf"$C^{{{slope:.2g}}}$", below=True,
     )  # fmt: skip
     left.set(xlabel="compute $C=Nt$", ylabel="risk", title=f"exact flow, $d={p.dim}$, $M={p.teacher_width}$")
-    left.legend(loc="lower left")
+    left.legend(loc="upper right", ncols=2)
     for N, mark in zip(p.simulated, "os^Dv", strict=False):
         colour, runs = colours[N], data[f"sgd N={N}"]
         exact, finite = data[f"exact N={N}"], data[f"finite N={N}"]

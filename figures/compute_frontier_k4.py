@@ -101,9 +101,8 @@ def draw(data: Data, width: float) -> Figure:
     slope, inside = (1 - 2 * p.beta) / (1 + p.beta), _window(theory)
     reference_slope(
         left, (compute[inside][0], risk[inside][0] / 1.9), compute[inside][-1], slope,
-        r"$C^{(1-2\beta)/(1+\beta)}$",
+        r"$C^{(1-2\beta)/(1+\beta)}$", below=True,
     )  # fmt: skip
-    left.texts[-1].set(ha="right", position=(-4, -10))
     left.set(xlabel=r"compute $C=Nt\,v_N^2$", ylabel="risk", title=f"theory, $d={p.dim}$, $M={p.teacher_width}$",
              xlim=(compute[0] / 3, compute[-1]), ylim=(risk[-1] / 2, 1.4))  # fmt: skip
     left.legend(loc="lower left")

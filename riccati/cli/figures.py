@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Annotated
@@ -10,6 +9,7 @@ from typing import Annotated
 import typer
 
 from ..support import require
+from .companions import companion
 
 
 def figures(
@@ -30,7 +30,7 @@ def figures(
     Each is drawn from data that is kept in DIR/cache and computed again only where its parameters, its code or the
     package's version changed. Exit code 1 if a figure's fact does not hold on its data.
     """
-    gallery = _gallery()
+    gallery = companion("figures")
     chosen = names or list(gallery.NAMES)
     require(width in ("page", "column"), "width", "be page or column", width)
     if listed or manifest:
@@ -42,13 +42,6 @@ def figures(
     failed = [figure.name for figure in drawn if not figure.fact.holds]
     typer.echo(f"wrote {len(drawn)} figures to {out}" + (f"; facts that fail: {', '.join(failed)}" if failed else ""))
     raise typer.Exit(1 if failed else 0)
-
-
-def _gallery() -> ModuleType:
-    """figures/, beside this package in a source tree and inside it in a wheel."""
-    package = Path(__file__).parents[1]
-    inside = (package / "figures").is_dir()
-    return import_module("riccati.figures" if inside else "figures")
 
 
 def _by_figure(gallery: ModuleType, settings: list[str]) -> dict[str, dict[str, str]]:

@@ -68,13 +68,16 @@ def shades(count: int) -> list[Any]:
     return [mpl.colormaps["viridis"](x) for x in np.linspace(0.0, 0.82, max(count, 2))[:count]]
 
 
-def reference_slope(axes: Axes, start: tuple[float, float], end: float, slope: float, formula: str) -> None:
-    """The power law through `start` up to the abscissa `end`, dashed, with its formula beside its middle."""
+def reference_slope(
+    axes: Axes, start: tuple[float, float], end: float, slope: float, formula: str, below: bool = False
+) -> None:
+    """The power law through `start` up to the abscissa `end`, dashed, its formula above its middle or `below` it."""
     x, y = start
     axes.plot([x, end], [y, y * (end / x) ** slope], "--", color="0.35", lw=0.9)
     middle = np.sqrt(x * end)
     axes.annotate(
-        formula, (middle, y * (middle / x) ** slope), textcoords="offset points", xytext=(4, 4), fontsize=7, color="0.2"
+        formula, (middle, y * (middle / x) ** slope), textcoords="offset points", fontsize=7, color="0.2",
+        xytext=(-4, -4) if below else (4, 4), ha="right" if below else "left", va="top" if below else "baseline",
     )  # fmt: skip
 
 
