@@ -12,7 +12,7 @@ import riccati as rc
 from riccati.emergence import coverage, destination_probabilities, simulated_coverage, width_to_cover
 from riccati.flows import correlation_velocity, destinations
 from riccati.numerics import integrate
-from riccati.plot import COLOURS, shades, sheet
+from riccati.plot import COLOURS, plain_ticks, shades, sheet
 
 from ._ensembles import flow
 from ._figure import Arrays, Data, Fact, Piece, chosen, piece, sourced
@@ -27,8 +27,8 @@ class Parameters:
 
     degree: int = sourced(4, source="OSSW24, k > 2; its value is chosen")
     teacher_width: int = chosen(6, 16)
-    conditions: tuple = chosen((1.0, 1.5, 2.0, 3.0, 4.0, 6.0))
-    widths: tuple = chosen((6, 18, 60, 180, 600))
+    conditions: tuple = chosen((1.0, 2.0, 4.0, 8.0, 16.0))
+    widths: tuple = chosen((6, 8, 12, 18, 26, 40, 60, 90, 140, 220, 340, 500))
     dim: int = chosen(400)
     draws: int = chosen(400, 4000)
     neurons: int = chosen(16, 200)
@@ -75,7 +75,7 @@ def _correlation(p: Parameters) -> Arrays:
 
 def _mse(p: Parameters) -> Arrays:
     """2M neurons on the squared loss: every direction emerges."""
-    teacher = _teacher(p.conditions[-1], p)
+    teacher = _teacher(p.conditions[2], p)
     start = rc.Start.random(teacher, 2 * p.teacher_width, p.dim, 0.05, seed=p.seed)
     predicted = np.asarray(rc.Decoupled().emergence_times_of(teacher, start))
     return flow(rc.Coupled(rtol=1e-6), teacher, start, np.geomspace(predicted.min() / 2, 1.5 * predicted.max(), 20))
@@ -91,7 +91,7 @@ def draw(data: Data, width: float) -> Figure:
         left.semilogx(widths, found["found"], color=colour, label=rf"${kappa:g}$")
         left.plot(widths[0], found["drawn"], "o", mfc="white", ms=4, color=colour, clip_on=False)
     left.axvline(2 * p.teacher_width, color=COLOURS[2], lw=1.2, ls="--")
-    left.annotate("MSE at $2M$\nfinds all", (2 * p.teacher_width, 0.85), textcoords="offset points", xytext=(4, 0), color=COLOURS[2])
+    left.annotate("MSE at $2M$\nfinds all", (2 * p.teacher_width, 0.02), textcoords="offset points", xytext=(4, 0), color=COLOURS[2])
     left.set(xlabel="student width $N$", ylabel="probability", title="the weakest direction is found", ylim=(-0.03, 1.03))
     left.legend(title=r"$a_{\max}/a_{\min}$", loc="lower right", ncols=2)
     needed = [data[f"κ={kappa:g}"]["width"] for kappa in p.conditions]
@@ -99,6 +99,7 @@ def draw(data: Data, width: float) -> Figure:
     right.axhline(2 * p.teacher_width, color=COLOURS[2], ls="--", label="MSE, deflation: $2M$ did")
     right.set(xlabel=r"$a_{\max}/a_{\min}$", ylabel="width that finds all", title="with probability 0.9")
     right.legend(loc="upper left")
+    plain_ticks(right.yaxis)
     return figure
 
 

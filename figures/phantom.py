@@ -74,13 +74,13 @@ def draw(data: Data, width: float) -> Figure:
     for rtol, colour in zip(p.tolerances, shades(len(p.tolerances)), strict=True):
         found = data[f"rtol={rtol:g}"]
         label = f"$10^{{{np.log10(rtol):.0f}}}$"
-        left.plot(found["times"], found["alignment"].sum(axis=1), "--", color=colour, label=label)
-        right.plot(found["times"], found["alignment"][:, p.student_width], "--", color=colour)
-    left.plot(exact["times"], exact["alignment"].sum(axis=1), color=COLOURS[2], lw=2, label="exact")
-    right.plot(exact["times"], exact["alignment"][:, p.student_width], color=COLOURS[2], lw=2)
+        left.plot(found["times"], found["alignment"].sum(axis=1), "--", color=colour)
+        right.plot(found["times"], found["alignment"][:, p.student_width], "--", color=colour, label=label)
+    left.plot(exact["times"], exact["alignment"].sum(axis=1), color=COLOURS[2], lw=2)
+    right.plot(exact["times"], exact["alignment"][:, p.student_width], color=COLOURS[2], lw=2, label="exact")
+    right.legend(title="dense, tolerance", loc="upper left")
     left.set(xlabel="time $t$", ylabel=r"$\mathrm{tr}\,G$", title=f"rank $N={p.student_width}$, and past it",
              ylim=(0, 1.6 * p.student_width), xlim=(0, p.horizon))  # fmt: skip
-    left.legend(title="dense, tolerance", loc="lower right", ncols=2)
     right.set(xlabel="time $t$", ylabel=f"$G_{{mm}}$, $m=N+1={p.student_width + 1}$", title="a phantom emergence",
               ylim=(-0.03, 1.03), xlim=(0, p.horizon))  # fmt: skip
     return figure

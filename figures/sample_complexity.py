@@ -63,6 +63,14 @@ def _largest_step(teacher: rc.Teacher, start: rc.Start, end: float, p: Parameter
     return low
 
 
+def threshold(p: Parameters) -> np.ndarray:
+    """Samples in proportion to T_N/γ_N, with γ_N = a_N/(½ + 1/N) the step beyond which direction N is lost; (widths,)."""
+    M = np.asarray(p.widths, float)
+    N = np.maximum(M // 2, 1)
+    a = np.array([n**-p.light / np.sqrt(np.sum(np.arange(1, m + 1) ** (-2 * p.light))) for m, n in zip(M, N, strict=True)])
+    return np.log(p.light_dim / N) / a * (0.5 + 1 / N) / a
+
+
 def draw(data: Data, width: float) -> Figure:
     """Against d on the left, against M on the right."""
     p = data.parameters
@@ -79,7 +87,8 @@ def draw(data: Data, width: float) -> Figure:
             reference_slope(axes, (x[0], middle[0] / 2.5), x[-1], 1.0, "$d$")
         else:
             axes.plot(x, middle[0] * (x / x[0]) ** (1 + p.light), "--", color=COLOURS[2], label=rf"bound $M^{{1+\beta}}=M^{{{1 + p.light:g}}}$")
-            axes.plot(x, middle[0] * x / x[0], color=COLOURS[1], label="$M$")
+            rule = threshold(p)
+            axes.plot(x, middle[0] * rule / rule[0], color=COLOURS[1], label="threshold of the weakest direction")
             plain_ticks(axes.xaxis)
         axes.legend(loc="upper left")
     left.set(xlabel="dimension $d$", title=rf"$\beta={p.heavy:g}$: $d$ up to logarithms")
@@ -94,9 +103,9 @@ def fact(data: Data) -> Fact:
     in_d = fitted_slope(d * np.log(d), np.array([np.median(data[f"d={v}"]["samples"]) for v in p.dims]))
     in_m = fitted_slope(M, np.array([np.median(data[f"M={v}"]["samples"]) for v in p.widths]))
     return Fact(
-        "the fewest samples grow as d log d, and in M as M, below the bound M^(1+β)",
+        "the fewest samples grow as d log d, and in M as the step that just keeps the weakest direction, below M^(1+β)",
         [in_d, in_m],
-        [1.0, 1.0],
+        [1.0, fitted_slope(M, threshold(p))],
         0.2,
         {"k > 2, d²": [2.0, 1.0], "independent of M": [1.0, 0.0], "the bound M^(1+β) taken as the rate": [1.0, 1 + p.light]},
     )
