@@ -1,4 +1,4 @@
-"""What is random: the law of emergence times, the diffusion it comes from, the coverage of directions."""
+"""What is random: the laws of emergence times and of the risk, what they come from, the coverage of directions."""
 
 from .coverage import coverage as coverage
 from .coverage import coverage_of_top as coverage_of_top
@@ -9,6 +9,6 @@ from .diffusion import diffusion_at as diffusion_at
 from .diffusion import rest_energy as rest_energy
 from .diffusion import sample_emergence_times as sample_emergence_times
 from .diffusion import step_size as step_size
+from .emergence_law import emergence_law as emergence_law
 from .forward import grid as grid
-from .law import EmergenceLaw as EmergenceLaw
-from .law import emergence_law as emergence_law
+from .random_times import EmergenceLaw as EmergenceLaw

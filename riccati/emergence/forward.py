@@ -105,13 +105,28 @@ class March(NamedTuple):
 
 
 class State(NamedTuple):
-    """At step `now`: density; 1 - ∫φ dF and 1 - ∫ψ dF of every pair. At all steps ψ_{p→i} and, last, P_p."""
+    """At step `now`: density; 1 - ∫φ dF and 1 - ∫ψ dF of every pair. At all steps ψ_{p→i} and, last, P_p; and F_ip."""
 
     now: Array
     density: Float[Array, "n M N"]
     unlearned_by: Float[Array, "N M"]
     untaken_by: Float[Array, "N M"]
     history: Float[Array, "T N+1 M"]
+    reached: Float[Array, "T N M"]
+
+
+class Marched(NamedTuple):
+    """What a march yields, up to the last step taken.
+
+    Attributes:
+        times: (T,).
+        unlearned: (T, M), P_p.
+        reached: (T, N, M), F_ip, the probability that pair (i, p) has escaped, whoever takes the direction.
+    """
+
+    times: Float[Array, " T"]
+    unlearned: Float[Array, "T M"]
+    reached: Float[Array, "T N M"]
 
 
 def begin(problem: March, overlaps: Float[Array, "N M"], present: Float[Array, "N M"], level: float) -> State:
@@ -123,11 +138,12 @@ def begin(problem: March, overlaps: Float[Array, "N M"], present: Float[Array, "
     ones = jnp.ones(overlaps.shape)
     race = _race(ones, ones, escaped, problem.shared * escaped)
     history = jnp.broadcast_to(_messages(race[0]), (problem.times.shape[0], overlaps.shape[0] + 1, overlaps.shape[1]))
-    return State(jnp.asarray(0), density, *race, history)
+    reached = jnp.broadcast_to(escaped.astype(float), (problem.times.shape[0], *escaped.shape))
+    return State(jnp.asarray(0), density, *race, history, reached)
 
 
-def march(problem: March, state: State) -> tuple[Float[Array, " T"], Float[Array, "T M"]]:
-    """Times up to the last step taken, and P_p there; stops where all is learned."""
+def march(problem: March, state: State) -> Marched:
+    """The whole march; stops where all is learned."""
     steps = problem.times.shape[0] - 1
     with progress(steps, "search phase") as bar:
         for first in range(0, steps, _CHUNK):
@@ -136,7 +152,7 @@ def march(problem: March, state: State) -> tuple[Float[Array, " T"], Float[Array
             if float(jnp.max(state.history[state.now, -1])) < _DONE:
                 break
     last = int(state.now) + 1
-    return problem.times[:last], state.history[:last, -1]
+    return Marched(problem.times[:last], state.history[:last, -1], state.reached[:last])
 
 
 @jax.jit
@@ -153,7 +169,10 @@ def _step(problem: March, state: State) -> State:
     escaped = jnp.where(problem.given > 0, known, jnp.sum(state.density - density, axis=0).T)
     taken = problem.shared * unlearned[:-1] * escaped
     race = _race(state.unlearned_by, state.untaken_by, escaped, taken)
-    return State(state.now + 1, density, *race, state.history.at[state.now + 1].set(_messages(race[0])))
+    then_there = state.now + 1
+    history = state.history.at[then_there].set(_messages(race[0]))
+    reached = state.reached.at[then_there].set(state.reached[state.now] + escaped)
+    return State(then_there, density, *race, history, reached)
 
 
 def _normal(problem: March, time: Array) -> Float[Array, "N M"]:

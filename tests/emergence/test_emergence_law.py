@@ -8,7 +8,8 @@ from systems import problem
 
 import riccati as rc
 import riccati.emergence.law
-from riccati.emergence import _messages, _race, diffusion_at, grid, sample_emergence_times, step_size
+from riccati.emergence import diffusion_at, grid, sample_emergence_times, step_size
+from riccati.emergence.forward import _messages, _race
 
 X0 = 2.4
 
