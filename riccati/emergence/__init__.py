@@ -11,4 +11,16 @@ from .diffusion import sample_emergence_times as sample_emergence_times
 from .diffusion import step_size as step_size
 from .emergence_law import emergence_law as emergence_law
 from .forward import grid as grid
+from .kicks import Draws as Draws
+from .kicks import draws as draws
+from .kicks import kick as kick
+from .loss import StepLimits as StepLimits
+from .loss import homogeneous_limit as homogeneous_limit
+from .loss import homogeneous_residual as homogeneous_residual
+from .loss import largest_step as largest_step
+from .loss import stiefel_limit as stiefel_limit
+from .loss import stiefel_residual as stiefel_residual
+from .quadratic_law import QuadraticLaw as QuadraticLaw
 from .random_times import EmergenceLaw as EmergenceLaw
+from .risk_law import RiskLaw as RiskLaw
+from .risk_law import risk_law as risk_law

@@ -66,6 +66,11 @@ class Chain(eqx.Module):
         """R = ||D||²."""
         return misfit(self.a, Y.T @ (self.a[:, None] * Y), Omega)
 
+    def risk(self, Y: Float[Array, "M N"], Omega: Float[Array, "N N"]) -> Float[Array, ""]:
+        """E(f* - f)²/E f*²; on the Stiefel manifold after the best radial fit."""
+        size = subspace_population_risk(self.a, Y) if self.on_stiefel else self.misfit(Y, Omega)
+        return size / jnp.sum(self.a**2)
+
 
 class Replica(NamedTuple):
     """Where a replica is.
@@ -115,11 +120,13 @@ def chain_of(
 
 
 @jax.jit
-def begin(chain: Chain, half: Float[Array, ""]) -> Replica:
-    """The start, `half` a first step of flow later; emerged at once where the start is past the level."""
-    odds = log_odds(jnp.sum(chain.V[: chain.a.shape[0]] ** 2, axis=1))
+def begin(chain: Chain, half: Float[Array, ""]) -> tuple[Replica, Float[Array, ""]]:
+    """The start, `half` a first step of flow later, emerged at once where it is past the level; and its risk."""
+    Y = chain.V[: chain.a.shape[0]]
+    odds = log_odds(jnp.sum(Y**2, axis=1))
     V, T = flow(chain, chain.V, chain.T, half)
-    return Replica(V, T, jnp.asarray(0.0), odds, jnp.where(odds >= chain.goal, 0.0, jnp.inf))
+    replica = Replica(V, T, jnp.asarray(0.0), odds, jnp.where(odds >= chain.goal, 0.0, jnp.inf))
+    return replica, chain.risk(Y, chain.Omega(chain.T))
 
 
 @jax.jit
@@ -133,12 +140,10 @@ def advance(
     def one(key: Array, replica: Replica) -> tuple[Replica, Array]:
         def step(replica: Replica, now: Step) -> tuple[Replica, Array]:
             Y, Omega, V = noise(chain, replica.V, replica.T, now.length, jax.random.fold_in(key, now.number))
-            size = chain.misfit(Y, Omega)
-            sound = size < largest
+            sound = chain.misfit(Y, Omega) < largest
             V, T = flow(chain, jnp.where(sound, V, jnp.nan), replica.T, now.flowing)
             odds, emerged = look(chain, replica, Y, now.time)
-            risk = subspace_population_risk(chain.a, Y) if chain.on_stiefel else size
-            return Replica(V, T, now.time, odds, emerged), jnp.where(sound, risk / jnp.sum(chain.a**2), jnp.inf)
+            return Replica(V, T, now.time, odds, emerged), jnp.where(sound, chain.risk(Y, Omega), jnp.inf)
 
         return jax.lax.scan(step, replica, steps)
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import jax
 import numpy as np
-from jaxtyping import Array, Float, Int, Key
+from jaxtyping import Array, Bool, Float, Int, Key
 
 from ..numerics import as_key
 
@@ -43,10 +43,12 @@ class Raced(NamedTuple):
     Attributes:
         emerged: (n, M), T_p, inf where not by the last of the times.
         neuron: (n, M), which neuron direction p has, -1 where none.
+        free: (n, N), whether the neuron has been left without a direction; one that shares a direction has not.
     """
 
     emerged: Float[np.ndarray, "n M"]
     neuron: Int[np.ndarray, "n M"]
+    free: Bool[np.ndarray, "n N"]
 
 
 def run_race(race: Race, n: int, seed: int | Key[Array, ""]) -> Raced:
@@ -65,7 +67,7 @@ def run_race(race: Race, n: int, seed: int | Key[Array, ""]) -> Raced:
         emerged[every[first], p[first]], owner[every[first], p[first]] = time[first], i[first]
         caught = able & (time <= emerged[every, p] + delays[p])
         free[every[caught], i[caught]] = False
-    return Raced(emerged, owner)
+    return Raced(emerged, owner, free)
 
 
 def escape_times(race: Race, n: int, seed: int | Key[Array, ""]) -> Float[np.ndarray, "n N M"]:

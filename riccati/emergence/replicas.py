@@ -22,7 +22,7 @@ class Replicas(NamedTuple):
     """What n replicas went through, times canonical.
 
     Attributes:
-        times: (T,).
+        times: (T,), from 0.
         emerged: (n, M), emergence times, inf where not by the last of the times.
         risk: (n, T), inf once a replica has diverged.
     """
@@ -37,12 +37,12 @@ def run(chain: Chain, rate: float, horizon: float, count: int, seed: int | Key[A
     steps = steps_to(rate * horizon, float(chain.a.max()), float(chain.step))
     blocks, total = -(-count // _BLOCK), len(steps.number)
     keys = jax.vmap(lambda n: jax.random.fold_in(as_key(seed), n))(jnp.arange(blocks * _BLOCK))
-    begun = begin(chain, steps.length[0] / 2)
+    begun, risk_begun = begin(chain, steps.length[0] / 2)
     emerged, risk = [], []
     with progress(blocks * total, "replicas of SGD") as bar:
         for block in range(blocks):
             replicas = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (_BLOCK, *leaf.shape)), begun)
-            seen = []
+            seen = [np.full((_BLOCK, 1), float(risk_begun))]
             for first in range(0, total, _CHUNK):
                 part: Step = jax.tree.map(lambda leaf, first=first: leaf[first : first + _CHUNK], steps)
                 replicas, part_risk = advance(chain, keys[block * _BLOCK :][:_BLOCK], replicas, part)
@@ -50,7 +50,8 @@ def run(chain: Chain, rate: float, horizon: float, count: int, seed: int | Key[A
                 bar.update(_CHUNK)
             emerged.append(np.asarray(replicas.emerged) / rate)
             risk.append(np.concatenate(seen, axis=1))
-    return Replicas(np.asarray(steps.time) / rate, np.concatenate(emerged)[:count], np.concatenate(risk)[:count])
+    times = np.concatenate([[0.0], np.asarray(steps.time) / rate])
+    return Replicas(times, np.concatenate(emerged)[:count], np.concatenate(risk)[:count])
 
 
 def steps_to(horizon: float, largest: float, step: float) -> Step:

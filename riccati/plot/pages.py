@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from .panels import Curve, EmergenceTimes, emergence_panel, overlap_panel, risk_panel
+from .panels import Band, Curve, EmergenceTimes, band_panel, emergence_panel, overlap_panel, risk_panel
 from .style import style
 
 
@@ -18,6 +18,14 @@ def course_page(curve: Curve) -> Figure:
         left, right = figure.subplots(1, 2)
         risk_panel(left, [curve], curve.label)
         overlap_panel(right, [curve])
+    return figure
+
+
+def band_page(band: Band, *curves: Curve) -> Figure:
+    """A band of risk beside curves, against canonical time."""
+    with style():
+        figure = Figure(figsize=(4.4, 3.3))
+        band_panel(figure.subplots(), band, curves)
     return figure
 
 

@@ -45,6 +45,23 @@ class Curve:
 
 
 @dataclass(frozen=True, eq=False)
+class Band:
+    """A random risk to draw.
+
+    Attributes:
+        label: what the band holds, in the words of a legend.
+        times: (T,), canonical.
+        low, middle, high: (T,), its lower end, the median and its upper end; what is not finite is left out.
+    """
+
+    label: str
+    times: Float[np.ndarray, " T"]
+    low: Float[np.ndarray, " T"]
+    middle: Float[np.ndarray, " T"]
+    high: Float[np.ndarray, " T"]
+
+
+@dataclass(frozen=True, eq=False)
 class EmergenceTimes:
     """Emergence times to draw, of directions that have both; canonical.
 
@@ -64,12 +81,26 @@ class EmergenceTimes:
 def risk_panel(axes: Axes, curves: Sequence[Curve], title: str = "risk") -> None:
     """Risk against canonical time, both logarithmic."""
     for curve in curves:
-        shown = np.where(np.isfinite(curve.risk), np.maximum(curve.risk, _FLOOR), np.nan)[curve.drawn]
+        shown = _shown(curve.risk)[curve.drawn]
         axes.plot(curve.times[curve.drawn], shown, curve.mark, ms=3, color=curve.colour, label=curve.label)
     log_axes(axes, curves[0].times, both=True)
     axes.set(xlabel="time $t$", ylabel="risk", title=title)
     if len(curves) > 1:
         axes.legend(loc="lower left")
+
+
+def band_panel(axes: Axes, band: Band, curves: Sequence[Curve]) -> None:
+    """A shaded band of risk with its median, beneath the curves; both axes logarithmic."""
+    ends = (_shown(band.low), _shown(band.high))
+    axes.fill_between(band.times, *ends, color=COLOURS[1], alpha=0.25, lw=0, label=band.label)
+    axes.plot(band.times, _shown(band.middle), color=COLOURS[1], label="median")
+    risk_panel(axes, curves)
+    axes.legend(loc="lower left")
+
+
+def _shown(risk: Float[np.ndarray, " T"]) -> Float[np.ndarray, " T"]:
+    """The risk above the floor, NaN where it is not finite."""
+    return np.where(np.isfinite(risk), np.maximum(risk, _FLOOR), np.nan)
 
 
 def overlap_panel(axes: Axes, curves: Sequence[Curve], title: str = "emergence") -> None:
