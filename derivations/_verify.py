@@ -28,6 +28,8 @@ NAMES = (
     "finite_step_weights",
     "own_pair",
     "search_phase",
+    "kicks",
+    "loss",
     "scaling",
     "clocks",
 )

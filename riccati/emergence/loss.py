@@ -11,8 +11,8 @@ grow in it. For directions in order of a, with U_m = Σ_{q≥m} a_q² and c_2 = 
                          G_q = (a_q - κ(2R + 8c²))/(a_q + 8κ(a_q² - 2ca_q)),
     k > 2                2a_p |m_p|^(k-2) = c_k²γ,      nothing learned yet, small norms,
 
-and a direction is lost with any before it. The first has the neurons without a direction still short, the second as long
-as noise makes them in the end, Ω = γR/2 + 2γΩ², which is a_m where direction m no longer grows. To leading order
+and a direction is lost with any before it. The first has the neurons without a direction still short, the second as
+long as noise makes them in the end, Ω = γR/2 + 2γΩ², which is a_m where direction m no longer grows. To leading order
 R = U_m: FiniteStep's γ < 2a_m, with what is learned taken off the residual. Derived in derivations/loss.py.
 """
 
@@ -74,11 +74,11 @@ def largest_step(
     """For each direction the γ, and the η, beyond which SGD does not learn it; pure links h_k, k ≥ 2.
 
     k = 2: in the limit d → ∞, the directions of larger a learned as far as noise allows; only the first min(N, M) are
-    learned at all. Below `settled` a direction is learned, above `gamma` it is lost; between the two it is learned only
-    if it grows before noise has lengthened the neurons that have no direction, in a time of log(1/s_0)/(2γR). At finite
-    d a direction above its limit waits, and kicks may carry it over; one below is slow: `emergence_law` gives the
-    probability by a given time. SGD on the weights explodes at some γ that is not found here, about 0.3 where one a_m is
-    large.
+    learned at all. Below `settled` a direction is learned, above `gamma` it is lost; between the two it is learned
+    only if it grows before noise has lengthened the neurons that have no direction, in a time of log(1/s_0)/(2γR). At
+    finite d a direction above its limit waits, and kicks may carry it over; one below is slow: `emergence_law` gives
+    the probability by a given time. SGD on the weights explodes at some γ that is not found here, about 0.3 where one
+    a_m is large.
 
     k > 2: from the start's overlaps, for the neuron that greedy assignment gives the direction, with nothing learned
     yet; noise carries some directions past it and loses others below it, by `emergence_law`.

@@ -1,9 +1,9 @@
 """k > 2: the risk of SGD when emergence times are given: who is learned when, and what the others do meanwhile.
 
-A direction's neuron comes to its emergence time T_p on the decoupled flow's own curve, m(t) = Φ(Φ⁻¹(√level) +
-a_p(t - T_p)): what noise does in the search phase is in T_p already. Once it is there, the second-order terms of a
-step act on it as in flows/noise/pairs.py, weighted by m², so that they fade in as it emerges; on norms, spectators' too,
-they act throughout:
+A direction's neuron comes to its emergence time T_p on the decoupled flow's own curve, m(t) = Φ(Φ⁻¹(√level) + a_p(t -
+T_p)): what noise does in the search phase is in T_p already. Once it is there, the second-order terms of a step act
+on it as in flows/noise/pairs.py, weighted by m², so that they fade in as it emerges; on norms, spectators' too, they
+act throughout:
 
     dm/dt = a_p g'(m)(1 - m²) - (γ/2) m³ E e²σ'²,      ds/dt = 4s(a_p g(m) - g(1)s) + γ s E e²σ'².
 
@@ -62,21 +62,29 @@ def raced_risk(
     ahead = np.concatenate([[0.0], times]) if times[0] > 0 else times
     out = integrate(_velocity, state, setting, rate * jnp.asarray(ahead), _RTOL, _ATOL)
     risk = np.asarray(jax.lax.map(lambda state: _risk(state, setting), out.states)).T[:, -len(times) :]
+    begun, variance = early_risk(problem)
     moved = np.asarray(jax.random.normal(as_key(seed), risk.shape)) * np.sqrt(np.diff(times, prepend=0.0))
-    return risk * np.exp(np.sqrt(early_variance(problem) * step) * np.cumsum(moved, axis=1))
+    early = np.exp(np.sqrt(variance * step) * np.cumsum(moved, axis=1))
+    return risk * early * (begun / np.asarray(_risk(state, setting))[:, None] if begun else 1.0)
 
 
-def early_variance(problem: Problem) -> float:
-    """v, by quasi-random samples of the reduced coordinates; 0 for a typical start, which does not hold them."""
+def early_risk(problem: Problem) -> tuple[float, float]:
+    """The risk of the start with all its overlaps, and v by quasi-random samples of the reduced coordinates.
+
+    Zeros for a typical start, which does not hold them.
+    """
     if not isinstance(problem.start, Start):
-        return 0.0
+        return 0.0, 0.0
     dimensions = problem.start.weights.shape[1]
     points = qmc.Sobol(dimensions, seed=0).random_base2(_SAMPLES)
-    return float(_early_variance(problem.teacher, problem.start.weights, jnp.asarray(ndtri(points))))
+    value, variance = _early_risk(problem.teacher, problem.start.weights, jnp.asarray(ndtri(points)))
+    return float(value), float(variance)
 
 
 @jax.jit
-def _early_variance(teacher: Teacher, W: Float[Array, "N D"], x: Float[Array, "n D"]) -> Float[Array, ""]:
+def _early_risk(
+    teacher: Teacher, W: Float[Array, "N D"], x: Float[Array, "n D"]
+) -> tuple[Float[Array, ""], Float[Array, ""]]:
     def risk(W: Array) -> Array:
         s = jnp.sum(W**2, axis=1)
         return population_risk(teacher, W / jnp.sqrt(s)[:, None], s)
@@ -88,7 +96,7 @@ def _early_variance(teacher: Teacher, W: Float[Array, "N D"], x: Float[Array, "n
     value, slope = jax.value_and_grad(risk)(W)
     here, change = jax.jvp(student, (W,), (slope,))
     wrong = teacher.link(x[:, : teacher.width]) @ teacher.a - here
-    return jnp.var(wrong * change) / value**2
+    return value, jnp.var(wrong * change) / value**2
 
 
 def _begun(problem: Problem, raced: Raced, level: float) -> tuple[Draws, Pairs]:
