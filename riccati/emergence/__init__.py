@@ -21,6 +21,8 @@ from .loss import largest_step as largest_step
 from .loss import stiefel_limit as stiefel_limit
 from .loss import stiefel_residual as stiefel_residual
 from .quadratic_law import QuadraticLaw as QuadraticLaw
+from .race import Race as Race
+from .race import run_race as run_race
 from .random_times import EmergenceLaw as EmergenceLaw
 from .risk_law import RiskLaw as RiskLaw
 from .risk_law import risk_law as risk_law
