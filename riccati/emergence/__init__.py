@@ -10,6 +10,7 @@ from .diffusion import rest_energy as rest_energy
 from .diffusion import sample_emergence_times as sample_emergence_times
 from .diffusion import step_size as step_size
 from .emergence_law import emergence_law as emergence_law
+from .equation import Resolution as Resolution
 from .forward import grid as grid
 from .kicks import Draws as Draws
 from .kicks import draws as draws
@@ -26,3 +27,5 @@ from .race import run_race as run_race
 from .random_times import EmergenceLaw as EmergenceLaw
 from .risk_law import RiskLaw as RiskLaw
 from .risk_law import risk_law as risk_law
+from .tree_race import messages as messages
+from .tree_race import race_step as race_step

@@ -7,6 +7,7 @@ from jaxtyping import Array, Key
 from ..numerics import require_double_precision
 from ..problem import AnyStart, Problem, Teacher
 from ..support import require, require_integer, require_open_unit, require_real
+from .equation import DEFAULT_RESOLUTION, Resolution
 from .law import diffusion_law
 from .quadratic_law import Algorithm, quadratic_law
 from .random_times import EmergenceLaw
@@ -26,6 +27,7 @@ def emergence_law(
     horizon: float | None = None,
     replicas: int | None = None,
     seed: int | Key[Array, ""] | None = None,
+    resolution: Resolution | None = None,
 ) -> EmergenceLaw:
     """The law of T_m, the first time that direction m has squared overlap ≥ level; canonical time t = η·step.
 
@@ -57,6 +59,7 @@ def emergence_law(
             has not emerged by then counts as never.
         replicas: k = 2, how many; None takes 512.
         seed: k = 2, of the replicas, an integer or a JAX key; None takes 0.
+        resolution: k > 2, how fine the grid is; a finer one than None's shows that nothing changes.
 
     Raises:
         ArgumentError: for k = 2 a link other than h_2, a start without all overlaps or with d < M + N; for k > 2
@@ -67,6 +70,7 @@ def emergence_law(
     check_step(problem, learning_rate, batch_size)
     require_open_unit(level, "level")
     if teacher.link.information_exponent == 2:
+        require(resolution is None, "resolution", "be left out where the information exponent is 2", resolution)
         count, drawn_with = (REPLICAS if replicas is None else replicas), (0 if seed is None else seed)
         return quadratic_law(
             problem, learning_rate, batch_size, level, algorithm, student_scale, horizon, count, drawn_with
@@ -75,7 +79,7 @@ def emergence_law(
     for name, value in given.items():
         require(value is None, name, "be left out unless the information exponent is 2", value)
     require(algorithm == "homogeneous", "algorithm", 'be "homogeneous" unless the link is h_2', repr(algorithm))
-    return diffusion_law(problem, learning_rate, batch_size, level)
+    return diffusion_law(problem, learning_rate, batch_size, level, resolution or DEFAULT_RESOLUTION)
 
 
 def check_step(problem: Problem, learning_rate: float, batch_size: int) -> None:

@@ -16,6 +16,7 @@ from ..numerics import as_key, require_double_precision
 from ..problem import AnyStart, Problem, Teacher
 from ..support import require, require_integer, require_open_unit, require_times
 from .emergence_law import REPLICAS, check_step
+from .equation import DEFAULT_RESOLUTION
 from .law import diffusion_law
 from .quadratic_law import Algorithm, caution_of, quadratic_replicas
 from .race import run_race
@@ -68,13 +69,13 @@ class RiskLaw(eqx.Module):
         Raises:
             ArgumentError: if `coverage` is not in (0, 1).
         """
-        from ..plot import Band, Curve, band_page
+        from ..plot import Band, Curve, risk_band_page
 
         require_open_unit(coverage, "coverage")
         low, middle, high = (np.asarray(self.quantile(q)) for q in ((1 - coverage) / 2, 0.5, (1 + coverage) / 2))
         times = np.asarray(self.times)
         band = Band(f"{100 * coverage:.3g} % of runs", times, low, middle, high)
-        return band_page(band, Curve(self.label, times, np.asarray(self.flow), mark="--"))
+        return risk_band_page(band, Curve(self.label, times, np.asarray(self.flow), mark="--"))
 
     def __repr__(self) -> str:
         low, high = (float(self.quantile(q)[-1]) for q in (0.05, 0.95))
@@ -150,7 +151,7 @@ def risk_law(
         require(algorithm == "homogeneous", "algorithm", 'be "homogeneous" unless the link is h_2', repr(algorithm))
         must = "be left out unless the link is h_2"
         require(student_scale is None, "student_scale", must, student_scale)
-        law = diffusion_law(problem, learning_rate, batch_size, _LEVEL)
+        law = diffusion_law(problem, learning_rate, batch_size, _LEVEL, DEFAULT_RESOLUTION)
         race_key, early_key = jax.random.split(as_key(seed))
         raced = run_race(law.race, replicas, race_key)
         draws = raced_risk(problem, raced, learning_rate / batch_size, _LEVEL, at, early_key)

@@ -25,7 +25,7 @@ class Curve:
     Attributes:
         label: what it is, in the words of a legend.
         times: (T,), canonical.
-        risk: (T,); what is not finite is left out.
+        risk: (T,), what is not finite is left out; or None.
         overlaps: (T, M), or None.
         mark: matplotlib's format of its lines or points; points are thinned.
         colour: of its risk.
@@ -33,7 +33,7 @@ class Curve:
 
     label: str
     times: Float[np.ndarray, " T"]
-    risk: Float[np.ndarray, " T"]
+    risk: Float[np.ndarray, " T"] | None
     overlaps: Float[np.ndarray, "T M"] | None = None
     mark: str = "-"
     colour: str = COLOURS[0]
@@ -42,23 +42,6 @@ class Curve:
     def drawn(self) -> Int[np.ndarray, " n"]:
         """Indices of the times that are drawn."""
         return thinned(self.times) if self.mark == "o" else np.arange(len(self.times))
-
-
-@dataclass(frozen=True, eq=False)
-class Band:
-    """A random risk to draw.
-
-    Attributes:
-        label: what the band holds, in the words of a legend.
-        times: (T,), canonical.
-        low, middle, high: (T,), its lower end, the median and its upper end; what is not finite is left out.
-    """
-
-    label: str
-    times: Float[np.ndarray, " T"]
-    low: Float[np.ndarray, " T"]
-    middle: Float[np.ndarray, " T"]
-    high: Float[np.ndarray, " T"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,29 +61,55 @@ class EmergenceTimes:
     late: Float[np.ndarray, " n"]
 
 
+@dataclass(frozen=True, eq=False)
+class Band:
+    """Quantiles to draw, of many runs or of a law.
+
+    Attributes:
+        label: what it is, in the words of a legend.
+        at: (T,), where.
+        low: (T,), lower quantile.
+        middle: (T,), median.
+        high: (T,), upper quantile; what is not finite is left out, as in the others.
+        colour: of the band and its median.
+    """
+
+    label: str
+    at: Float[np.ndarray, " T"]
+    low: Float[np.ndarray, " T"]
+    middle: Float[np.ndarray, " T"]
+    high: Float[np.ndarray, " T"]
+    colour: str = COLOURS[1]
+
+
+def band_panel(axes: Axes, bands: Sequence[Band], xlabel: str, ylabel: str, title: str) -> None:
+    """Bands with their medians, both axes logarithmic; a band that is open above reaches the top."""
+    shown = np.concatenate([part for band in bands for part in (band.low, band.middle, band.high)])
+    shown = np.maximum(shown[np.isfinite(shown)], _FLOOR)
+    bottom, top = (shown.min() / 1.3, shown.max() * 1.3) if shown.size else (1.0, 10.0)
+    for band in bands:
+        known = np.isfinite(band.low)
+        high = np.where(np.isfinite(band.high), np.maximum(band.high, _FLOOR), 10 * top)
+        low, middle = (np.where(np.isfinite(y), np.maximum(y, _FLOOR), np.nan) for y in (band.low, band.middle))
+        axes.fill_between(band.at[known], low[known], high[known], color=band.colour, alpha=0.25, lw=0)
+        axes.plot(band.at, middle, "-", color=band.colour, label=band.label)
+    log_axes(axes, bands[0].at, both=True)
+    axes.set_ylim(bottom, top)
+    axes.set(xlabel=xlabel, ylabel=ylabel, title=title)
+    axes.legend(loc="best")
+
+
 def risk_panel(axes: Axes, curves: Sequence[Curve], title: str = "risk") -> None:
     """Risk against canonical time, both logarithmic."""
     for curve in curves:
-        shown = _shown(curve.risk)[curve.drawn]
+        if curve.risk is None:
+            continue
+        shown = np.where(np.isfinite(curve.risk), np.maximum(curve.risk, _FLOOR), np.nan)[curve.drawn]
         axes.plot(curve.times[curve.drawn], shown, curve.mark, ms=3, color=curve.colour, label=curve.label)
     log_axes(axes, curves[0].times, both=True)
     axes.set(xlabel="time $t$", ylabel="risk", title=title)
     if len(curves) > 1:
         axes.legend(loc="lower left")
-
-
-def band_panel(axes: Axes, band: Band, curves: Sequence[Curve]) -> None:
-    """A shaded band of risk with its median, beneath the curves; both axes logarithmic."""
-    ends = (_shown(band.low), _shown(band.high))
-    axes.fill_between(band.times, *ends, color=COLOURS[1], alpha=0.25, lw=0, label=band.label)
-    axes.plot(band.times, _shown(band.middle), color=COLOURS[1], label="median")
-    risk_panel(axes, curves)
-    axes.legend(loc="lower left")
-
-
-def _shown(risk: Float[np.ndarray, " T"]) -> Float[np.ndarray, " T"]:
-    """The risk above the floor, NaN where it is not finite."""
-    return np.where(np.isfinite(risk), np.maximum(risk, _FLOOR), np.nan)
 
 
 def overlap_panel(axes: Axes, curves: Sequence[Curve], title: str = "emergence") -> None:

@@ -82,7 +82,7 @@ def test_the_picture_is_a_band_beside_the_flow():
     law = rc.RiskLaw(times, draws, jnp.exp(-times), 1e-3, 1, "the limit", "it is made up")
     np.testing.assert_allclose(law.quantile(0.5), jnp.sort(draws, axis=0)[7])
     (axes,) = law.plot(0.8).axes
-    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["80 % of runs", "median", "the limit"]
+    assert {text.get_text() for text in axes.get_legend().get_texts()} == {"80 % of runs", "the limit"}
     band = axes.collections[0].get_paths()[0].vertices[:, 1]
     np.testing.assert_allclose([band.min(), band.max()], [law.quantile(0.1)[-1], law.quantile(0.9)[0]])
     for words in ("16", "nine of ten", "made up"):
