@@ -1,4 +1,4 @@
-"""k = 2: risk against compute of quadratic networks under online SGD on the squared loss, batch d; slope -1/2 at β = 1."""
+"""k = 2: risk against compute of quadratic networks under online SGD on the squared loss; slope -1/2 at β = 1."""
 
 from __future__ import annotations
 

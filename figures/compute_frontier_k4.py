@@ -76,7 +76,8 @@ def frontier(theory: Arrays) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     times, widths = theory["times"], theory["widths"]
     compute = np.geomspace(scale[0] * times[0] * 4, scale[-1] * times[-1] / 60, 120)
     risk = np.stack([
-        np.interp(np.log(compute / c), np.log(times), row, right=np.inf) for c, row in zip(scale, theory["risk"], strict=True)
+        np.interp(np.log(compute / c), np.log(times), row, right=np.inf)
+        for c, row in zip(scale, theory["risk"], strict=True)
     ])  # fmt: skip
     return compute, risk.min(axis=0), widths[risk.argmin(axis=0)]
 
@@ -95,7 +96,9 @@ def draw(data: Data, width: float) -> Figure:
     for N, colour in zip(shown, shades(len(shown)), strict=True):
         at = np.searchsorted(theory["widths"], N)
         row, v2 = theory["risk"][at], theory["first"][at]
-        left.loglog(N * v2 * theory["times"], row, color=colour, lw=0.9, label=f"$N={N}$" if N in shown[[0, 4, -1]] else None)
+        left.loglog(
+            N * v2 * theory["times"], row, color=colour, lw=0.9, label=f"$N={N}$" if N in shown[[0, 4, -1]] else None
+        )
     compute, risk, _ = frontier(theory)
     left.loglog(compute, risk, color=COLOURS[2], lw=2, label="envelope")
     slope, inside = (1 - 2 * p.beta) / (1 + p.beta), _window(theory)
@@ -108,7 +111,9 @@ def draw(data: Data, width: float) -> Figure:
     left.legend(loc="lower left")
     for N, colour, mark in zip(p.small_widths, COLOURS[1:], "os^", strict=False):
         found = data[f"N={N}"]
-        points_with_spread(right, found["leading"], found["emergence"], colour, f"SGD, $d={p.small_dim}$, $N={N}$", mark)
+        points_with_spread(
+            right, found["leading"], found["emergence"], colour, f"SGD, $d={p.small_dim}$, $N={N}$", mark
+        )
         right.plot(found["leading"], found["flow_emergence"], "x", color=colour, ms=5)
     finite = np.concatenate([data[f"N={N}"]["leading"] for N in p.small_widths])
     finite = finite[np.isfinite(finite)]

@@ -1,4 +1,4 @@
-"""Prior work, the correlation loss: every neuron goes to argmax a_m |m_0|^(k-2), and to cover all takes many of them."""
+"""Prior work, the correlation loss: neurons go to argmax a_m |m_0|^(k-2), and to cover all takes many of them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from riccati.plot import COLOURS, plain_ticks, shades, sheet
 from ._ensembles import flow
 from ._figure import Arrays, Data, Fact, Piece, chosen, piece, sourced
 
-SEE = "without deflation the weakest direction needs a width that explodes with a_max/a_min; MSE training does with N of order M"
+SEE = "without deflation the width that finds all grows fast with a_max/a_min; MSE training does with N of order M"
 FULL = "ten minutes; 16 directions"
 
 
@@ -91,8 +91,16 @@ def draw(data: Data, width: float) -> Figure:
         left.semilogx(widths, found["found"], color=colour, label=rf"${kappa:g}$")
         left.plot(widths[0], found["drawn"], "o", mfc="white", ms=4, color=colour, clip_on=False)
     left.axvline(2 * p.teacher_width, color=COLOURS[2], lw=1.2, ls="--")
-    left.annotate("MSE at $2M$\nfinds all", (2 * p.teacher_width, 0.02), textcoords="offset points", xytext=(4, 0), color=COLOURS[2])
-    left.set(xlabel="student width $N$", ylabel="probability", title="the weakest direction is found", ylim=(-0.03, 1.03))
+    left.annotate(
+        "MSE at $2M$\nfinds all",
+        (2 * p.teacher_width, 0.02),
+        textcoords="offset points",
+        xytext=(4, 0),
+        color=COLOURS[2],
+    )
+    left.set(
+        xlabel="student width $N$", ylabel="probability", title="the weakest direction is found", ylim=(-0.03, 1.03)
+    )
     left.legend(title=r"$a_{\max}/a_{\min}$", loc="lower right", ncols=2)
     needed = [data[f"κ={kappa:g}"]["width"] for kappa in p.conditions]
     right.semilogy(p.conditions, needed, "-o", mfc="white", color=COLOURS[0], label="correlation loss")

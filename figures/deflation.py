@@ -15,7 +15,7 @@ from riccati.plot import shades, sheet
 
 from ._figure import Arrays, Data, Fact, Piece, chosen, piece, sourced
 
-SEE = "each neuron turns to its direction, then its norm grows to a_m, and the direction's residual is gone for the others"
+SEE = "each neuron turns to its direction, then its norm grows to a_m, and the direction is gone for the others"
 FULL = "a minute; 12 directions"
 
 
@@ -44,7 +44,9 @@ def _flow(p: Parameters) -> Arrays:
     predicted = np.asarray(rc.Decoupled().emergence_times_of(teacher, start))
     times = np.geomspace(predicted.min() / 3, 1.5 * predicted.max(), p.points)
     state = Neurons(start.directions, 2 * jnp.log(start.norms))
-    out = integrate(coupled_velocity, state, teacher, jnp.asarray(times), 1e-8, jnp.asarray(1e-9), largest_component=True)
+    out = integrate(
+        coupled_velocity, state, teacher, jnp.asarray(times), 1e-8, jnp.asarray(1e-9), largest_component=True
+    )
     return {
         "times": times,
         "directions": np.asarray(out.states.U),

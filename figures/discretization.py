@@ -111,16 +111,32 @@ def draw(data: Data, width: float) -> Figure:
     figure, (left, right) = sheet(width, 2)
     unit = _per_sample(p.fixed, p)
     left.loglog(data["limit"]["times"] / unit, data["limit"]["risk"], color=COLOURS[2], label="limit, fixed $\\eta$")
-    for name, colour, mark, label in (("fixed", COLOURS[2], "s", "SGD, fixed $\\eta$"), ("following", COLOURS[0], "o", r"SGD, $\eta\propto a_m$")):
+    for name, colour, mark, label in (
+        ("fixed", COLOURS[2], "s", "SGD, fixed $\\eta$"),
+        ("following", COLOURS[0], "o", r"SGD, $\eta\propto a_m$"),
+    ):
         runs = data[name]
         logged = spaced(runs["steps"], 14, runs["steps"][-1] / 300)
         points_with_spread(left, runs["steps"][logged] * float(p.batch), runs["risk"][:, logged], colour, label, mark)
     many = data["many"]
     inside = many["samples"] < 3 * data["following"]["steps"][-1] * p.batch
-    left.step(many["samples"][inside], many["risk"][inside], where="post", color=COLOURS[1], lw=1.0, label=f"flow, {p.many} directions")
+    left.step(
+        many["samples"][inside],
+        many["risk"][inside],
+        where="post",
+        color=COLOURS[1],
+        lw=1.0,
+        label=f"flow, {p.many} directions",
+    )
     slope = (1 - 2 * p.beta) / (2 * p.beta)
     x = many["samples"]
-    reference_slope(left, (x[3], many["risk"][3] * 2.0), x[inside][-1], slope, rf"minimax $n^{{(1-2\beta)/(2\beta)}}=n^{{{slope:g}}}$")
+    reference_slope(
+        left,
+        (x[3], many["risk"][3] * 2.0),
+        x[inside][-1],
+        slope,
+        rf"minimax $n^{{(1-2\beta)/(2\beta)}}=n^{{{slope:g}}}$",
+    )
     left.set(xlabel="samples $n$", ylabel="risk", title="risk in samples", ylim=(many["risk"][inside][-1] / 8, 1.6))
     left.legend(loc="lower left")
     m = np.arange(1.0, p.teacher_width + 1)
@@ -132,9 +148,13 @@ def draw(data: Data, width: float) -> Figure:
     within = np.isfinite(median) & (data["law"]["probability"] > 0.5)
     right.loglog(m[within], median[within] / unit, color=COLOURS[2])
     for i, chance in enumerate(data["law"]["probability"]):
-        right.annotate(f"{chance:.0%}", (m[i], 0.02), xycoords=("data", "axes fraction"), ha="center", fontsize=6, color=COLOURS[2])
+        right.annotate(
+            f"{chance:.0%}", (m[i], 0.02), xycoords=("data", "axes fraction"), ha="center", fontsize=6, color=COLOURS[2]
+        )
     right.annotate(r"$m^{2\beta}$", (m[2], data["flow"]["samples"][2]), textcoords="offset points", xytext=(-16, 6))
-    right.annotate(r"$m^{\beta}$", (m[2], data["flow"]["emergence"][2] / unit), textcoords="offset points", xytext=(4, -9))
+    right.annotate(
+        r"$m^{\beta}$", (m[2], data["flow"]["emergence"][2] / unit), textcoords="offset points", xytext=(4, -9)
+    )
     right.set_xticks(m, [f"{x:.0f}" for x in m])
     right.set_ylim(bottom=right.get_ylim()[0] / 1.6)
     right.minorticks_off()
@@ -153,7 +173,7 @@ def fact(data: Data) -> Fact:
     chance = float(np.mean(data["law"]["probability"][p.teacher_width // 2 :]))
     top = slice(20, p.many // 30)
     return Fact(
-        "with η ∝ a_m direction m takes n ~ m^(2β), so risk falls as n^((1-2β)/(2β)); a fixed η loses weak directions as often as the law says",
+        "η ∝ a_m: n ~ m^(2β), risk n^((1-2β)/(2β)); a fixed η loses weak directions as often as its law says",
         [fitted_slope(m, median), learned, fitted_slope(many["samples"][top], many["risk"][top])],
         [theory, chance, (1 - 2 * p.beta) / (2 * p.beta)],
         0.2,

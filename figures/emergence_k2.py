@@ -93,7 +93,9 @@ def draw(data: Data, width: float) -> Figure:
         right.semilogy(m[np.isfinite(times)], times[np.isfinite(times)], mark, color=COLOURS[1], label=label)
     points_with_spread(right, m.astype(float), runs["emergence"], COLOURS[0], "SGD")
     right.axvline(p.student_width, color="0.7", lw=0.8)
-    right.annotate("$N$", (p.student_width, 0.94), xycoords=("data", "axes fraction"), textcoords="offset points", xytext=(3, 0))
+    right.annotate(
+        "$N$", (p.student_width, 0.94), xycoords=("data", "axes fraction"), textcoords="offset points", xytext=(3, 0)
+    )
     right.set(xlabel="direction $m$", ylabel="emergence time $T_m$", title="only $N$ directions emerge")
     right.set_xticks(m[:: max(len(m) // 6, 1)])
     right.legend(loc="lower right")

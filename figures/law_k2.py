@@ -27,7 +27,7 @@ class Parameters:
     norm: float = chosen(0.1)
     dims: tuple = chosen((300, 1200), (300, 4800))
     gammas: tuple = chosen((0.05, 0.1, 0.2))
-    step: float = chosen(0.02)
+    step: float = chosen(0.008)
     runs: int = chosen(48, 400)
     replicas: int = chosen(256, 1000)
     seed: int = chosen(3)
@@ -49,16 +49,18 @@ def pieces(p: Parameters) -> dict[str, Piece]:
 def _case(gamma: float, dim: int, p: Parameters) -> Arrays:
     teacher, start = _problem(dim, p)
     end = 4.0 * np.log(dim) / (4 * float(teacher.a[-1]))
-    limit = flow(
-        rc.FiniteStep(gamma=gamma, algorithm="homogeneous"), teacher, start, np.geomspace(end / 100, end, 60)
-    )
+    limit = flow(rc.FiniteStep(gamma=gamma, algorithm="homogeneous"), teacher, start, np.geomspace(end / 100, end, 60))
     batch = max(int(p.step * min(p.dims) / min(p.gammas)), 1)
     rate = gamma * batch / dim
     law = rc.emergence_law(
         teacher, start, learning_rate=rate, batch_size=batch, horizon=end, replicas=p.replicas, seed=p.seed
     )
     runs = sgd(teacher, start, rate, int(end / rate), batch, p.runs, rows=160)
-    return {"law": np.sort(law.sample(p.replicas, p.seed), axis=0), "limit": limit["emergence"], "sgd": runs["emergence"]}
+    return {
+        "law": np.sort(law.sample(p.replicas, p.seed), axis=0),
+        "limit": limit["emergence"],
+        "sgd": runs["emergence"],
+    }
 
 
 def draw(data: Data, width: float) -> Figure:
@@ -72,14 +74,16 @@ def draw(data: Data, width: float) -> Figure:
         left.plot(runs, (np.arange(len(runs)) + 0.5) / len(runs), "o", ms=3, mfc="white", color=colour)
         left.axvline(found["limit"][m], ls="--", lw=1.0, color=colour)
     left.set(xlabel="time $t$", ylabel="probability that $T_m\\leq t$", xscale="log",
-             title=rf"SGD (○), FiniteStep (- -): $\gamma={p.gammas[-1]:g}$, $d={p.dims[-1]}$", ylim=(-0.03, 1.03))  # fmt: skip
+             title=rf"SGD (○), FiniteStep (- -), $\gamma={p.gammas[-1]:g}$",
+             ylim=(-0.03, 1.03))  # fmt: skip
     left.legend(loc="upper left")
     for n, dim in enumerate(p.dims):
         x = np.asarray(p.gammas) * (1 + 0.06 * (n - 0.5))
         for name, colour, mark in (("law", COLOURS[1], "os"[n]), ("limit", COLOURS[2], "^v"[n])):
             ratio = np.stack([_ratio(data[f"γ={gamma:g} d={dim}"], name) for gamma in p.gammas])
             middle = np.median(ratio, axis=1)
-            right.errorbar(x, middle, [middle - ratio.min(axis=1), ratio.max(axis=1) - middle], fmt=mark, ms=4, mfc="white",
+            right.errorbar(x, middle, [middle - ratio.min(axis=1), ratio.max(axis=1) - middle], fmt=mark,
+                           ms=4, mfc="white",
                            color=colour, elinewidth=0.8,
                            label=("law" if name == "law" else "FiniteStep") + f", $d={dim}$")  # fmt: skip
     right.axhline(1.0, color="0.6", lw=0.8)
@@ -101,12 +105,17 @@ def fact(data: Data) -> Fact:
     cases = [data[f"γ={p.gammas[-1]:g} d={dim}"] for dim in p.dims]
     law = float(np.median([_ratio(found, "law") for found in cases]))
     late = float(np.median([_ratio(found, "limit") for found in cases]))
-    spread = [np.subtract(*np.quantile(found[name], [0.75, 0.25], axis=0)) for found in cases for name in ("law", "sgd")]
+    spread = [
+        np.subtract(*np.quantile(found[name], [0.75, 0.25], axis=0)) for found in cases for name in ("law", "sgd")
+    ]
     ratio = float(np.median([spread[0] / spread[1], spread[2] / spread[3]]))
     return Fact(
         "T_m at k = 2 is random: its median and spread are the law's",
         [law, ratio / 4],
         [1.0, 0.25],
         0.08,
-        {"FiniteStep alone, without kicks": [late, 0.0], "a spread that falls as 1/√d": [1.0, 0.25 / np.sqrt(p.dims[-1] / p.dims[0])]},
+        {
+            "FiniteStep alone, without kicks": [late, 0.0],
+            "a spread that falls as 1/√d": [1.0, 0.25 / np.sqrt(p.dims[-1] / p.dims[0])],
+        },
     )

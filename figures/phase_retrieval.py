@@ -31,7 +31,9 @@ class Parameters:
 
 def pieces(p: Parameters) -> dict[str, Piece]:
     """One for each dimension."""
-    return {f"d={dim}": piece(_at, dim, batch, runs, p) for dim, batch, runs in zip(p.dims, p.batches, p.runs, strict=True)}
+    return {
+        f"d={dim}": piece(_at, dim, batch, runs, p) for dim, batch, runs in zip(p.dims, p.batches, p.runs, strict=True)
+    }
 
 
 def _at(dim: int, batch: int, runs: int, p: Parameters) -> Arrays:

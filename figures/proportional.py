@@ -31,7 +31,7 @@ class Parameters:
 def _width(alpha: float, dim: int, p: Parameters) -> int:
     if alpha == 0:
         return p.fixed
-    return dim // 4 if alpha == 1 else max(int(round(dim**alpha)) // 2 * 2, 2)
+    return dim // 4 if alpha == 1 else max(round(dim**alpha) // 2 * 2, 2)
 
 
 def pieces(p: Parameters) -> dict[str, Piece]:
@@ -47,7 +47,12 @@ def _wait(alpha: float, dim: int, p: Parameters) -> Arrays:
     a = np.asarray(teacher.a)
     end = 3 * np.log(dim) / (4 * a[-1])
     found = flow(rc.Riccati(), teacher, start, np.geomspace(end / 200, end, 40))
-    return {"wait": 4 * a * found["emergence"], "risk": found["risk"], "times": found["times"] * 4 * a[-1], "width": np.asarray(width)}
+    return {
+        "wait": 4 * a * found["emergence"],
+        "risk": found["risk"],
+        "times": found["times"] * 4 * a[-1],
+        "width": np.asarray(width),
+    }
 
 
 def wait(data: Data, alpha: float) -> np.ndarray:
@@ -72,7 +77,9 @@ def draw(data: Data, width: float) -> Figure:
             found = data[f"α={alpha:g} d={dim}"]
             if alpha in (p.alphas[0], p.alphas[-1]):
                 right.plot(found["times"], found["risk"], dashes, color=colour, lw=1.1, label=f"{label}, $d={dim}$")
-    left.set(xlabel="dimension $d$", ylabel=r"$4a_mT_m$", title=r"lines: slope $(1-\alpha)$ in $\log d$", ylim=(0, None))
+    left.set(
+        xlabel="dimension $d$", ylabel=r"$4a_mT_m$", title=r"lines: slope $(1-\alpha)$ in $\log d$", ylim=(0, None)
+    )
     left.set_xticks(d, [f"{x:.0f}" for x in d])
     left.minorticks_off()
     left.legend(loc="lower right")

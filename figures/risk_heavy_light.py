@@ -71,7 +71,8 @@ def draw(data: Data, width: float) -> Figure:
     x = data[f"heavy N={p.widths[-1]}"]
     slope = (1 - 2 * p.heavy) / p.heavy
     reference_slope(left, (2.5, 0.75), 30.0, slope, rf"$t^{{(1-2\beta)/\beta}}=t^{{{slope:g}}}$")
-    left.set(xscale="log", yscale="log", xlabel=r"time $4a_1t/\log(d/N)$", ylabel="risk", title=rf"heavy tail, $\beta={p.heavy:g}$",
+    left.set(xscale="log", yscale="log", xlabel=r"time $4a_1t/\log(d/N)$", ylabel="risk",
+             title=rf"heavy tail, $\beta={p.heavy:g}$",
              xlim=(0.4, float(x["scaled"][-1] / x["first"])))  # fmt: skip
     right.set(
         xlabel=r"time $4a_Mt/\log(d/N)$",

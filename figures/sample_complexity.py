@@ -19,7 +19,7 @@ FULL = "half an hour; M up to 128"
 
 @dataclass(frozen=True)
 class Parameters:
-    """Two sweeps; tracking means a risk within `excess` of gradient flow's when the last of N directions has emerged."""
+    """Two sweeps; tracking means a risk within `excess` of gradient flow's once N directions have emerged."""
 
     heavy: float = sourced(1.0, source="BEVW25's theorem, β > ½; its value is chosen")
     light: float = sourced(0.25, source="BEVW25's theorem, β < ½; its value is chosen")
@@ -44,7 +44,9 @@ def _fewest(beta: float, width: int, dim: int, p: Parameters) -> Arrays:
     teacher = rc.Teacher.power_law(width, beta, rc.Link.hermite(2))
     neurons = max(width // 2, 1)
     end = 1.5 * np.log(dim / neurons) / (4 * float(teacher.a[neurons - 1]))
-    found = [_largest_step(teacher, rc.Start.random(teacher, neurons, dim, 1.0, seed=s), end, p) for s in range(p.seeds)]
+    found = [
+        _largest_step(teacher, rc.Start.random(teacher, neurons, dim, 1.0, seed=s), end, p) for s in range(p.seeds)
+    ]
     gamma = np.asarray(found)
     return {"gamma": gamma, "samples": 2 * end * dim / gamma, "end": np.asarray(end)}
 
@@ -64,10 +66,12 @@ def _largest_step(teacher: rc.Teacher, start: rc.Start, end: float, p: Parameter
 
 
 def threshold(p: Parameters) -> np.ndarray:
-    """Samples in proportion to T_N/γ_N, with γ_N = a_N/(½ + 1/N) the step beyond which direction N is lost; (widths,)."""
+    """Samples in proportion to T_N/γ_N, (widths,); beyond the step γ_N = a_N/(½ + 1/N) direction N is lost."""
     M = np.asarray(p.widths, float)
     N = np.maximum(M // 2, 1)
-    a = np.array([n**-p.light / np.sqrt(np.sum(np.arange(1, m + 1) ** (-2 * p.light))) for m, n in zip(M, N, strict=True)])
+    a = np.array(
+        [n**-p.light / np.sqrt(np.sum(np.arange(1, m + 1) ** (-2 * p.light))) for m, n in zip(M, N, strict=True)]
+    )
     return np.log(p.light_dim / N) / a * (0.5 + 1 / N) / a
 
 
@@ -86,13 +90,21 @@ def draw(data: Data, width: float) -> Figure:
             axes.plot(x, middle[0] * x * np.log(x) / (x[0] * np.log(x[0])), color=COLOURS[1], label=r"$d\,\log d$")
             reference_slope(axes, (x[0], middle[0] / 2.5), x[-1], 1.0, "$d$")
         else:
-            axes.plot(x, middle[0] * (x / x[0]) ** (1 + p.light), "--", color=COLOURS[2], label=rf"bound $M^{{1+\beta}}=M^{{{1 + p.light:g}}}$")
+            axes.plot(
+                x,
+                middle[0] * (x / x[0]) ** (1 + p.light),
+                "--",
+                color=COLOURS[2],
+                label=rf"bound $M^{{1+\beta}}=M^{{{1 + p.light:g}}}$",
+            )
             rule = threshold(p)
             axes.plot(x, middle[0] * rule / rule[0], color=COLOURS[1], label="threshold of the weakest direction")
             plain_ticks(axes.xaxis)
         axes.legend(loc="upper left")
     left.set(xlabel="dimension $d$", title=rf"$\beta={p.heavy:g}$: $d$ up to logarithms")
-    right.set(xlabel="teacher width $M$ ($N=M/2$)", title=rf"$\beta={p.light:g}$, $d=10^{{{np.log10(p.light_dim):.0f}}}$")
+    right.set(
+        xlabel="teacher width $M$ ($N=M/2$)", title=rf"$\beta={p.light:g}$, $d=10^{{{np.log10(p.light_dim):.0f}}}$"
+    )
     return figure
 
 
@@ -107,5 +119,9 @@ def fact(data: Data) -> Fact:
         [in_d, in_m],
         [1.0, fitted_slope(M, threshold(p))],
         0.2,
-        {"k > 2, d²": [2.0, 1.0], "independent of M": [1.0, 0.0], "the bound M^(1+β) taken as the rate": [1.0, 1 + p.light]},
+        {
+            "k > 2, d²": [2.0, 1.0],
+            "independent of M": [1.0, 0.0],
+            "the bound M^(1+β) taken as the rate": [1.0, 1 + p.light],
+        },
     )

@@ -14,7 +14,9 @@ from riccati.plot import COLOURS, points_with_spread, sheet, spaced
 from ._ensembles import sgd
 from ._figure import Arrays, Data, Fact, Piece, chosen, piece, sourced
 
-SEE = "of one budget of samples, a step that decays to zero ends lower than any constant one; p = 2β - 1 is near the best"
+SEE = (
+    "of one budget of samples, a step that decays to zero ends lower than any constant one; p = 2β - 1 is near the best"
+)
 FULL = "forty minutes; d = 2000, 32 directions, 24 runs"
 
 
@@ -52,7 +54,7 @@ def _run(rate: object, p: Parameters) -> Arrays:
 
 def rate_at(step: int, first: float, power: float, steps: int) -> float:
     """The first step size times (1 - n/n_T)^p, which is not quite zero at the end."""
-    return first * (1 - step / (steps + 1)) ** power
+    return first * max(1 - step / (steps + 1), 0.0) ** power
 
 
 def _decay(power: float, gamma: float, p: Parameters) -> Arrays:
@@ -69,7 +71,9 @@ def _follow(gamma: float, p: Parameters) -> Arrays:
 def end(data: Data, name: str) -> np.ndarray:
     """The risk above the floor at the end, (first steps, S), inf where a run has diverged."""
     p = data.parameters
-    rows = np.stack([data[f"{name} γ={gamma:g}"]["risk"][:, -1] - data[f"{name} γ={gamma:g}"]["floor"] for gamma in p.gammas])
+    rows = np.stack(
+        [data[f"{name} γ={gamma:g}"]["risk"][:, -1] - data[f"{name} γ={gamma:g}"]["floor"] for gamma in p.gammas]
+    )
     return np.where(np.isfinite(rows), rows, np.inf)
 
 
@@ -92,13 +96,23 @@ def draw(data: Data, width: float) -> Figure:
         samples = found["steps"][logged] * float(p.batch)
         points_with_spread(left, samples, found["risk"][:, logged] - found["floor"], colour, label, mark)
         left.plot(samples, np.median(found["risk"][:, logged] - found["floor"], axis=0), color=colour, lw=0.8)
-    left.set(xscale="log", yscale="log", xlabel="samples $n$", ylabel="risk above the floor", title="one budget, three schedules")
+    left.set(
+        xscale="log",
+        yscale="log",
+        xlabel="samples $n$",
+        ylabel="risk above the floor",
+        title="one budget, three schedules",
+    )
     left.legend(loc="lower left")
     for gamma, dashes in zip(p.gammas, ("-", "--", "-.", ":"), strict=False):
         at = [np.median(end(data, f"p={power:g}")[p.gammas.index(gamma)]) for power in p.powers]
-        right.semilogy(p.powers, at, dashes, marker="o", ms=3, mfc="white", color=COLOURS[0], label=rf"$\gamma={gamma:g}$")
+        right.semilogy(
+            p.powers, at, dashes, marker="o", ms=3, mfc="white", color=COLOURS[0], label=rf"$\gamma={gamma:g}$"
+        )
     right.axvline(form, color="0.6", lw=0.8)
-    right.annotate(r"$2\beta-1$", (form, 0.93), xycoords=("data", "axes fraction"), textcoords="offset points", xytext=(3, 0))
+    right.annotate(
+        r"$2\beta-1$", (form, 0.93), xycoords=("data", "axes fraction"), textcoords="offset points", xytext=(3, 0)
+    )
     right.set(xlabel="power $p$ of the decay", ylabel="risk above the floor at the end", title="mean step $\\gamma/d$")
     right.legend(loc="upper right", ncols=2)
     return figure
@@ -114,5 +128,8 @@ def fact(data: Data) -> Fact:
         [float(np.log10(decayed / overall)), float(np.log10(constant / decayed) > 0.1)],
         [0.0, 1.0],
         0.25,
-        {"a constant step is as good": [0.0, 0.0], "the end is set by time alone": [float(np.log10(constant / overall)), 0.0]},
+        {
+            "a constant step is as good": [0.0, 0.0],
+            "the end is set by time alone": [float(np.log10(constant / overall)), 0.0],
+        },
     )

@@ -86,7 +86,9 @@ def draw(data: Data, width: float) -> Figure:
         law = np.array([found[f"theory_emergence_{dim}"][0] / found[f"per_sample_{dim}"] for dim in p.dims])
         right.loglog(dims, law, color=colour)
         name = {1: "$d$", 2: r"$d\,\log d$"}.get(k, f"$d^{{{k - 1}}}$")
-        right.annotate(name, (dims[-1], law[-1]), textcoords="offset points", xytext=(6, {1: -8, 2: 2}.get(k, -3)), color=colour)
+        right.annotate(
+            name, (dims[-1], law[-1]), textcoords="offset points", xytext=(6, {1: -8, 2: 2}.get(k, -3)), color=colour
+        )
     left.set(
         xlabel=f"samples, $d={p.dims[-1]}$", ylabel="squared overlap", title="plateau, then drop", ylim=(-0.03, 1.03)
     )

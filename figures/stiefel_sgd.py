@@ -56,8 +56,8 @@ def _sgd(p: Parameters) -> Arrays:
     teacher, start, _ = _problem(p)
     rate = p.gamma * p.batch / p.dim / 2
     found = rc.sgd.Experiment(
-        teacher=teacher, start=start, learning_rate=rate, steps=int(p.horizon / rate), batch_size=p.batch, engine="stiefel",
-        rows=80,
+        teacher=teacher, start=start, learning_rate=rate, steps=int(p.horizon / rate), batch_size=p.batch,
+        engine="stiefel", rows=80,
     ).ensemble(range(p.runs))  # fmt: skip
     fitted = [[rc.sgd.second_phase(found.run(s), n, seed=s).risk for n in p.samples] for s in range(p.runs)]
     return {
@@ -80,12 +80,20 @@ def draw(data: Data, width: float) -> Figure:
     middle.plot(m, exact["alignment"][-1], ":", color=COLOURS[1])
     middle.plot(m, limit["alignment"][-1], "-", color=COLOURS[2])
     points_with_spread(middle, m.astype(float), runs["overlaps"][:, -1], COLOURS[0])
-    middle.set(xlabel="direction $m$", ylabel=f"$G_{{mm}}$ at $t={p.horizon:g}$", title="lost directions", ylim=(-0.03, 1.03))
+    middle.set(
+        xlabel="direction $m$", ylabel=f"$G_{{mm}}$ at $t={p.horizon:g}$", title="lost directions", ylim=(-0.03, 1.03)
+    )
     samples = np.asarray(p.samples, float)
     points_with_spread(right, samples, runs["fitted"], COLOURS[0])
     right.axhline(float(np.median(runs["risk"][:, -1])), color=COLOURS[0], lw=0.9, label="many samples")
     right.axvline(p.student_width**2, color="0.6", lw=0.9, ls="--")
-    right.annotate("$N^2$", (p.student_width**2, 0.92), xycoords=("data", "axes fraction"), textcoords="offset points", xytext=(3, 0))
+    right.annotate(
+        "$N^2$",
+        (p.student_width**2, 0.92),
+        xycoords=("data", "axes fraction"),
+        textcoords="offset points",
+        xytext=(3, 0),
+    )
     right.set(xscale="log", yscale="log", xlabel="samples $n'$", ylabel="risk", title="Phase II")
     right.legend(loc="upper right")
     return figure

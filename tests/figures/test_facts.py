@@ -16,7 +16,9 @@ def test_fact(name):
     module = load(name)
     chosen = parameters(module, settings=SMALL.get(name))
     data = Data(chosen, {label: one() for label, one in module.pieces(chosen).items()})
-    fact = module.fact(Data(chosen, {k: {n: np.asarray(v) for n, v in piece.items()} for k, piece in data.arrays.items()}))
+    fact = module.fact(
+        Data(chosen, {k: {n: np.asarray(v) for n, v in piece.items()} for k, piece in data.arrays.items()})
+    )
     assert fact.agrees(fact.expected), str(fact)
     assert fact.rivals
     for rival, theory in fact.rivals.items():
