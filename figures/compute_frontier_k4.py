@@ -117,7 +117,7 @@ def draw(data: Data, width: float) -> Figure:
         right.plot(found["leading"], found["flow_emergence"], "x", color=colour, ms=5)
     finite = np.concatenate([data[f"N={N}"]["leading"] for N in p.small_widths])
     finite = finite[np.isfinite(finite)]
-    ends = np.array([finite.min() / 2, finite.max() * 2])
+    ends = np.array([finite.min() / 1.4, finite.max() * 1.4])
     right.loglog(ends, ends, color=COLOURS[0], lw=0.9)
     right.set(xlabel="$1/(8a_pv_p(0)^2)$", ylabel="$T_p$", title="SGD (points), coupled flow (×)")
     plain_ticks(right.xaxis, right.yaxis)

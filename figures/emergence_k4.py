@@ -25,12 +25,12 @@ class Parameters:
     beta: float = sourced(0.8, source="RNWL25's experiment")
     dim: int = chosen(64, 256)
     teacher_width: int = chosen(4, 12)
-    student_width: int = chosen(10, 24)
+    student_width: int = chosen(7, 24)
     norm: float = chosen(0.05)
     step: float = chosen(0.05)
     batch: int = chosen(512, 2048)
     runs: int = chosen(6, 32)
-    seed: int = chosen(3)
+    seed: int = chosen(4)
 
 
 def _problem(p: Parameters) -> tuple[rc.Teacher, rc.Start]:

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import riccati as rc
-from riccati.plot import COLOURS, sheet
+from riccati.plot import COLOURS, plain_ticks, sheet
 
 from ._ensembles import flow, sgd
 from ._figure import Arrays, Data, Fact, Piece, chosen, piece
@@ -76,7 +76,8 @@ def draw(data: Data, width: float) -> Figure:
     left.set(xlabel="time $t$", ylabel="probability that $T_m\\leq t$", xscale="log",
              title=rf"SGD (○), FiniteStep (- -), $\gamma={p.gammas[-1]:g}$",
              ylim=(-0.03, 1.03))  # fmt: skip
-    left.legend(loc="upper left")
+    left.legend(loc="lower right")
+    plain_ticks(left.xaxis)
     for n, dim in enumerate(p.dims):
         x = np.asarray(p.gammas) * (1 + 0.06 * (n - 0.5))
         for name, colour, mark in (("law", COLOURS[1], "os"[n]), ("limit", COLOURS[2], "^v"[n])):

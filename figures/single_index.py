@@ -36,12 +36,13 @@ def pieces(p: Parameters) -> dict[str, Piece]:
 
 
 def _link(k: int, p: Parameters) -> Arrays:
+    coarsest = p.steps[p.degrees.index(k)] * min(p.dims) ** (-max(k, 2) / 2)
+    batch = int(np.clip(p.largest / coarsest, 1, 8 * min(p.dims)))
     found = {}
     for dim in p.dims:
         teacher = rc.Teacher([1.0], rc.Link.hermite(k))
         start = rc.Start([[p.start / np.sqrt(dim)]], norms=p.norm, dim=dim)
         per_sample = p.steps[p.degrees.index(k)] * dim ** (-max(k, 2) / 2)
-        batch = int(np.clip(p.largest / per_sample, 1, 8 * min(p.dims)))
         horizon = 1.0 + 1.6 * _escape(k, p.start / np.sqrt(dim))
         found |= {
             f"{name}_{dim}": value
