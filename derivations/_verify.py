@@ -27,15 +27,17 @@ NAMES = (
     "finite_step",
     "finite_step_weights",
     "own_pair",
+    "noise_moments",
     "search_phase",
     "scaling",
+    "sharp_limit",
     "clocks",
 )
 
 
 def load(name: str) -> ModuleType:
     """The module of one derivation, with `derive()` and `check()`."""
-    return importlib.import_module(f"derivations.{name}")
+    return importlib.import_module(f".{name}", __package__)
 
 
 def verify(

@@ -3,8 +3,9 @@
 A step of size γ/d moves the weights by its mean, which is gradient flow, and by noise. Squared, the noise is of order
 |x|²/d² ~ 1/d a step, as large as the mean: it draws directions away from the teacher and lengthens neurons, at a rate
 proportional to γ and to the residual. So SGD ends on a plateau above gradient flow's, and directions with small a_m
-are never learned. The three systems are derived in derivations/finite_step.py (Stiefel SGD, k = 2),
-derivations/finite_step_weights.py (the weights, k = 2) and derivations/own_pair.py (k > 2). Fluctuations of single
+are never learned. The systems are derived in derivations/finite_step.py (Stiefel SGD, k = 2),
+derivations/finite_step_weights.py (the weights, k = 2), derivations/own_pair.py (k > 2, each direction with its own
+neuron) and derivations/noise_moments.py (any link, all neurons). Fluctuations of single
 overlaps, of order d^(-1/2), are not in the limit; the search phase's are in derivations/search_phase.py.
 """
 
@@ -17,15 +18,17 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Float
 
-from ..numerics import Outcome
-from ..problem import Observables, Problem
+from ..numerics import Integrated, Outcome
+from ..problem import Link, Observables, Problem
 from ..support import is_traced, require, require_real
+from .coupled import Coupled
 from .decoupled import Decoupled
-from .flow import Course, Flow, quadratic_horizon
-from .noise import System, pair_system, refined_crossings, states_at, stiefel_system, weights_system
+from .flow import Course, Flow, in_blocks
+from .noise import System, neuron_system, pair_system, refined_crossings, states_at, stiefel_system, weights_system
 from .quadratic import Quadratic
+from .riccati import Riccati
 
 
 def _plain(value: Any) -> Any:
@@ -37,25 +40,32 @@ def _plain(value: Any) -> Any:
 
 
 class FiniteStep(Flow):
-    """SGD with step size γ/d, d → ∞, for pure links h_k, k ≥ 2.
+    """SGD with step size γ/d, d → ∞.
 
     Attributes:
         gamma: γ ≥ 0. For `"stiefel"` γ = ε d/B, ε the Riccati time of one step and B the batch; for `"homogeneous"`
-            γ = η d/B, η the learning rate on ½(f* - f)², that is canonical time per step. γ = 0 is gradient flow.
+            γ = η d/B, η the learning rate on ½(f* - f)², that is canonical time per step. γ = 0 is gradient flow,
+            and solved as such.
         algorithm: `"stiefel"`, SGD on orthonormal weights (k = 2; gradient flow: `Riccati`), or `"homogeneous"`, SGD
             on the weights of the 2-homogeneous student (k = 2: `Quadratic`; k > 2: `Decoupled`). None takes
             `"stiefel"` for k = 2 and `"homogeneous"` for k > 2.
         student_scale: Stiefel SGD's student is f(x) = c(xᵀWWᵀx - N); None takes c = 1/√N.
+        pairs: `"own"`, pure links of k > 2: each direction meets its own neuron, as in `Decoupled`; `"all"`, any link
+            but h_2: all neurons and directions meet, as in `Coupled`, at a cost of O(N²(M + N)²) a step. None takes
+            `"own"` for pure links and `"all"` for others. For h_2 the limit is always that of all.
         rtol: relative tolerance; the absolute one is `rtol` times the smallest initial overlap.
 
-    Observables are those of the gradient flow named above. A direction grows from a small overlap if
+    Observables are those of the gradient flow named above. For `"all"` the noise enters through E e²σ'σ'ᵀ: exact for
+    Hermite series of degree ≤ 6, else averaged over 2¹⁴ Sobol points, right to some 10⁻³; `rtol` is then 10⁻⁶ at the
+    least. A direction grows from a small overlap if
 
         stiefel              a_m > (γ/4)(1 - N/d)(c²N + 1 + 4c²),   γ(1 - N/d)(½ + 1/N) for c = 1/√N
         homogeneous, k = 2   a_m > c_2² γ/2                         small norms
         homogeneous, k > 2   a_p |m_p|^(k-2) > c_k² γ/2             small norms
 
     while nothing is learned; later the noise is less, as the residual is. Where γ is so large that the weights explode
-    in finite time, the outcome is `exploded`; from then on risk and radius are inf and alignment is 0. Steps are
+    in finite time, the outcome is `exploded`; from then on risk and radius are inf and alignment is 0. A risk far below
+    `rtol`² of its start is not resolved for γ > 0. Steps are
     explicit, so the flow reaches some 10⁴/a_1 of canonical time; beyond that it ends likewise, with its outcome.
 
     Raises:
@@ -67,6 +77,7 @@ class FiniteStep(Flow):
     algorithm: Literal["stiefel", "homogeneous"] | None = eqx.field(static=True, default=None)
     student_scale: float | None = eqx.field(static=True, converter=_plain, default=None)
     rtol: float = eqx.field(static=True, converter=_plain, default=1e-9)
+    pairs: Literal["own", "all"] | None = eqx.field(static=True, default=None)
 
     def __check_init__(self) -> None:
         require_real(self.gamma, "gamma", least=0)
@@ -76,6 +87,7 @@ class FiniteStep(Flow):
             self._refuse_scale(self.algorithm == "homogeneous")
             require_real(self.student_scale, "student_scale", above=0)
         require_real(self.rtol, "rtol", above=0)
+        require(self.pairs in (None, "own", "all"), "pairs", 'be "own", "all" or None', repr(self.pairs))
 
     def _refuse_scale(self, homogeneous: bool) -> None:
         require(not homogeneous, "student_scale", 'be left out unless algorithm="stiefel"', self.student_scale)
@@ -86,16 +98,20 @@ class FiniteStep(Flow):
         return f"SGD limit at step γ/d, γ = {self.gamma:.3g}"
 
     def check(self, problem: Problem) -> None:
-        """A pure link h_k, k ≥ 2; for k = 2 all overlaps; for Stiefel SGD k = 2 and the start's dimension."""
-        degree = problem.teacher.link.degree
-        pure = "have a pure link h_k, k ≥ 2, for FiniteStep"
-        require(degree is not None and degree >= 2, "teacher", pure, repr(problem.teacher.link))
-        if degree != 2:
-            must = 'be "homogeneous" or None for k > 2'
+        """For h_2 all overlaps, and for its Stiefel SGD the dimension; for `"own"` a pure link of k > 2."""
+        link = problem.teacher.link
+        if link.degree != 2:
+            must = 'be "homogeneous" or None unless the link is h_2'
             require(self.algorithm != "stiefel", "algorithm", must, repr(self.algorithm))
             if self.student_scale is not None:
                 self._refuse_scale(True)
+            if self._meets_all(link):
+                Coupled().check(problem)
+                return
+            pure = 'have a pure link h_k, k > 2, for pairs="own"'
+            require(link.degree is not None and link.degree > 2, "teacher", pure, repr(link))
             return
+        require(self.pairs is None, "pairs", "be left out for the link h_2, whose limit is of all", repr(self.pairs))
         start = problem.full_start
         if self.algorithm != "homogeneous":
             must = 'have `dim` for algorithm="stiefel", as in Start(…, dim=d)'
@@ -103,45 +119,70 @@ class FiniteStep(Flow):
 
     def horizon(self, problem: Problem) -> tuple[float, float] | None:
         """That of gradient flow."""
-        if problem.teacher.link.degree != 2:
-            return Decoupled().horizon(problem)
-        return Quadratic().horizon(problem) if self.algorithm == "homogeneous" else quadratic_horizon(problem)
+        return self._gradient_flow(problem).horizon(problem)
 
     def evolve(self, problem: Problem, times: Float[Array, " T"]) -> Course:
         """Risk, alignment and, but for Stiefel SGD, radius; the outcome says where the weights explode."""
+        if self.gamma == 0:
+            return self._gradient_flow(problem).evolve(problem, times)
         system = self._system(problem)
-        out = states_at(system, times, self.rtol)
-        seen, reached = _observe(system.observe, out.states, system.args)
-        sound = jnp.isfinite(seen.risk)
-        outcome = Outcome.where(jnp.any(~sound & reached), Outcome.exploded, out.outcome)
-        return Course(seen, outcome, jnp.sum(jnp.cumprod(sound)), out.steps)
+
+        def evolved(times: Array) -> Course:
+            out = states_at(system, times, self.rtol)
+            return _course(system.observe, system.args, out)
+
+        return in_blocks(evolved, times)
 
     def emergence_times(
         self, problem: Problem, times: Float[Array, " T"], course: Course, level: float
     ) -> Float[Array, " M"]:
         """Bracketed on the output times, then by Newton's method on the log-odds, the flow integrated each time."""
+        if self.gamma == 0:
+            return self._gradient_flow(problem).emergence_times(problem, times, course, level)
         if is_traced(problem, times):
             raise TypeError("Emergence times of FiniteStep need concrete arrays: ask for them outside jit.")
         assert course.seen.alignment is not None
         return refined_crossings(self._system(problem), times, course.seen.alignment, level, self.rtol)
 
+    def details(
+        self, problem: Problem, times: Float[Array, " T"]
+    ) -> tuple[Float[Array, "T M"], Float[Array, "T M"] | None]:
+        """Alignment and radius."""
+        if self.gamma == 0:
+            return self._gradient_flow(problem).details(problem, times)
+        return super().details(problem, times)
+
+    def _gradient_flow(self, problem: Problem) -> Flow:
+        """What γ → 0 tends to."""
+        link = problem.teacher.link
+        if link.degree == 2:
+            return Quadratic() if self.algorithm == "homogeneous" else Riccati()
+        return Coupled() if self._meets_all(link) else Decoupled()
+
+    def _meets_all(self, link: Link) -> bool:
+        return self.pairs == "all" or (self.pairs is None and link.degree in (None, 1))
+
     def _system(self, problem: Problem) -> System:
-        if problem.teacher.link.degree != 2:
-            return pair_system(problem, self.gamma)
+        link = problem.teacher.link
+        if link.degree != 2:
+            return (neuron_system if self._meets_all(link) else pair_system)(problem, self.gamma)
         if self.algorithm == "homogeneous":
             return weights_system(problem, self.gamma)
         return stiefel_system(problem, self.gamma, self.student_scale)
 
 
 @eqx.filter_jit
-def _observe(observe: Callable, states: Any, args: Any) -> tuple[Observables, Bool[Array, " T"]]:
-    """The observables at each time, and whether the integration got there."""
+def _course(observe: Callable, args: Any, out: Integrated) -> Course:
+    """The observables at each time; what exploded, or was not reached, has infinite risk and no alignment."""
 
-    def at(state: Any) -> tuple[Observables, Array]:
+    def at(state: Any) -> Observables:
         seen, reached = observe(state, args), jnp.isfinite(ravel_pytree(state)[0]).all()
         held = reached & jnp.isfinite(seen.risk)
         risk = jnp.where(held, seen.risk, jnp.inf)
         radius = None if seen.radius is None else jnp.where(held, seen.radius, jnp.inf)
-        return Observables(risk, jnp.where(held, seen.alignment, 0.0), radius), reached
+        return Observables(risk, jnp.where(held, seen.alignment, 0.0), radius)
 
-    return jax.lax.map(at, states)
+    seen = jax.lax.map(at, out.states)
+    sound = jnp.sum(jnp.cumprod(jnp.isfinite(seen.risk)))
+    outcome = Outcome.where(sound < out.reached, Outcome.exploded, out.outcome)
+    return Course(seen, outcome, sound, out.steps)
