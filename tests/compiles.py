@@ -1,24 +1,37 @@
-"""How many programs JAX compiles."""
+"""How many programs XLA compiles while something runs."""
 
+from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
-from jax import monitoring
+import jax
 
 _EVENT = "/jax/core/compile/backend_compile_duration"
+_open: list["Compiles"] = []
+
+
+@dataclass
+class Compiles:
+    """The number of programs compiled within the block so far."""
+
+    count: int = 0
+
+
+def _listen(event: str, _: float, **__: object) -> None:
+    if event == _EVENT:
+        for compiles in _open:
+            compiles.count += 1
+
+
+jax.monitoring.register_event_duration_secs_listener(_listen)
 
 
 @contextmanager
-def counted():
-    """A list that grows by one with every program that is compiled within the block."""
-    seen, active = [], [True]
-
-    def listen(event, duration, **_):
-        if event == _EVENT and active[0]:
-            seen.append(duration)
-
-    # a listener cannot be removed by public means, so it is silenced
-    monitoring.register_event_duration_secs_listener(listen)
+def counted_compiles() -> Iterator[Compiles]:
+    """Counts the programs that are compiled in the block."""
+    compiles = Compiles()
+    _open.append(compiles)
     try:
-        yield seen
+        yield compiles
     finally:
-        active[0] = False
+        _open.remove(compiles)

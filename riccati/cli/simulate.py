@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from .choices import EngineChoice
 from .options import Beta, Dim, LinkName, Norm, Out, StudentWidth, TeacherWidth
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ def simulate(
     link: LinkName = "he2", beta: Beta = 1.0, norm: Norm = 1e-2,
     seed: Annotated[int, typer.Option(help="Seed of the random start and of the samples.")] = 0,
     batch_size: Annotated[int, typer.Option(help="Samples per step.")] = 1,
-    engine: Annotated[str, typer.Option(help="in_law, direct, stiefel or stiefel_direct.")] = "in_law",
+    engine: Annotated[EngineChoice, typer.Option(help="How the steps are drawn.")] = EngineChoice.IN_LAW,
     schedule: Annotated[
         str,
         typer.Option(help="constant, power (η falls with the step) or direction (η times the a_m being learned)."),
@@ -48,9 +49,9 @@ def simulate(
         experiment = _experiment(
             teacher_width, student_width, dim, link, beta, norm, seed,
             {"learning_rate": (schedule, learning_rate, exponent, scale), "steps": steps, "batch_size": batch_size,
-             "engine": engine, "student_scale": student_scale, "dtype": dtype, "rows": rows},
+             "engine": engine.value, "student_scale": student_scale, "dtype": dtype, "rows": rows},
         )  # fmt: skip
-        _try_results(out, engine, student_width, second_phase_samples)
+        _try_results(out, engine.value, student_width, second_phase_samples)
         try:
             run = experiment.simulate(seed, checkpoint=out / "checkpoint")
         except Stopped as stopped:
@@ -83,10 +84,13 @@ def _experiment(
 def _try_results(out: Path, engine: str, student_width: int, second_phase_samples: int | None) -> None:
     """Refuse before the first step what could not be written or fitted after the last."""
     from ..sgd import require_enough_samples
-    from ..support import ArgumentError, require, require_writable
+    from ..support import ArgumentError, require, require_folder
 
+    require_folder(out, "out")
     for name in RESULTS:
-        require_writable(out / name, "out")
+        require(
+            not (out / name).is_dir(), "out", f"leave room for a file {name}", f"{out}, which has a folder of that name"
+        )
     if second_phase_samples is None:
         return
     only = "be given for Stiefel SGD only"

@@ -8,7 +8,7 @@ from .checks import require_open_unit as require_open_unit
 from .checks import require_real as require_real
 from .checks import require_times as require_times
 from .errors import ArgumentError as ArgumentError
-from .files import require_writable as require_writable
+from .files import require_folder as require_folder
 from .files import whole_file as whole_file
 from .interrupts import Stopped as Stopped
 from .interrupts import StopRequest as StopRequest
