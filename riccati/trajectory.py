@@ -192,7 +192,8 @@ def trajectory_of(flow: Flow, problem: Problem, times: Float[Array, " T"], cours
         reached = int(reached)
         if bool(course.outcome != Outcome.complete):
             _announce(course.outcome, reached, times)
-        if bool(course.outcome != Outcome.exploded):  # whose infinite risk is an answer
+        cut = reached < times.shape[0]  # slices compile, even those of everything
+        if cut and bool(course.outcome != Outcome.exploded):  # whose infinite risk is an answer
             times = times[:reached]
             seen = jax.tree.map(lambda kept: kept[:reached], seen)
     return Trajectory(

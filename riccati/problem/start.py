@@ -18,8 +18,9 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Key
 
 from ..numerics import as_key, bartlett
-from ..support import ArgumentError, is_traced, require, require_finite, require_integer, require_real, restored
+from ..support import ArgumentError, is_traced, require, require_finite, require_integer, restored
 from .assignment import greedy_assignment
+from .norms import require_norms
 from .teacher import Teacher
 from .typical import TypicalStart
 
@@ -78,10 +79,7 @@ class Start(eqx.Module):
     def _fill(self, m: Array, factor: Array, norms: ArrayLike, dim: int | None) -> None:
         neurons = m.shape[0]
         require(np.shape(norms) in ((), (neurons,)), "norms", f"be one number or {neurons}", np.shape(norms))
-        require_finite(norms, "norms")
-        if not is_traced(norms):
-            least = np.asarray(norms).min()
-            require(bool(least > 0), "norms", "be > 0", f"{least:g}")
+        require_norms(norms, "norms")
         if dim is not None:
             require_integer(dim, "dim", max(m.shape))
         self.teacher_overlaps, self.residual_factor, self.dim, self.seed = m, factor, dim, None
@@ -117,8 +115,7 @@ class Start(eqx.Module):
         require_integer(dim, "dim", 1)
         require(neurons <= dim, "student_width", f"be ≤ dim = {dim}", neurons)
         require(directions <= dim, "dim", f"be ≥ the teacher's width {directions}", dim)
-        if not is_traced(norm):
-            require_real(norm, "norm", above=0)
+        require_norms(norm, "norm")
         overlap_key, below_key, diagonal_key = jax.random.split(as_key(seed), 3)
         factor = bartlett(below_key, diagonal_key, neurons, dim - directions)
         m, factor = _on_sphere(overlap_key, factor, directions)
