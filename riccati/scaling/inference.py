@@ -148,12 +148,15 @@ class _Theory:
         require("batch_size" in run.config, "run", "give its batch_size", "without")
         assert start is not None
         assert start.dim is not None
-        sound = np.flatnonzero((run.times > 0) & np.isfinite(run.risk) & (run.risk > 0))
+        risk = run.risk
+        require(risk is not None, "run", "have logged a loss", "without one")
+        assert risk is not None
+        sound = np.flatnonzero((run.times > 0) & np.isfinite(risk) & (risk > 0))
         require(len(sound) >= _ROWS, "run", f"have {_ROWS} rows or more of positive risk", len(sound))
-        first, last = float(run.risk[sound[0]]), float(run.risk[sound[-1]])
+        first, last = float(risk[sound[0]]), float(risk[sound[-1]])
         reaches = f"reach past the first emergence, to {_FALLEN:g} of its first risk or less"
         require(last < _FALLEN * first, "run", f"{reaches}, to tell β", f"at {last / first:.3g} of it in the end")
-        begin = sound[np.argmax(run.risk[sound] < (1 + _FALLEN) / 2 * first)]
+        begin = sound[np.argmax(risk[sound] < (1 + _FALLEN) / 2 * first)]
         wanted = np.geomspace(run.times[begin], run.times[sound[-1]], _ROWS)
         rows = np.unique(sound[np.searchsorted(run.times[sound], wanted).clip(max=len(sound) - 1)])
         m = np.asarray(start.teacher_overlaps)
@@ -161,7 +164,7 @@ class _Theory:
         gram = np.linalg.cholesky(m @ m.T + factor @ factor.T)
         kicks = gram @ np.random.default_rng(_SEED).normal(size=(_REPLICAS, *m.shape))
         gamma = run.time_per_step * start.dim / run.config["batch_size"]
-        return cls(teacher.link, teacher.width, start, gamma, run.times[rows], np.log(run.risk[rows]), kicks)
+        return cls(teacher.link, teacher.width, start, gamma, run.times[rows], np.log(risk[rows]), kicks)
 
     def replicas(self, beta: float, few: bool = False) -> Float[np.ndarray, "R n"]:
         """log risk of the dressed replicas; of the undressed start alone with `few`."""
