@@ -2,8 +2,9 @@
 
     risk*(C) = min_N risk(N, C/N)
 
-is sought over a ladder of widths 3 % apart, or every whole number where those are coarser, and between the rungs by
-the parabola through log risk against log N. For β > ½, N*(C) ∝ C^{1/(1+β)} and risk* ∝ C^e, e = (1-2β)/(1+β).
+is sought over a ladder of widths 3 % apart, or every whole number where those are coarser, and the grid of widths
+itself; between the rungs by the parabola through log risk against log N. For β > ½, N*(C) ∝ C^{1/(1+β)} and
+risk* ∝ C^e, e = (1-2β)/(1+β).
 A grid of widths with ratio r misses the best width. In the sharp limit log risk is a wedge in log N, of slopes
 -(2β-1) and (2β-1)/β, and over all places of the grid the mean of what it adds is
 
@@ -21,7 +22,6 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from jaxtyping import Float
-from numpy.typing import ArrayLike
 
 from ..problem import Teacher
 from ..runs import Run
@@ -30,7 +30,7 @@ from ..trajectory import Trajectory
 from .additive import AdditiveModel
 from .fit import PowerLawFit, fit_power_law
 from .limits import power_of
-from .students import RiskCurve, students_of
+from .students import students_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -124,7 +124,11 @@ class Frontier:
 
 
 def frontier(
-    teacher: Teacher | AdditiveModel, widths: Sequence[int], *, dim: int | None = None, norm: float | None = None,
+    teacher: Teacher | AdditiveModel,
+    widths: Sequence[int],
+    *,
+    dim: int | None = None,
+    norm: float | None = None,
     start: Literal["equal", "typical"] = "equal",
 ) -> Frontier:
     """The compute-optimal frontier of theory over student widths.
@@ -196,6 +200,7 @@ def _frontier(
     require(int(inside.sum()) >= 8, "widths", must, f"{int(inside.sum())} of {len(compute)}")
     rows = np.flatnonzero(inside)
     risk, width = _vertex(np.log(ladder), np.log(at), best[rows], rows)
+    risk = np.minimum(risk, grid_risk[rows])  # where a kink falls on the grid and between two rungs
     spent = compute[rows]
     whole = (float(spent[0]), float(spent[-1]))
     return Frontier(
@@ -206,9 +211,7 @@ def _frontier(
     )  # fmt: skip
 
 
-def _vertex(
-    log_n: np.ndarray, log_r: np.ndarray, best: np.ndarray, rows: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+def _vertex(log_n: np.ndarray, log_r: np.ndarray, best: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Least value and its place of the parabola through the best rung and its neighbours."""
     x0, x1, x2 = log_n[best - 1], log_n[best], log_n[best + 1]
     y0, y1, y2 = log_r[best - 1, rows], log_r[best, rows], log_r[best + 1, rows]

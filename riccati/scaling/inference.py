@@ -28,8 +28,8 @@ from ..problem import Link, Problem, Start, Teacher
 from ..runs import Run
 from ..support import require, require_open_unit
 
-_REPLICAS, _SEED = 32, 0
-_ROWS = 28  # of the curve that are fitted, evenly spaced in log t
+_REPLICAS, _SEED = 64, 0
+_ROWS = 20  # of the curve that are fitted, evenly spaced in log t
 _FALLEN = 0.8  # share of the first risk below which the curve has begun to tell
 _COARSE = np.array([0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0])
 _ROUNDS, _NEAR = 3, 0.02  # of linearising about the estimate; half the distance of the differences
@@ -98,7 +98,7 @@ def infer_beta(run: Run, *, level: float = 0.95) -> InferredBeta:
 
 
 def _coarse(fit: _Theory) -> float:
-    """The β of a grid whose undressed limit is nearest in log risk; the dressed starts come with the rounds."""
+    """The β of a grid whose undressed limit is nearest in log risk."""
     misfits = [np.mean((fit.target - fit.replicas(float(beta), few=True).mean(0)) ** 2) for beta in _COARSE]
     return float(_COARSE[int(np.nanargmin(misfits))])
 
@@ -118,13 +118,18 @@ def _profile(left: np.ndarray, slope: np.ndarray, covariance: np.ndarray) -> tup
 class _Theory:
     """The limit of one run's step from one run's start, over β.
 
-    `times` (n,) and `target` log risk there; `gamma`, γ = ηd/B; `kicks` (R, N, M) standard normal, coloured by the
-    Gram matrix of directions.
+    Attributes:
+        link, width: the teacher's, whose β is looked for.
+        start, dim: the run's start, and d.
+        gamma: γ = ηd/B.
+        times, target: (n,), and log risk there.
+        kicks: (R, N, M), standard normal, coloured by the Gram matrix of directions.
     """
 
     link: Link
     width: int
     start: Start
+    dim: int
     gamma: float
     times: np.ndarray
     target: np.ndarray
@@ -133,28 +138,14 @@ class _Theory:
     @classmethod
     def of(cls, run: Run) -> _Theory:
         """What `run` fixes, and the rows of its curve that are fitted."""
-        require(isinstance(run, Run), "run", "be a riccati.Run", type(run).__name__)
-        teacher, start = run.teacher, run.start
-        require(teacher.link.degree == 2, "run", "have the link h_2, for which the law of dressed starts is known", teacher.link)
-        require(start is not None and start.dim is not None, "run", "have initial_overlaps and dim", "without")
-        require(run.kind == "two_homogeneous" and run.clock is None, "run", "be SGD on weights at constant step", run.kind)
-        require("batch_size" in run.config, "run", "give its batch_size", "without")
-        assert start is not None
-        assert start.dim is not None
-        sound = np.flatnonzero((run.times > 0) & np.isfinite(run.risk) & (run.risk > 0))
-        require(len(sound) >= _ROWS, "run", f"have {_ROWS} rows or more of positive risk", len(sound))
-        first, last = float(run.risk[sound[0]]), float(run.risk[sound[-1]])
-        reaches = f"reach past the first emergence, to {_FALLEN:g} of its first risk or less"
-        require(last < _FALLEN * first, "run", f"{reaches}, to tell β", f"at {last / first:.3g} of it in the end")
-        begin = sound[np.argmax(run.risk[sound] < (1 + _FALLEN) / 2 * first)]
-        wanted = np.geomspace(run.times[begin], run.times[sound[-1]], _ROWS)
-        rows = np.unique(sound[np.searchsorted(run.times[sound], wanted).clip(max=len(sound) - 1)])
+        teacher, start, dim = _given(run)
+        rows = _rows(run)
         m = np.asarray(start.teacher_overlaps)
         factor = np.asarray(start.residual_factor)
         gram = np.linalg.cholesky(m @ m.T + factor @ factor.T)
         kicks = gram @ np.random.default_rng(_SEED).normal(size=(_REPLICAS, *m.shape))
-        gamma = run.time_per_step * start.dim / run.config["batch_size"]
-        return cls(teacher.link, teacher.width, start, gamma, run.times[rows], np.log(run.risk[rows]), kicks)
+        gamma = run.time_per_step * dim / run.config["batch_size"]
+        return cls(teacher.link, teacher.width, start, dim, gamma, run.times[rows], np.log(run.risk[rows]), kicks)
 
     def replicas(self, beta: float, few: bool = False) -> Float[np.ndarray, "R n"]:
         """log risk of the dressed replicas; of the undressed start alone with `few`."""
@@ -180,14 +171,44 @@ class _Theory:
         rate = 4 * c * a
         integrand = (risk[:, None] + 4 * a**2) * np.exp(drag[:, None] - rate * times[:, None])
         tail = 4 * a**2 * np.exp(drag[-1] - rate * times[-1]) / rate
-        return 2 * self.gamma * c**2 / self.start.dim * (np.trapezoid(integrand, times, axis=0) + tail)
+        return 2 * self.gamma * c**2 / self.dim * (np.trapezoid(integrand, times, axis=0) + tail)
 
     def linear(self, beta: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """μ, ∂μ/∂β and C at β."""
         here = self.replicas(beta)
         ahead, behind = self.replicas(beta + _NEAR).mean(0), self.replicas(max(beta - _NEAR, 0.0)).mean(0)
         slope = (ahead - behind) / (beta + _NEAR - max(beta - _NEAR, 0.0))
-        return here.mean(0), slope, np.cov(here.T)
+        # the inverse of a covariance estimated from R replicas is too large (Hartlap et al. 2007); 1/R is the mean's
+        replicas, rows = here.shape
+        unbiased = (replicas - 1) / (replicas - rows - 2) * (1 + 1 / replicas)
+        return here.mean(0), slope, unbiased * np.atleast_2d(np.cov(here.T))
+
+
+def _given(run: Run) -> tuple[Teacher, Start, int]:
+    """The problem of a run whose law is known, with d."""
+    require(isinstance(run, Run), "run", "be a riccati.Run", type(run).__name__)
+    teacher, start = run.teacher, run.start
+    must = "have the link h_2, for which the law of dressed starts is known"
+    require(teacher.link.degree == 2, "run", must, repr(teacher.link))
+    require(start is not None and start.dim is not None, "run", "have initial_overlaps and dim", "without")
+    constant = run.kind == "two_homogeneous" and run.clock is None
+    require(constant, "run", "be SGD on weights at a constant step", run.kind)
+    require("batch_size" in run.config, "run", "give its batch_size", "without")
+    assert start is not None
+    assert start.dim is not None
+    return teacher, start, start.dim
+
+
+def _rows(run: Run) -> np.ndarray:
+    """Indices of the rows that are fitted: from where the risk begins to fall, evenly in log t."""
+    sound = np.flatnonzero((run.times > 0) & np.isfinite(run.risk) & (run.risk > 0))
+    require(len(sound) >= _ROWS, "run", f"have {_ROWS} rows or more of positive risk", len(sound))
+    first, last = float(run.risk[sound[0]]), float(run.risk[sound[-1]])
+    reaches = f"reach past the first emergence, to {_FALLEN:g} of its first risk or less"
+    require(last < _FALLEN * first, "run", f"{reaches}, to tell β", f"at {last / first:.3g} of it in the end")
+    begin = sound[np.argmax(run.risk[sound] < (1 + _FALLEN) / 2 * first)]
+    wanted = np.geomspace(run.times[begin], run.times[sound[-1]], _ROWS)
+    return np.unique(sound[np.searchsorted(run.times[sound], wanted).clip(max=len(sound) - 1)])
 
 
 @eqx.filter_jit

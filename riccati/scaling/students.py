@@ -69,7 +69,7 @@ def _decoupled(teacher: Teacher, dim: int, norm: float, equal: bool) -> tuple[Ri
 
     def last(width: int) -> float:
         times = sharp_limit(teacher, None if equal else width).emergence_times
-        last = np.sort(times[np.isfinite(times)])[: width][-1]
+        last = np.sort(times[np.isfinite(times)])[:width][-1]
         return float(last) * dim ** (teacher.link.information_exponent / 2 - 1)
 
     return risk, last
