@@ -27,6 +27,7 @@ NAMES = (
     "finite_step",
     "finite_step_weights",
     "own_pair",
+    "noise_moments",
     "search_phase",
     "scaling",
     "sharp_limit",

@@ -152,5 +152,5 @@ def check(derivation: Derivation | None = None) -> Checked:
         agree(evaluate(d["dZ/dτ"], values), code["dZ/dτ"], "dZ/dτ"),
         *(agree(evaluate(d[name], values), flow[name], f"{name} of the flow") for name in flow),
     ]
-    compared = "quadrature over samples in R⁴, retraction by singular values; flows/finite_step_quadratic.py"
+    compared = "quadrature over samples in R⁴, retraction by singular values; flows/noise/subspace.py"
     return Checked(d.proved, compared, max(worst))

@@ -147,4 +147,4 @@ def check(derivation: Derivation | None = None) -> Checked:
         agree(evaluate(d["dY/dτ"], values), moved_y, "dY/dτ"),
         agree(evaluate(d["dT/dτ"], values), moved_t, "dT/dτ"),
     ]
-    return Checked(d.proved, "flows/finite_step_quadratic.py; quadrature over samples in R³", max(worst))
+    return Checked(d.proved, "flows/noise/subspace.py; quadrature over samples in R³", max(worst))

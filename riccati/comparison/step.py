@@ -39,8 +39,9 @@ class RunStep:
         return limit, [str(warning.message) for warning in caught]
 
     def law(self, trajectory: Trajectory) -> EmergenceLaw | None:
-        """The law of the emergence times, for k > 2."""
-        if trajectory.teacher.link.information_exponent == 2:
+        """The law of the emergence times, for k > 2 and c_0 = 0."""
+        link = trajectory.teacher.link
+        if link.information_exponent <= 2 or float(link.dual(0.0)) != 0:
             return None
         return emergence_law(
             trajectory.teacher, trajectory.start, learning_rate=self.learning_rate, batch_size=self.batch_size
@@ -49,9 +50,6 @@ class RunStep:
 
 def step_of(run: Run, teacher: Teacher, start: AnyStart) -> tuple[RunStep | None, str]:
     """The run's step, or None and why there is none for which a limit is known."""
-    degree = teacher.link.degree
-    if degree is None or degree < 2:
-        return None, f"it is known for pure links h_k, k ≥ 2, and not for {teacher.link!r}"
     if run.clock is not None:
         return None, "the learning rate is not constant"
     on_stiefel = run.kind == "stiefel_quadratic"

@@ -3,8 +3,9 @@
 A step of size γ/d moves the weights by its mean, which is gradient flow, and by noise. Squared, the noise is of order
 |x|²/d² ~ 1/d a step, as large as the mean: it draws directions away from the teacher and lengthens neurons, at a rate
 proportional to γ and to the residual. So SGD ends on a plateau above gradient flow's, and directions with small a_m
-are never learned. The three systems are derived in derivations/finite_step.py (Stiefel SGD, k = 2),
-derivations/finite_step_weights.py (the weights, k = 2) and derivations/own_pair.py (k > 2). Fluctuations of single
+are never learned. The systems are derived in derivations/finite_step.py (Stiefel SGD, k = 2),
+derivations/finite_step_weights.py (the weights, k = 2), derivations/own_pair.py (k > 2, each direction with its own
+neuron) and derivations/noise_moments.py (any link, all neurons). Fluctuations of single
 overlaps, of order d^(-1/2), are not in the limit; the search phase's are in derivations/search_phase.py.
 """
 
@@ -20,11 +21,12 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Float
 
 from ..numerics import Outcome
-from ..problem import Observables, Problem
+from ..problem import Link, Observables, Problem
 from ..support import is_traced, require, require_real
+from .coupled import Coupled
 from .decoupled import Decoupled
 from .flow import Course, Flow, quadratic_horizon
-from .noise import System, pair_system, refined_crossings, states_at, stiefel_system, weights_system
+from .noise import System, neuron_system, pair_system, refined_crossings, states_at, stiefel_system, weights_system
 from .quadratic import Quadratic
 
 
@@ -37,7 +39,7 @@ def _plain(value: Any) -> Any:
 
 
 class FiniteStep(Flow):
-    """SGD with step size γ/d, d → ∞, for pure links h_k, k ≥ 2.
+    """SGD with step size γ/d, d → ∞.
 
     Attributes:
         gamma: γ ≥ 0. For `"stiefel"` γ = ε d/B, ε the Riccati time of one step and B the batch; for `"homogeneous"`
@@ -46,9 +48,14 @@ class FiniteStep(Flow):
             on the weights of the 2-homogeneous student (k = 2: `Quadratic`; k > 2: `Decoupled`). None takes
             `"stiefel"` for k = 2 and `"homogeneous"` for k > 2.
         student_scale: Stiefel SGD's student is f(x) = c(xᵀWWᵀx - N); None takes c = 1/√N.
+        pairs: `"own"`, pure links of k > 2: each direction meets its own neuron, as in `Decoupled`; `"all"`, any link
+            but h_2: all neurons and directions meet, as in `Coupled`, at a cost of O(N²(M + N)²) a step. None takes
+            `"own"` for pure links and `"all"` for others. For h_2 the limit is always that of all.
         rtol: relative tolerance; the absolute one is `rtol` times the smallest initial overlap.
 
-    Observables are those of the gradient flow named above. A direction grows from a small overlap if
+    Observables are those of the gradient flow named above. For `"all"` the noise enters through E e²σ'σ'ᵀ: exact for
+    Hermite series of degree ≤ 6, else averaged over 2¹⁴ Sobol points, right to some 10⁻³; `rtol` is then 10⁻⁶ at the
+    least. A direction grows from a small overlap if
 
         stiefel              a_m > (γ/4)(1 - N/d)(c²N + 1 + 4c²),   γ(1 - N/d)(½ + 1/N) for c = 1/√N
         homogeneous, k = 2   a_m > c_2² γ/2                         small norms
@@ -67,6 +74,7 @@ class FiniteStep(Flow):
     algorithm: Literal["stiefel", "homogeneous"] | None = eqx.field(static=True, default=None)
     student_scale: float | None = eqx.field(static=True, converter=_plain, default=None)
     rtol: float = eqx.field(static=True, converter=_plain, default=1e-9)
+    pairs: Literal["own", "all"] | None = eqx.field(static=True, default=None)
 
     def __check_init__(self) -> None:
         require_real(self.gamma, "gamma", least=0)
@@ -76,6 +84,7 @@ class FiniteStep(Flow):
             self._refuse_scale(self.algorithm == "homogeneous")
             require_real(self.student_scale, "student_scale", above=0)
         require_real(self.rtol, "rtol", above=0)
+        require(self.pairs in (None, "own", "all"), "pairs", 'be "own", "all" or None', repr(self.pairs))
 
     def _refuse_scale(self, homogeneous: bool) -> None:
         require(not homogeneous, "student_scale", 'be left out unless algorithm="stiefel"', self.student_scale)
@@ -86,16 +95,20 @@ class FiniteStep(Flow):
         return f"SGD limit at step γ/d, γ = {self.gamma:.3g}"
 
     def check(self, problem: Problem) -> None:
-        """A pure link h_k, k ≥ 2; for k = 2 all overlaps; for Stiefel SGD k = 2 and the start's dimension."""
-        degree = problem.teacher.link.degree
-        pure = "have a pure link h_k, k ≥ 2, for FiniteStep"
-        require(degree is not None and degree >= 2, "teacher", pure, repr(problem.teacher.link))
-        if degree != 2:
-            must = 'be "homogeneous" or None for k > 2'
+        """For h_2 all overlaps, and for its Stiefel SGD the dimension; for `"own"` a pure link of k > 2."""
+        link = problem.teacher.link
+        if link.degree != 2:
+            must = 'be "homogeneous" or None unless the link is h_2'
             require(self.algorithm != "stiefel", "algorithm", must, repr(self.algorithm))
             if self.student_scale is not None:
                 self._refuse_scale(True)
+            if self._meets_all(link):
+                Coupled().check(problem)
+                return
+            pure = 'have a pure link h_k, k > 2, for pairs="own"'
+            require(link.degree is not None and link.degree > 2, "teacher", pure, repr(link))
             return
+        require(self.pairs is None, "pairs", "be left out for the link h_2, whose limit is of all", repr(self.pairs))
         start = problem.full_start
         if self.algorithm != "homogeneous":
             must = 'have `dim` for algorithm="stiefel", as in Start(…, dim=d)'
@@ -103,8 +116,9 @@ class FiniteStep(Flow):
 
     def horizon(self, problem: Problem) -> tuple[float, float] | None:
         """That of gradient flow."""
-        if problem.teacher.link.degree != 2:
-            return Decoupled().horizon(problem)
+        link = problem.teacher.link
+        if link.degree != 2:
+            return (Coupled() if self._meets_all(link) else Decoupled()).horizon(problem)
         return Quadratic().horizon(problem) if self.algorithm == "homogeneous" else quadratic_horizon(problem)
 
     def evolve(self, problem: Problem, times: Float[Array, " T"]) -> Course:
@@ -125,9 +139,13 @@ class FiniteStep(Flow):
         assert course.seen.alignment is not None
         return refined_crossings(self._system(problem), times, course.seen.alignment, level, self.rtol)
 
+    def _meets_all(self, link: Link) -> bool:
+        return self.pairs == "all" or (self.pairs is None and link.degree in (None, 1))
+
     def _system(self, problem: Problem) -> System:
-        if problem.teacher.link.degree != 2:
-            return pair_system(problem, self.gamma)
+        link = problem.teacher.link
+        if link.degree != 2:
+            return (neuron_system if self._meets_all(link) else pair_system)(problem, self.gamma)
         if self.algorithm == "homogeneous":
             return weights_system(problem, self.gamma)
         return stiefel_system(problem, self.gamma, self.student_scale)

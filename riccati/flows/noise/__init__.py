@@ -1,5 +1,11 @@
 """The equations of SGD at step size γ/d: gradient flow with the second-order terms of a step."""
 
+from .moments import counted_moments as counted_moments
+from .moments import graphs_of as graphs_of
+from .moments import multigraphs as multigraphs
+from .neurons import Directions as Directions
+from .neurons import neuron_system as neuron_system
+from .neurons import neuron_velocity as neuron_velocity
 from .pairs import Pairs as Pairs
 from .pairs import Setting as Setting
 from .pairs import own_pair_weights as own_pair_weights

@@ -34,7 +34,8 @@ class System(NamedTuple):
 
     `velocity(t, state, args)` and `observe(state, args)` are functions of a module's level, so that they compile
     once; `observe` gives the observables of one time, with infinite risk once the weights have exploded. `rate` is
-    the system's own time per canonical time, `smallest` what the absolute tolerance must resolve of the state.
+    the system's own time per canonical time, `smallest` what the absolute tolerance must resolve of the state, and
+    `least_rtol` the relative tolerance beyond which its right-hand side is not smooth.
     """
 
     velocity: Callable
@@ -43,6 +44,7 @@ class System(NamedTuple):
     args: Any
     rate: Float[Array, ""]
     smallest: Float[Array, ""]
+    least_rtol: float = 0.0
 
 
 def pace(gamma: Float[Array, ""], size: Float[Array, ""]) -> Float[Array, ""]:
@@ -57,6 +59,7 @@ def exploded(gamma: Float[Array, ""], size: Float[Array, ""]) -> Bool[Array, ""]
 
 def states_at(system: System, times: Array, rtol: float) -> Integrated:
     """The system through `times` (canonical)."""
+    rtol = max(rtol, system.least_rtol)
     atol = rtol * system.smallest
     return integrate(system.velocity, system.state, system.args, system.rate * times, rtol, atol)
 

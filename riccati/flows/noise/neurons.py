@@ -1,0 +1,126 @@
+"""Any link at step size γ/d: the coupled flow of all neurons with the second-order terms of a step.
+
+With unit directions u_i, overlaps m (N, M), the Gram matrix p (N, N) of the directions' parts orthogonal to the
+teacher, q = m mᵀ + p, squared norms s and C_il = E e²σ'(z_i)σ'(z_l) (noise/moments.py), a step of size γ/d on the
+2-homogeneous student has the limit d → ∞
+
+    ds_i/dt = [gradient flow] + γ s_i C_ii,     dm_im/dt = [gradient flow] - (γ/2) C_ii m_im,
+    dp_il/dt = [gradient flow] + γ C_il - (γ/2)(C_ii + C_ll) p_il,
+
+because E <Δw_i, Δw_l> = (η²/B) r_i r_l C_il |x_⊥|² and |x_⊥|² ≈ d, while nothing of that size falls on the teacher's
+span. Overlaps are kept as a factor, so no tolerance error makes a direction emerge. The state is (m, p, log s).
+For σ = h_2 this is SGD on the weights of noise/subspace.py; derivations/noise_moments.py.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from ...problem import Observables, Problem, Teacher
+from .moments import Graphs, averaged_moments, counted_moments, graphs_of, is_counted, sobol_points
+from .system import System, exploded, pace
+
+_POINTS_RTOL = 1e-6  # averages over points have kinks of about this size
+
+
+class Directions(NamedTuple):
+    """The state.
+
+    Attributes:
+        m: (N, M), overlaps with the teacher.
+        p: (N, N), Gram matrix of the unit directions' parts orthogonal to the teacher.
+        log_s: (N,), log of the squared norms.
+    """
+
+    m: Float[Array, "N M"]
+    p: Float[Array, "N N"]
+    log_s: Float[Array, " N"]
+
+
+class Moments(eqx.Module):
+    """How C is found: from the multigraphs of a finite series, or else from points.
+
+    Attributes:
+        graphs: of the link, None where points are used.
+        points: (n, M + N), Gaussian, None where graphs are.
+    """
+
+    graphs: Graphs | None
+    points: Float[Array, "n D"] | None
+
+    def __call__(
+        self, teacher: Teacher, m: Float[Array, "N M"], p: Float[Array, "N N"], s: Float[Array, " N"]
+    ) -> Array:
+        """C (N, N)."""
+        b = jnp.concatenate([-teacher.a, s])
+        if self.graphs is None:
+            assert self.points is not None
+            return averaged_moments(teacher.link, self.points, b, m, p)
+        q = m @ m.T + p
+        R = jnp.block([[jnp.eye(teacher.width), m.T], [m, q]])
+        return counted_moments(self.graphs, b, R, m.shape[0], teacher.link.coefficients.shape[0] - 1)
+
+
+class Setting(NamedTuple):
+    """What does not change: the teacher, γ, and how C is found."""
+
+    teacher: Teacher
+    gamma: Float[Array, ""]
+    moments: Moments
+
+
+def neuron_system(problem: Problem, gamma: float) -> System:
+    """All neurons of the 2-homogeneous student, in canonical time."""
+    teacher, start = problem.teacher, problem.full_start
+    counted = is_counted(teacher.link)
+    points = None if counted else jnp.asarray(sobol_points(teacher.width + start.student_width))
+    moments = Moments(graphs_of(teacher.link) if counted else None, points)
+    factor = start.residual_factor
+    state = Directions(start.teacher_overlaps, factor @ factor.T, 2 * jnp.log(start.norms))
+    size = jnp.max(jnp.abs(start.teacher_overlaps), axis=0)
+    smallest = jax.lax.stop_gradient(jnp.min(jnp.where(size > 0, size, 1.0)))
+    setting = Setting(teacher, jnp.asarray(gamma, float), moments)
+    least_rtol = 0.0 if counted else _POINTS_RTOL
+    return System(neuron_velocity, _observe, state, setting, jnp.asarray(1.0), smallest, least_rtol)
+
+
+def _unit(state: Directions) -> tuple[Array, Array]:
+    """m and p of directions scaled to length one, from which rounding may have carried them."""
+    length = jnp.sqrt(jnp.sum(state.m**2, axis=1) + jnp.diag(state.p))
+    return state.m / length[:, None], state.p / (length[:, None] * length)
+
+
+def neuron_velocity(_: Any, state: Directions, setting: Setting) -> Directions:
+    """The right-hand sides of the module's equations."""
+    teacher, gamma, moments = setting
+    a, link = teacher.a, teacher.link
+    (m, p), s = _unit(state), jnp.exp(state.log_s)
+    q = m @ m.T + p
+    (g_m, slope_m), (g_q, slope_q) = link.dual_pair(m), link.dual_pair(q)
+    pull, push = a * slope_m, s * slope_q
+    along = jnp.sum(pull * m, axis=1) - jnp.sum(push * q, axis=1)
+    C = moments(teacher, m, p, s)
+    slow = pace(gamma, jnp.max(s))
+    # each neuron's own rate along itself: what its direction loses, and half of what its norm gains by noise
+    drag = along + gamma / 2 * jnp.diag(C)
+    pushed = push @ p
+    return Directions(
+        slow * (pull - push @ m - drag[:, None] * m),
+        slow * (gamma * C - pushed - pushed.T - (drag[:, None] + drag) * p),
+        slow * (4 * (g_m @ a - g_q @ s) + gamma * jnp.diag(C)),
+    )
+
+
+def _observe(state: Directions, setting: Setting) -> Observables:
+    """The largest squared overlap of each direction, and the s of that neuron."""
+    a, link = setting.teacher.a, setting.teacher.link
+    (m, p), s = _unit(state), jnp.exp(state.log_s)
+    second_moment = setting.teacher.second_moment
+    excess = second_moment - 2 * s @ link.dual(m) @ a + s @ link.dual(m @ m.T + p) @ s
+    risk = jnp.where(exploded(setting.gamma, jnp.max(s)), jnp.inf, excess / second_moment)
+    return Observables(risk, jnp.max(m**2, axis=0), s[jnp.argmax(m**2, axis=0)])
