@@ -1,14 +1,15 @@
 """What β a measured risk curve tells: the theory fitted to the curve, with the law's own noise.
 
-    log risk(t_j) = μ_j(β) + ξ_j,       Cov ξ = C(β) + σ² I,
+    log risk(t_j) = μ_j(β) + ξ_j,       Cov ξ_ij = C_ij(β) + σ² ρ^|i-j|,
 
 k = 2. μ and C are mean and covariance of log risk over replicas of `FiniteStep` at the run's step, whose starts are
 dressed with what SGD's noise adds to a small overlap (rows p, neurons i, l, q the Gram matrix of directions)
 
     Cov δm_p = q V_p,     V_p = (2γ/d) ∫ (R + 4a_p²) e^{2γ∫R - 4a_p t} dt      (c_2 = 1, R the risk along the limit);
 
-σ, what the law leaves out, is fitted. Replicas of different β share their random numbers, so that μ is smooth in β.
-The law of dressed starts is derived in derivations/search_phase.py for k > 2 and measured for k = 2 against SGD.
+σ and ρ, of what the law leaves out (fluctuations of learned directions), are fitted. Replicas of different β share
+their random numbers, so that μ is smooth in β. V_p is the noise of a step on a small row of overlaps,
+Cov dZ_p = (γ/d) 2(R + 4a_p²) Q dt by Wick's theorem (derivations/wick.py: E e²xxᵀ), carried on by its linear growth.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 from scipy.integrate import cumulative_trapezoid
+from scipy.linalg import cho_factor, cho_solve
 from scipy.stats import f as fisher
 
 from ..flows import FiniteStep
@@ -34,7 +36,8 @@ _FALLEN = 0.8  # share of the first risk below which the curve has begun to tell
 _COARSE = np.array([0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0])
 _ROUNDS, _NEAR = 3, 0.02  # of linearising about the estimate; half the distance of the differences
 _GRID = np.linspace(-1.0, 1.0, 4001)  # β less its estimate, over which the likelihood is profiled
-_NOISES = np.geomspace(1e-3, 0.3, 40)  # σ
+_NOISES = np.geomspace(1e-3, 0.3, 30)  # σ
+_CORRELATIONS = (0.0, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95)  # ρ of neighbouring rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +46,7 @@ class InferredBeta:
 
     Attributes:
         beta: the estimate, of greatest likelihood.
-        interval: by the profile likelihood over σ.
+        interval: by the profile likelihood over σ and ρ.
         level: of the interval.
         noise: σ, the deviation of log risk that the law leaves out.
         times, risk: the rows that were fitted, (n,).
@@ -104,14 +107,18 @@ def _coarse(fit: _Theory) -> float:
 
 
 def _profile(left: np.ndarray, slope: np.ndarray, covariance: np.ndarray) -> tuple[float, float, np.ndarray]:
-    """The shift of β and the σ of greatest likelihood, and the likelihood over `_GRID` at its best σ each."""
-    values, vectors = np.linalg.eigh(covariance)
-    turned, along = vectors.T @ left, vectors.T @ slope
-    spread = np.maximum(values, 0.0) + _NOISES[:, None] ** 2
-    squares = ((turned - _GRID[:, None] * along)[:, None, :] ** 2 / spread).sum(-1)
-    likelihood = -0.5 * (squares + np.log(spread).sum(-1))
-    best = np.unravel_index(likelihood.argmax(), likelihood.shape)
-    return float(_GRID[best[0]]), float(_NOISES[best[1]]), likelihood.max(1)
+    """The shift of β and the σ of greatest likelihood, and the likelihood over `_GRID` at the best σ and ρ each."""
+    apart = np.abs(np.subtract.outer(np.arange(len(left)), np.arange(len(left))))
+    likelihood, best = np.full(len(_GRID), -np.inf), (-np.inf, 0.0)
+    for rho in _CORRELATIONS:
+        for noise in _NOISES:
+            factor = cho_factor(covariance + noise**2 * float(rho) ** apart, lower=True)
+            solved, along = cho_solve(factor, left), cho_solve(factor, slope)
+            squares = left @ solved - 2 * _GRID * (slope @ solved) + _GRID**2 * (slope @ along)
+            found = -0.5 * squares - np.log(np.diag(factor[0])).sum()
+            likelihood = np.maximum(likelihood, found)
+            best = max(best, (float(found.max()), float(noise)))
+    return float(_GRID[likelihood.argmax()]), best[1], likelihood
 
 
 @dataclass(frozen=True, eq=False)
