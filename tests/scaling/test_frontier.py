@@ -26,9 +26,9 @@ def test_frontier_of_k4_and_what_a_grid_adds():
     assert found.predicted == pytest.approx(-1 / 3)
     assert found.exponent == pytest.approx(-1 / 3, abs=0.01)
     assert found.width_fit.exponent == pytest.approx(1 / 1.8, abs=0.01)
-    assert (found.grid_bias > -1e-6).all()
+    assert (found.grid_bias >= 0).all()
     assert np.mean(found.grid_bias) > 0.05
-    assert found.compute_bias(2.0) == pytest.approx(0.5 * np.log(2), rel=0.15)  # a wedge: half of log r
+    assert found.compute_bias(2.0) == pytest.approx(0.5 * np.log(2), rel=0.25)  # a wedge: half of log r
     assert len(found.plot().lines) == len(WIDTHS) + 1
 
 
@@ -45,15 +45,16 @@ def test_frontier_of_k2():
 
 def test_frontier_of_measured_curves_agrees():
     model = AdditiveModel.power_law(2000, 2.0, 1.0, Logistic(5.0))
-    exact = frontier(model, WIDTHS)
+    widths = [int(64 * 1.2**n) for n in range(14)]
+    exact = frontier(model, widths)
     teacher, times = rc.Teacher.power_law(2, 1.0, H2), np.geomspace(1, 2000, 400)
     runs = [
-        rc.Run(np.arange(1, 401), model.risk(times, width), None, {"loss": "risk"}, clock=times) for width in WIDTHS
+        rc.Run(np.arange(1, 401), model.risk(times, width), None, {"loss": "risk"}, clock=times) for width in widths
     ]
-    found = measured_frontier(runs, WIDTHS)
+    found = measured_frontier(runs, widths)
     at = np.interp(np.log(found.compute), np.log(exact.compute), np.log(exact.risk))
     inside = (found.compute > exact.compute[0]) & (found.compute < exact.compute[-1])
-    np.testing.assert_allclose(np.log(found.risk)[inside], at[inside], atol=0.1)
+    np.testing.assert_allclose(np.log(found.risk)[inside], at[inside], atol=0.02)
     with pytest.raises(rc.ArgumentError, match="`dim` must be given"):
         frontier(teacher, [1, 2, 3])
     with pytest.raises(rc.ArgumentError, match="`dim` must be left out"):
@@ -82,7 +83,7 @@ def test_exponents_in_samples():
     named = {rate.name: rate for rate in rates(1.0, 4)}
     assert named["risk in samples, SGD at the best constant step"].value == -0.5
     assert all(rate.formula and rate.source for rate in named.values())
-    with pytest.raises(rc.ArgumentError, match="`beta` must be > 0.5"):
+    with pytest.raises(rc.ArgumentError, match=r"`beta` must be > 0\.5"):
         rates(0.5, 2)
 
 

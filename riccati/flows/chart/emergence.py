@@ -43,13 +43,13 @@ def chart_emergence_times(
     first_output = first_reached(np.asarray(alignment) >= level)
     crossed = first_output < len(ends)
 
-    chart, now = opened(weights_of(problem, with_norms=False)), np.zeros(())
+    chart, now = opened(weights_of(problem, with_norms=False)), 0.0
     with progress(int(crossed.sum()), "emergence times") as bar:
         for g in np.unique(first_output[crossed]):
-            left = ends[g - 1] if g else np.zeros(())
-            chart = _carry(chart, left - now)
+            left = float(ends[g - 1]) if g else 0.0
+            chart = _carry(chart, np.asarray(left - now))
             pending = np.flatnonzero(crossed & (first_output == g))
-            found, chart, now = _march(chart, a, pending, left, ends[g], level)
+            found, chart, now = _march(chart, a, pending, left, float(ends[g]), level)
             emergence[pending] = found
             bar.update(len(pending))
     return jnp.asarray(emergence / rate)
