@@ -43,13 +43,14 @@ def chart_emergence_times(
     first_output = first_reached(np.asarray(alignment) >= level)
     crossed = first_output < len(ends)
 
-    chart, now = opened(weights_of(problem, with_norms=False)), 0.0
+    chart = opened(weights_of(problem, with_norms=False))
+    now: float = np.float64(0.0)  # as output times are, or the first would compile anew
     with progress(int(crossed.sum()), "emergence times") as bar:
         for g in np.unique(first_output[crossed]):
-            left = float(ends[g - 1]) if g else 0.0
-            chart = _carry(chart, np.asarray(left - now))
+            left = ends[g - 1] if g else np.float64(0.0)
+            chart = _carry(chart, left - now)
             pending = np.flatnonzero(crossed & (first_output == g))
-            found, chart, now = _march(chart, a, pending, left, float(ends[g]), level)
+            found, chart, now = _march(chart, a, pending, left, ends[g], level)
             emergence[pending] = found
             bar.update(len(pending))
     return jnp.asarray(emergence / rate)

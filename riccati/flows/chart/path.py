@@ -50,7 +50,7 @@ def follow(observe: Observe, problem: Problem, times: Float[Array, " T"], *, wit
 def _by_stretches(observe: Observe, chart: Chart, times: np.ndarray) -> Course:
     rows, neurons = chart.B.shape
     most = int(np.clip(_STRETCH // (rows * neurons**2), 1, _AT_ONCE))
-    seen, done, now = [], 0, np.zeros(())
+    seen, done, now = [], 0, np.float64(0.0)
     with orderly_stop() as stop, progress(len(times), "exact flow") as bar:
         while done < len(times) and not (done and stop):
             ahead = times[done : done + most]
