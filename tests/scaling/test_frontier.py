@@ -61,6 +61,17 @@ def test_frontier_of_measured_curves_agrees():
         frontier(model, WIDTHS, dim=9)
 
 
+def test_the_envelope_between_measured_widths():
+    """risk = N/C + 1/N is least at N = √C, where it is 2/√C."""
+    widths, times = [10, 15, 22, 33, 50, 75, 110], np.geomspace(1, 1000, 800)
+    runs = [rc.Run(np.arange(1, 801), 1 / times + 1 / width, None, {"loss": "risk"}, clock=times) for width in widths]
+    found = measured_frontier(runs, widths)
+    np.testing.assert_allclose(found.risk, 2 / np.sqrt(found.compute), rtol=2e-3)
+    np.testing.assert_allclose(found.width, np.sqrt(found.compute), rtol=0.05)
+    assert np.max(found.grid_bias) > 0.01
+    assert found.exponent == pytest.approx(-0.5, abs=0.02)
+
+
 def test_samples_of_one_direction_are_the_formula():
     """d^{k-1} z²/(2k(k-2)a²) · 2.4554, least over the step (derivations/sharp_limit.py)."""
     teacher = rc.Teacher.power_law(64, 1.0, H4)
@@ -91,6 +102,14 @@ def test_samples_of_k2_grow_with_d_log_d():
     teacher = rc.Teacher.power_law(64, 1.0, H2)
     costs = [samples_to_learn(teacher, 8, dim=dim, student_width=64).samples for dim in (10**4, 10**6)]
     assert costs[1] / costs[0] == pytest.approx(100 * np.log(1e6 / 64) / np.log(1e4 / 64), rel=1e-6)
+    # two directions by hand: the noise of the second stage is that of the risk that is left
+    pair, odds = rc.Teacher.power_law(2, 1.0, H2), np.log(1e4 / 2)
+    a, g = np.asarray(pair.a), np.geomspace(0.05, 1.75, 4001)
+    first = odds / (4 * a[0] - 2 * g)
+    reached = np.maximum((4 * a[1] - 2 * g) * first, 0.0) - odds
+    second = -reached / (4 * a[1] - 2 * g * a[1] ** 2)
+    cost = samples_to_learn(pair, 2, dim=10**4, student_width=2)
+    assert cost.samples == pytest.approx(1e4 * np.min((first + second) / g), rel=1e-6)
     with pytest.raises(rc.ArgumentError, match="`top` must be ≤"):
         samples_to_learn(teacher, 65, dim=10**4, student_width=100)
 
