@@ -30,13 +30,14 @@ NAMES = (
     "noise_moments",
     "search_phase",
     "scaling",
+    "sharp_limit",
     "clocks",
 )
 
 
 def load(name: str) -> ModuleType:
     """The module of one derivation, with `derive()` and `check()`."""
-    return importlib.import_module(f"derivations.{name}")
+    return importlib.import_module(f".{name}", __package__)
 
 
 def verify(

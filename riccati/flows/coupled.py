@@ -152,6 +152,8 @@ class Coupled(Flow):
             kept += 2 * steps.odds.size
             if kept <= _MOST_RECORDED:
                 pieces.append(steps)
+        if not seen and bool(journey.outcome == Outcome.interrupted):
+            raise KeyboardInterrupt  # there is nothing to keep
         must = "start before the flow is stopped"
         require(len(seen) > 0, "times", must, f"{times[0]:g}, but {message_of(journey.outcome)}")
         stacked = jax.tree.map(lambda *rows: jnp.asarray(np.stack(rows)), *seen)  # on the host: nothing to compile
