@@ -21,7 +21,7 @@ from ..problem import Problem
 from ..support import require, require_integer, require_open_unit, require_real
 from .chain import Chain, chain_of
 from .random_times import EmergenceLaw
-from .replicas import Replicas, run
+from .replicas import COARSE, Replicas, run
 
 Algorithm = Literal["homogeneous", "stiefel"]
 
@@ -95,7 +95,7 @@ class QuadraticLaw(EmergenceLaw):
             ArgumentError: if `n` is not a whole number ≥ 1.
         """
         require_integer(n, "n", 1)
-        drawn = run(self.chain, self.rate, float(self.times[-1]), n, seed)
+        drawn = run(self.chain, self.rate, float(self.times[-1]), n, seed, COARSE)
         return jnp.asarray(np.where(drawn.emerged <= self.times[-1], drawn.emerged, np.inf))
 
     def __repr__(self) -> str:
@@ -134,7 +134,7 @@ def quadratic_law(
         assert expected is not None
         horizon = _MORE * expected[1]
     drawn, chain, rate = quadratic_replicas(
-        problem, learning_rate, batch_size, level, algorithm, student_scale, horizon, replicas, seed
+        problem, learning_rate, batch_size, level, algorithm, student_scale, horizon, replicas, seed, COARSE
     )
     diverged = float(np.mean(~np.isfinite(drawn.risk[:, -1])))
     caution = caution_of(problem, learning_rate, batch_size, on_stiefel, diverged)
@@ -163,6 +163,7 @@ def quadratic_replicas(
     horizon: float,
     replicas: int,
     seed: int | Key[Array, ""],
+    longest: float,
 ) -> tuple[Replicas, Chain, float]:
     """Replicas of a k = 2 problem, the chain they are drawn from, and its time per canonical time.
 
@@ -183,7 +184,7 @@ def quadratic_replicas(
     require_integer(replicas, "replicas", 1)
     chain = chain_of(problem, learning_rate, batch_size, level, student_scale, on_stiefel)
     rate = float(teacher.link.coefficients[2]) ** 2
-    return run(chain, rate, horizon, replicas, seed), chain, rate
+    return run(chain, rate, horizon, replicas, seed, longest), chain, rate
 
 
 def caution_of(problem: Problem, learning_rate: float, batch_size: int, on_stiefel: bool, diverged: float) -> str:

@@ -13,7 +13,8 @@ from ..numerics import as_key
 from ..support import progress
 from .chain import Chain, Step, advance, begin
 
-_STEP, _LONGEST, _GROWTH = 0.04, 0.1, 0.02  # Δ, in units of 1/a_1: to begin with, at the most; and relative to the time
+_STEP, _GROWTH = 0.04, 0.02  # Δ, in units of 1/a_1 to begin with, and relative to the time
+FINE, COARSE = 0.1, 1.0  # at the most: for fluctuations of what is learned, which relax at 4a_1; for emergence times
 _FIRST, _EARLY = 4, 0.3  # before that, while nothing but noise moves: Δ in steps of SGD, and relative to the time
 _CHUNK, _BLOCK = 32, 128  # steps in one call, and replicas in one array: programs compile for these alone
 
@@ -32,9 +33,12 @@ class Replicas(NamedTuple):
     risk: Float[np.ndarray, "n T"]
 
 
-def run(chain: Chain, rate: float, horizon: float, count: int, seed: int | Key[Array, ""]) -> Replicas:
-    """`count` replicas up to `horizon`, canonical time of which the chain's is `rate` times; each has its own key."""
-    steps = steps_to(rate * horizon, float(chain.a.max()), float(chain.step))
+def run(chain: Chain, rate: float, horizon: float, count: int, seed: int | Key[Array, ""], longest: float) -> Replicas:
+    """`count` replicas up to `horizon`, canonical time of which the chain's is `rate` times; each has its own key.
+
+    Steps are at most `longest`/a_1.
+    """
+    steps = steps_to(rate * horizon, float(chain.a.max()), float(chain.step), longest)
     blocks, total = -(-count // _BLOCK), len(steps.number)
     keys = jax.vmap(lambda n: jax.random.fold_in(as_key(seed), n))(jnp.arange(blocks * _BLOCK))
     begun, risk_begun = begin(chain, steps.length[0] / 2)
@@ -54,12 +58,12 @@ def run(chain: Chain, rate: float, horizon: float, count: int, seed: int | Key[A
     return Replicas(times, np.concatenate(emerged)[:count], np.concatenate(risk)[:count])
 
 
-def steps_to(horizon: float, largest: float, step: float) -> Step:
+def steps_to(horizon: float, largest: float, step: float, longest: float) -> Step:
     """Steps that reach `horizon`, for a_1 = `largest` and SGD in steps of `step`; a whole number of chunks."""
     lengths: list[float] = []
     time = 0.0
     while time < horizon or len(lengths) % _CHUNK:
-        usual = max(_STEP, min(_GROWTH * time * largest, _LONGEST)) / largest
+        usual = max(_STEP, min(_GROWTH * time * largest, longest)) / largest
         lengths.append(min(max(_FIRST * step, _EARLY * time), usual))
         time += lengths[-1]
     length = np.array(lengths)

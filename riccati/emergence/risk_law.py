@@ -21,6 +21,7 @@ from .law import diffusion_law
 from .quadratic_law import Algorithm, caution_of, quadratic_replicas
 from .race import run_race
 from .raced_risk import raced_risk
+from .replicas import FINE
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -142,7 +143,7 @@ def risk_law(
     if teacher.link.degree == 2:
         horizon = max(float(at[-1]), np.finfo(float).tiny)
         drawn, _, _ = quadratic_replicas(
-            problem, learning_rate, batch_size, _LEVEL, algorithm, student_scale, horizon, replicas, seed
+            problem, learning_rate, batch_size, _LEVEL, algorithm, student_scale, horizon, replicas, seed, FINE
         )
         diverged = float(np.mean(~np.isfinite(drawn.risk[:, -1])))
         caution = caution_of(problem, learning_rate, batch_size, algorithm == "stiefel", diverged)
