@@ -61,9 +61,14 @@ def draw(data: Data, width: float) -> Figure:
     t, scale = flow["times"], flow["emergence"][0]
     figure, (left, right) = sheet(width, 2)
     for m, loss, colour in zip(flow["shown"], flow["loss"], shades(len(flow["shown"])), strict=True):
-        left.semilogx(t / scale, loss / loss[0], color=colour, label=f"$m={m + 1}$")
-    left.set(xlabel="time $t/T_1$", ylabel="risk of one task, $/a_m^2$", title="tasks emerge one by one")
-    left.legend(loc="lower left", ncols=2, columnspacing=1.0)
+        left.semilogx(t / scale, loss / loss[0], color=colour)
+        left.annotate(
+            f"{m + 1}", (flow["emergence"][m] / scale, 1.03), ha="center", va="bottom", color=colour, fontsize=7
+        )
+    left.set(
+        xlabel="time $t/T_1$", ylabel="risk of one task, $/a_m^2$", title="tasks emerge one by one", ylim=(-0.03, 1.14)
+    )
+    left.annotate("$m=$", (t[0] / scale, 1.03), va="bottom", fontsize=7)
     for loss, colour in zip(flow["loss"], shades(len(flow["shown"])), strict=True):
         right.loglog(t / scale, loss, color=colour, lw=0.9)
     right.loglog(t / scale, flow["risk"], color=COLOURS[0], lw=2.0, label=f"all {p.tasks} tasks")

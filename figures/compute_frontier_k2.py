@@ -97,7 +97,9 @@ def draw(data: Data, width: float) -> Figure:
     colours = dict(zip(p.widths, shades(len(p.widths)), strict=True))
     for N, colour in colours.items():
         found = data[f"exact N={N}"]
-        left.loglog(N * found["times"], found["risk"], color=colour, label=f"$N={N}$")
+        left.loglog(N * found["times"], found["risk"], color=colour)
+        end = (N * found["times"][-1], found["risk"][-1])
+        left.annotate(f"$N={N}$", end, textcoords="offset points", xytext=(0, 3), ha="right", color=colour)
     compute, risk = frontier(data)
     left.loglog(compute, risk, color=COLOURS[2], lw=2.2, alpha=0.6, label="envelope", zorder=1)
     slope, inside = (1 - 2 * p.beta) / (1 + p.beta), _window(data)
@@ -106,7 +108,7 @@ def draw(data: Data, width: float) -> Figure:
         rf"$C^{{{slope:.2g}}}$", below=True,
     )  # fmt: skip
     left.set(xlabel="compute $C=Nt$", ylabel="risk", title=f"exact flow, $d={p.dim}$, $M={p.teacher_width}$")
-    left.legend(loc="upper right", ncols=2)
+    left.legend(loc="lower left")
     for N, mark in zip(p.simulated, "os^Dv", strict=False):
         colour, runs = colours[N], data[f"sgd N={N}"]
         exact, finite = data[f"exact N={N}"], data[f"finite N={N}"]

@@ -25,12 +25,12 @@ class Parameters:
     beta: float = sourced(1.0, source="the talk, β > ½; its value is chosen")
     teacher_width: int = chosen(8, 16)
     dim: int = chosen(128, 512)
-    start: float = chosen(1.5)
+    start: float = chosen(1.8)
     norm: float = chosen(0.1)
     fixed: float = chosen(0.5)
-    following: float = chosen(0.4)
+    following: float = chosen(0.2)
     batch: int = chosen(64)
-    runs: int = chosen(12, 24)
+    runs: int = chosen(8, 24)
     many: int = chosen(3000)
 
 
@@ -52,7 +52,7 @@ def pieces(p: Parameters) -> dict[str, Piece]:
 
 
 def _end(p: Parameters) -> float:
-    return float(2.0 * np.asarray(rc.Decoupled().emergence_times_of(*_problem(p))).max())
+    return float(1.6 * np.asarray(rc.Decoupled().emergence_times_of(*_problem(p))).max())
 
 
 def _per_sample(g: float, p: Parameters) -> float:
@@ -149,7 +149,12 @@ def draw(data: Data, width: float) -> Figure:
     right.loglog(m[within], median[within] / unit, color=COLOURS[2])
     for i, chance in enumerate(data["law"]["probability"]):
         right.annotate(
-            f"{chance:.0%}", (m[i], 0.02), xycoords=("data", "axes fraction"), ha="center", fontsize=6, color=COLOURS[2]
+            f"{100 * chance:.0f}",
+            (m[i], 0.02),
+            xycoords=("data", "axes fraction"),
+            ha="center",
+            fontsize=6,
+            color=COLOURS[2],
         )
     right.annotate(r"$m^{2\beta}$", (m[2], data["flow"]["samples"][2]), textcoords="offset points", xytext=(-16, 6))
     right.annotate(
@@ -158,7 +163,7 @@ def draw(data: Data, width: float) -> Figure:
     right.set_xticks(m, [f"{x:.0f}" for x in m])
     right.set_ylim(bottom=right.get_ylim()[0] / 1.6)
     right.minorticks_off()
-    right.set(xlabel="direction $m$", ylabel="samples to emergence", title="percent: learned at the fixed step (law)")
+    right.set(xlabel="direction $m$", ylabel="samples to emergence", title="below: % learned at the fixed step (law)")
     right.legend(loc="upper left")
     return figure
 
