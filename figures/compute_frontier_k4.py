@@ -136,7 +136,7 @@ def fact(data: Data) -> Fact:
         "the best risk for a compute C = N t v_N² falls as C^((1-2β)/(1+β)), and T_p is 1/(8 a_p v_p(0)²)",
         [fitted_slope(compute[inside], risk[inside]), ratio],
         [(1 - 2 * p.beta) / (1 + p.beta), 1.0],
-        0.05,
+        0.07,
         {
             "risk in time alone, (1-2β)/β": [(1 - 2 * p.beta) / p.beta, 1.0],
             "β = 1": [-0.5, 1.0],
