@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -19,6 +20,7 @@ from riccati.support import package_versions, progress, whole_file
 from . import _cache
 from ._figure import Data, Fact, load, manifest, parameters
 
+logging.getLogger("fontTools").setLevel(logging.ERROR)  # it remarks on dates inside the fonts it embeds
 WIDTHS = {"page": PAGE, "column": COLUMN}
 
 
@@ -136,6 +138,7 @@ def _write(name: str, data: Data, fact: Fact, out: Path, width: str) -> None:
         for suffix in ("png", "pdf"):
             with whole_file(out / f"{name}.{suffix}") as temporary:
                 figure.savefig(temporary)
+            figure.set_layout_engine("none")  # laid out once for both files
 
 
 def _number(value: Any) -> Any:

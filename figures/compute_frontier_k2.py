@@ -14,7 +14,7 @@ from ._ensembles import fitted_slope, flow, sgd
 from ._figure import Arrays, Data, Fact, Piece, chosen, piece, sourced
 
 SEE = "each width falls to its floor; the envelope falls as C^(-1/2); SGD follows its finite-step limit"
-FULL = "two hours; the paper's d, r, α and batch, with widths up to 128"
+FULL = "two hours; the paper's d, r, α and batch, with widths up to 128 (time extrapolated)"
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from ._ensembles import fitted_slope, flow, sgd
 from ._figure import Arrays, Data, Fact, Piece, chosen, piece, sourced
 
 SEE = "every width follows the power law to its own floor; the best width for each compute falls as C^(-1/3)"
-FULL = "half an hour; theory at the paper's size as in quick mode, SGD at d = 128, as d = 2048 would need 10⁹ samples"
+FULL = "half an hour; theory at the paper's size in both; SGD at d = 128, as 2048 takes 10⁹ samples (time extrapolated)"
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from riccati.plot import shades, sheet
 from ._figure import Arrays, Data, Fact, Piece, chosen, piece, sourced
 
 SEE = "each neuron turns to its direction, then its norm grows to a_m, and the direction is gone for the others"
-FULL = "a minute; 12 directions"
+FULL = "a minute; 12 directions (time extrapolated)"
 
 
 @dataclass(frozen=True)

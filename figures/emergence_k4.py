@@ -14,7 +14,7 @@ from ._ensembles import flow, sgd
 from ._figure import Arrays, Data, Fact, Piece, chosen, piece, sourced
 
 SEE = "each direction emerges at its own T_m; the decoupled equations, the coupled flow and SGD agree on when"
-FULL = "an hour; d = 256 and 12 directions, as SGD at d = 2048 would need 10⁹ samples a run"
+FULL = "an hour; d = 256 and 12 directions, as SGD at d = 2048 would need 10⁹ samples a run (time extrapolated)"
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from ._ensembles import flow
 from ._figure import Arrays, Data, Fact, Piece, chosen, piece
 
 SEE = "integrated densely, G grows past its rank N and unlearned directions emerge; a tighter tolerance only delays it"
-FULL = "three minutes; M = 128, N = 32, d = 512"
+FULL = "three minutes; M = 128, N = 32, d = 512 (time extrapolated)"
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from ._ensembles import flow
 from ._figure import Arrays, Data, Fact, Piece, chosen, piece, sourced
 
 SEE = "with M = d^α the wait grows as (1 - α) log d: logarithms fade as widths become proportional to d"
-FULL = "ten minutes; d up to 2048"
+FULL = "ten minutes; d up to 2048 (time extrapolated)"
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from ._ensembles import fitted_slope
 from ._figure import Arrays, Data, Fact, Piece, chosen, piece, sourced
 
 SEE = "all widths follow one power law in time, until each stops at the floor that its width sets"
-FULL = "a minute; the same"
+FULL = "a minute; the same (time extrapolated)"
 
 
 @dataclass(frozen=True)

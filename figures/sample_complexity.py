@@ -14,7 +14,7 @@ from ._ensembles import fitted_slope
 from ._figure import Arrays, Data, Fact, Piece, chosen, piece, sourced
 
 SEE = "for β > ½ samples grow as d log d; for β < ½ they grow with M more slowly than the bound d M^(1+β)"
-FULL = "half an hour; M up to 128"
+FULL = "half an hour; M up to 128 (time extrapolated)"
 
 
 @dataclass(frozen=True)
@@ -98,9 +98,9 @@ def draw(data: Data, width: float) -> Figure:
                 label=rf"bound $M^{{1+\beta}}=M^{{{1 + p.light:g}}}$",
             )
             rule = threshold(p)
-            axes.plot(x, middle[0] * rule / rule[0], color=COLOURS[1], label="threshold of the weakest direction")
+            axes.plot(x, middle[0] * rule / rule[0], color=COLOURS[1], label="just keeps the weakest")
             plain_ticks(axes.xaxis)
-        axes.legend(loc="upper left")
+        axes.legend(loc="upper left" if name == "d" else "lower right")
     left.set(xlabel="dimension $d$", title=rf"$\beta={p.heavy:g}$: $d$ up to logarithms")
     right.set(
         xlabel="teacher width $M$ ($N=M/2$)", title=rf"$\beta={p.light:g}$, $d=10^{{{np.log10(p.light_dim):.0f}}}$"
