@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from .problem import Start as Start
     from .problem import Teacher as Teacher
     from .problem import TypicalStart as TypicalStart
+    from .problem import neuron_alignment as neuron_alignment
+    from .problem import subspace_alignment as subspace_alignment
+    from .runs import Recorder as Recorder
     from .runs import Run as Run
     from .runs import sample_runs as sample_runs
     from .solver import default_times as default_times
@@ -60,10 +63,13 @@ _HOME = {
     "PhantomEmergence": "trajectory",
     "Problem": "problem",
     "Quadratic": "flows",
+    "Recorder": "runs",
     "Riccati": "flows",
     "Run": "runs",
     "sample_runs": "runs",
+    "neuron_alignment": "problem",
     "solve": "solver",
+    "subspace_alignment": "problem",
     "Start": "problem",
     "Teacher": "problem",
     "Trajectory": "trajectory",
