@@ -4,7 +4,7 @@ With S = W Wᵀ and L = ½ ||S - S*||_F², in Riccati time τ = 2t,
 
     dW/dτ = S*W - W(WᵀW).
 
-In a chart X = [I; B] of the moving subspace (flows/chart/chart.py), with J the inverse of the pivot rows of e^{ρτ}W_0,
+In a chart X = [I; B] of the moving subspace (flows/chart), with J the inverse of the pivot rows of e^{ρτ}W_0,
 
     S = X Q^{-1} Xᵀ,    Q = JᵀJ + Xᵀ Ψ X,    Ψ = diag((1 - e^{-2ρτ})/ρ),  2τ where ρ = 0,
 
