@@ -36,7 +36,7 @@ NAMES = (
 
 def load(name: str) -> ModuleType:
     """The module of one derivation, with `derive()` and `check()`."""
-    return importlib.import_module(f"derivations.{name}")
+    return importlib.import_module(f".{name}", __package__)
 
 
 def verify(

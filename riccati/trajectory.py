@@ -5,35 +5,24 @@ from __future__ import annotations
 import json
 import os
 import warnings
-import zipfile
-import zlib
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from .flows import FLOWS, Course, Flow
+from .flows import Course, Flow
 from .numerics import Outcome, message_of, name_of, outcome_named
-from .problem import AnyStart, Link, Observables, Problem, Start, Teacher, TypicalStart, riccati_rate
-from .support import (
-    ArgumentError,
-    is_traced,
-    package_versions,
-    require,
-    require_open_unit,
-    require_real,
-    restored,
-    whole_file,
-)
+from .problem import AnyStart, Observables, Problem, Teacher, riccati_rate
+from .storage import provenance_of, read_trajectory, write_trajectory
+from .support import is_traced, require, require_open_unit, require_real
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-_FORMAT = "riccati trajectory 2"
 
 
 class IncompleteTrajectory(UserWarning):
@@ -143,29 +132,20 @@ class Trajectory(eqx.Module):
                 columns |= {f"{name}_{m + 1}": v for m, v in enumerate(np.asarray(values).T)}
         return pd.DataFrame(columns)
 
-    def plot(self) -> Figure:
-        """Risk and alignments against time."""
+    def plot(self, ax: Sequence[Axes] | None = None) -> Figure:
+        """Risk and alignments against canonical time, on two axes of the user's or a new figure."""
         from .plot import Curve, course_page
 
         curve = Curve(self.flow.label, np.asarray(self.times), np.asarray(self.risk), np.asarray(self.alignment))
-        return course_page(curve)
+        return course_page(curve, ax)
 
     def save(self, path: str | os.PathLike) -> None:
         """Write everything to one NPZ file, whole or not at all."""
-        arrays: dict[str, Array | None] = {"times": self.times, "risk": self.risk}
-        arrays |= {"alignment": self.kept_alignment, "radius": self.kept_radius}
-        arrays |= {"a": self.teacher.a, "link_coefficients": self.teacher.link.coefficients}
-        arrays |= {f"start_{name}": value for name, value in vars(self.start).items() if eqx.is_array(value)}
         ended = {"outcome": name_of(self.outcome), "reached": int(self.reached)}
         if self.solver_steps is not None:
             ended["solver_steps"] = int(self.solver_steps)
-        with whole_file(path) as temporary, temporary.open("wb") as file:
-            np.savez(
-                file,
-                provenance=self.provenance_json,
-                ended=json.dumps(ended),
-                **{name: np.asarray(value) for name, value in arrays.items() if value is not None},  # type: ignore[arg-type]
-            )
+        arrays = {"times": self.times, "risk": self.risk, "alignment": self.kept_alignment, "radius": self.kept_radius}
+        write_trajectory(path, self.problem, arrays, ended, self.provenance_json)
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> Trajectory:
@@ -174,38 +154,20 @@ class Trajectory(eqx.Module):
         Raises:
             ArgumentError: if the file cannot be read or is not a trajectory.
         """
-        try:
-            with np.load(path, allow_pickle=False) as file:
-                held = {name: file[name] for name in file.files}
-            provenance, ended = json.loads(str(held["provenance"])), json.loads(str(held["ended"]))
-            require(provenance["format"] == _FORMAT, "path", f"hold a {_FORMAT}", provenance["format"])
-            return cls(
-                times=jnp.asarray(held["times"]),
-                risk=jnp.asarray(held["risk"]),
-                kept_alignment=jnp.asarray(held["alignment"]) if "alignment" in held else None,
-                kept_radius=jnp.asarray(held["radius"]) if "radius" in held else None,
-                flow=FLOWS[provenance["flow"]](**provenance["settings"]),
-                problem=_problem(provenance, held),
-                outcome=outcome_named(ended["outcome"]),
-                reached=ended["reached"],
-                solver_steps=ended.get("solver_steps"),
-                record=None,
-                provenance_json=str(held["provenance"]),
-            )
-        except ArgumentError:
-            raise
-        except (
-            OSError,
-            ValueError,
-            KeyError,
-            TypeError,
-            AttributeError,
-            EOFError,
-            zipfile.BadZipFile,
-            zlib.error,
-        ) as error:
-            must = "be a trajectory written by Trajectory.save"
-            raise ArgumentError("path", must, f"{path} ({type(error).__name__}: {error})") from None
+        stored = read_trajectory(path)
+        return cls(
+            times=stored.times,
+            risk=stored.risk,
+            kept_alignment=stored.alignment,
+            kept_radius=stored.radius,
+            flow=stored.flow,
+            problem=stored.problem,
+            outcome=outcome_named(stored.ended["outcome"]),
+            reached=stored.ended["reached"],
+            solver_steps=stored.ended.get("solver_steps"),
+            record=None,
+            provenance_json=stored.provenance_json,
+        )
 
     def __repr__(self) -> str:
         start, teacher = self.start, self.teacher
@@ -244,45 +206,15 @@ def trajectory_of(flow: Flow, problem: Problem, times: Float[Array, " T"], cours
         reached=reached,
         solver_steps=course.steps,
         record=course.record,
-        provenance_json=_provenance_of(flow, problem),
+        provenance_json=provenance_of(flow, problem),
     )
 
 
 def _announce(ended: Outcome, reached: int, times: Array) -> None:
     why = message_of(ended)
+    if reached == 0 and bool(ended == Outcome.interrupted):
+        raise KeyboardInterrupt  # there is nothing to keep
     require(reached > 0, "times", "start before the flow ends", f"{float(times[0]):g}, but {why}")
     kind = PhantomEmergence if bool(ended == Outcome.rank_lost) else IncompleteTrajectory
     last = f"t = {float(times[reached - 1]):.4g}, output time {reached} of {times.shape[0]}"
     warnings.warn(f"The flow ends at {last}: {why}.", kind, stacklevel=4)
-
-
-def _provenance_of(flow: Flow, problem: Problem) -> str:
-    """The JSON text that a trajectory carries about how it came to be."""
-    teacher, start = problem.teacher, problem.start
-    return json.dumps(
-        {
-            "format": _FORMAT,
-            "flow": type(flow).__name__,
-            "settings": flow.settings(),
-            "link": teacher.link.label,
-            "link_error": teacher.link.error,
-            "closed_form": teacher.link.closed_form is not None,
-            "teacher_width": teacher.width,
-            "start": type(start).__name__,
-            "start_settings": {k: v for k, v in vars(start).items() if not eqx.is_array(v)},
-            "clock": "canonical: gradient-flow time of L = E(f* - f)²/2",
-            "versions": package_versions(),
-        }
-    )
-
-
-def _problem(provenance: dict[str, Any], held: dict[str, np.ndarray]) -> Problem:
-    if provenance["closed_form"]:
-        link = Link.named(provenance["link"])
-    else:
-        link = Link(held["link_coefficients"], label=provenance["link"], error=provenance["link_error"])
-    kind = {"Start": Start, "TypicalStart": TypicalStart}[provenance["start"]]
-    prefix = "start_"
-    arrays = {k.removeprefix(prefix): jnp.asarray(v) for k, v in held.items() if k.startswith(prefix)}
-    start = restored(kind, **arrays, **provenance["start_settings"])
-    return Problem(restored(Teacher, a=jnp.asarray(held["a"]), link=link), start)

@@ -101,7 +101,7 @@ def test_default_times_show_every_emergence():
     [
         ({"times": [1.0, 1.0]}, "`times` must increase strictly, but is 1 followed by 1 at entry 1."),
         ({"times": [-1.0, 1.0]}, "`times` must be ≥ 0, but is -1 at its first entry."),
-        ({"times": [1.0, np.nan]}, "`times` must be finite, but its entry 1 is nan."),
+        ({"times": [1.0, np.nan]}, "`times` must be finite, but is nan at entry 1."),
         ({"times": []}, "`times` must be a vector"),
         ({"teacher": None}, "`teacher` must be a riccati.Teacher"),
         ({"start": 3}, "`start` must be a riccati.Start"),
@@ -144,7 +144,7 @@ def test_single_precision_is_refused_with_the_remedy():
         "try: rc.solve(rc.Riccati(), t, rc.Start.random(t, 1, 9), [1.0])\n"
         "except rc.ArgumentError as e: print(e)"
     )
-    assert "`JAX_ENABLE_X64` must be true to solve" in _python(code, JAX_ENABLE_X64="0").stdout
+    assert "`JAX_ENABLE_X64` must be true (unset it before `import riccati`" in _python(code, JAX_ENABLE_X64="0").stdout
 
 
 def test_import_is_light():

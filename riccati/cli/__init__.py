@@ -1,4 +1,6 @@
-"""The command line."""
+"""The command line, and its cache of compiled programs."""
 
 from .app import app as app
 from .app import main as main
+from .cache import use_cache as use_cache
+from .options import written_to_out as written_to_out

@@ -10,10 +10,13 @@ from typer.exceptions import TyperException
 
 from .. import __version__
 from ..support import ArgumentError
+from .cache import use_cache
 from .compare import compare
 from .simulate import simulate
 from .solve import emergence, solve
 from .verify import verify
+
+_LONGEST = 600  # characters of a refusal
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -43,6 +46,7 @@ def options(
 
 def main() -> NoReturn:
     """Run the command line; what is wrong with the input is said in one line, with exit code 2."""
+    use_cache()
     try:
         code = app(standalone_mode=False)
     except typer.Exit as exit_:
@@ -54,9 +58,19 @@ def main() -> NoReturn:
         sys.exit(130)
     except (ArgumentError, OSError) as error:
         _refuse(str(error))
+    except (MemoryError, RuntimeError) as error:
+        if not _is_out_of_memory(error):
+            raise
+        _refuse("The problem needs more memory than there is: take smaller widths, or fewer times or rows.")
     sys.exit(code or 0)
 
 
+def _is_out_of_memory(error: Exception) -> bool:
+    """NumPy and Python raise a MemoryError, XLA a RuntimeError of its own with a code in it."""
+    return isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error)
+
+
 def _refuse(message: str) -> NoReturn:
-    typer.echo(" ".join(message.split()), err=True)
+    line = " ".join(message.split())
+    typer.echo(line if len(line) <= _LONGEST else f"{line[:_LONGEST]}…", err=True)
     sys.exit(2)

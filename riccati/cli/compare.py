@@ -6,15 +6,20 @@ from typing import Annotated
 
 import typer
 
-from .options import Out
+from .choices import KindChoice, LossChoice, OverlapChoice, TrainingLossChoice
+from .options import Out, written_to_out
 
 
 def compare(
     run: Annotated[str, typer.Argument(help="A run's CSV, NPZ, Parquet or JSON lines, or the name of a sample run.")],
     out: Out,
-    loss_column: Annotated[str | None, typer.Option(help="The loss column, if not loss, risk or train_loss.")] = None,
-    loss: Annotated[str | None, typer.Option(help="What it holds: 0.5*(f*-f)^2, (f*-f)^2 or risk.")] = None,
-    kind: Annotated[str | None, typer.Option(help="two_homogeneous or stiefel_quadratic.")] = None,
+    step_column: Annotated[str | None, typer.Option(help="The column of the steps, if not step, iter, ….")] = None,
+    loss_column: Annotated[str | None, typer.Option(help="The loss column, if not risk, loss, test_loss, ….")] = None,
+    overlap_prefix: Annotated[str | None, typer.Option(help="What names of overlap columns begin with.")] = None,
+    loss: Annotated[LossChoice | None, typer.Option(help="What the loss column holds.")] = None,
+    training_loss: Annotated[TrainingLossChoice | None, typer.Option(help="What SGD descended.")] = None,
+    overlap: Annotated[OverlapChoice | None, typer.Option(help="What the overlap columns hold.")] = None,
+    kind: Annotated[KindChoice | None, typer.Option(help="How the weights move.")] = None,
     information_exponent: Annotated[int | None, typer.Option(help="k of a pure h_k link.")] = None,
     dim: Annotated[int | None, typer.Option(help="d, input dimension.")] = None,
     teacher_width: Annotated[int | None, typer.Option(help="M, directions of the teacher.")] = None,
@@ -31,14 +36,20 @@ def compare(
     """
     from ..comparison import compare as lay_over
     from ..runs import Run
+    from ..support import require_folder
 
+    require_folder(out, "out")
+    names = {"loss": loss, "training_loss": training_loss, "overlap": overlap, "kind": kind}
     report = lay_over(
         Run.load(
-            run, loss_column=loss_column, loss=loss, kind=kind, information_exponent=information_exponent,
-            dim=dim, teacher_width=teacher_width, student_width=student_width, beta=beta,
-            learning_rate=learning_rate, batch_size=batch_size, init_norm=init_norm, riccati_step=riccati_step,
+            run, step_column=step_column, loss_column=loss_column, overlap_prefix=overlap_prefix,
+            **{key: None if choice is None else choice.value for key, choice in names.items()},
+            information_exponent=information_exponent, dim=dim, teacher_width=teacher_width,
+            student_width=student_width, beta=beta, learning_rate=learning_rate, batch_size=batch_size,
+            init_norm=init_norm, riccati_step=riccati_step,
         )
     )  # fmt: skip
-    report.save(out)
+    with written_to_out():
+        report.save(out)
     typer.echo(report.table())
     typer.echo(f"wrote comparison.png and comparison.json to {out}")

@@ -2,38 +2,48 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from ..support import ArgumentError
+from .choices import LINKS, FlowChoice
 
 if TYPE_CHECKING:
     from ..trajectory import Trajectory
 
 Out = Annotated[Path, typer.Option("--out", help="Folder for the results; made if absent.")]
 Seed = Annotated[int, typer.Option(help="Seed of the random start.")]
-LinkName = Annotated[str, typer.Option("--link", help="he2, he3, …, relu, abs, sign, erf, exp, cos or sin.")]
+LinkName = Annotated[str, typer.Option("--link", help=f"he1, he2, …, {', '.join(LINKS)}.")]
 TeacherWidth = Annotated[int, typer.Option(help="M, directions of the teacher.")]
 StudentWidth = Annotated[int, typer.Option(help="N, neurons of the student.")]
 Beta = Annotated[float, typer.Option(help="Decay of the second layer, a_m ∝ m^-β.")]
 Dim = Annotated[int, typer.Option(help="d, input dimension.")]
 Norm = Annotated[float, typer.Option(help="Initial norm of every neuron.")]
-FlowName = Annotated[
-    str | None,
-    typer.Option(
-        "--flow",
-        help="Riccati, Quadratic, Decoupled, Coupled, FiniteStep or Correlation; the best for the link if not given.",
-    ),
-]
+FlowName = Annotated[FlowChoice | None, typer.Option("--flow", help="The best for the link if not given.")]
 Horizon = Annotated[float | None, typer.Option(help="Last time; past the last emergence if not given.")]
 Gamma = Annotated[float | None, typer.Option(help="γ of FiniteStep, SGD's step size times d.")]
 Points = Annotated[int, typer.Option(help="Number of output times, spaced evenly in log t.")]
 Level = Annotated[float, typer.Option(help="Squared overlap at which a direction counts as emerged.")]
 
 
+@contextmanager
+def written_to_out() -> Iterator[None]:
+    """A refusal of a place to write is one of `--out`."""
+    try:
+        yield
+    except ArgumentError as error:
+        if error.argument not in ("path", "directory"):
+            raise
+        raise ArgumentError("out", error.must, error.found) from None
+
+
 def solved(
     link: str, teacher_width: int, beta: float, student_width: int, dim: int, norm: float, seed: int,
-    flow: str | None, gamma: float | None, horizon: float | None, points: int,
+    flow: FlowChoice | None, gamma: float | None, horizon: float | None, points: int,
 ) -> Trajectory:  # fmt: skip
     """The trajectory of a flow from a random start, as the options describe them."""
     import numpy as np
@@ -41,22 +51,32 @@ def solved(
     from ..flows import FLOWS
     from ..problem import Link, Problem, Start, Teacher
     from ..solver import best_flow, default_times, solve
-    from ..support import require, require_integer, require_real
+    from ..support import require, require_real
 
-    require(flow is None or flow in FLOWS, "flow", f"be one of {', '.join(FLOWS)}", flow)
-    require_integer(teacher_width, "teacher_width", 1)
-    require_integer(points, "points", 2)
-    teacher = Teacher.power_law(teacher_width, beta, Link.named(link))
-    start = Start.random(teacher, student_width, dim, norm, seed)
-    at_finite_step = "be given with, and only with, the flow FiniteStep"
-    require((flow == "FiniteStep") == (gamma is not None), "gamma", at_finite_step, gamma)
-    chosen = (
-        best_flow(Problem(teacher, start))
-        if flow is None
-        else FLOWS[flow](**({} if gamma is None else {"gamma": gamma}))
-    )
-    times = np.asarray(default_times(chosen, teacher, start, points))
+    require_sizes(teacher_width, student_width, points)
     if horizon is not None:
         require_real(horizon, "horizon", above=0)
+    at_finite_step = "be given with, and only with, the flow FiniteStep"
+    require((flow == FlowChoice.FINITE_STEP) == (gamma is not None), "gamma", at_finite_step, gamma)
+    teacher = Teacher.power_law(teacher_width, beta, Link.named(link))
+    start = Start.random(teacher, student_width, dim, norm, seed)
+    if flow is None:
+        chosen = best_flow(Problem(teacher, start))
+    else:
+        chosen = FLOWS[flow.value](**({} if gamma is None else {"gamma": gamma}))
+    times = np.asarray(default_times(chosen, teacher, start, points))
+    if horizon is not None:
         times = np.geomspace(min(times[0], horizon / 10), horizon, points)
     return solve(chosen, teacher, start, times)
+
+
+def require_sizes(teacher_width: int, student_width: int, points: int) -> None:
+    """Refuse widths and numbers of times that are no counts, or whose arrays no memory holds."""
+    from ..support import require_integer, require_memory
+
+    require_integer(teacher_width, "teacher_width", 1)
+    require_integer(student_width, "student_width", 1)
+    require_integer(points, "points", 2)
+    require_memory(teacher_width, "teacher_width", teacher_width)
+    require_memory(student_width * (teacher_width + student_width), "student_width", student_width)
+    require_memory(points * teacher_width, "points", points)

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from .choices import EngineChoice
 from .options import Beta, Dim, LinkName, Norm, Out, StudentWidth, TeacherWidth
 
 
@@ -16,7 +17,7 @@ def simulate(
     link: LinkName = "he2", beta: Beta = 1.0, norm: Norm = 1e-2,
     seed: Annotated[int, typer.Option(help="Seed of the random start and of the samples.")] = 0,
     batch_size: Annotated[int, typer.Option(help="Samples per step.")] = 1,
-    engine: Annotated[str, typer.Option(help="in_law, direct, stiefel or stiefel_direct.")] = "in_law",
+    engine: Annotated[EngineChoice, typer.Option(help="How the steps are drawn.")] = EngineChoice.IN_LAW,
     schedule: Annotated[
         str,
         typer.Option(help="constant, power (η falls with the step) or direction (η times the a_m being learned)."),
@@ -42,7 +43,7 @@ def simulate(
     experiment = Experiment(
         teacher=teacher, start=Start.random(teacher, student_width, dim, norm, seed),
         learning_rate=schedule_named(schedule, learning_rate, exponent, scale), steps=steps, batch_size=batch_size,
-        engine=engine, student_scale=student_scale, dtype=dtype, rows=rows,
+        engine=engine.value, student_scale=student_scale, dtype=dtype, rows=rows,
     )  # fmt: skip
     run = experiment.simulate(seed, checkpoint=out / "checkpoint.npz")
     run.save(out / "run.csv")

@@ -22,6 +22,7 @@ from .options import (
     StudentWidth,
     TeacherWidth,
     solved,
+    written_to_out,
 )  # fmt: skip
 
 if TYPE_CHECKING:
@@ -29,19 +30,18 @@ if TYPE_CHECKING:
 
 
 def _write_emergence(trajectory: Trajectory, level: float, path: Path) -> None:
+    import csv
+
     import numpy as np
-    import pandas as pd
 
     from ..support import whole_file
 
-    times = np.asarray(trajectory.emergence_times(level))
-    columns = {
-        "direction": np.arange(1, len(times) + 1),
-        "a": np.asarray(trajectory.teacher.a),
-        "time": times,
-    }
-    with whole_file(path) as temporary:
-        pd.DataFrame(columns).to_csv(temporary, index=False)
+    times = np.asarray(trajectory.emergence_times(level)).tolist()
+    amplitudes = np.asarray(trajectory.teacher.a).tolist()
+    with whole_file(path) as temporary, temporary.open("w", newline="") as file:
+        rows = csv.writer(file, lineterminator="\n")
+        rows.writerow(["direction", "a", "time"])
+        rows.writerows(zip(range(1, len(times) + 1), amplitudes, times, strict=True))
 
 
 def solve(
@@ -50,13 +50,16 @@ def solve(
     gamma: Gamma = None, horizon: Horizon = None, points: Points = 200, level: Level = 0.5,
 ) -> None:  # fmt: skip
     """Follow a flow from a random start; writes trajectory.npz, risk.png and emergence.csv."""
-    from ..support import whole_file
+    from ..support import require_folder, require_open_unit, whole_file
 
+    require_folder(out, "out")
+    require_open_unit(level, "level")
     trajectory = solved(link, teacher_width, beta, student_width, dim, norm, seed, flow, gamma, horizon, points)
-    _write_emergence(trajectory, level, out / "emergence.csv")
-    trajectory.save(out / "trajectory.npz")
-    with whole_file(out / "risk.png") as temporary:
-        trajectory.plot().savefig(temporary)
+    with written_to_out():
+        _write_emergence(trajectory, level, out / "emergence.csv")
+        trajectory.save(out / "trajectory.npz")
+        with whole_file(out / "risk.png") as temporary:
+            trajectory.plot().savefig(temporary)
     typer.echo(trajectory)
     typer.echo(f"wrote trajectory.npz, risk.png and emergence.csv to {out}")
 
@@ -70,9 +73,15 @@ def emergence(
     """Print when each direction emerges."""
     import numpy as np
 
+    from ..support import require_folder, require_open_unit
+
+    if out is not None:
+        require_folder(out, "out")
+    require_open_unit(level, "level")
     trajectory = solved(link, teacher_width, beta, student_width, dim, norm, seed, flow, gamma, horizon, points)
     if out is not None:
-        _write_emergence(trajectory, level, out / "emergence.csv")
+        with written_to_out():
+            _write_emergence(trajectory, level, out / "emergence.csv")
     typer.echo(f"{'direction':>9} {'a':>9} {'T':>11}")
     for m, (a, time) in enumerate(zip(trajectory.teacher.a, trajectory.emergence_times(level), strict=True)):
         typer.echo(f"{m + 1:>9} {a:>9.4g} {'never' if np.isinf(time) else format(time, '.5g'):>11}")

@@ -1,20 +1,26 @@
-"""Theory against an SGD run: the flow, the limit at the run's step and the law of emergence times that belong to it."""
+"""Theory against an SGD run: the flow, the limit at the run's step and the law of emergence times that fit it."""
 
 from __future__ import annotations
 
+import warnings
+from typing import TYPE_CHECKING
+
 import numpy as np
 from jax.typing import ArrayLike
+from jaxtyping import Float
 
-from ..emergence import EmergenceLaw
 from ..flows import Coupled, Decoupled, Flow, Riccati
-from ..numerics import Outcome, first_crossings
+from ..numerics import Outcome, first_crossings, message_of
 from ..problem import AnyStart, Problem, Start, Teacher, TypicalStart
-from ..runs import Run
+from ..runs import Run, overlap_of
 from ..solver import best_flow, solve
 from ..support import require
-from ..trajectory import Trajectory
-from .report import Comparison, Emergence, known, risk_deviation
+from ..trajectory import IncompleteTrajectory, Trajectory
+from .report import Comparison, Emergence, known
 from .step import step_of
+
+if TYPE_CHECKING:
+    from ..emergence import EmergenceLaw
 
 _FILL_IN_SEED, _FILL_IN_NORM = 0, 1e-2  # of a start that stands in for one that was not logged
 
@@ -29,36 +35,67 @@ def compare(run: Run, trajectory: Trajectory | None = None) -> Comparison:
     too, and for k > 2 the law of the emergence times.
 
     Raises:
-        ArgumentError: if the run lacks what the theory needs, or `trajectory` is of another teacher width.
+        ArgumentError: if the run lacks what the theory needs, all of it named, or `trajectory` is of another teacher
+            width.
+        KeyboardInterrupt: an interrupt while a flow is followed; there is no comparison with half a trajectory.
     """
     require(isinstance(run, Run), "run", "be a riccati.Run", type(run).__name__)
-    notes = list(run.notes)
+    notes, assumed = list(run.notes), list(run.assumed)
     if trajectory is None:
+        run.require_keys()
         teacher = run.teacher
-        start: AnyStart
-        if run.start is not None:
-            start = run.start
-        else:
-            start, note = _stand_in(run, teacher)
-            notes.append(note)
-        trajectory = solve(_flow_for(run, teacher, start), teacher, start, run.times)
-        if bool(trajectory.outcome == Outcome.interrupted):
-            raise KeyboardInterrupt
-    elif run.overlaps is not None:
-        logged = run.overlaps.shape[1]
-        require(trajectory.teacher.width == logged, "trajectory", f"have {logged} directions", trajectory.teacher.width)
-    if run.overlaps is None:
-        notes.append("the run logged no overlaps: measured emergence times are unknown")
+        start, taken = (run.start, []) if run.start is not None else _stand_in(run, teacher)
+        assumed += taken
+        trajectory = _followed(_flow_for(run, teacher, start), teacher, start, run.times, notes)
+    else:
+        require(isinstance(trajectory, Trajectory), "trajectory", "be a riccati.Trajectory", type(trajectory).__name__)
+        logged = run.directions
+        agree = logged in (None, trajectory.teacher.width)
+        require(agree, "trajectory", f"have {logged} directions", trajectory.teacher.width)
+        notes += outcome_notes(trajectory)
     step, missing = step_of(run, trajectory.teacher, trajectory.start)
     finite_step, law = None, None
     if step is None:
         notes.append(f"no finite-step limit: {missing}")
     else:
-        finite_step, warned = step.limit(trajectory)
-        notes += warned
+        finite_step = _followed(step.flow, trajectory.teacher, trajectory.start, trajectory.times, notes)
         law = step.law(trajectory)
-    emergence = _emergences(run, trajectory, finite_step, law)
-    return Comparison(run, trajectory, risk_deviation(run, trajectory), emergence, tuple(notes), finite_step)
+    overlaps, why = _comparable_overlaps(run, trajectory)
+    if overlaps is None:
+        notes.append(why)
+    emergence = _emergences(run, overlaps, trajectory, finite_step, law)
+    return Comparison(run, trajectory, emergence, tuple(notes), tuple(assumed), finite_step, overlaps)
+
+
+def _followed(flow: Flow, teacher: Teacher, start: AnyStart, times: ArrayLike, notes: list[str]) -> Trajectory:
+    """The trajectory; `notes` grows by how it ended, if before the last time."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", IncompleteTrajectory)  # said in the notes instead
+        trajectory = solve(flow, teacher, start, times)
+    if bool(trajectory.outcome == Outcome.interrupted):
+        raise KeyboardInterrupt
+    notes += outcome_notes(trajectory)
+    return trajectory
+
+
+def outcome_notes(trajectory: Trajectory) -> list[str]:
+    """A line on a trajectory that ended early, with the remedy; none for a complete one."""
+    if bool(trajectory.outcome == Outcome.complete):
+        return []
+    reached = int(trajectory.reached)
+    last = f"after t = {float(trajectory.times[reached - 1]):.4g}" if reached else "at once"
+    return [f"{trajectory.flow.label} ends {last}: {message_of(trajectory.outcome)}"]
+
+
+def _comparable_overlaps(run: Run, trajectory: Trajectory) -> tuple[Float[np.ndarray, "T M"] | None, str]:
+    """The run's overlaps where they are what `alignment` of the trajectory is, else None and why not."""
+    if run.overlaps is None:
+        return None, "the run logged no overlaps: measured emergence times are unknown"
+    defined = overlap_of(trajectory.teacher.link)
+    if run.overlap == defined:
+        return run.overlaps, ""
+    why = f"the run logged its overlaps as {run.overlap}, {trajectory.flow.label} gives them as {defined}"
+    return None, f"{why}: they are not compared"
 
 
 def _flow_for(run: Run, teacher: Teacher, start: AnyStart) -> Flow:
@@ -69,26 +106,33 @@ def _flow_for(run: Run, teacher: Teacher, start: AnyStart) -> Flow:
     return Coupled()
 
 
-def _stand_in(run: Run, teacher: Teacher) -> tuple[AnyStart, str]:
-    config = run.config
-    for key in ("student_width", "dim"):
-        require(config.get(key) is not None, key, "be given, as the run has no initial_overlaps", "missing")
-    norm = float(np.mean(config.get("init_norm", _FILL_IN_NORM)))
-    width, dim = config["student_width"], config["dim"]
+def _stand_in(run: Run, teacher: Teacher) -> tuple[AnyStart, list[str]]:
+    """A start for a run that logged none, and what was assumed."""
+    config, assumed = run.config, []
+    width, dim = int(config["student_width"]), int(config["dim"])
+    norm = run.init_norm
+    if norm is None:
+        norm = _FILL_IN_NORM
+        if run.kind == "two_homogeneous":
+            assumed.append(f"no init_norm: {_FILL_IN_NORM:g} taken")
     if teacher.link.information_exponent > 2:
-        typical = Start.typical(teacher, width, dim, norm)
-        return typical, "no initial_overlaps in the run: the typical start stands in"
-    start = Start.random(teacher, width, dim, norm, _FILL_IN_SEED)
-    return start, f"no initial_overlaps in the run: a random start drawn in law (seed {_FILL_IN_SEED}) stands in"
+        assumed.append("no initial_overlaps: the typical start stands in")
+        return Start.typical(teacher, width, dim, norm), assumed
+    assumed.append(f"no initial_overlaps: a random start drawn in law (seed {_FILL_IN_SEED}) stands in")
+    return Start.random(teacher, width, dim, norm, _FILL_IN_SEED), assumed
 
 
 def _emergences(
-    run: Run, trajectory: Trajectory, finite_step: Trajectory | None, law: EmergenceLaw | None
+    run: Run,
+    overlaps: Float[np.ndarray, "T M"] | None,
+    trajectory: Trajectory,
+    finite_step: Trajectory | None,
+    law: EmergenceLaw | None,
 ) -> tuple[Emergence, ...]:
     teacher = trajectory.teacher
     columns: dict[str, ArrayLike] = {"predicted": trajectory.emergence_times()}
-    if run.overlaps is not None:
-        columns["measured"] = first_crossings(run.times, run.overlaps, 0.5)
+    if overlaps is not None:
+        columns["measured"] = first_crossings(run.times, overlaps, 0.5)
     if teacher.link.information_exponent > 2:
         columns["decoupled"] = Decoupled().emergence_times_of(teacher, trajectory.start)
     if finite_step is not None:

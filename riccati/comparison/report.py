@@ -5,17 +5,22 @@ from __future__ import annotations
 import json
 import math
 import os
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from jaxtyping import Float
 
-from ..runs import Run
+from ..numerics import name_of
+from ..runs import Run, is_run_file
 from ..support import require, whole_file
 from ..trajectory import Trajectory
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from ..plot import Curve
@@ -23,10 +28,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Emergence:
-    """Direction m (from 1) and its emergence times, canonical, None where never or unknown.
+    """A direction and its emergence times, canonical, None where never or unknown.
 
-    `predicted` is that of the comparison's flow and `finite_step` that of the finite-step limit. For k > 2 `decoupled`
-    is the exact inverse of the decoupled equation, `early` and `late` the quartiles of the law of T at the run's step.
+    Attributes:
+        direction: m, from 1.
+        predicted: by the comparison's flow.
+        measured: in the run.
+        decoupled: for k > 2, the exact inverse of the decoupled equation.
+        finite_step: in the finite-step limit.
+        early, late: for k > 2, the quartiles of the law of T_m at the run's step.
     """
 
     direction: int
@@ -50,22 +60,29 @@ class Comparison:
     """A run beside the trajectories that theory predicts for it.
 
     Attributes:
+        run: the run.
         trajectory: the prediction; `trajectory.flow` says of what.
-        risk_rms_log10: root mean square of log10(predicted risk/measured risk) over the logged steps with a positive
-            risk.
         emergence: a row for each direction.
-        notes: what had to be assumed or left out, a line each.
+        notes: what was left out, ended early or cannot be compared, a line each.
+        assumed: what the run does not say and was taken for granted, a line each.
         finite_step: the limit at the run's step size, None where the step is unknown or the limit does not apply.
+        overlaps: (T, M), the run's overlaps where they are defined as theory's are, else None.
     """
 
     run: Run
     trajectory: Trajectory
-    risk_rms_log10: float
     emergence: tuple[Emergence, ...]
     notes: tuple[str, ...]
+    assumed: tuple[str, ...] = ()
     finite_step: Trajectory | None = None
+    overlaps: Float[np.ndarray, "T M"] | None = None
 
-    @property
+    @cached_property
+    def risk_rms_log10(self) -> float:
+        """Root mean square of log10(predicted risk/measured risk) over the logged steps with a positive risk."""
+        return risk_deviation(self.run, self.trajectory)
+
+    @cached_property
     def finite_step_deviation(self) -> float:
         """`risk_rms_log10` of the finite-step limit, NaN without one."""
         return math.nan if self.finite_step is None else risk_deviation(self.run, self.finite_step)
@@ -89,18 +106,28 @@ class Comparison:
         rows.insert(0, ["direction", *columns])
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         lines = ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
-        lines.append(f"risk: rms of log10(predicted/measured) = {self.risk_rms_log10:.3f}; flow: {self.flow}")
+        return "\n".join([*lines, *self._risk_lines(), *self._remarks()])
+
+    def _risk_lines(self) -> list[str]:
+        followed = [(self.trajectory, self.risk_rms_log10)]
         if self.finite_step is not None:
-            final = float(self.finite_step.risk[-1])
-            lines.append(
-                f"risk: rms of log10(predicted/measured) = {self.finite_step_deviation:.3f}; {self.finite_step.flow!r}"
-            )
-            lines.append(
-                f"risk at the end: {self.run.risk[-1]:.4g} measured, {final:.4g} at finite step, "
-                f"{self.trajectory.risk[-1]:.4g} by {self.flow}"
-            )
-        lines += [f"note: {note}" for note in self.notes]
-        return "\n".join(lines)
+            followed.append((self.finite_step, self.finite_step_deviation))
+        lines = [
+            f"risk: rms of log10(predicted/measured) = {deviation:.3f}; {_described(trajectory)}"
+            for trajectory, deviation in followed
+        ]
+        ends = [f"{float(trajectory.risk[-1]):.4g} by {_described(trajectory)}" for trajectory, _ in followed]
+        if self.run.risk is None:
+            return [f"risk: not logged; at the end {', '.join(ends)}"]
+        return [*lines, f"risk at the end: {self._last_risk:.4g} measured, {', '.join(ends)}"]
+
+    @property
+    def _last_risk(self) -> float:
+        assert self.run.risk is not None
+        return float(self.run.risk[np.isfinite(self.run.risk)][-1])
+
+    def _remarks(self) -> list[str]:
+        return [*(f"assumed: {line}" for line in self.assumed), *(f"note: {line}" for line in self.notes)]
 
     def to_json(self) -> dict[str, Any]:
         """What `comparison.json` holds; times canonical, null where never, unknown or not applicable."""
@@ -109,49 +136,76 @@ class Comparison:
             finite_step = {
                 "risk_rms_log10": known(self.finite_step_deviation),
                 "final_risk": known(float(self.finite_step.risk[-1])),
+                "flow_label": self.finite_step.flow.label,
+                "outcome": name_of(self.finite_step.outcome),
                 **self.finite_step.flow.settings(),
             }
         return {
             "flow": self.flow,
+            "flow_label": self.trajectory.flow.label,
+            "outcome": name_of(self.trajectory.outcome),
             "risk_rms_log10": known(self.risk_rms_log10),
             "finite_step": finite_step,
             "emergence": [{**asdict(e), "ratio": e.ratio} for e in self.emergence],
+            "assumed": list(self.assumed),
             "notes": list(self.notes),
             "run": {"source": self.run.source, "rows": len(self.run.steps)},
             "provenance": self.trajectory.provenance,
         }
 
-    def plot(self) -> Figure:
-        """Risk, overlaps and emergence times, theory as lines and SGD as points."""
+    def plot(self, ax: Sequence[Axes] | None = None) -> Figure:
+        """Risk, overlaps and emergence times, theory as lines and SGD as points; on three axes of the user's or new."""
         from ..plot import COLOURS, Curve, EmergenceTimes, comparison_page
 
         theory = [_curve(self.trajectory, "-", COLOURS[0])]
         if self.finite_step is not None:
             theory.append(_curve(self.finite_step, "--", COLOURS[1]))
-        run = Curve("SGD", self.run.times, self.run.risk, self.run.overlaps, "o", COLOURS[2])
+        run = Curve("SGD", self.run.times, self.run.risk, self.overlaps, "o", COLOURS[2])
         both = [e for e in self.emergence if e.ratio is not None]
         columns = ([getattr(e, name) for e in both] for name in ("predicted", "measured", "early", "late"))
         found = EmergenceTimes(np.array([e.direction for e in both], int), *(np.array(c, float) for c in columns))
-        return comparison_page(theory, run, found, self.risk_rms_log10)
+        return comparison_page(theory, run, found, self.risk_rms_log10, ax)
 
     def save(self, directory: str | os.PathLike) -> None:
-        """Write `comparison.png` and `comparison.json` into `directory`, each whole or not at all."""
-        folder, figure = Path(directory), self.plot()
-        self._spare_the_runs_files(folder)
+        """Write `comparison.png` and `comparison.json` into `directory`, each whole or not at all.
+
+        Raises:
+            ArgumentError: a place that cannot be written to, or where one of the two would replace a file that is not
+                a comparison, or stand as the JSON file of a run.
+        """
+        folder = Path(directory)
+        _spare_the_users_files(folder)
+        figure = self.plot()
         with whole_file(folder / "comparison.png", "directory") as temporary:
             figure.savefig(temporary)
         with whole_file(folder / "comparison.json", "directory") as temporary:
-            temporary.write_text(json.dumps(self.to_json(), indent=1) + "\n")
-
-    def _spare_the_runs_files(self, folder: Path) -> None:
-        """A run named comparison.csv has its own comparison.json beside it."""
-        read = Path(self.run.source)
-        own = read.is_file() and read.resolve().parent == folder.resolve() and read.name.startswith("comparison.")
-        must = "be another folder than that of a run named comparison, whose files it would replace"
-        require(not own, "directory", must, folder)
+            temporary.write_text(json.dumps(self.to_json(), indent=1) + "\n", encoding="utf-8")
 
     def __repr__(self) -> str:
         return self.table()
+
+
+def _described(trajectory: Trajectory) -> str:
+    """The flow's name, and what it follows."""
+    return f"{type(trajectory.flow).__name__} ({trajectory.flow.label})"
+
+
+def _spare_the_users_files(folder: Path) -> None:
+    """A run named comparison.csv has, or would then have, comparison.json as its own JSON file."""
+    target = folder / "comparison.json"
+    runs = [path.name for path in folder.glob("comparison.*") if is_run_file(path)] if folder.is_dir() else []
+    spare = "be another folder: comparison.json there would be the JSON file of a run named comparison"
+    require(not runs, "directory", spare, f"{folder}, with {', '.join(sorted(runs))}")
+    own = "be another folder: comparison.json there was not written by Comparison.save"
+    require(not os.path.lexists(target) or _is_a_comparison(target), "directory", own, folder)
+
+
+def _is_a_comparison(path: Path) -> bool:
+    try:
+        held = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(held, dict) and {"flow", "risk_rms_log10", "emergence"} <= held.keys()
 
 
 def _curve(trajectory: Trajectory, mark: str, colour: str) -> Curve:
@@ -163,6 +217,8 @@ def _curve(trajectory: Trajectory, mark: str, colour: str) -> Curve:
 
 def risk_deviation(run: Run, trajectory: Trajectory) -> float:
     """Root mean square of log10(predicted/measured risk) over logged steps with a positive risk; NaN without any."""
+    if run.risk is None:
+        return math.nan
     times, risk = np.asarray(trajectory.times), np.asarray(trajectory.risk)
     inside = (run.times >= times[0]) & (run.times <= times[-1]) & (run.risk > 0)
     if not inside.any():

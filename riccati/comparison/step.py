@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from ..emergence import EmergenceLaw, emergence_law
 from ..flows import FiniteStep
 from ..problem import AnyStart, Start, Teacher
 from ..runs import Run
-from ..solver import solve
 from ..trajectory import Trajectory
+
+if TYPE_CHECKING:
+    from ..emergence import EmergenceLaw
 
 
 @dataclass(frozen=True)
 class RunStep:
-    """The constant step of a run: canonical time per step, batch, dimension, and c of Stiefel SGD (None otherwise)."""
+    """The constant step of a run.
+
+    Attributes:
+        learning_rate: η, canonical time per step.
+        batch_size: B, samples per step.
+        dim: d.
+        on_stiefel: whether the weights stay orthonormal.
+        student_scale: c of Stiefel SGD, None otherwise or where it is 1/√N.
+    """
 
     learning_rate: float
     batch_size: int
@@ -31,18 +40,13 @@ class RunStep:
             return FiniteStep(gamma=2 * gamma, algorithm="stiefel", student_scale=self.student_scale)
         return FiniteStep(gamma=gamma, algorithm="homogeneous")
 
-    def limit(self, trajectory: Trajectory) -> tuple[Trajectory, list[str]]:
-        """The finite-step limit of a gradient-flow trajectory, and what it warned of."""
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            limit = solve(self.flow, trajectory.teacher, trajectory.start, trajectory.times)
-        return limit, [str(warning.message) for warning in caught]
-
     def law(self, trajectory: Trajectory) -> EmergenceLaw | None:
         """The law of the emergence times, for k > 2 and c_0 = 0."""
         link = trajectory.teacher.link
         if link.information_exponent <= 2 or float(link.dual(0.0)) != 0:
             return None
+        from ..emergence import emergence_law  # needed for k > 2 only
+
         return emergence_law(
             trajectory.teacher, trajectory.start, learning_rate=self.learning_rate, batch_size=self.batch_size
         )
@@ -58,5 +62,5 @@ def step_of(run: Run, teacher: Teacher, start: AnyStart) -> tuple[RunStep | None
         return None, f"the run does not give {', '.join(missing)}"
     if isinstance(start, Start) and start.dim is None:
         return None, "the trajectory's start does not know its dimension"
-    scale = run.config.get("student_scale") if on_stiefel else None
+    scale = run.student_scale if on_stiefel else None
     return RunStep(run.time_per_step, run.config["batch_size"], run.config["dim"], on_stiefel, scale), ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -10,30 +11,53 @@ from matplotlib.figure import Figure
 from .panels import Curve, EmergenceTimes, emergence_panel, overlap_panel, risk_panel
 from .style import style
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
-def course_page(curve: Curve) -> Figure:
-    """Risk on the left, the squared overlaps on the right, both against canonical time."""
+
+def course_page(curve: Curve, axes: Sequence[Axes] | None = None) -> Figure:
+    """Risk on the left, the squared overlaps on the right, both against canonical time.
+
+    Drawn on two `axes`, or on a new figure without them; their figure is returned.
+    """
     with style():
-        figure = Figure(figsize=(8.4, 3.3))
-        left, right = figure.subplots(1, 2)
+        left, right = _panels(axes, 2, (8.4, 3.3))
         risk_panel(left, [curve], curve.label)
         overlap_panel(right, [curve])
-    return figure
+    return _figure_of(left)
 
 
-def comparison_page(theory: Sequence[Curve], run: Curve, found: EmergenceTimes, deviation: float) -> Figure:
+def comparison_page(
+    theory: Sequence[Curve], run: Curve, found: EmergenceTimes, deviation: float, axes: Sequence[Axes] | None = None
+) -> Figure:
     """Risk, overlaps and emergence times of a run (points) against theory (lines).
 
     `theory` begins with the prediction that the emergence times and `deviation`, the rms of the log10 risk ratio, are
-    those of.
+    those of. Drawn on three `axes`, or on a new figure without them; their figure is returned.
     """
     with style():
-        figure = Figure(figsize=(11.4, 3.5))
-        left, middle, right = figure.subplots(1, 3)
-        risk_panel(left, [*theory, run], f"risk, rms log$_{{10}}$ ratio {deviation:.2g}")
-        least = min(run.risk[run.risk > 0].min(initial=np.inf), float(theory[0].risk.min()))
-        if np.isfinite(least) and least > 0:
-            left.set_ylim(bottom=max(least / 3, 1e-16))  # what neither SGD nor gradient flow reaches is not looked at
+        left, middle, right = _panels(axes, 3, (11.4, 3.8))
+        title = "risk" if np.isnan(deviation) else f"risk, rms log$_{{10}}$ ratio {deviation:.2g}"
+        risk_panel(left, [*theory, run], title)
+        _cut_below(left, theory[0], run)
         overlap_panel(middle, [*theory, run], "overlaps: theory (lines), SGD (points)")
         emergence_panel(right, found)
+    return _figure_of(left)
+
+
+def _panels(axes: Sequence[Axes] | None, count: int, size: tuple[float, float]) -> Sequence[Axes]:
+    return Figure(figsize=size).subplots(1, count) if axes is None else axes
+
+
+def _figure_of(axes: Axes) -> Figure:
+    figure = axes.get_figure(root=True)
+    assert isinstance(figure, Figure)
     return figure
+
+
+def _cut_below(axes: Axes, theory: Curve, run: Curve) -> None:
+    """What neither SGD nor the prediction reaches is not looked at."""
+    drawn = [curve.risk[curve.risk > 0] for curve in (theory, run) if curve.risk is not None]
+    least = min((float(risk.min(initial=np.inf)) for risk in drawn), default=np.inf)
+    if np.isfinite(least):
+        axes.set_ylim(bottom=max(least / 3, 1e-16))

@@ -25,7 +25,7 @@ class Curve:
     Attributes:
         label: what it is, in the words of a legend.
         times: (T,), canonical.
-        risk: (T,); what is not finite is left out.
+        risk: (T,), what is not finite is left out; or None.
         overlaps: (T, M), or None.
         mark: matplotlib's format of its lines or points; points are thinned.
         colour: of its risk.
@@ -33,7 +33,7 @@ class Curve:
 
     label: str
     times: Float[np.ndarray, " T"]
-    risk: Float[np.ndarray, " T"]
+    risk: Float[np.ndarray, " T"] | None
     overlaps: Float[np.ndarray, "T M"] | None = None
     mark: str = "-"
     colour: str = COLOURS[0]
@@ -64,6 +64,8 @@ class EmergenceTimes:
 def risk_panel(axes: Axes, curves: Sequence[Curve], title: str = "risk") -> None:
     """Risk against canonical time, both logarithmic."""
     for curve in curves:
+        if curve.risk is None:
+            continue
         shown = np.where(np.isfinite(curve.risk), np.maximum(curve.risk, _FLOOR), np.nan)[curve.drawn]
         axes.plot(curve.times[curve.drawn], shown, curve.mark, ms=3, color=curve.colour, label=curve.label)
     log_axes(axes, curves[0].times, both=True)

@@ -20,6 +20,7 @@ _STYLE: Any = {
     "axes.spines.right": False,
     "axes.spines.top": False,
     "figure.constrained_layout.use": True,
+    "figure.constrained_layout.w_pad": 0.1,  # inches
     "font.size": 9.0,
     "legend.fontsize": 8.0,
     "legend.frameon": False,

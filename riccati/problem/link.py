@@ -24,6 +24,7 @@ from .hermite import hermite, hermite_series, series_derivative
 
 _QUADRATURE_NODES = 200  # beyond about 350 the outer Gauss-Hermite weights underflow
 _DEFAULT_DEGREE = 32
+_HIGHEST_DEGREE = 1000  # of a pure link; at d^(k/2 - 1) samples none near it is ever learned
 _VANISHING = 1e-12  # a coefficient this small beside the largest counts as zero
 
 
@@ -77,6 +78,7 @@ class Link(eqx.Module):
     def hermite(cls, degree: int) -> Link:
         """The pure link σ = h_k, information exponent k = `degree` ≥ 1."""
         require_integer(degree, "degree", 1)
+        require(degree <= _HIGHEST_DEGREE, "degree", f"be ≤ {_HIGHEST_DEGREE}", degree)
         return cls(np.eye(degree + 1)[degree], label=f"he{degree}")
 
     @classmethod
@@ -101,6 +103,7 @@ class Link(eqx.Module):
     def named(cls, name: str) -> Link:
         """A link with closed-form g: relu, abs, sign, erf, exp, cos, sin; or heK for the pure h_K."""
         if name[:2] == "he" and name[2:].isdecimal():
+            require(len(name) <= len(f"he{_HIGHEST_DEGREE}"), "link", f"be at most he{_HIGHEST_DEGREE}", name)
             return cls.hermite(int(name[2:]))
         known = ", ".join(sorted(CLOSED_FORMS))
         require(name in CLOSED_FORMS, "link", f"be one of {known}, or he1, he2, …", repr(name))

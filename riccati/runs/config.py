@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from ..problem import Link
+from ..problem import Link, Teacher
 from ..support import ArgumentError, require, require_finite, require_integer, require_real
 from .tables import TOLERANCE
 
-KINDS = ("two_homogeneous", "stiefel_quadratic")
+TWO_HOMOGENEOUS, STIEFEL = KINDS = ("two_homogeneous", "stiefel_quadratic")
 HALF, SQUARE, RISK = CONVENTIONS = ("0.5*(f*-f)^2", "(f*-f)^2", "risk")
+SUBSPACE, NEURON = OVERLAPS = ("subspace", "neuron")
 _WHOLE = ("information_exponent", "dim", "teacher_width", "student_width", "batch_size")
 _POSITIVE = ("learning_rate", "riccati_step", "student_scale")
 
@@ -56,15 +57,21 @@ def check_config(config: dict[str, Any], kind: str) -> None:
         require_real(config[key], key, above=0)
     if "beta" in config:
         require_real(config["beta"], "beta", least=0)
-    if kind == "two_homogeneous" and "loss" in config:
-        known = config["loss"] in CONVENTIONS
-        require(known, "loss", f"be one of {', '.join(CONVENTIONS)}", repr(config["loss"]))
+    if kind == TWO_HOMOGENEOUS and "loss" in config:
+        _check_choice(config, "loss", CONVENTIONS)
+    if "training_loss" in config:
+        require(
+            kind == TWO_HOMOGENEOUS, "training_loss", "be left out for a Stiefel run", repr(config["training_loss"])
+        )
+        _check_choice(config, "training_loss", (HALF, SQUARE))
+    if "overlap" in config:
+        require(isinstance(config["overlap"], str), "overlap", f"be {SUBSPACE} or {NEURON}", repr(config["overlap"]))
     directions, neurons = directions_of(config), config.get("student_width")
     if "dim" in config:
         widest = max(directions or 1, neurons or 1)
         require(config["dim"] >= widest, "dim", f"be ≥ the widths, so ≥ {widest}", config["dim"])
     link, exponent = link_of(config), config.get("information_exponent")
-    if kind == "stiefel_quadratic":
+    if kind == STIEFEL:
         require(exponent in (None, 2), "information_exponent", "be 2 for a Stiefel run", exponent)
         require(link is None or link.degree == 2, "link", "be a multiple of h_2 for a Stiefel run", link)
     elif link is not None and exponent is not None:
@@ -77,11 +84,15 @@ def check_config(config: dict[str, Any], kind: str) -> None:
     _check_start(config, kind, directions, neurons)
 
 
+def _check_choice(config: dict[str, Any], key: str, known: tuple[str, ...]) -> None:
+    require(config[key] in known, key, f"be one of {', '.join(known)}", repr(config[key]))
+
+
 def _check_start(config: dict[str, Any], kind: str, directions: int | None, neurons: int | None) -> None:
     if "initial_overlaps" in config:
         overlaps = array_of(config, "initial_overlaps", 2)
         wanted, layout = (neurons, directions), "(student_width, teacher_width)"
-        if kind == "stiefel_quadratic":
+        if kind == STIEFEL:
             wanted, layout = (directions, neurons), "(teacher_width, student_width)"
             largest = float(np.linalg.norm(overlaps, 2))
             subspaces = "have no singular value over 1, as Θ and U_0 have orthonormal columns"
@@ -89,7 +100,7 @@ def _check_start(config: dict[str, Any], kind: str, directions: int | None, neur
         agree = all(w in (None, found) for w, found in zip(wanted, overlaps.shape, strict=True))
         shape = tuple("any" if w is None else w for w in wanted)
         require(agree, "initial_overlaps", f"be of shape {layout} = {shape}".replace("'", ""), overlaps.shape)
-        neurons = overlaps.shape[0] if kind == "two_homogeneous" else neurons
+        neurons = overlaps.shape[0] if kind == TWO_HOMOGENEOUS else neurons
     if "initial_student_gram" in config:
         gram = array_of(config, "initial_student_gram", 2).shape
         square = gram[0] == gram[1] and neurons in (None, gram[0])
@@ -100,3 +111,35 @@ def _check_start(config: dict[str, Any], kind: str, directions: int | None, neur
             require_real(norm, "init_norm", above=0)
         count = np.size(norms) if np.ndim(norms) else None
         require(count in (None, neurons) or neurons is None, "init_norm", f"be one number or {neurons}", count)
+
+
+def overlap_of(link: Link) -> str:
+    """What `alignment` is in theory: for the pure link h_2 that with the student's span, else that of one neuron."""
+    return SUBSPACE if link.degree == 2 else NEURON
+
+
+def missing_keys(config: dict[str, Any], kind: str, has_clock: bool) -> list[str]:
+    """What theory needs and the config lacks, in words."""
+    rate = "riccati_step" if kind == STIEFEL else "learning_rate"
+    needed = [] if has_clock else [rate]
+    if kind == TWO_HOMOGENEOUS and "link" not in config:
+        needed.append("information_exponent")
+    if "second_layer" not in config:
+        needed += ["teacher_width", "beta"]
+    if "initial_overlaps" not in config:
+        needed += ["student_width", "dim"]
+    elif kind == TWO_HOMOGENEOUS:
+        needed.append("init_norm")
+    other = {"information_exponent": " (or link)", "beta": " (or second_layer, the list of a_m)"}
+    return [key + other.get(key, "") for key in needed if key not in config]
+
+
+def teacher_keys(teacher: Teacher) -> dict[str, Any]:
+    """The teacher by the keys of a run's JSON file."""
+    link = teacher.link
+    a = {"second_layer": np.asarray(teacher.a).tolist(), "teacher_width": teacher.width}
+    if link.closed_form is not None:
+        return a | {"link": link.label}
+    if link.degree is not None and float(link.coefficients[link.degree]) == 1.0:
+        return a | {"information_exponent": link.degree}
+    return a | {"link": np.asarray(link.coefficients).tolist()}

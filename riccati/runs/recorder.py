@@ -10,7 +10,7 @@ from jaxtyping import Float
 
 from ..problem import Start, Teacher, as_directions, as_weights, neuron_alignment, population_risk, subspace_alignment
 from ..support import require, require_integer, require_real
-from .config import HALF, SQUARE
+from .config import HALF, SQUARE, teacher_keys
 from .run import Run
 
 
@@ -74,9 +74,9 @@ class Recorder:
         neurons = self._start.student_width
         require(len(weights) == neurons, "W", f"have {neurons} rows, as before", len(weights))
         risk = float(population_risk(self._teacher, start.directions, start.norms**2))
-        overlaps = (f(weights, self._directions) for f in (subspace_alignment, neuron_alignment))
         self._steps.append(int(step))
-        self._rows.append((risk, *overlaps))
+        directions = self._directions
+        self._rows.append((risk, subspace_alignment(weights, directions), neuron_alignment(weights, directions)))
 
     @property
     def steps(self) -> np.ndarray:
@@ -112,7 +112,7 @@ class Recorder:
         start, by_subspace = self._start, self._teacher.link.degree == 2
         config = (
             self._config
-            | _problem_of(self._teacher)
+            | teacher_keys(self._teacher)
             | {
                 "kind": "two_homogeneous",
                 "loss": "risk",
@@ -134,14 +134,3 @@ class Recorder:
     def __repr__(self) -> str:
         logged = f"steps {self._steps[0]} to {self._steps[-1]}" if self._steps else "nothing yet"
         return f"Recorder({self._teacher!r}, {logged})"
-
-
-def _problem_of(teacher: Teacher) -> dict[str, Any]:
-    """The teacher by the keys of a run's JSON file."""
-    link = teacher.link
-    a = {"second_layer": np.asarray(teacher.a).tolist(), "teacher_width": teacher.width}
-    if link.closed_form is not None:
-        return a | {"link": link.label}
-    if link.degree is not None and float(link.coefficients[link.degree]) == 1.0:
-        return a | {"information_exponent": link.degree}
-    return a | {"link": np.asarray(link.coefficients).tolist()}

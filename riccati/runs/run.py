@@ -1,31 +1,35 @@
-"""An SGD run of anyone's: a table of logged steps, and beside it a JSON file that says what problem it solved.
+"""An SGD run of anyone's: a table of logged steps, and the keys that say what problem it solved.
 
-The table has columns `step`, a loss and, where logged, the squared overlaps `overlap_1 … overlap_M`. What cannot be
-read is left out, and `Run.notes` says so, a line each; the files themselves are never changed.
+What cannot be read is left out, and `Run.notes` says so, a line each; what is not said and taken for granted is in
+`Run.assumed`. The user's files are never changed.
 """
 
 from __future__ import annotations
 
-import json
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from importlib.resources import files
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from jax.typing import ArrayLike
 from jaxtyping import Float, Int
 
 from ..problem import Link, Start, Teacher
-from ..support import ArgumentError, require, require_times, whole_file
-from .config import HALF, KINDS, RISK, SQUARE, array_of, check_config, directions_of, link_of
-from .tables import CLOCK, TOLERANCE, read_bytes, read_table, stem_and_suffix
+from ..support import ArgumentError, require, require_memory, require_times
+from . import conventions
+from .columns import CLOCK
+from .config import KINDS, STIEFEL, array_of, check_config, directions_of, link_of, missing_keys, overlap_of
+from .reading import load_run, run_from_arrays, run_from_frame
+from .saving import write_run
 
 if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_REPLACES = {"beta": "second_layer", "information_exponent": "link"}  # the latter, if kept, would win unseen
+_WHERE = "in the run's JSON file, on the command line or as keywords"
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,19 +38,19 @@ class Run:
 
     Attributes:
         steps: (T,), strictly increasing.
-        loss: (T,), as logged; `config["loss"]` says what it is.
+        loss: (T,), as logged, NaN where it was not; `config["loss"]` says what it is. None if it was never logged.
         overlaps: (T, M), each direction's squared overlap in [0, 1], NaN where unknown; None if not logged.
         config: the problem and the step sizes, by the keys of the JSON file.
-        notes: what was left out or assumed, a line each.
+        notes: what was left out, a line each.
         source: where the run came from.
         clock: (T,), canonical times, of a run whose learning rate was not constant; else None.
 
     Raises:
-        ArgumentError: arrays that disagree, or a key of `config` that cannot be meant.
+        ArgumentError: arrays that disagree, neither a loss nor overlaps, or a key of `config` that cannot be meant.
     """
 
     steps: Int[np.ndarray, " T"]
-    loss: Float[np.ndarray, " T"]
+    loss: Float[np.ndarray, " T"] | None
     overlaps: Float[np.ndarray, "T M"] | None
     config: dict[str, Any]
     notes: tuple[str, ...] = ()
@@ -57,10 +61,14 @@ class Run:
         rows = np.shape(self.steps)
         require(len(rows) == 1 and rows[0] > 0, "steps", "be a vector with one entry or more", f"of shape {rows}")
         require(bool(np.all(np.diff(self.steps) > 0)), "steps", "increase strictly", "not sorted or repeats")
-        require(np.shape(self.loss) == rows, "loss", f"be of shape {rows}, as steps is", np.shape(self.loss))
+        for name in ("loss", "clock"):
+            values = getattr(self, name)
+            agree = values is None or np.shape(values) == rows
+            require(agree, name, f"be of shape {rows}, as steps is", np.shape(values))
         if self.clock is not None:
-            require(np.shape(self.clock) == rows, "clock", f"be of shape {rows}, as steps is", np.shape(self.clock))
             require_times(self.clock)
+        require(self.loss is not None or self.overlaps is not None, "loss", "be given, or overlaps", "missing, as they")
+        require(isinstance(self.config, dict), "config", "be a dictionary of keys", type(self.config).__name__)
         check_config(self.config, self.kind)
         width = directions_of(self.config)
         if self.overlaps is not None:
@@ -68,13 +76,18 @@ class Run:
             require(len(shape) == 2 and shape[:1] == rows, "overlaps", f"be of shape ({rows[0]}, M)", shape)
             last = f"be the last overlap column, as the teacher has {width} directions"
             require(width in (None, shape[1]), f"overlap_{width}", last, f"not: that is overlap_{shape[1]}")
-        if self.kind == "stiefel_quadratic" or "init_norm" in self.config:
+        if self.kind == STIEFEL or "init_norm" in self.config:
             _ = self.start  # refuses now what the theory would refuse later
 
     @property
     def kind(self) -> str:
         """`two_homogeneous` or `stiefel_quadratic`; where the config does not say, a Riccati step tells."""
-        return self.config.get("kind", KINDS["riccati_step" in self.config])
+        return self.config.get("kind", STIEFEL if "riccati_step" in self.config else KINDS[0])
+
+    @property
+    def directions(self) -> int | None:
+        """M, where the run tells it."""
+        return directions_of(self.config) if self.overlaps is None else self.overlaps.shape[1]
 
     @property
     def times(self) -> Float[np.ndarray, " T"]:
@@ -83,30 +96,67 @@ class Run:
 
     @property
     def time_per_step(self) -> float:
-        """Canonical time of a step: η, twice that for SGD on (f* - f)²; for Stiefel SGD half its Riccati time."""
-        if self.kind == "stiefel_quadratic":
-            return self._given("riccati_step") / 2
-        return self._given("learning_rate") * (2 if self.config.get("loss") == SQUARE else 1)
+        """Canonical time of a step, for the teacher of norm 1.
+
+        η||a||, twice that for SGD on (f* - f)²; for Stiefel SGD half its Riccati time, times ||a||.
+        """
+        if self.kind == STIEFEL:
+            return self._given("riccati_step") / 2 * self.second_layer_norm
+        factor = conventions.clock_factor(self.config)
+        return self._given("learning_rate") * factor * self.second_layer_norm
 
     @property
-    def risk(self) -> Float[np.ndarray, " T"]:
-        """E(f* - f)²/E f*², from the loss by its convention; a Stiefel run logs the risk itself."""
-        convention = self.config.get("loss", HALF)
-        if self.kind == "stiefel_quadratic" or convention == RISK:
+    def risk(self) -> Float[np.ndarray, " T"] | None:
+        """E(f* - f)²/E f*², from the loss by its convention; a Stiefel run logs the risk itself. None without."""
+        if self.loss is None:
+            return None
+        factor = conventions.risk_factor(self.config, self.kind)
+        if factor is None:
             return self.loss
-        return (2 if convention == HALF else 1) * self.loss / float(self.teacher.second_moment)
+        return factor * self.loss / (float(self.teacher.second_moment) * self.second_layer_norm**2)
+
+    @property
+    def overlap(self) -> str:
+        """What the overlaps are, `subspace` or `neuron`; where the config does not say, as theory has them."""
+        said = conventions.overlap_said(self.config)
+        return overlap_of(self.teacher.link) if said is None else said
+
+    @property
+    def second_layer_norm(self) -> float:
+        """||a|| of the `second_layer` that the config lists, 1 without one."""
+        if "second_layer" not in self.config:
+            return 1.0
+        return conventions.norm_of(array_of(self.config, "second_layer", 1))
+
+    @property
+    def init_norm(self) -> float | None:
+        """The mean initial norm of the neurons, for the teacher of norm 1: r/√||a||. None if not given."""
+        if "init_norm" not in self.config:
+            return None
+        return float(np.mean(self.config["init_norm"])) / self.second_layer_norm**0.5
+
+    @property
+    def student_scale(self) -> float | None:
+        """c of Stiefel SGD, for the teacher of norm 1: c/||a||. None if not given."""
+        scale = self.config.get("student_scale")
+        return None if scale is None else scale / self.second_layer_norm
+
+    @property
+    def assumed(self) -> tuple[str, ...]:
+        """What the run does not say and is taken for granted, a line each."""
+        return conventions.assumed(self.config, self.kind, self.loss is not None, self.overlaps is not None)
 
     @cached_property
     def teacher(self) -> Teacher:
         """The teacher; its second layer is scaled to Σ a_m² = 1."""
-        link = link_of(self.config)
-        if self.kind == "stiefel_quadratic":
-            link = Link.hermite(2)
-        elif link is None:
+        link = Link.hermite(2) if self.kind == STIEFEL else link_of(self.config)
+        if link is None:
             link = Link.hermite(self._given("information_exponent"))
         if "second_layer" in self.config:
             return Teacher(array_of(self.config, "second_layer", 1), link)
-        return Teacher.power_law(self._given("teacher_width"), self._given("beta"), link)
+        width = self._given("teacher_width")
+        require_memory(width, "teacher_width", width)
+        return Teacher.power_law(width, self._given("beta"), link)
 
     @cached_property
     def start(self) -> Start | None:
@@ -115,58 +165,90 @@ class Run:
             return None
         overlaps = array_of(self.config, "initial_overlaps", 2)
         dim = int(self.config["dim"]) if "dim" in self.config else None
-        if self.kind == "stiefel_quadratic":
+        if self.kind == STIEFEL:
             return Start(overlaps.T, np.eye(overlaps.shape[1]), 1.0, dim)
         norms, key = np.asarray(self._given("init_norm"), float), "initial_student_gram"
         gram = array_of(self.config, key, 2) if key in self.config else None
         try:
-            return Start(overlaps, gram, norms, dim)
+            return Start(overlaps, gram, norms / self.second_layer_norm**0.5, dim)
         except ArgumentError as error:
             ours = {"teacher_overlaps": "initial_overlaps", "student_gram": key, "norms": "init_norm"}
             raise error.renamed(ours) from None
 
     def _given(self, key: str) -> Any:
-        where = "be given, in the run's JSON file or on the command line"
-        require(key in self.config, key, where, "missing")
+        require(key in self.config, key, f"be given, {_WHERE}", "missing")
         return self.config[key]
 
+    def require_keys(self) -> None:
+        """Refuse a run that lacks what the theory needs, naming all of it.
+
+        Raises:
+            ArgumentError: if keys are missing.
+        """
+        missing = missing_keys(self.config, self.kind, self.clock is not None)
+        if len(missing) == 1 and " " not in missing[0]:
+            self._given(missing[0])
+        require(not missing, "run", f"give {', '.join(missing)}, {_WHERE}", "without")
+
     @classmethod
-    def load(cls, path: str | os.PathLike, *, loss_column: str | None = None, **overrides: Any) -> Run:
+    def load(
+        cls,
+        path: str | os.PathLike,
+        *,
+        step_column: str | None = None,
+        loss_column: str | None = None,
+        overlap_prefix: str | None = None,
+        **overrides: Any,
+    ) -> Run:
         """Read a run: CSV (any delimiter), JSON lines, NPZ or Parquet, the first two gzipped or not.
 
         Args:
             path: the file, or the name of a sample run; `<stem>.json` beside it is read too, if there.
-            loss_column: the loss column, if it is none of loss, risk, train_loss, population_loss, test_loss.
+            step_column: the column of the steps, if it is none of step, iter, iteration, global_step, _step.
+            loss_column: the loss column, if it is none of risk, loss, test_loss, train_loss and their like; of several
+                a population or test loss is taken before one on the minibatch.
+            overlap_prefix: what the names of the overlap columns begin with, if more than one group of numbered
+                columns could be meant, or none is found.
             overrides: replace keys of the JSON file, where not None.
 
         Raises:
-            ArgumentError: a file, column or key that is missing or cannot be read.
+            ArgumentError: a file, column or key that is missing, unknown or cannot be read.
         """
-        path, samples = Path(path), sample_runs()
-        source = str(path)
-        if not path.exists() and source in samples:
-            path, source = samples[source], f"sample run {source}"
-        known = f"be a file or a sample run ({', '.join(samples)})"
-        require(path.exists(), "path", known, f"{path}, which does not exist")
-        require(not path.is_dir(), "path", known, f"{path}, a folder")
-        config = _sidecar(_sidecar_path(path))
-        notes = config.pop("notes") if isinstance(config.get("notes"), list) else []
-        given = {key: value for key, value in overrides.items() if value is not None}
-        replaced = {_REPLACES[key] for key in given if key in _REPLACES}
-        config = {k: v for k, v in config.items() if v is not None and k not in replaced} | given
-        steps, loss, overlaps, clock, column = read_table(path, loss_column, notes)
-        config.setdefault("kind", KINDS["riccati_step" in config])
-        if config["kind"] == "two_homogeneous":
-            if "loss" not in config and column != "risk":
-                notes.append(f"what the column {column} holds is not said: assumed {HALF}")
-            config.setdefault("loss", RISK if column == "risk" else HALF)
-            if "initial_overlaps" in config and "initial_student_gram" not in config:
-                notes.append("no initial_student_gram: neurons taken as orthogonal outside the teacher's span")
-        if "second_layer" in config:
-            norm = float(np.linalg.norm(array_of(config, "second_layer", 1)))
-            if abs(norm - 1) > TOLERANCE:
-                notes.append(f"second_layer has norm {norm:.6g}: loss and steps taken as those of norm 1")
-        return cls(steps, loss, overlaps, config, tuple(dict.fromkeys(notes)), source, clock)
+        return cls(*load_run(path, step_column, loss_column, overlap_prefix, overrides))
+
+    @classmethod
+    def from_arrays(
+        cls, steps: ArrayLike, risk: ArrayLike | None = None, overlaps: ArrayLike | None = None, **config: Any
+    ) -> Run:
+        """A run from arrays (numpy, torch, jax) or lists, with the keys of the JSON file as keywords.
+
+        Args:
+            steps: (T,), whole numbers from 0, in any order.
+            risk: (T,), E(f* - f)²/E f*², unless the keyword `loss` says that it holds something else.
+            overlaps: (T, M), squared.
+            config: keys of a run (see the README).
+
+        Raises:
+            ArgumentError: arrays that disagree, neither risk nor overlaps, or a key that is unknown or cannot be meant.
+        """
+        return cls(*run_from_arrays(steps, risk, overlaps, config))
+
+    @classmethod
+    def from_frame(
+        cls,
+        frame: pd.DataFrame,
+        *,
+        step_column: str | None = None,
+        loss_column: str | None = None,
+        overlap_prefix: str | None = None,
+        **config: Any,
+    ) -> Run:
+        """A run from a pandas frame; columns as in a file that `load` reads, keys of the JSON file as keywords.
+
+        Raises:
+            ArgumentError: a column that is missing, or a key that is unknown or cannot be meant.
+        """
+        return cls(*run_from_frame(frame, step_column, loss_column, overlap_prefix, config))
 
     def save(self, path: str | os.PathLike) -> None:
         """Write a CSV with its JSON file beside it, each whole or not at all; `load` gives the same run, bit by bit.
@@ -174,58 +256,28 @@ class Run:
         Raises:
             ArgumentError: if `path` does not end in .csv, or would replace the files that the run was read from.
         """
-        path = Path(path)
-        require(path.suffix == ".csv", "path", "end in .csv", path)
-        read = Path(self.source)
-        own = read.is_file() and _sidecar_path(read).resolve() == _sidecar_path(path).resolve()
-        require(not own, "path", "have another name than the run's own file", path)
-        columns = {"step": self.steps} | ({} if self.clock is None else {CLOCK: self.clock}) | {"loss": self.loss}
+        columns: dict[str, np.ndarray | None] = {"step": self.steps, CLOCK: self.clock, "loss": self.loss}
         columns |= {f"overlap_{m + 1}": v for m, v in enumerate(() if self.overlaps is None else self.overlaps.T)}
-        body = zip(
-            *(column.tolist() for column in columns.values()), strict=True
-        )  # Python numbers, whose repr is exact
-        rows = [columns.keys(), *(map(repr, row) for row in body)]
-        config = json.dumps(self.config | {"notes": self.notes}, indent=1, default=lambda value: value.tolist())
-        with whole_file(path) as table, whole_file(path.with_suffix(".json")) as sidecar:
-            table.write_text("\n".join(",".join(row) for row in rows) + "\n")
-            sidecar.write_text(config + "\n")
+        write_run(path, self.source, columns, self.config | {"notes": self.notes})
 
-    def plot(self) -> Figure:
-        """Risk and squared overlaps against canonical time, as points."""
+    def plot(self, ax: Sequence[Axes] | None = None) -> Figure:
+        """Risk and squared overlaps against canonical time, as points; on two axes of the user's, or a new figure."""
         from ..plot import Curve, course_page
 
-        return course_page(Curve("SGD", self.times, self.risk, self.overlaps, "o"))
+        return course_page(Curve("SGD", self.times, self.risk, self.overlaps, "o"), ax)
 
     def __repr__(self) -> str:
-        logged = "not logged" if self.overlaps is None else f"of {self.overlaps.shape[1]} directions"
+        loss = "not logged"
+        if self.loss is not None and np.isfinite(self.loss).any():
+            logged = self.loss[np.isfinite(self.loss)]
+            loss = f"{logged[0]:.4g} to {logged[-1]:.4g} ({self.config.get('loss', 'not said')})"
         rows = {
             "source": self.source or "not given",
             "kind": self.kind,
             "steps": f"{len(self.steps)} from {self.steps[0]} to {self.steps[-1]}",
-            "loss": f"{self.loss[0]:.4g} to {self.loss[-1]:.4g} ({self.config.get('loss', 'not said')})",
-            "overlaps": logged,
+            "loss": loss,
+            "overlaps": "not logged" if self.overlaps is None else f"of {self.overlaps.shape[1]} directions",
         }
         lines = [f"  {name:<8} {value}" for name, value in rows.items()]
-        return "\n".join(["Run", *lines, *(f"  note     {note}" for note in self.notes)])
-
-
-def sample_runs() -> dict[str, Path]:
-    """The runs that ship with the package, by name: two with k = 2, one with k = 4."""
-    folder = Path(str(files("riccati").joinpath("runs", "data")))
-    return {path.stem: path for path in sorted(folder.glob("*.csv"))}
-
-
-def _sidecar_path(path: Path) -> Path:
-    return path.with_name(stem_and_suffix(path)[0] + ".json")
-
-
-def _sidecar(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        return {}
-    try:
-        config = json.loads(read_bytes(path).decode("utf-8-sig", "replace"))
-    except json.JSONDecodeError as error:
-        broken = f"broken at line {error.lineno}, column {error.colno} ({error.msg})"
-        raise ArgumentError(path.name, "be valid JSON", broken) from None
-    require(isinstance(config, dict), path.name, "hold one JSON object, {…}", type(config).__name__)
-    return config
+        lines += [f"  assumed  {line}" for line in self.assumed] + [f"  note     {note}" for note in self.notes]
+        return "\n".join(["Run", *lines])

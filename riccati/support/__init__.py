@@ -8,9 +8,11 @@ from .checks import require_open_unit as require_open_unit
 from .checks import require_real as require_real
 from .checks import require_times as require_times
 from .errors import ArgumentError as ArgumentError
+from .files import require_folder as require_folder
 from .files import whole_file as whole_file
 from .interrupts import StopRequest as StopRequest
 from .interrupts import orderly_stop as orderly_stop
+from .memory import require_memory as require_memory
 from .modules import restored as restored
 from .progress import progress as progress
 from .progress import tick as tick

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+_LONGEST_MESSAGE = 600
+
 
 class ArgumentError(ValueError):
     """An argument that cannot be used; its message is one line with the argument's name and the remedy.
@@ -16,7 +18,7 @@ class ArgumentError(ValueError):
 
     def __init__(self, argument: str, must: str, found: object):
         self.argument, self.must, self.found = argument, must, found
-        super().__init__(" ".join(f"Argument `{argument}` must {must}, but is {found}.".split()))
+        super().__init__(_one_line(f"Argument `{argument}` must {must}, but is {found}."))
 
     def __reduce__(self) -> tuple:
         return type(self), (self.argument, self.must, self.found)
@@ -31,3 +33,10 @@ class ArgumentError(ValueError):
             return words
 
         return ArgumentError(names.get(self.argument, self.argument), ours(self.must), ours(self.found))
+
+
+def _one_line(text: str) -> str:
+    """The text on one line of bounded length; what a terminal would act on or cannot show becomes �."""
+    line = " ".join(text.split())
+    line = "".join(mark if mark.isprintable() else "�" for mark in line)
+    return line if len(line) <= _LONGEST_MESSAGE else f"{line[: _LONGEST_MESSAGE - 2]}…."

@@ -22,7 +22,7 @@ def whole_file(path: str | os.PathLike, argument: str = "path") -> Iterator[Path
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=target.suffix)
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise _unwritable(argument, target, error) from None
     os.close(handle)
     temporary = Path(name)
@@ -36,5 +36,23 @@ def whole_file(path: str | os.PathLike, argument: str = "path") -> Iterator[Path
         temporary.unlink(missing_ok=True)
 
 
-def _unwritable(argument: str, target: Path, error: OSError) -> ArgumentError:
-    return ArgumentError(argument, "be a place that can be written to", f"{target} ({error.strerror or error})")
+def require_folder(path: str | os.PathLike, argument: str) -> None:
+    """Refuse a folder that could not be made or written to, before any work is done for it; makes nothing.
+
+    Raises:
+        ArgumentError: naming `argument`.
+    """
+    target = Path(path)
+    try:
+        there = next(part for part in (target, *target.absolute().parents) if part.exists() or part.is_symlink())
+        sound = there.is_dir() and os.access(there, os.W_OK | os.X_OK)
+    except (OSError, ValueError) as error:  # a name too long, or with a NUL
+        raise ArgumentError(argument, "be a folder", f"{target} ({error})") from None
+    why = "may not be written to" if there.is_dir() else "is no folder"
+    if not sound:
+        raise ArgumentError(argument, "be a folder that can be made and written to", f"{target}: {there} {why}")
+
+
+def _unwritable(argument: str, target: Path, error: OSError | ValueError) -> ArgumentError:
+    why = getattr(error, "strerror", None) or error
+    return ArgumentError(argument, "be a place that can be written to", f"{target} ({why})")

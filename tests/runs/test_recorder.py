@@ -13,7 +13,7 @@ def teacher():
     return rc.Teacher.power_law(WIDTH, 1.0, rc.Link.hermite(2))
 
 
-def trained(teacher, steps=1500, batch=8, seed=0):
+def trained(teacher, steps=1500, batch=64, seed=0):
     """Plain SGD on the mean squared error (f* - f)², logged by a recorder; the weights at the end and the recorder."""
     rng = np.random.default_rng(seed)
     Theta = np.linalg.qr(rng.standard_normal((DIM, WIDTH)))[0].T

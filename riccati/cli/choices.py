@@ -1,0 +1,56 @@
+"""The names that options choose among, without importing what bears them, so that `--help` stays quick."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+LINKS = ("relu", "abs", "sign", "erf", "exp", "cos", "sin")  # and he1, he2, …
+
+
+class FlowChoice(StrEnum):
+    """The flows."""
+
+    RICCATI = "Riccati"
+    QUADRATIC = "Quadratic"
+    DECOUPLED = "Decoupled"
+    COUPLED = "Coupled"
+    CORRELATION = "Correlation"
+    FINITE_STEP = "FiniteStep"
+
+
+class EngineChoice(StrEnum):
+    """The engines of online SGD."""
+
+    IN_LAW = "in_law"
+    DIRECT = "direct"
+    STIEFEL = "stiefel"
+    STIEFEL_DIRECT = "stiefel_direct"
+
+
+class KindChoice(StrEnum):
+    """The kinds of run."""
+
+    TWO_HOMOGENEOUS = "two_homogeneous"
+    STIEFEL_QUADRATIC = "stiefel_quadratic"
+
+
+class OverlapChoice(StrEnum):
+    """The definitions of a run's overlaps."""
+
+    SUBSPACE = "subspace"
+    NEURON = "neuron"
+
+
+class LossChoice(StrEnum):
+    """What a loss column holds."""
+
+    HALF = "0.5*(f*-f)^2"
+    SQUARE = "(f*-f)^2"
+    RISK = "risk"
+
+
+class TrainingLossChoice(StrEnum):
+    """What SGD descended."""
+
+    HALF = "0.5*(f*-f)^2"
+    SQUARE = "(f*-f)^2"

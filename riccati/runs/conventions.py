@@ -1,0 +1,74 @@
+"""What a run's numbers mean by its keys: the clock, the loss, the overlaps; and what is assumed where they are silent.
+
+SGD on (f* - f)² is SGD on ½(f* - f)² at twice the rate. A teacher with ||a|| ≠ 1 is the one of norm 1 seen through
+t -> t||a||, r -> r/√||a||, loss -> loss/||a||², and η -> η||a|| for SGD. Derived in derivations/clocks.py.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .config import HALF, NEURON, OVERLAPS, RISK, SQUARE, STIEFEL, SUBSPACE
+from .tables import TOLERANCE
+
+# other programs' words for the two definitions
+_SUBSPACE_WORDS, _NEURON_WORDS = ("g_mm", "diag", "projector", "span", "subspace"), ("max", "neuron")
+
+
+def clock_factor(config: dict[str, Any]) -> int:
+    """Canonical time of a step over the learning rate: 2 for SGD on (f* - f)², 1 for that on half of it."""
+    return 2 if config.get("training_loss", config.get("loss")) == SQUARE else 1
+
+
+def risk_factor(config: dict[str, Any], kind: str) -> int | None:
+    """E(f* - f)² over the loss; None where the loss is the risk itself."""
+    convention = config.get("loss", HALF)
+    if kind == STIEFEL or convention == RISK:
+        return None
+    return 2 if convention == HALF else 1
+
+
+def norm_of(second_layer: np.ndarray) -> float:
+    """||a||, 1 to the digits of a log."""
+    norm = float(np.linalg.norm(second_layer))
+    return 1.0 if abs(norm - 1) <= TOLERANCE else norm
+
+
+def overlap_said(config: dict[str, Any]) -> str | None:
+    """`subspace` or `neuron`, as the key `overlap` says in these or another program's words; None without it."""
+    said = str(config.get("overlap", "")).lower()
+    if said in OVERLAPS:
+        return said
+    if any(word in said for word in _SUBSPACE_WORDS):
+        return SUBSPACE
+    return NEURON if any(word in said for word in _NEURON_WORDS) else None
+
+
+def assumed(config: dict[str, Any], kind: str, has_loss: bool, has_overlaps: bool) -> tuple[str, ...]:
+    """What the keys do not say and is taken for granted, a line each."""
+    lines = []
+    if "kind" not in config:
+        lines.append(f"kind is not given: {kind}")
+    if kind != STIEFEL:
+        lines += _of_losses(config, has_loss)
+        if "initial_overlaps" in config and "initial_student_gram" not in config:
+            lines.append("no initial_student_gram: neurons taken as orthogonal outside the teacher's span")
+    if has_overlaps:
+        said, taken = overlap_said(config), "as theory has them (subspace for h_2, else neuron)"
+        if said is None:
+            lines.append(f"overlap does not say what the overlaps are: {taken}")
+        elif config["overlap"] not in OVERLAPS:
+            lines.append(f"overlap is {config['overlap']!r}: taken as {said}")
+    return tuple(lines)
+
+
+def _of_losses(config: dict[str, Any], has_loss: bool) -> list[str]:
+    lines = []
+    if has_loss and "loss" not in config:
+        lines.append(f"what the loss column holds is not said: {HALF}")
+    if "training_loss" not in config and "learning_rate" in config:
+        descended = config["loss"] if config.get("loss") in (HALF, SQUARE) else HALF
+        lines.append(f"training_loss is not given: SGD on {descended}, which sets the clock")
+    return lines

@@ -1,0 +1,162 @@
+"""A trajectory on disk: one NPZ file with its arrays, how it came about, and how it ended."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from .flows import FLOWS, Flow
+from .numerics import outcome_named
+from .problem import Link, Problem, Start, Teacher, TypicalStart
+from .support import ArgumentError, package_versions, require, require_integer, require_times, restored, whole_file
+
+_FORMAT = "riccati trajectory 2"
+_STARTS = {"Start": Start, "TypicalStart": TypicalStart}
+_PREFIX = "start_"  # of the start's arrays in the file
+
+
+class Stored(NamedTuple):
+    """What a trajectory's file holds.
+
+    Attributes:
+        times, risk, alignment, radius: as those of the trajectory, the last two None where they were not kept.
+        flow, problem: what made it.
+        ended: the outcome's name, how many times were `reached`, and the `solver_steps` where there were any.
+        provenance_json: the text that says how it came about.
+    """
+
+    times: Float[Array, " T"]
+    risk: Float[Array, " T"]
+    alignment: Float[Array, "T M"] | None
+    radius: Float[Array, "T M"] | None
+    flow: Flow
+    problem: Problem
+    ended: dict[str, Any]
+    provenance_json: str
+
+
+def provenance_of(flow: Flow, problem: Problem) -> str:
+    """The JSON text that a trajectory carries about how it came to be."""
+    teacher, start = problem.teacher, problem.start
+    return json.dumps(
+        {
+            "format": _FORMAT,
+            "flow": type(flow).__name__,
+            "settings": flow.settings(),
+            "link": teacher.link.label,
+            "link_error": teacher.link.error,
+            "closed_form": teacher.link.closed_form is not None,
+            "teacher_width": teacher.width,
+            "start": type(start).__name__,
+            "start_settings": {k: v for k, v in vars(start).items() if not eqx.is_array(v)},
+            "clock": "canonical: gradient-flow time of L = E(f* - f)²/2",
+            "versions": package_versions(),
+        }
+    )
+
+
+def write_trajectory(
+    path: str | os.PathLike,
+    problem: Problem,
+    arrays: Mapping[str, Array | None],
+    ended: dict[str, Any],
+    provenance_json: str,
+) -> None:
+    """Write the file, whole or not at all; arrays that are None are left out."""
+    teacher, start = problem.teacher, problem.start
+    held = {**arrays, "a": teacher.a, "link_coefficients": teacher.link.coefficients}
+    held |= {f"{_PREFIX}{name}": value for name, value in vars(start).items() if eqx.is_array(value)}
+    with whole_file(path) as temporary, temporary.open("wb") as file:
+        np.savez(
+            file,
+            provenance=provenance_json,
+            ended=json.dumps(ended),
+            **{name: np.asarray(value) for name, value in held.items() if value is not None},  # type: ignore[arg-type]
+        )
+
+
+def read_trajectory(path: str | os.PathLike) -> Stored:
+    """Read what `write_trajectory` wrote.
+
+    Raises:
+        ArgumentError: if the file cannot be read or is not a trajectory, and why.
+    """
+    try:
+        require(Path(path).is_file(), "path", "be a file", path)  # and no pipe, on which reading would wait
+        # numpy leaves a path that it opened itself open where it fails
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
+            held = {name: archive[name] for name in archive.files}
+        return _stored(held)
+    except Exception as error:  # on a damaged archive zipfile, zlib, numpy and json raise some fifteen kinds
+        why = str(error) if isinstance(error, ArgumentError) else f"{type(error).__name__}: {error}"
+        raise ArgumentError("path", "be a trajectory written by Trajectory.save", f"{path} ({why})") from None
+
+
+def _stored(held: dict[str, np.ndarray]) -> Stored:
+    provenance, ended = json.loads(str(held["provenance"])), json.loads(str(held["ended"]))
+    for name, kept in (("provenance", provenance), ("ended", ended)):
+        require(isinstance(kept, dict), name, "be one JSON object", type(kept).__name__)
+    require(provenance["format"] == _FORMAT, "format", f"be {_FORMAT}", provenance["format"])
+    problem = _problem(provenance, held)
+    require_times(held["times"])
+    rows, width = len(held["times"]), problem.teacher.width
+    shapes = {"times": (rows,), "risk": (rows,), "alignment": (rows, width), "radius": (rows, width)}
+    kept_arrays = {name: _doubles(held, name, shape) for name, shape in shapes.items() if name in held}
+    outcome_named(ended["outcome"])
+    for name in ("reached", "solver_steps"):
+        if name in ended:
+            require_integer(ended[name], name, 0)
+    return Stored(
+        times=kept_arrays["times"],
+        risk=kept_arrays["risk"],
+        alignment=kept_arrays.get("alignment"),
+        radius=kept_arrays.get("radius"),
+        flow=FLOWS[provenance["flow"]](**provenance["settings"]),
+        problem=problem,
+        ended={"reached": rows} | ended,
+        provenance_json=str(held["provenance"]),
+    )
+
+
+def _doubles(held: dict[str, np.ndarray], name: str, shape: tuple[int, ...]) -> Array:
+    values = held[name]
+    require(values.dtype == np.float64, name, "hold doubles", values.dtype)
+    require(values.shape == shape, name, f"be of shape {shape}", values.shape)
+    return jnp.asarray(values)
+
+
+def _problem(provenance: dict[str, Any], held: dict[str, np.ndarray]) -> Problem:
+    if provenance["closed_form"]:
+        link = Link.named(provenance["link"])
+    else:
+        link = Link(held["link_coefficients"], label=provenance["link"], error=provenance["link_error"])
+    a, settings = held["a"], provenance["start_settings"]
+    require(isinstance(settings, dict), "start_settings", "be one JSON object", type(settings).__name__)
+    width = _only_axis(a, "a")
+    arrays = {name.removeprefix(_PREFIX): held[name] for name in held if name.startswith(_PREFIX)}
+    neurons = _only_axis(arrays["norms"], "norms")
+    shapes = {
+        "teacher_overlaps": (neurons, width), "residual_factor": (neurons, neurons), "norms": (neurons,),
+        "overlaps": (width,),
+    }  # fmt: skip
+    fields = {name: _doubles(arrays, name, shapes[name]) for name in arrays}
+    kind = _STARTS[provenance["start"]]
+    complete = fields.keys() | settings.keys() == {field.name for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    require(complete, "start", f"have the fields of a {kind.__name__}", ", ".join([*fields, *settings]))
+    return Problem(restored(Teacher, a=_doubles(held, "a", (width,)), link=link), restored(kind, **fields, **settings))
+
+
+def _only_axis(values: np.ndarray, name: str) -> int:
+    require(
+        values.ndim == 1 and values.size > 0, name, "be a vector with one entry or more", f"of shape {values.shape}"
+    )
+    return len(values)

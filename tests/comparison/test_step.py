@@ -1,0 +1,43 @@
+"""What a run's step size says: the finite-step limit and the law of emergence times."""
+
+import numpy as np
+import pytest
+
+import riccati as rc
+
+
+def test_a_run_in_law_lies_between_the_quartiles_of_its_law_half_the_time():
+    teacher = rc.Teacher([1.0], rc.Link.hermite(3))
+    dim, batch = 300, 32
+    start = rc.Start([[2.4 / np.sqrt(dim)]], norms=0.3, dim=dim)
+    rate = 0.3 * batch * dim**-1.5
+    experiment = rc.sgd.Experiment(
+        teacher=teacher,
+        start=start,
+        learning_rate=rate,
+        steps=int(0.4 * dim**0.5 / rate),
+        rows=400,
+        batch_size=batch,
+    )
+    several = experiment.ensemble(range(200))
+    report = rc.compare(several.run(0))
+    (e,) = report.emergence
+    T = several.emergence_times()[:, 0]
+    assert np.mean((e.early < T) & (e.late > T)) == pytest.approx(0.5, abs=0.12)
+
+
+def test_the_finite_step_limit_is_null_where_it_does_not_apply():
+    config = {"dim": 60, "teacher_width": 3, "student_width": 2, "beta": 1, "loss": "risk", "batch_size": 4}
+    steps = np.arange(20)
+    risk = np.linspace(1, 0.9, 20)
+    for change, why in (
+        ({"link": "relu", "learning_rate": 0.01}, "pure links"),
+        ({"information_exponent": 2, "learning_rate": 0.01, "batch_size": None}, "does not give batch_size"),
+    ):
+        given = {key: value for key, value in {**config, **change}.items() if value is not None}
+        report = rc.compare(rc.Run(steps, risk, None, given))
+        assert report.finite_step is None
+        assert report.to_json()["finite_step"] is None
+        assert any(note.startswith("no finite-step limit: ") and why in note for note in report.notes)
+    clocked = rc.Run(steps, risk, None, {**config, "information_exponent": 2}, clock=np.sqrt(steps) * 0.01)
+    assert "learning rate is not constant" in rc.compare(clocked).table()

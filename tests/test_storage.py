@@ -1,0 +1,113 @@
+"""A trajectory's file: whole again after a round trip, and one clear line for anything else."""
+
+import json
+
+import numpy as np
+import pytest
+from systems import problem
+
+import riccati as rc
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    """A small trajectory on disk."""
+    path = tmp_path_factory.mktemp("trajectory") / "t.npz"
+    teacher, start = problem(2, 1, 30, 1.0)
+    rc.solve(rc.Quadratic(), teacher, start, [0.5, 1.0]).save(path)
+    return path
+
+
+def refusal(path):
+    with pytest.raises(rc.ArgumentError) as caught:
+        rc.Trajectory.load(path)
+    message = str(caught.value)
+    assert message.startswith("Argument `path` must be a trajectory written by Trajectory.save, but is ")
+    assert message.isprintable()
+    return message
+
+
+def test_the_seed_of_a_random_start_comes_back(saved):
+    back = rc.Trajectory.load(saved)
+    assert back.provenance["start_settings"] == {"dim": 30, "seed": 0}
+    assert back.start.seed == 0
+
+
+def test_files_cut_short(saved, tmp_path):
+    raw = saved.read_bytes()
+    for cut in range(0, len(raw), 97):
+        (tmp_path / "cut.npz").write_bytes(raw[:cut])
+        refusal(tmp_path / "cut.npz")
+
+
+def test_a_flipped_byte_is_refused_or_changes_nothing(saved, tmp_path):
+    raw, whole, refused = saved.read_bytes(), rc.Trajectory.load(saved), 0
+    for at in range(0, len(raw), 23):
+        (tmp_path / "flipped.npz").write_bytes(raw[:at] + bytes([raw[at] ^ 0xFF]) + raw[at + 1 :])
+        try:
+            back = rc.Trajectory.load(tmp_path / "flipped.npz")
+        except rc.ArgumentError as error:
+            refused += 1
+            assert str(error).isprintable()
+        else:  # a byte of the archive that nothing is read from, such as a date
+            np.testing.assert_array_equal(back.risk, whole.risk)
+            np.testing.assert_array_equal(back.alignment, whole.alignment)
+            np.testing.assert_array_equal(back.radius, whole.radius)
+    assert refused > 0.5 * len(raw) / 23
+
+
+def rewritten(saved, path, **changes):
+    """The file with some arrays replaced, or left out where None."""
+    with np.load(saved) as file:
+        held = {name: file[name] for name in file.files} | changes
+    np.savez(path, **{name: value for name, value in held.items() if value is not None})
+    return path
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"times": np.ones((2, 2))}, "`times` must be a vector"),
+        ({"times": np.array([1.0, 0.5])}, "`times` must increase strictly"),
+        ({"times": np.array([0.5, np.nan])}, "`times` must be finite"),
+        ({"times": None}, "KeyError"),
+        ({"risk": np.ones(3)}, "`risk` must be of shape (2,), but is (3,)"),
+        ({"risk": np.ones(2, complex)}, "`risk` must hold doubles, but is complex128"),
+        ({"risk": np.array(["a", "b"])}, "`risk` must hold doubles"),
+        ({"alignment": np.ones((2, 3))}, "`alignment` must be of shape (2, 2)"),
+        ({"radius": np.ones(2, np.float32)}, "`radius` must hold doubles"),
+        ({"a": np.ones((1, 2))}, "`a` must be a vector"),
+        ({"start_norms": np.ones((2, 2))}, "`norms` must be a vector"),
+        ({"start_norms": None}, "KeyError"),
+        ({"start_teacher_overlaps": np.ones((2, 2))}, "`teacher_overlaps` must be of shape (1, 2)"),
+        ({"start_residual_factor": None}, "`start` must have the fields of a Start"),
+        ({"start_other": np.ones(2)}, "KeyError"),
+        ({"link_coefficients": np.array([np.nan, 1.0])}, "`coefficients` must be finite"),
+        ({"provenance": "[1, 2]"}, "`provenance` must be one JSON object, but is list"),
+        ({"provenance": "[" * 10**5}, "RecursionError"),
+        ({"provenance": "1" * 5000}, "ValueError"),
+        ({"provenance": np.arange(3)}, "JSONDecodeError"),
+        ({"ended": "3"}, "`ended` must be one JSON object, but is int"),
+        ({"ended": '{"outcome": "lost", "reached": 2}'}, "KeyError"),
+        ({"ended": '{"outcome": "complete", "reached": -1}'}, "`reached` must be a whole number ≥ 0"),
+    ],
+)
+def test_foreign_arrays_are_refused_by_name(saved, tmp_path, changes, words):
+    assert words in refusal(rewritten(saved, tmp_path / "foreign.npz", **changes))
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"format": "riccati trajectory 1"}, "`format` must be riccati trajectory 2"),
+        ({"flow": "Euler"}, "KeyError"),
+        ({"settings": [1]}, "TypeError"),
+        ({"settings": {"method": 3}}, "TypeError"),
+        ({"start": "Stop"}, "KeyError"),
+        ({"start_settings": []}, "`start_settings` must be one JSON object"),
+        ({"start_settings": {"dim": 30}}, "`start` must have the fields of a Start"),
+    ],
+)
+def test_foreign_provenance_is_refused(saved, tmp_path, changes, words):
+    provenance = rc.Trajectory.load(saved).provenance | changes
+    assert words in refusal(rewritten(saved, tmp_path / "foreign.npz", provenance=json.dumps(provenance)))
