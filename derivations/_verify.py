@@ -30,6 +30,7 @@ NAMES = (
     "noise_moments",
     "search_phase",
     "scaling",
+    "sharp_limit",
     "clocks",
 )
 

@@ -90,7 +90,7 @@ def _computed() -> dict[str, Any]:
     import jax.numpy as jnp
 
     import riccati as rc
-    from riccati.flows import riccati_rate
+    from riccati.problem import riccati_rate
 
     square = rc.Link.from_function(lambda x: x**2 - 1, degree=4)
     teacher = rc.Teacher.power_law(2, 1.0, rc.Link.from_coefficients([0.0, 0.0, _C]))

@@ -136,15 +136,15 @@ def _computed() -> dict[str, Any]:
 
     def flow(link: rc.Link) -> tuple[np.ndarray, ...]:
         """m, s and their rates at some times, by the decoupled flow of one direction."""
-        single, begin = rc.Teacher([1.0], link), rc.Start([[_M]], norms=0.3)
+        single = rc.Problem(rc.Teacher([1.0], link), rc.Start([[_M]], norms=0.3))
         times = jnp.array([0.3, 0.8])
-        seen, rate = jax.jvp(lambda t: Decoupled().evolve(single, begin, t)[1:], (times,), (jnp.ones(2),))
-        overlaps = np.sqrt(np.asarray(seen[0][:, 0]))
+        seen, rate = jax.jvp(lambda t: Decoupled().evolve(single, t).seen, (times,), (jnp.ones(2),))
+        overlaps = np.sqrt(np.asarray(seen.alignment[:, 0]))
         return (
             overlaps,
-            np.asarray(seen[1][:, 0]),
-            np.asarray(rate[0][:, 0]) / (2 * overlaps),
-            np.asarray(rate[1][:, 0]),
+            np.asarray(seen.radius[:, 0]),
+            np.asarray(rate.alignment[:, 0]) / (2 * overlaps),
+            np.asarray(rate.radius[:, 0]),
         )
 
     links = {degree: rc.Link.hermite(degree) for degree in DEGREES}

@@ -30,6 +30,7 @@ gamma, noise, k = sp.symbols(r"gamma \mathcal{E} k", positive=True)
 eta, e, sigma, slope, xi, square = sp.symbols(r"eta e sigma {\sigma'} xi rho", real=True)
 DEGREES = range(1, 7)
 _STEP = 1e-3
+_IDLE = 0.2  # s of a spectator
 
 
 def step() -> tuple[sp.Expr, sp.Expr]:
@@ -142,33 +143,41 @@ def check(derivation: Derivation | None = None) -> Checked:
             f"{name}, second order",
             1e-3,
         )
-    compared = "Link.hermite under quadrature; flows/finite_step_decoupled.py; a step taken in R³ by differences"
+    compared = "Link.hermite under quadrature; flows/noise/pairs.py; a step taken in R³ by differences"
     return Checked(d.proved, compared, max(worst))
 
 
 def _against_flow(d: Derivation) -> float:
-    """Two directions, the second of negative overlap: E e²σ'² and both rates, k = 3 … 6."""
+    """Two directions and a spectator: E e²σ'² and the rates, k = 3 … 6."""
     import jax.numpy as jnp
 
     from riccati.flows.noise import Pairs, Setting, own_pair_weights, pair_residuals, pair_velocity
 
-    overlaps, radii, layer, rate = np.array([0.6, -0.7]), np.array([0.5, 0.3]), np.array([0.8, 0.6]), 0.4
-    state = Pairs(jnp.log(overlaps**2 / (1 - overlaps**2)), jnp.log(radii))
+    overlaps, radii, layer, rate = np.array([0.6, 0.7]), np.array([0.5, 0.3]), np.array([0.8, 0.6]), 0.4
+    odds = jnp.log(overlaps**2 / (1 - overlaps**2))
+    state = Pairs(odds, jnp.log(radii), jnp.log(jnp.array([_IDLE])))
     worst = [0.0]
     for degree in range(3, max(DEGREES) + 1):
-        sign = jnp.sign(jnp.asarray(overlaps) ** degree)
         weights = jnp.asarray(own_pair_weights(degree))
-        setting = Setting(jnp.asarray(layer), sign, jnp.array([True, True]), weights, jnp.asarray(rate))
-        _, total = pair_residuals(state, setting)
+        setting = Setting(jnp.asarray(layer), jnp.array([True, True]), jnp.ones(1), weights, jnp.asarray(rate))
+        _, total, idle_total = pair_residuals(state, setting)
         velocity = pair_velocity(0.0, state, setting)
         left = layer**2 - 2 * layer * radii * overlaps**degree + radii**2
         for n in range(2):
             at = {m: overlaps[n], s: radii[n], a: layer[n], k: degree, gamma: rate}
             own = float(d[f"k = {degree}"].subs(at))
-            at[noise] = own + degree * left[1 - n]
+            rest = left[1 - n] + _IDLE**2
+            at[noise] = own + degree * rest
             worst += [
-                agree(own, total[n] - degree * left[1 - n], f"own pair of the flow, k = {degree}", 1e-11),
+                agree(own, total[n] - degree * rest, f"own pair of the flow, k = {degree}", 1e-11),
                 agree(float(d["log m²"].subs(at)), velocity.odds[n] * (1 - overlaps[n] ** 2), "log m²", 1e-11),
                 agree(float(d["log s"].subs(at)), velocity.log_radius[n], "log s", 1e-11),
             ]
+        # a spectator: its own pair without a teacher, its own norm's drag, and both pairs as the rest
+        at = {m: 0.0, s: _IDLE, a: 0.0, k: degree, gamma: rate}
+        at[noise] = float(d[f"k = {degree}"].subs(at)) + degree * left.sum()
+        worst += [
+            agree(at[noise], idle_total[0], f"a spectator's noise, k = {degree}", 1e-11),
+            agree(float(d["log s"].subs(at)), velocity.log_idle[0], "log s of a spectator", 1e-11),
+        ]
     return max(worst)

@@ -33,6 +33,10 @@ tau = sp.symbols("tau", positive=True)
 alpha, start = sp.symbols("a G_0", positive=True)
 _M = 3  # directions where entries are written out
 _G_0 = 0.0025
+_STEP = 0.02
+_FORWARD = np.array(
+    [-761 / 280, 8, -14, 56 / 3, -35 / 2, 56 / 5, -14 / 3, 8 / 7, -1 / 8]
+)  # difference quotient, order 8
 weights = sp.IndexedBase("a")
 entry = sp.IndexedBase("G")
 
@@ -127,7 +131,7 @@ def _computed() -> dict[str, Any]:
 
     import riccati as rc
     from riccati.flows import dense_velocity
-    from riccati.flows.chart import first_chart, log_odds_after
+    from riccati.flows.chart import LogOdds, opened, weights_of
 
     link = rc.Link.hermite(2)
     teacher = rc.Teacher.power_law(_M, 0.8, link)
@@ -140,12 +144,13 @@ def _computed() -> dict[str, Any]:
         return squares @ link.dual(u.T @ u) @ squares / 2 - squares @ link.dual(u[:_M].T) @ teacher.a
 
     factors = [np.linalg.qr(np.random.default_rng(n).normal(size=(_M + 2, 2)))[0][:_M] for n in range(3)]
-    chart = first_chart(begin.teacher_overlaps, begin.residual_factor, teacher.a, False)
+    odds = LogOdds(opened(weights_of(rc.Problem(teacher, begin), with_norms=False)), 8 * _STEP)
+    ahead = [odds(n * _STEP, np.arange(1)) for n in range(len(_FORWARD))]
     alone = rc.solve(rc.Riccati(), rc.Teacher([1.0], link), rc.Start([[_G_0**0.5]]), np.linspace(0.1, 4, 9))
     return {
         "a": np.asarray(teacher.a), "weights": np.asarray(w), "descent": -jax.grad(loss)(w) / 2, "factors": factors,
         "dG/dτ": [dense_velocity(None, jnp.asarray(z @ z.T), teacher.a) for z in factors],
-        "log-odds": jax.jvp(lambda t: log_odds_after(chart, t, jnp.arange(1)), (0.0,), (1.0,))[1],
+        "log-odds": np.dot(_FORWARD, ahead) / _STEP,
         "alone": alone, "emergence": alone.emergence_times(),
     }  # fmt: skip
 

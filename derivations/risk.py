@@ -89,18 +89,19 @@ def _computed() -> dict[str, Any]:
     import jax.numpy as jnp
 
     import riccati as rc
-    from riccati.flows.chart import Chart, subspace, subspace_risk
+    from riccati.flows.chart import Chart, subspace, subspace_risk, weighted_grams
 
     random = np.random.default_rng(7)
     b = random.normal(size=(6, 3))
     alpha_p, alpha_r = random.uniform(0.2, 1, size=3), np.r_[random.uniform(0.2, 1, size=3), np.zeros(3)]
     parts = (b, np.zeros((0, 3)), alpha_r, alpha_p, np.arange(6), np.arange(6, 9))
     chart = Chart(*(jnp.asarray(part) for part in parts))
+    space = subspace(*weighted_grams(chart.B, jnp.ones(6), chart.row_rate))
     teacher = rc.Teacher.power_law(4, 0.6, rc.Link.hermite(2))
     start = rc.Start.random(teacher, 3, 9, seed=6)
     flow = rc.solve(rc.Riccati(), teacher, start, _TIMES)
     return {
-        "B": b, "pivots": alpha_p, "rows": alpha_r, "risk in a chart": subspace_risk(chart, subspace(chart)),
+        "B": b, "pivots": alpha_p, "rows": alpha_r, "risk in a chart": subspace_risk(chart, space),
         "a": np.asarray(teacher.a), "span": np.asarray(start.directions).T, "risk": flow.risk,
     }  # fmt: skip
 

@@ -15,6 +15,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from . import scaling as scaling
     from . import sgd as sgd
     from .comparison import Comparison as Comparison
     from .comparison import compare as compare
@@ -76,7 +77,7 @@ _HOME = {
     "TypicalStart": "problem",
 }
 
-_PACKAGES = ("sgd",)
+_PACKAGES = ("scaling", "sgd")
 
 __all__ = sorted((*_HOME, *_PACKAGES))
 __version__ = "0.1.0"

@@ -60,7 +60,7 @@ def best_flow(problem: Problem) -> Flow:
     link = problem.teacher.link
     if link.degree == 2:
         return Quadratic()
-    return Decoupled() if link.information_exponent > 2 and float(link.dual(0.0)) == 0 else Coupled()
+    return Decoupled() if link.information_exponent > 2 and link.is_centred else Coupled()
 
 
 def default_times(flow: Flow, teacher: Teacher, start: AnyStart, count: int = 200) -> Float[Array, " T"]:

@@ -192,7 +192,8 @@ def trajectory_of(flow: Flow, problem: Problem, times: Float[Array, " T"], cours
         reached = int(reached)
         if bool(course.outcome != Outcome.complete):
             _announce(course.outcome, reached, times)
-        if bool(course.outcome != Outcome.exploded):  # whose infinite risk is an answer
+        cut = reached < times.shape[0]  # slices compile, even those of everything
+        if cut and bool(course.outcome != Outcome.exploded):  # whose infinite risk is an answer
             times = times[:reached]
             seen = jax.tree.map(lambda kept: kept[:reached], seen)
     return Trajectory(
@@ -212,8 +213,6 @@ def trajectory_of(flow: Flow, problem: Problem, times: Float[Array, " T"], cours
 
 def _announce(ended: Outcome, reached: int, times: Array) -> None:
     why = message_of(ended)
-    if reached == 0 and bool(ended == Outcome.interrupted):
-        raise KeyboardInterrupt  # there is nothing to keep
     require(reached > 0, "times", "start before the flow ends", f"{float(times[0]):g}, but {why}")
     kind = PhantomEmergence if bool(ended == Outcome.rank_lost) else IncompleteTrajectory
     last = f"t = {float(times[reached - 1]):.4g}, output time {reached} of {times.shape[0]}"

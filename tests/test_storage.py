@@ -46,9 +46,8 @@ def test_a_flipped_byte_is_refused_or_changes_nothing(saved, tmp_path):
         (tmp_path / "flipped.npz").write_bytes(raw[:at] + bytes([raw[at] ^ 0xFF]) + raw[at + 1 :])
         try:
             back = rc.Trajectory.load(tmp_path / "flipped.npz")
-        except rc.ArgumentError as error:
+        except rc.ArgumentError:
             refused += 1
-            assert str(error).isprintable()
         else:  # a byte of the archive that nothing is read from, such as a date
             np.testing.assert_array_equal(back.risk, whole.risk)
             np.testing.assert_array_equal(back.alignment, whole.alignment)

@@ -12,6 +12,8 @@ from .. import __version__
 from ..support import ArgumentError
 from .cache import use_cache
 from .compare import compare
+from .figures import figures
+from .scaling import scaling
 from .simulate import simulate
 from .solve import emergence, solve
 from .verify import verify
@@ -25,7 +27,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="The deterministic theory of online SGD in shallow networks. Times are canonical gradient-flow time.",
 )
-for verb in (solve, emergence, simulate, compare, verify):
+for verb in (solve, emergence, simulate, compare, scaling, verify, figures):
     app.command()(verb)
 
 

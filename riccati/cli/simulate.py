@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from .choices import EngineChoice
 from .options import Beta, Dim, LinkName, Norm, Out, StudentWidth, TeacherWidth
+
+if TYPE_CHECKING:
+    from ..runs import Run
+    from ..sgd import Experiment
+
+RESULTS = ("run.csv", "run.json", "run.png")
 
 
 def simulate(
@@ -33,24 +40,76 @@ def simulate(
 ) -> None:  # fmt: skip
     """Run online SGD from a random start; writes run.csv, run.json and run.png.
 
-    An interrupted run goes on where it was when the same command is given again.
+    SIGINT and SIGTERM stop it in order, and the same command goes on where it was. What it needs for that, and to write
+    the results again, is in `checkpoint` until all of them are there.
     """
+    from ..support import Stopped, orderly_stop, sole_writer
+
+    with orderly_stop() as stop, sole_writer(out / "run.csv", "out"):
+        experiment = _experiment(
+            teacher_width, student_width, dim, link, beta, norm, seed,
+            {"learning_rate": (schedule, learning_rate, exponent, scale), "steps": steps, "batch_size": batch_size,
+             "engine": engine.value, "student_scale": student_scale, "dtype": dtype, "rows": rows},
+        )  # fmt: skip
+        _try_results(out, engine.value, student_width, second_phase_samples)
+        try:
+            run = experiment.simulate(seed, checkpoint=out / "checkpoint")
+        except Stopped as stopped:
+            typer.echo(stopped, err=True)
+            raise typer.Exit(128 + stopped.signal_number) from None
+        _write_results(run, out, second_phase_samples, seed)
+        (out / "checkpoint").unlink()
+        stop.signal_number = None  # all is done: a stop would have nothing left to stop
+
+
+def _experiment(
+    teacher_width: int, student_width: int, dim: int, link: str, beta: float, norm: float, seed: int,
+    settings: dict[str, Any],
+) -> Experiment:  # fmt: skip
     from ..problem import Link, Start, Teacher
-    from ..sgd import Experiment, schedule_named, second_phase
+    from ..sgd import Experiment, schedule_named
+    from ..support import require_integer, require_memory
+
+    # before the draw of the start, which allocates
+    for name, value in {"teacher_width": teacher_width, "student_width": student_width, "dim": dim}.items():
+        require_integer(value, name, 1)
+    require_memory(float(teacher_width), "teacher_width", teacher_width)
+    require_memory(4.0 * student_width * (teacher_width + student_width), "student_width", student_width)
+    teacher = Teacher.power_law(teacher_width, beta, Link.named(link))
+    start = Start.random(teacher, student_width, dim, norm, seed)
+    settings = settings | {"learning_rate": schedule_named(*settings["learning_rate"])}
+    return Experiment(teacher=teacher, start=start, **settings)
+
+
+def _try_results(out: Path, engine: str, student_width: int, second_phase_samples: int | None) -> None:
+    """Refuse before the first step what could not be written or fitted after the last."""
+    from ..sgd import require_enough_samples
+    from ..support import ArgumentError, require, require_folder
+
+    require_folder(out, "out")
+    for name in RESULTS:
+        require(
+            not (out / name).is_dir(), "out", f"leave room for a file {name}", f"{out}, which has a folder of that name"
+        )
+    if second_phase_samples is None:
+        return
+    only = "be given for Stiefel SGD only"
+    require(engine.startswith("stiefel"), "second_phase_samples", only, f"given with {engine}")
+    try:
+        require_enough_samples(student_width, second_phase_samples)
+    except ArgumentError as error:
+        raise error.renamed({"samples": "second_phase_samples"}) from None
+
+
+def _write_results(run: Run, out: Path, second_phase_samples: int | None, seed: int) -> None:
+    from ..sgd import second_phase
     from ..support import whole_file
 
-    teacher = Teacher.power_law(teacher_width, beta, Link.named(link))
-    experiment = Experiment(
-        teacher=teacher, start=Start.random(teacher, student_width, dim, norm, seed),
-        learning_rate=schedule_named(schedule, learning_rate, exponent, scale), steps=steps, batch_size=batch_size,
-        engine=engine.value, student_scale=student_scale, dtype=dtype, rows=rows,
-    )  # fmt: skip
-    run = experiment.simulate(seed, checkpoint=out / "checkpoint.npz")
     run.save(out / "run.csv")
-    with whole_file(out / "run.png") as temporary:
+    with whole_file(out / "run.png", "out") as temporary:
         run.plot().savefig(temporary)
     typer.echo(run)
     if second_phase_samples is not None:
         fit = second_phase(run, second_phase_samples, seed=seed)
         typer.echo(f"risk after Phase II on {second_phase_samples} samples: {fit.risk:.4g} (limit {fit.limit:.4g})")
-    typer.echo(f"wrote run.csv, run.json and run.png to {out}")
+    typer.echo(f"wrote {', '.join(RESULTS)} to {out}")

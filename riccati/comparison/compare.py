@@ -22,6 +22,7 @@ from .step import step_of
 if TYPE_CHECKING:
     from ..emergence import EmergenceLaw
 
+_MOST_TIMES = 4096  # at which theory is evaluated
 _FILL_IN_SEED, _FILL_IN_NORM = 0, 1e-2  # of a start that stands in for one that was not logged
 
 
@@ -46,7 +47,8 @@ def compare(run: Run, trajectory: Trajectory | None = None) -> Comparison:
         teacher = run.teacher
         start, taken = (run.start, []) if run.start is not None else _stand_in(run, teacher)
         assumed += taken
-        trajectory = _followed(_flow_for(run, teacher, start), teacher, start, run.times, notes)
+        times = _times_for(run, notes)
+        trajectory = _followed(_flow_for(run, teacher, start), teacher, start, times, notes)
     else:
         require(isinstance(trajectory, Trajectory), "trajectory", "be a riccati.Trajectory", type(trajectory).__name__)
         logged = run.directions
@@ -65,6 +67,17 @@ def compare(run: Run, trajectory: Trajectory | None = None) -> Comparison:
         notes.append(why)
     emergence = _emergences(run, overlaps, trajectory, finite_step, law)
     return Comparison(run, trajectory, emergence, tuple(notes), tuple(assumed), finite_step, overlaps)
+
+
+def _times_for(run: Run, notes: list[str]) -> Float[np.ndarray, " T"]:
+    """The run's times, or of very many enough to interpolate between: as many evenly in t as in log t."""
+    logged = len(run.times)
+    if logged <= _MOST_TIMES:
+        return run.times
+    half = _MOST_TIMES // 2
+    rows = np.unique(np.r_[0, np.geomspace(1, logged - 1, half), np.linspace(0, logged - 1, half)].astype(int))
+    notes.append(f"theory is evaluated at {len(rows)} of the {logged} logged times, and interpolated between them")
+    return run.times[rows]
 
 
 def _followed(flow: Flow, teacher: Teacher, start: AnyStart, times: ArrayLike, notes: list[str]) -> Trajectory:

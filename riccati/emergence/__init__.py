@@ -9,6 +9,9 @@ from .diffusion import diffusion_at as diffusion_at
 from .diffusion import rest_energy as rest_energy
 from .diffusion import sample_emergence_times as sample_emergence_times
 from .diffusion import step_size as step_size
+from .equation import Resolution as Resolution
 from .forward import grid as grid
 from .law import EmergenceLaw as EmergenceLaw
 from .law import emergence_law as emergence_law
+from .tree_race import messages as messages
+from .tree_race import race_step as race_step

@@ -34,7 +34,17 @@ _PANELS, _COUNT = 32, 20  # of the noiseless path; nodes in a panel, as many as 
 
 
 class Diffusion(eqx.Module):
-    """Drift and variance of the overlap at points `m`, linear in a_p, a_p² and the energy ρ of the rest."""
+    """Drift and variance of the overlap at points, linear in a_p, a_p² and the energy ρ of the rest.
+
+    Attributes:
+        m: overlaps at the points, of any shape.
+        pull: g'(m)(1 - m²).
+        own_drag: E σ(ν)²σ'(z)².
+        own_noise: Var σ(ν)σ'(z)ξ.
+        slope: (), E σ'².
+        drag: (), γ/2.
+        noise: (), η/B.
+    """
 
     m: Float[Array, ...]
     pull: Float[Array, ...]
@@ -54,7 +64,12 @@ class Diffusion(eqx.Module):
 
 
 class StepSize(NamedTuple):
-    """γ/2 and η/B, the strengths of drag and noise; scalars."""
+    """The strengths of drag and noise.
+
+    Attributes:
+        drag: (), γ/2 = η d/2B.
+        noise: (), η/B.
+    """
 
     drag: Float[Array, ""]
     noise: Float[Array, ""]
@@ -62,8 +77,8 @@ class StepSize(NamedTuple):
 
 def step_size(learning_rate: float, batch_size: int, dim: int) -> StepSize:
     """γ/2 = η d/2B and η/B."""
-    noise = jnp.asarray(learning_rate / batch_size, float)
-    return StepSize(noise * dim / 2, noise)
+    noise = learning_rate / batch_size
+    return StepSize(*jax.device_put((np.asarray(noise * dim / 2), np.asarray(noise))))
 
 
 def diffusion_at(link: Link, m: Float[Array, ...], step: StepSize) -> Diffusion:
@@ -94,34 +109,44 @@ def rest_energy(teacher: Teacher, unlearned: Float[Array, "... M"]) -> Float[Arr
     return teacher.link.dual(1.0) * jnp.maximum(others, 0.0)
 
 
-@jax.jit
-def noiseless_emergence(
-    teacher: Teacher, overlaps: Float[Array, "N M"], step: StepSize, level: ArrayLike
-) -> tuple[Float[Array, "N M"], Float[Array, "N M"]]:
-    """T = ∫ dm/b and σ_T, σ_T² = ∫ V/b³ dm, of the path without noise, b the drift with nothing learned yet.
+class Noiseless(NamedTuple):
+    """What is known of the emergence times before the forward equation is solved.
 
-    The law of T tends to Normal(T, σ_T²) as the noise goes to zero. T is inf where the drift points back anywhere on
-    the way, (0, 0) where the overlap is past the level already.
+    Attributes:
+        time: (N, M), T = ∫ dm/b, b the drift with nothing learned yet; inf where it points back anywhere on the way,
+            0 where the overlap is past the level already.
+        spread: (N, M), σ_T, σ_T² = ∫ V/b³ dm; inf and 0 as `time`. The law of T tends to Normal(T, σ_T²) as the
+            noise goes to zero.
+        noise_at_rest: (M,), V at the equator with nothing learned yet.
+        energy: (), g(1).
     """
-    either_sign = teacher.link.is_even
-    m = jnp.abs(overlaps) if either_sign else overlaps
+
+    time: Float[Array, "N M"]
+    spread: Float[Array, "N M"]
+    noise_at_rest: Float[Array, " M"]
+    energy: Float[Array, ""]
+
+
+@jax.jit
+def noiseless_emergence(teacher: Teacher, overlaps: Float[Array, "N M"], step: StepSize, level: ArrayLike) -> Noiseless:
+    """Emergence along the path without noise, and the first order of its spread."""
+    m = jnp.abs(overlaps) if teacher.link.is_even else overlaps
     top = jnp.sqrt(level)
     ahead = (m > 0) & (m < top)
     first = jnp.log(jnp.where(ahead, m, top / 2))
     log_v, weights = panel_nodes(first, jnp.log(top), _PANELS, _COUNT)
     v = jnp.exp(log_v)
-    rest = rest_energy(teacher, jnp.ones(teacher.width))[:, None, None]
+    energy = rest_energy(teacher, jnp.ones(teacher.width))
+    rest = energy[:, None, None]
     way = diffusion_at(teacher.link, v, step)
     drift, variance = way.drift(teacher.a[:, None, None], rest), way.variance(teacher.a[:, None, None], rest)
     weights = weights * v  # dm = v d log v
     escapes = ahead & jnp.all(drift > 0, axis=(-2, -1))
-    time = jnp.sum(weights / drift, axis=(-2, -1))
-    spread = jnp.sqrt(jnp.sum(weights * variance / drift**3, axis=(-2, -1)))
-    past = m >= top
-    return (
-        jnp.where(escapes, time, jnp.where(past, 0.0, jnp.inf)),
-        jnp.where(escapes, spread, jnp.where(past, 0.0, jnp.inf)),
-    )
+    elsewhere = jnp.where(m >= top, 0.0, jnp.inf)
+    time = jnp.where(escapes, jnp.sum(weights / drift, axis=(-2, -1)), elsewhere)
+    spread = jnp.where(escapes, jnp.sqrt(jnp.sum(weights * variance / drift**3, axis=(-2, -1))), elsewhere)
+    at_rest = diffusion_at(teacher.link, jnp.zeros(1), step).variance(teacher.a, energy)
+    return Noiseless(time, spread, at_rest, teacher.link.dual(1.0))
 
 
 def sample_emergence_times(
@@ -146,7 +171,7 @@ def sample_emergence_times(
     """
     rest = rest_energy(teacher, jnp.ones(teacher.width))[direction]
     step = step_size(learning_rate, batch_size, dim)
-    reflected = teacher.link.information_exponent % 2 == 0
+    reflected = teacher.link.either_sign
     keys = jax.random.split(as_key(seed), samples)
     at = (jnp.asarray(overlap, float), jnp.asarray(horizon, float), jnp.sqrt(jnp.asarray(level, float)))
     return _simulate(teacher.link, teacher.a[direction], rest, step, *at, keys, steps, reflected)

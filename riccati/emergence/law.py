@@ -1,32 +1,27 @@
 """k > 2: the law of the emergence times at finite step size.
 
 With a finite step η the time T_p at which direction p emerges is random: the first time that an overlap, a diffusion
-near the equator (flows/search_phase.py), reaches √level. Its law is found from the forward equation of all pairs of
-neuron and direction, and the race of the neurons (flows/forward_equation.py). As η → 0 it shrinks to the decoupled
+near the equator (diffusion.py), reaches √level. Its law is found from the forward equation of all pairs of
+neuron and direction, and the race of the neurons (forward.py, tree_race.py). As η → 0 it shrinks to the decoupled
 flow's T_p. Source: RNWL25 (arXiv 2504.19983) for η ≍ a_p d^{-k/2}; derivations/search_phase.py.
 """
 
 from __future__ import annotations
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 from scipy.interpolate import PchipInterpolator
 from scipy.special import ndtr, ndtri
 
-from ..flows.overlap import leading_collapsed_time
 from ..numerics import first_crossings, require_double_precision
-from ..problem import AnyStart, Problem, Teacher, TypicalStart
+from ..problem import AnyStart, Problem, Teacher
 from ..support import require, require_integer, require_open_unit, require_real
-from .diffusion import StepSize, diffusion_at, noiseless_emergence, step_size
-from .forward import March, begin, grid, march
-
-_FIRST, _LONGEST = 0.02, 1e3  # first and last time, in leading emergence times
-_PER_WIDTH = 3  # nodes in the width of a packet
-_FEWEST, _MOST = 256, 1024  # nodes
-_ROUND, _STEPS_ROUND = 64, 256  # numbers of nodes and times are rounded up, so that few programs are compiled
-_PER_SPREAD, _LEAST_RATIO, _LARGEST_RATIO = 8, 0.004, 0.02  # time steps in a packet's spread, and their growth
+from .diffusion import step_size
+from .equation import DEFAULT_RESOLUTION, Resolution, forward_equation, pairs_of
+from .forward import march, set_out
 
 
 class EmergenceLaw(eqx.Module):
@@ -36,8 +31,10 @@ class EmergenceLaw(eqx.Module):
         times: (T,), the grid, from 0 to where the equation was solved.
         distribution: (T, M), P(T_m ≤ t).
         level: the squared overlap that counts as emerged.
-        learning_rate, batch_size: η and B.
-        mean, spread: (M,), of the normal law of directions whose noise is too small for the grid; NaN of others.
+        learning_rate: η.
+        batch_size: B.
+        mean: (M,), of the normal law of directions whose noise is too small for the grid; NaN of others.
+        spread: (M,), its standard deviation.
     """
 
     times: Float[Array, " T"]
@@ -83,12 +80,18 @@ class EmergenceLaw(eqx.Module):
 
 
 def emergence_law(
-    teacher: Teacher, start: AnyStart, *, learning_rate: float, batch_size: int = 1, level: float = 0.5
+    teacher: Teacher,
+    start: AnyStart,
+    *,
+    learning_rate: float,
+    batch_size: int = 1,
+    level: float = 0.5,
+    resolution: Resolution = DEFAULT_RESOLUTION,
 ) -> EmergenceLaw:
     """The law of T_m, the first time that a neuron free for direction m has m² ≥ level; canonical time t = η·step.
 
     Online SGD on ½(f* - f)², σ with information exponent k > 2 and c_0 = 0, small initial norms. Each pair's overlap is
-    the diffusion of flows/search_phase.py; what is left to learn enters by its mean. For odd k only positive overlaps
+    the diffusion of diffusion.py; what is left to learn enters by its mean. For odd k only positive overlaps
     count. With a `TypicalStart` each direction has its own neuron and no competitor.
     A learned direction leaves no residual, so η d/B must be small beside 2g'(1)/(a_p E σ'⁴): larger steps do not hold
     what they learn, and later directions then emerge less often than this law says. The race of many neurons with
@@ -104,6 +107,7 @@ def emergence_law(
         learning_rate: η.
         batch_size: B, samples of a step.
         level: squared overlap at which a direction has emerged, in (0, 1).
+        resolution: how fine the grid is; a finer one shows that nothing changes.
 
     Raises:
         ArgumentError: k ≤ 2, c_0 ≠ 0, a start without `dim`, or a number out of range.
@@ -112,94 +116,19 @@ def emergence_law(
     problem = Problem(teacher, start)
     link = teacher.link
     require(link.information_exponent > 2, "teacher", "have information exponent > 2 (see solve for others)", link)
-    constant = float(link.dual(0.0))
+    constant = float(np.asarray(link.coefficients)[0]) ** 2
     require(constant == 0, "teacher", "have a link with c_0 = 0 (subtract its mean)", f"{link}, c_0² = {constant:.3g}")
     require(start.dim is not None, "start", "have a dimension (Start(…, dim=d))", "without one")
     require_real(learning_rate, "learning_rate", above=0)
     require_integer(batch_size, "batch_size", 1)
     require_open_unit(level, "level")
     step = step_size(learning_rate, batch_size, int(start.dim or 0))
-    equation, overlaps, present = _march(problem, step, level)
-    times, unlearned = march(equation, begin(equation, overlaps, present, level))
-    distribution = np.clip(np.maximum.accumulate(1 - np.asarray(unlearned), axis=0), 0.0, 1.0)
+    pairs = pairs_of(problem)
+    equation = forward_equation(problem, pairs, step, level, resolution)
+    times, unlearned = march(equation, set_out(equation, pairs.overlaps, pairs.present, level))
+    distribution = np.clip(np.maximum.accumulate(1 - unlearned, axis=0), 0.0, 1.0)
     given = np.asarray(equation.given) > 0
-    neuron = np.argmin(np.asarray(equation.mean), axis=0)  # every other neuron's mean is inf
-    mean, spread = (
-        jnp.asarray(np.where(given, np.asarray(x)[neuron, np.arange(teacher.width)], np.nan))
-        for x in (equation.mean, equation.spread)
-    )
-    return EmergenceLaw(
-        times, jnp.asarray(distribution), float(level), float(learning_rate), int(batch_size), mean, spread
-    )
-
-
-def _march(problem: Problem, step: StepSize, level: float) -> tuple[March, Array, Array]:
-    """The equation on a grid that resolves it, overlaps (N, M), and which pairs there are."""
-    teacher, start = problem.teacher, problem.start
-    width, dim = teacher.width, int(start.dim or 0)
-    if isinstance(start, TypicalStart):
-        overlaps, neuron, norms = start.overlaps[None], np.zeros(width, int), start.norms
-        # the first N in order of a_p have a neuron, whose typical overlap may be 0
-        present = np.asarray(np.argsort(np.argsort(-teacher.a, stable=True)) < start.student_width, float)[None]
-    else:
-        overlaps, neuron, norms = start.teacher_overlaps, np.asarray(start.assignment(teacher)), start.norms
-        present = np.ones(overlaps.shape)
-    if teacher.link.is_even:
-        overlaps = jnp.abs(overlaps)
-    time, spread = (np.asarray(x) for x in noiseless_emergence(teacher, overlaps, step, level))
-    own = (np.maximum(neuron, 0), np.arange(width))
-    noiseless = np.isfinite(time[own]) & (time[own] > 0) & (neuron >= 0)
-    relative = np.where(noiseless, spread[own], 1.0) / np.where(noiseless, time[own], 1.0)
-    packet = _packet(teacher, np.asarray(overlaps)[own], step, dim, noiseless, relative)
-    span = float(np.ptp(grid(teacher, dim, level, _FEWEST).y))
-    finest = span / _MOST
-    given = (packet < _PER_WIDTH * finest) & (present[own] > 0) & ~(time[own] == 0)
-    needed = _PER_WIDTH * span / min(packet[~given], default=span)
-    count = int(np.ceil(np.clip(needed, _FEWEST, _MOST) / _ROUND)) * _ROUND
-    nodes = grid(teacher, dim, level, count)
-    # a direction with a normal law has its assigned neuron alone
-    mean, deviation = np.full(overlaps.shape, np.inf), np.ones(overlaps.shape)
-    mean[own] = np.where(given & noiseless, time[own], np.inf)
-    deviation[own] = np.where(given & noiseless, spread[own], 1.0)
-    alone = isinstance(start, TypicalStart)
-    small = np.asarray(norms) ** 2 if alone else np.mean(np.asarray(norms) ** 2)
-    a = np.asarray(teacher.a)
-    delays = np.log(np.maximum(a / small - 1, 1.0)) / (4 * a * float(teacher.link.dual(1.0)))
-    return (
-        March(
-            teacher,
-            nodes,
-            diffusion_at(teacher.link, nodes.overlaps, step),
-            jnp.asarray(_times(teacher, np.asarray(overlaps), dim, relative[~given & noiseless])),
-            jnp.asarray(delays),
-            jnp.asarray(0.0 if alone else 1.0),
-            jnp.asarray(given, float),
-            jnp.asarray(mean),
-            jnp.asarray(deviation),
-        ),
-        overlaps,
-        jnp.asarray(present),
-    )
-
-
-def _packet(
-    teacher: Teacher, m: np.ndarray, step: StepSize, dim: int, noiseless: np.ndarray, relative: np.ndarray
-) -> np.ndarray:
-    """Width in y = arsinh(m√d) of each direction's packet; without a noiseless escape, that of the noise at m = 0."""
-    k, a = teacher.link.information_exponent, np.asarray(teacher.a)
-    x = m * np.sqrt(dim)
-    at_rest = diffusion_at(teacher.link, jnp.zeros(1), step)
-    noise = dim * np.asarray(at_rest.variance(teacher.a, teacher.link.dual(1.0) * (1 - teacher.a**2)))
-    pull = a * k * float(teacher.link.coefficients[k]) ** 2 * dim ** (1 - k / 2)
-    return np.where(noiseless, relative * np.abs(x) / np.sqrt(1 + x**2) / (k - 2), (noise / pull) ** (1 / k))
-
-
-def _times(teacher: Teacher, overlaps: np.ndarray, dim: int, relative: np.ndarray) -> np.ndarray:
-    """From 0 in steps that grow geometrically, several in each packet's spread."""
-    furthest = np.maximum(overlaps.max(axis=0), 1 / np.sqrt(dim))
-    first = _FIRST * np.min(np.asarray(leading_collapsed_time(teacher.link, furthest) / teacher.a))
-    last = _LONGEST * float(jnp.max(leading_collapsed_time(teacher.link, 1 / np.sqrt(dim)) / teacher.a))
-    ratio = np.clip(np.min(relative, initial=np.inf) / _PER_SPREAD, _LEAST_RATIO, _LARGEST_RATIO)
-    logs = np.log1p(last / first)
-    steps = int(np.ceil(logs / ratio / _STEPS_ROUND)) * _STEPS_ROUND
-    return first * np.expm1(np.linspace(0.0, logs, steps + 1))
+    own = (np.argmin(np.asarray(equation.mean), axis=0), np.arange(teacher.width))  # every other neuron's mean is inf
+    mean, spread = (np.where(given, np.asarray(x)[own], np.nan) for x in (equation.mean, equation.spread))
+    times, distribution, mean, spread = jax.device_put((times, distribution, mean, spread))
+    return EmergenceLaw(times, distribution, float(level), float(learning_rate), int(batch_size), mean, spread)

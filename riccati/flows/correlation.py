@@ -12,17 +12,22 @@ from __future__ import annotations
 
 from typing import Any
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
-from ..numerics import first_crossings, integrate, log_odds
+from ..numerics import Integrated, first_crossings, integrate, log_odds
 from ..problem import Observables, Problem, Start, Teacher, overlap_scores
-from .flow import Course, Flow
-from .overlap import collapsed_time
+from ..support import is_traced
+from .coupled import check_slope
+from .flow import Course, Flow, in_blocks
 
 _RTOL = 1e-8
+_ROUNDS, _FACTOR = 16, 4.0  # of the integrations that look for a horizon, each so many times longer
+_LOOKS = 256  # their output times
+_AT_REST = 1e-3  # a neuron is at rest if it would move by less, relative to its overlap, in all of the time so far
 
 
 class Correlation(Flow):
@@ -38,33 +43,42 @@ class Correlation(Flow):
         return "correlation-loss flow"
 
     def check(self, problem: Problem) -> None:
-        """A start with all overlaps."""
+        """A start with all overlaps, a link with finite g'(1)."""
         _ = problem.full_start
+        check_slope(problem.teacher.link, "Correlation")
 
-    def horizon(self, problem: Problem) -> tuple[float, float]:
-        """When the neurons align with the directions they go to, by the decoupled equation."""
-        teacher, start = problem.teacher, problem.full_start
-        p = np.asarray(destinations(teacher, start))
-        m = np.abs(np.asarray(start.teacher_overlaps))[np.arange(len(p)), p]
-        times = np.asarray(collapsed_time(teacher.link, m)) / np.asarray(teacher.a)[p]
-        times = times[times > 0]
-        return (float(times.min()), float(times.max())) if len(times) else (0.1, 1.0)
+    def horizon(self, problem: Problem) -> tuple[float, float] | None:
+        """Found by integrations, each four times longer than the last, until every neuron is at rest."""
+        teacher = problem.teacher
+        found = np.full(teacher.width, np.inf)
+        end = 1 / float(teacher.link.dual_derivative(1.0) * jnp.max(teacher.a))
+        for _ in range(_ROUNDS):
+            end *= _FACTOR
+            times = jnp.asarray(np.geomspace(1e-2 * end, end, _LOOKS))
+            out = _through(problem, times)
+            course = Course(_seen(teacher, out.states))
+            # a round looks at no time before its first: emergences up to there are an earlier round's
+            found = np.minimum(found, self.emergence_times(problem, times, course, 0.5))
+            if bool(_is_at_rest(teacher, out.states, times) | (out.reached < _LOOKS)):
+                break
+        found = found[np.isfinite(found) & (found > 0)]
+        return (float(found.min()), float(found.max())) if len(found) else None
 
     def evolve(self, problem: Problem, times: Float[Array, " T"]) -> Course:
         """Risk after a fit of the second layer, and alignment."""
-        teacher, start = problem.teacher, problem.full_start
-        U = start.directions
-        m = jnp.abs(start.teacher_overlaps)
-        # every neuron's own largest overlap is what has to grow; none of them may drown in the tolerance
-        atol = jax.lax.stop_gradient(_RTOL * jnp.min(jnp.max(m, axis=1)))
-        out = integrate(correlation_velocity, U, teacher, times, _RTOL, atol)
-        seen = jax.lax.map(lambda state: _observe(teacher, state), out.states)
-        return Course(seen, out.outcome, steps=out.steps)
+
+        def evolved(times: Array) -> Course:
+            out = _through(problem, times)
+            return Course(_seen(problem.teacher, out.states), out.outcome, out.reached, out.steps)
+
+        return in_blocks(evolved, times)
 
     def emergence_times(
         self, problem: Problem, times: Float[Array, " T"], course: Course, level: float
     ) -> Float[Array, " M"]:
         """Read off the output times by monotone interpolation of the log-odds."""
+        if is_traced(times, course.seen):
+            raise TypeError("Emergence times of Correlation need concrete arrays: ask for them outside jit.")
         assert course.seen.alignment is not None
         odds = log_odds(course.seen.alignment)
         return jnp.asarray(first_crossings(times, odds, float(log_odds(level)), smooth=True))
@@ -77,6 +91,30 @@ def correlation_velocity(_: Any, U: Float[Array, "N D"], teacher: Teacher) -> Fl
     m = U[:, :width]
     pull = teacher.a * teacher.link.dual_derivative(m)
     return (-jnp.sum(pull * m, axis=1)[:, None] * U).at[:, :width].add(pull)
+
+
+def _through(problem: Problem, times: Float[Array, " T"]) -> Integrated:
+    """The neurons' directions at `times`."""
+    start = problem.full_start
+    # every neuron's own largest overlap is what has to grow; none of them may drown in the tolerance
+    size = jnp.max(jnp.abs(start.teacher_overlaps), axis=1)
+    atol = jax.lax.stop_gradient(_RTOL * jnp.min(jnp.where(size > 0, size, 1.0)))
+    return integrate(correlation_velocity, start.directions, problem.teacher, times, _RTOL, atol)
+
+
+@eqx.filter_jit
+def _seen(teacher: Teacher, states: Float[Array, "T N D"]) -> Observables:
+    return jax.lax.map(lambda U: _observe(teacher, U), states)
+
+
+@eqx.filter_jit
+def _is_at_rest(teacher: Teacher, states: Float[Array, "T N D"], times: Float[Array, " T"]) -> Bool[Array, ""]:
+    """Whether no neuron has anywhere left to go at the last time; overlaps that cannot grow go nowhere."""
+    U = states[-1]
+    m = U[:, : teacher.width]
+    move = times[-1] * jnp.abs(correlation_velocity(0.0, U, teacher)).max(axis=1)
+    stuck = jnp.max(overlap_scores(teacher.a, m, teacher.link), axis=1) <= 0
+    return jnp.all(stuck | (move <= _AT_REST * jnp.max(jnp.abs(m), axis=1)))
 
 
 def _observe(teacher: Teacher, U: Array) -> Observables:

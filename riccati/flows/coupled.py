@@ -30,6 +30,8 @@ from .decoupled import Decoupled
 from .flow import Course, Flow, quadratic_horizon
 
 _CHUNK = 2048  # steps between two looks at the clock: seconds at the most
+_SCOUT_RTOL, _SCOUT_STEPS, _DOUBLINGS = 1e-5, 4096, 60  # of the integration that looks for a horizon
+_FALLS = 0.99  # a risk that keeps this share over three doublings of time is at rest
 _MOST_RECORDED = 2**26  # numbers of the record of all steps, 512 MB; beyond, emergence times integrate again
 
 
@@ -104,11 +106,15 @@ class Coupled(Flow):
         check_slope(problem.teacher.link, "Coupled")
 
     def horizon(self, problem: Problem) -> tuple[float, float] | None:
-        """From the decoupled flow; for k ≤ 2 from the decoupled approximation of the Riccati equation."""
-        teacher = problem.teacher
-        if teacher.link.information_exponent > 2:
-            return Decoupled().horizon(problem)
-        return quadratic_horizon(Problem(Teacher(teacher.a, Link.hermite(2)), problem.start))
+        """For h_k, k ≥ 2, that of the decoupled equations; for other links found by a coarse integration.
+
+        It goes on, time doubling, until min(N, M) directions have emerged or, one having emerged, the risk no longer
+        falls; at most 4096 steps.
+        """
+        degree = problem.teacher.link.degree
+        if degree is None or degree < 2:
+            return _scouted(problem)
+        return quadratic_horizon(problem) if degree == 2 else Decoupled().horizon(problem)
 
     def evolve(self, problem: Problem, times: Float[Array, " T"]) -> Course:
         """Risk, alignment and radius; outside jit fewer times than asked for if the flow was stopped."""
@@ -119,7 +125,7 @@ class Coupled(Flow):
                 largest_component=True, max_steps=self.max_steps,
             )  # fmt: skip
             seen = jax.lax.map(lambda s: _observe(problem.teacher, s), out.states)
-            return Course(seen, out.outcome, steps=out.steps)
+            return Course(seen, out.outcome, out.reached, out.steps)
         return self._in_chunks(problem, np.asarray(times))
 
     def emergence_times(
@@ -146,9 +152,11 @@ class Coupled(Flow):
             kept += 2 * steps.odds.size
             if kept <= _MOST_RECORDED:
                 pieces.append(steps)
+        if not seen and bool(journey.outcome == Outcome.interrupted):
+            raise KeyboardInterrupt  # there is nothing to keep
         must = "start before the flow is stopped"
         require(len(seen) > 0, "times", must, f"{times[0]:g}, but {message_of(journey.outcome)}")
-        stacked = jax.tree.map(lambda *rows: jnp.stack(rows), *seen)
+        stacked = jax.tree.map(lambda *rows: jnp.asarray(np.stack(rows)), *seen)  # on the host: nothing to compile
         record = joined(pieces) if kept <= _MOST_RECORDED else None
         return Course(stacked, journey.outcome, len(seen), journey.used, record)
 
@@ -156,6 +164,26 @@ class Coupled(Flow):
         journey = _Journey(self, problem)
         for _ in journey.through(times):
             yield journey.fresh_steps()
+
+
+def _scouted(problem: Problem) -> tuple[float, float] | None:
+    """The first and the last emergence time that a coarse integration meets."""
+    teacher = problem.teacher
+    journey = _Journey(Coupled(_SCOUT_RTOL, _SCOUT_STEPS), problem)
+    begin = 1 / float(teacher.link.dual_derivative(1.0) * jnp.max(teacher.a))
+    found, risks = np.full(teacher.width, np.inf), []
+    for _ in journey.through(begin * 2.0 ** np.arange(_DOUBLINGS)):
+        steps = journey.fresh_steps()
+        found = np.minimum(found, first_crossings(steps.times, steps.odds, 0.0, rates=steps.rates))
+        risks.append(float(_observe(teacher, journey.state).risk))
+        emerged = int(np.isfinite(found).sum())
+        at_rest = emerged > 0 and len(risks) > 3 and risks[-1] > _FALLS * risks[-4]
+        if at_rest or emerged >= min(teacher.width, problem.start.student_width):
+            break
+    if journey.outcome == Outcome.interrupted:
+        raise KeyboardInterrupt
+    later = found[np.isfinite(found) & (found > 0)]
+    return (float(later.min()), float(later.max())) if len(later) else None
 
 
 def coupled_velocity(_: Any, state: Neurons, teacher: Teacher) -> Neurons:
@@ -170,16 +198,10 @@ def coupled_velocity(_: Any, state: Neurons, teacher: Teacher) -> Neurons:
     return Neurons(dU.at[:, : a.shape[0]].add(pull), 4 * (g_m @ a - g_q @ s))
 
 
-def _crossings(steps: Steps, goal: float) -> Float[np.ndarray, " M"]:
-    """When each direction's log-odds reach `goal`."""
-    return first_crossings(steps.times, steps.odds, goal, rates=steps.rates)
-
-
 def check_slope(link: Link, flow: str) -> None:
     """Refuse a link whose g'(1) is infinite: its neurons never come to rest at a direction in these coordinates."""
-    slope = float(link.dual_derivative(1.0))
     must = f"have a link with finite g'(1) for {flow} (a smooth one, such as erf for sign)"
-    require(bool(np.isfinite(slope)), "teacher", must, repr(link))
+    require(link.has_finite_slope, "teacher", must, repr(link))
 
 
 def _begin(problem: Problem, rtol: float) -> tuple[Neurons, Array]:

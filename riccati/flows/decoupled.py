@@ -27,13 +27,12 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float
 
-from ..problem import AnyStart, Observables, Problem, Spectators, Teacher
-from ..support import is_traced, progress, require
-from .flow import Course, Flow
+from ..problem import AnyStart, Link, Observables, Problem, Spectators, Teacher
+from ..support import is_traced, progress, require, require_open_unit
+from .flow import Course, Flow, in_blocks
 from .overlap import MasterCurve, collapsed_time, evaluate, leading_collapsed_time, master_curve, position_of
 
-_MANY = 5e6  # directions x times that take a second or two
-_FURTHEST = 1e60  # collapsed time before emergence that the master curve reaches at the most
+_FURTHEST = 1e60  # collapsed time ahead of emergence that the master curve reaches at the most
 _LEARNED = 1 - 1e-15  # overlaps this near one count as learned
 _HALF = np.sqrt(0.5)  # stands in where there is no overlap
 _KEPT = 2e7  # entries of an alignment that is kept; a larger one is computed when it is asked for
@@ -60,13 +59,7 @@ class Decoupled(Flow):
         """k > 2, c_0 = 0; with a link of mixed parity, positive overlaps of the assigned neurons."""
         link = problem.teacher.link
         require(link.information_exponent > 2, "teacher", "have information exponent > 2 for Decoupled", repr(link))
-        mean = float(link.dual(0.0))
-        require(
-            mean == 0,
-            "teacher",
-            "have a link with c_0 = 0 for Decoupled (or use Coupled())",
-            f"{link}, c_0² = {mean:.3g}",
-        )
+        require(link.is_centred, "teacher", "have a link with c_0 = 0 for Decoupled (or use Coupled())", repr(link))
         if link.is_even or link.is_odd or is_traced(problem):
             return
         overlaps, _ = problem.assigned()
@@ -75,44 +68,43 @@ class Decoupled(Flow):
 
     def horizon(self, problem: Problem) -> tuple[float, float] | None:
         """The first and the last finite emergence time."""
-        times = np.asarray(_emergence(problem, 0.5))
+        times = np.asarray(_emergence(problem.teacher, _pairs(problem), 0.5))
         found = times[np.isfinite(times) & (times > 0)]
         return (float(found.min()), float(found.max())) if len(found) else None
 
     def evolve(self, problem: Problem, times: Float[Array, " T"]) -> Course:
         """Risk, m_p² and s_p; the latter two on demand where T x M is large."""
-        curve = _curve(problem, times)
-        begun = _begin(problem, curve)
-        many = problem.teacher.width * times.shape[0]
-        if is_traced(problem, times) or many < _MANY:
-            risk = _risk(problem.teacher, begun, curve, times)
-        else:
-            risk = _risk_in_threads(problem.teacher, begun, curve, times)
-        if many > _KEPT:
-            return Course(Observables(risk, None, None))
-        return Course(Observables(risk, *_overlaps_and_radii(problem.teacher, begun, curve, times)))
+        pairs = _pairs(problem)
+        curve = _curve(problem.teacher, pairs, times)
+        if problem.teacher.width * times.shape[0] > _KEPT and not is_traced(problem, times):
+            return Course(Observables(_risk_in_threads(problem.teacher, pairs, curve, times), None, None))
+        return in_blocks(lambda t: Course(_seen(problem.teacher, pairs, curve, t)), times)
 
     def details(self, problem: Problem, times: Float[Array, " T"]) -> tuple[Float[Array, "T M"], Float[Array, "T M"]]:
         """m_p² and s_p."""
-        curve = _curve(problem, times)
-        return _overlaps_and_radii(problem.teacher, _begin(problem, curve), curve, times)
+        pairs = _pairs(problem)
+        seen = _seen(problem.teacher, pairs, _curve(problem.teacher, pairs, times), times)
+        assert seen.alignment is not None
+        assert seen.radius is not None
+        return seen.alignment, seen.radius
 
     def emergence_times(
         self, problem: Problem, times: Float[Array, " T"], course: Course, level: float
     ) -> Float[Array, " M"]:
         """The exact inverse t(m² = level); differentiable in a and in the initial overlaps."""
-        found = _emergence(problem, level)
-        return jnp.where(found <= times[-1], found, jnp.inf)
+        last = times[-1] if is_traced(times) else np.asarray(times)[-1]
+        return _emergence(problem.teacher, _pairs(problem), level, last)
 
     def emergence_times_of(self, teacher: Teacher, start: AnyStart, level: float = 0.5) -> Float[Array, " M"]:
         """T_p = t(m² = level) with no horizon: (1/a_p) ∫_{m_0}^{√level} dv/(g'(v)(1 - v²)), inf where never.
 
         Raises:
-            ArgumentError: as `solve` with this flow.
+            ArgumentError: as `solve` with this flow; a level outside (0, 1).
         """
+        require_open_unit(level, "level")
         problem = Problem(teacher, start)
         self.check(problem)
-        return _emergence(problem, level)
+        return _emergence(teacher, _pairs(problem), level)
 
     def leading_emergence_times(self, teacher: Teacher, start: AnyStart) -> Float[Array, " M"]:
         """The leading order of T_p for small overlaps, 1/(k(k-2) c_k² a_p m_0^(k-2)) (RNWL25).
@@ -122,122 +114,150 @@ class Decoupled(Flow):
         """
         problem = Problem(teacher, start)
         self.check(problem)
-        overlaps, has = _given(problem)
-        return jnp.where(has, leading_collapsed_time(teacher.link, overlaps) / teacher.a, jnp.inf)
+        pairs = _pairs(problem)
+        return jnp.where(pairs.has, leading_collapsed_time(teacher.link, pairs.overlaps) / teacher.a, jnp.inf)
 
 
-def _given(problem: Problem) -> tuple[Float[Array, " M"], Bool[Array, " M"]]:
-    """|m_p(0)| of the neuron that direction p gets, and whether it gets one; ½ stands in for m² where not."""
-    m, _ = problem.assigned()
-    grows = m != 0 if problem.teacher.link.either_sign else m > 0
-    return jnp.where(grows, jnp.minimum(jnp.abs(m), _LEARNED), _HALF), grows
+class _Pairs(NamedTuple):
+    """Each direction with its neuron, at the start.
 
-
-def _emergence(problem: Problem, level: float) -> Float[Array, " M"]:
-    return _inverse(problem.teacher, *_given(problem), jnp.asarray(level, float))
-
-
-@eqx.filter_jit
-def _inverse(teacher: Teacher, overlaps: Array, has: Array, level: ArrayLike) -> Float[Array, " M"]:
-    ahead = collapsed_time(teacher.link, overlaps) - collapsed_time(teacher.link, jnp.sqrt(level))
-    return jnp.where(has, jnp.maximum(ahead, 0.0) / teacher.a, jnp.inf)
-
-
-def _curve(problem: Problem, times: Float[Array, " T"]) -> MasterCurve:
-    """The master curve, long enough for the smallest overlap."""
-    link = problem.teacher.link
-    if is_traced(problem, times):
-        return master_curve(link, _FURTHEST)
-    overlaps, has = _given(problem)
-    longest = jnp.max(jnp.where(has, collapsed_time(link, overlaps), 0.0))
-    return master_curve(link, min(float(longest), _FURTHEST))
-
-
-class _Begun(NamedTuple):
-    """What every output time shares, for each direction's neuron, and the spectators.
-
-    `position` is λ and `ahead` the collapsed time until m² = ½, both at the start; `exponent` and `H` the integrals I
-    and H there; `inverse` 1/ŝ there; `has` tells whether there is a neuron at all.
+    Attributes:
+        overlaps: |m_p(0)|; where there is no neuron ½ stands in for m².
+        s: s_p(0); 1 where there is no neuron.
+        has: whether there is a neuron that can grow.
+        spectators: the neurons that have no direction.
     """
 
-    position: Float[Array, " M"]
-    ahead: Float[Array, " M"]
-    exponent: Float[Array, " M"]
-    H: Float[Array, " M"]
-    inverse: Float[Array, " M"]
+    overlaps: Float[Array, " M"]
+    s: Float[Array, " M"]
     has: Bool[Array, " M"]
     spectators: Spectators
 
 
-def _begin(problem: Problem, curve: MasterCurve) -> _Begun:
-    overlaps, has = _given(problem)
-    return _begin_at(problem.teacher, curve, overlaps, has, problem.assigned()[1], problem.spectators())
+def _pairs(problem: Problem) -> _Pairs:
+    m, s = problem.assigned()
+    return _pairs_of(problem.teacher.link, m, s, problem.spectators())
 
 
 @eqx.filter_jit
-def _begin_at(
-    teacher: Teacher, curve: MasterCurve, overlaps: Array, has: Array, s0: Array, spectators: Spectators
-) -> _Begun:
-    ahead = collapsed_time(teacher.link, overlaps)
-    _, exponent, H, _ = evaluate(teacher.link, curve, ahead)
-    inverse = jnp.where(has, teacher.a / jnp.where(has, s0, 1.0), 1.0)
-    return _Begun(position_of(overlaps), ahead, exponent, H, inverse, has, spectators)
+def _pairs_of(link: Link, m: Array, s: Array, spectators: Spectators) -> _Pairs:
+    has = m != 0 if link.either_sign else m > 0
+    return _Pairs(jnp.where(has, jnp.minimum(jnp.abs(m), _LEARNED), _HALF), jnp.where(has, s, 1.0), has, spectators)
 
 
-def _at(teacher: Teacher, begun: _Begun, curve: MasterCurve, time: Float[Array, ""]) -> tuple[Array, Array, Array]:
-    """λ_p of |m_p|, ŝ_p (0 without a neuron) and 1 - g(m_p)/g(1) at one time."""
+def _emergence(teacher: Teacher, pairs: _Pairs, level: float, until: ArrayLike = jnp.inf) -> Float[Array, " M"]:
+    return _inverse(teacher, pairs, jnp.asarray(level, float), jnp.asarray(until, float))
+
+
+@eqx.filter_jit
+def _inverse(teacher: Teacher, pairs: _Pairs, level: Array, until: Array) -> Float[Array, " M"]:
+    """t(m² = level), inf where it is past `until`."""
+    wait = collapsed_time(teacher.link, pairs.overlaps) - collapsed_time(teacher.link, jnp.sqrt(level))
+    found = jnp.maximum(wait, 0.0) / teacher.a
+    return jnp.where(pairs.has & (found <= until), found, jnp.inf)
+
+
+def _curve(teacher: Teacher, pairs: _Pairs, times: Float[Array, " T"]) -> MasterCurve:
+    """The master curve, long enough for the smallest overlap."""
+    if is_traced(teacher, pairs, times):
+        return master_curve(teacher.link, _FURTHEST)
+    return master_curve(teacher.link, min(float(_furthest(teacher.link, pairs)), _FURTHEST))
+
+
+@eqx.filter_jit
+def _furthest(link: Link, pairs: _Pairs) -> Float[Array, ""]:
+    return jnp.max(jnp.where(pairs.has, collapsed_time(link, pairs.overlaps), 0.0))
+
+
+class _Begun(NamedTuple):
+    """What every output time shares, for each direction's neuron, at the start.
+
+    Attributes:
+        position: λ.
+        ahead: the collapsed time R until m² = ½.
+        growth: the integral I.
+        H: the integral H.
+        inverse: 1/ŝ.
+    """
+
+    position: Float[Array, " M"]
+    ahead: Float[Array, " M"]
+    growth: Float[Array, " M"]
+    H: Float[Array, " M"]
+    inverse: Float[Array, " M"]
+
+
+def _begin(teacher: Teacher, pairs: _Pairs, curve: MasterCurve) -> _Begun:
+    ahead = collapsed_time(teacher.link, pairs.overlaps)
+    _, growth, H, _ = evaluate(teacher.link, curve, ahead)
+    return _Begun(position_of(pairs.overlaps), ahead, growth, H, teacher.a / pairs.s)
+
+
+class _Now(NamedTuple):
+    """Each direction's neuron at one time.
+
+    Attributes:
+        position: λ.
+        radius: ŝ, 0 where there is no neuron.
+        deficit: 1 - g(m)/g(1).
+    """
+
+    position: Float[Array, " M"]
+    radius: Float[Array, " M"]
+    deficit: Float[Array, " M"]
+
+
+def _at(teacher: Teacher, pairs: _Pairs, begun: _Begun, curve: MasterCurve, time: Float[Array, ""]) -> _Now:
     target, y = teacher.link.dual(1.0), teacher.a * time
     ahead = begun.ahead - y
     past = jnp.maximum(curve.end - ahead, 0.0)  # time since the curve's end, where m = 1 to the last bit
-    position, exponent, H, gap = evaluate(teacher.link, curve, ahead + past)
-    growth = jnp.exp(4 * (begun.exponent - exponent)) * begun.inverse
-    fed = 4 * target * jnp.exp(-4 * exponent) * (y - past + (H - begun.H))
+    position, growth, H, log_deficit = evaluate(teacher.link, curve, ahead + past)
+    grown = jnp.exp(4 * (begun.growth - growth)) * begun.inverse
+    fed = 4 * target * jnp.exp(-4 * growth) * (y - past + (H - begun.H))
     still = time == 0  # the start itself, to the last bit
-    inverse = jnp.where(still, begun.inverse, growth + fed)
+    inverse = jnp.where(still, begun.inverse, grown + fed)
     inverse = 1 + (inverse - 1) * jnp.exp(-4 * target * past)
     position = jnp.where(still, begun.position, position)
-    missing = jnp.exp(gap - 2 * curve.rate * past)
-    return position, jnp.where(begun.has, 1 / inverse, 0.0), missing
+    deficit = jnp.exp(log_deficit - 2 * curve.rate * past)
+    return _Now(position, jnp.where(pairs.has, 1 / inverse, 0.0), deficit)
 
 
-@jax.jit
-def _weigh(
-    teacher: Teacher, spectators: Spectators, time: Array, _: Array, radius: Array, gap: Array
-) -> Float[Array, ""]:
+def _risk(teacher: Teacher, pairs: _Pairs, now: _Now, time: Float[Array, ""]) -> Float[Array, ""]:
     """Σ_p a_p² (1 - 2ŝ g(m)/g(1) + ŝ²) + Σ_spectators s², written so that nothing cancels when all is learned."""
-    directions = jnp.sum(teacher.a**2 * ((1 - radius) ** 2 + 2 * radius * gap))
-    return directions + spectators.energy(4 * teacher.link.dual(1.0) * time)
+    directions = jnp.sum(teacher.a**2 * ((1 - now.radius) ** 2 + 2 * now.radius * now.deficit))
+    return directions + pairs.spectators.energy(4 * teacher.link.dual(1.0) * time)
 
 
+@eqx.filter_jit
+def _seen(teacher: Teacher, pairs: _Pairs, curve: MasterCurve, times: Float[Array, " T"]) -> Observables:
+    """Everything at every time."""
+    begun = _begin(teacher, pairs, curve)
+
+    def at(time: Array) -> Observables:
+        now = _at(teacher, pairs, begun, curve, time)
+        alignment = jnp.where(pairs.has, jax.nn.sigmoid(2 * now.position), 0.0)
+        return Observables(_risk(teacher, pairs, now, time), alignment, now.radius * teacher.a)
+
+    return jax.lax.map(at, times)
+
+
+_begin_once = eqx.filter_jit(_begin)
 _at_once = jax.jit(_at)
+_risk_once = jax.jit(_risk)
 
 
-@jax.jit
-def _risk(teacher: Teacher, begun: _Begun, curve: MasterCurve, times: Float[Array, " T"]) -> Float[Array, " T"]:
-    return jax.lax.map(lambda t: _weigh(teacher, begun.spectators, t, *_at(teacher, begun, curve, t)), times)
-
-
-def _risk_in_threads(teacher: Teacher, begun: _Begun, curve: MasterCurve, times: Array) -> Float[Array, " T"]:
+def _risk_in_threads(teacher: Teacher, pairs: _Pairs, curve: MasterCurve, times: Array) -> Float[Array, " T"]:
     """Output times are independent, and compiled code leaves Python's lock: one thread for each core."""
+    begun = _begin_once(teacher, pairs, curve)
 
-    def at(time: Array) -> Array:
-        # apart, as XLA sums fused look-ups one by one
-        return jax.block_until_ready(_weigh(teacher, begun.spectators, time, *_at_once(teacher, begun, curve, time)))
+    def at(time: float) -> float:
+        # in two programs, as XLA sums fused look-ups one by one
+        now = _at_once(teacher, pairs, begun, curve, jnp.asarray(time))
+        return float(_risk_once(teacher, pairs, now, jnp.asarray(time)))
 
     parts = []
     with progress(times.shape[0], "decoupled flow") as bar, ThreadPoolExecutor(os.cpu_count()) as pool:
-        for part in pool.map(at, times):
+        for part in pool.map(at, np.asarray(times).tolist()):
             parts.append(part)
             bar.update()
-    return jnp.stack(parts)
-
-
-@jax.jit
-def _overlaps_and_radii(
-    teacher: Teacher, begun: _Begun, curve: MasterCurve, times: Float[Array, " T"]
-) -> tuple[Float[Array, "T M"], Float[Array, "T M"]]:
-    def at(time: Array) -> tuple[Array, Array]:
-        position, radius, _ = _at(teacher, begun, curve, time)
-        return jnp.where(begun.has, jax.nn.sigmoid(2 * position), 0.0), radius * teacher.a
-
-    return jax.lax.map(at, times)
+    return jnp.asarray(np.array(parts))

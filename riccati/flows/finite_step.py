@@ -18,16 +18,17 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Float
 
-from ..numerics import Outcome
+from ..numerics import Integrated, Outcome
 from ..problem import Link, Observables, Problem
 from ..support import is_traced, require, require_real
 from .coupled import Coupled
 from .decoupled import Decoupled
-from .flow import Course, Flow, quadratic_horizon
+from .flow import Course, Flow, in_blocks
 from .noise import System, neuron_system, pair_system, refined_crossings, states_at, stiefel_system, weights_system
 from .quadratic import Quadratic
+from .riccati import Riccati
 
 
 def _plain(value: Any) -> Any:
@@ -43,7 +44,8 @@ class FiniteStep(Flow):
 
     Attributes:
         gamma: γ ≥ 0. For `"stiefel"` γ = ε d/B, ε the Riccati time of one step and B the batch; for `"homogeneous"`
-            γ = η d/B, η the learning rate on ½(f* - f)², that is canonical time per step. γ = 0 is gradient flow.
+            γ = η d/B, η the learning rate on ½(f* - f)², that is canonical time per step. γ = 0 is gradient flow,
+            and solved as such.
         algorithm: `"stiefel"`, SGD on orthonormal weights (k = 2; gradient flow: `Riccati`), or `"homogeneous"`, SGD
             on the weights of the 2-homogeneous student (k = 2: `Quadratic`; k > 2: `Decoupled`). None takes
             `"stiefel"` for k = 2 and `"homogeneous"` for k > 2.
@@ -62,7 +64,8 @@ class FiniteStep(Flow):
         homogeneous, k > 2   a_p |m_p|^(k-2) > c_k² γ/2             small norms
 
     while nothing is learned; later the noise is less, as the residual is. Where γ is so large that the weights explode
-    in finite time, the outcome is `exploded`; from then on risk and radius are inf and alignment is 0. Steps are
+    in finite time, the outcome is `exploded`; from then on risk and radius are inf and alignment is 0. A risk far below
+    `rtol`² of its start is not resolved for γ > 0. Steps are
     explicit, so the flow reaches some 10⁴/a_1 of canonical time; beyond that it ends likewise, with its outcome.
 
     Raises:
@@ -116,28 +119,45 @@ class FiniteStep(Flow):
 
     def horizon(self, problem: Problem) -> tuple[float, float] | None:
         """That of gradient flow."""
-        link = problem.teacher.link
-        if link.degree != 2:
-            return (Coupled() if self._meets_all(link) else Decoupled()).horizon(problem)
-        return Quadratic().horizon(problem) if self.algorithm == "homogeneous" else quadratic_horizon(problem)
+        return self._gradient_flow(problem).horizon(problem)
 
     def evolve(self, problem: Problem, times: Float[Array, " T"]) -> Course:
         """Risk, alignment and, but for Stiefel SGD, radius; the outcome says where the weights explode."""
+        if self.gamma == 0:
+            return self._gradient_flow(problem).evolve(problem, times)
         system = self._system(problem)
-        out = states_at(system, times, self.rtol)
-        seen, reached = _observe(system.observe, out.states, system.args)
-        sound = jnp.isfinite(seen.risk)
-        outcome = Outcome.where(jnp.any(~sound & reached), Outcome.exploded, out.outcome)
-        return Course(seen, outcome, jnp.sum(jnp.cumprod(sound)), out.steps)
+
+        def evolved(times: Array) -> Course:
+            out = states_at(system, times, self.rtol)
+            return _course(system.observe, system.args, out)
+
+        return in_blocks(evolved, times)
 
     def emergence_times(
         self, problem: Problem, times: Float[Array, " T"], course: Course, level: float
     ) -> Float[Array, " M"]:
         """Bracketed on the output times, then by Newton's method on the log-odds, the flow integrated each time."""
+        if self.gamma == 0:
+            return self._gradient_flow(problem).emergence_times(problem, times, course, level)
         if is_traced(problem, times):
             raise TypeError("Emergence times of FiniteStep need concrete arrays: ask for them outside jit.")
         assert course.seen.alignment is not None
         return refined_crossings(self._system(problem), times, course.seen.alignment, level, self.rtol)
+
+    def details(
+        self, problem: Problem, times: Float[Array, " T"]
+    ) -> tuple[Float[Array, "T M"], Float[Array, "T M"] | None]:
+        """Alignment and radius."""
+        if self.gamma == 0:
+            return self._gradient_flow(problem).details(problem, times)
+        return super().details(problem, times)
+
+    def _gradient_flow(self, problem: Problem) -> Flow:
+        """What γ → 0 tends to."""
+        link = problem.teacher.link
+        if link.degree == 2:
+            return Quadratic() if self.algorithm == "homogeneous" else Riccati()
+        return Coupled() if self._meets_all(link) else Decoupled()
 
     def _meets_all(self, link: Link) -> bool:
         return self.pairs == "all" or (self.pairs is None and link.degree in (None, 1))
@@ -152,14 +172,17 @@ class FiniteStep(Flow):
 
 
 @eqx.filter_jit
-def _observe(observe: Callable, states: Any, args: Any) -> tuple[Observables, Bool[Array, " T"]]:
-    """The observables at each time, and whether the integration got there."""
+def _course(observe: Callable, args: Any, out: Integrated) -> Course:
+    """The observables at each time; what exploded, or was not reached, has infinite risk and no alignment."""
 
-    def at(state: Any) -> tuple[Observables, Array]:
+    def at(state: Any) -> Observables:
         seen, reached = observe(state, args), jnp.isfinite(ravel_pytree(state)[0]).all()
         held = reached & jnp.isfinite(seen.risk)
         risk = jnp.where(held, seen.risk, jnp.inf)
         radius = None if seen.radius is None else jnp.where(held, seen.radius, jnp.inf)
-        return Observables(risk, jnp.where(held, seen.alignment, 0.0), radius), reached
+        return Observables(risk, jnp.where(held, seen.alignment, 0.0), radius)
 
-    return jax.lax.map(at, states)
+    seen = jax.lax.map(at, out.states)
+    sound = jnp.sum(jnp.cumprod(jnp.isfinite(seen.risk)))
+    outcome = Outcome.where(sound < out.reached, Outcome.exploded, out.outcome)
+    return Course(seen, outcome, sound, out.steps)

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import abc
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int
 
 from ..numerics import Outcome
 from ..problem import Observables, Problem, riccati_rate
-from ..support import require
+from ..support import is_traced, require
+
+_BLOCK = 64  # output times; compiled programs see multiples of it
 
 
 class Course(NamedTuple):
@@ -72,6 +77,22 @@ class Flow(eqx.Module):
     def settings(self) -> dict[str, object]:
         """The flow's fields by name, as provenance and saved files carry them."""
         return dict(vars(self))
+
+
+def in_blocks(evolve: Callable[[Float[Array, " T"]], Course], times: Float[Array, " T"]) -> Course:
+    """`evolve(times)` with the last time repeated up to a multiple of 64, and the course cut back to what was asked.
+
+    So compiled programs see few different numbers of output times. Traced times go in as they are.
+    """
+    if is_traced(times):
+        return evolve(times)
+    count = times.shape[0]
+    course = evolve(jnp.asarray(np.pad(np.asarray(times), (0, -count % _BLOCK), mode="edge")))
+    if is_traced(course):
+        reached = None if course.reached is None else jnp.minimum(course.reached, count)
+        return course._replace(seen=jax.tree.map(lambda x: x[:count], course.seen), reached=reached)
+    seen = jax.tree.map(lambda x: jnp.asarray(np.asarray(x)[:count]), course.seen)  # on the host, to compile nothing
+    return course._replace(seen=seen, reached=None if course.reached is None else min(int(course.reached), count))
 
 
 def check_quadratic(problem: Problem, flow: str) -> None:

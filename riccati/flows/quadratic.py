@@ -17,27 +17,30 @@ Source: Martin et al. 2023 and BEVW25 for the equation; derivations/quadratic_we
 
 from __future__ import annotations
 
-import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from ..problem import Observables, Problem, riccati_rate
+from ..support import is_traced, require
 from .chart import (
     Chart,
-    alignment,
     chart_emergence_times,
     follow,
+    in_teachers_order,
+    inverse_of_lower,
     row_sizes,
     subspace,
     subspace_risk,
-    teacher_diagonal,
     weighted_grams,
 )
 from .flow import Course, Flow, check_quadratic, quadratic_horizon
 
+_LEAST_NORM, _LARGEST_NORM = 1e-150, 1e75  # between which r² and 1/r² and the risk's r⁴ are in range
+
 
 class Quadratic(Flow):
-    """The k = 2 gradient flow of the weights, exact for every time and every initial norm.
+    """The k = 2 gradient flow of the weights, exact for every time, and every initial norm from 1e-150 to 1e75.
 
     `alignment` is diag G, as in `Riccati`; `radius` is <θ_m, S θ_m>, which tends to a_m where direction m is
     learned; `risk` is ||S - S*||_F², nothing refitted.
@@ -49,8 +52,13 @@ class Quadratic(Flow):
         return "gradient flow"
 
     def check(self, problem: Problem) -> None:
-        """Pure link h_2 and a start with all overlaps."""
+        """Pure link h_2 and a start with all overlaps and norms whose squares are in range."""
         check_quadratic(problem, "Quadratic")
+        norms = problem.full_start.norms
+        if not is_traced(norms):
+            least, largest = np.asarray(norms).min(), np.asarray(norms).max()
+            require(bool(least >= _LEAST_NORM), "norms", f"be ≥ {_LEAST_NORM:g} for Quadratic", f"{least:g}")
+            require(bool(largest <= _LARGEST_NORM), "norms", f"be ≤ {_LARGEST_NORM:g} for Quadratic", f"{largest:g}")
 
     def horizon(self, problem: Problem) -> tuple[float, float]:
         """From the decoupled approximation, with the time that a small initial norm needs to grow."""
@@ -64,10 +72,7 @@ class Quadratic(Flow):
 
     def evolve(self, problem: Problem, times: Float[Array, " T"]) -> Course:
         """Risk, diag G and diag ΘᵀSΘ."""
-        teacher, start = problem.teacher, problem.full_start
-        norms = start.norms[:, None]
-        m, factor = norms * start.teacher_overlaps, norms * start.residual_factor
-        return Course(follow(_observe, True, m, factor, teacher.a, riccati_rate(teacher) * times))
+        return follow(_observe, problem, times, with_norms=True)
 
     def emergence_times(
         self, problem: Problem, times: Float[Array, " T"], course: Course, level: float
@@ -84,15 +89,16 @@ def memory(rate: Float[Array, " n"], time: Float[Array, ""]) -> Float[Array, " n
 
 
 def _observe(chart: Chart, time: Array) -> Observables:
-    space = subspace(chart)
-    L, J = space.L, chart.J
-    (gram,) = weighted_grams(chart.B, memory(chart.row_rate, time))
-    Q = J.T @ J + jnp.diag(memory(chart.column_rate, time)) + gram
-    F = jnp.linalg.cholesky(Q)
-    lower = jax.scipy.linalg.solve_triangular
-    half = lower(F, L, lower=True)
-    K = lower(L, lower(L, jnp.diag(chart.column_rate) + space.C, lower=True).T, lower=True)
-    inverse = lower(F, jnp.eye(F.shape[0]), lower=True)
-    radius = teacher_diagonal(chart, row_sizes(chart.B, F), jnp.sum(inverse**2, axis=0))
-    misfit = jnp.sum((half.T @ half - K) ** 2)
-    return Observables(subspace_risk(chart, space) + misfit, alignment(chart, space), radius)
+    weights = (jnp.ones_like(chart.row_rate), chart.row_rate, memory(chart.row_rate, time))
+    S, C, gram = weighted_grams(chart.B, *weights)
+    space = subspace(S, C)
+    Q = chart.J.T @ chart.J + jnp.diag(memory(chart.column_rate, time)) + gram
+    inverse = inverse_of_lower(jnp.linalg.cholesky(Q))
+    aligned, radius = row_sizes(chart.B, space.inverse, inverse)
+    half = inverse @ space.L
+    K = space.inverse @ (jnp.diag(chart.column_rate) + C) @ space.inverse.T
+    return Observables(
+        subspace_risk(chart, space) + jnp.sum((half.T @ half - K) ** 2),
+        in_teachers_order(chart, aligned, jnp.diag(space.W)),
+        in_teachers_order(chart, radius, jnp.sum(inverse**2, axis=0)),
+    )

@@ -15,26 +15,37 @@ from typing import Any, Literal
 
 import equinox as eqx
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float, Int
 
 from ..numerics import Outcome, first_crossings, integrate, log_odds
 from ..problem import Observables, Problem, riccati_rate
 from ..support import require, require_real
-from .chart import Chart, alignment, chart_emergence_times, follow, subspace, subspace_risk
+from .chart import (
+    Chart,
+    chart_emergence_times,
+    follow,
+    in_teachers_order,
+    row_sizes,
+    subspace,
+    subspace_risk,
+    weighted_grams,
+)
 from .flow import Course, Flow, check_quadratic, quadratic_horizon
 
 _DENSE_RTOL = 1e-8
-_LEAK = 100  # a trace this many tolerances above N is noise that has turned into rank
+_LEAK = 100  # this many tolerances out of bounds is noise that has turned into rank
+_PLAIN = 0.1  # a G_mm this far outside [0, 1] is no projection's at any tolerance
 
 
 class Riccati(Flow):
     """The k = 2 flow of the student's subspace; radius refitted optimally, risk = 1 - tr(AGAG).
 
     `method="exact"` is the chart solution: no time step, relative error of diag G near rounding at every τ, cost
-    O((M + N) N²) per output time. `method="ode"` integrates the dense M x M equation with diffrax, as a cross-check
-    on short horizons; `rtol` is its relative tolerance, and its absolute tolerance is rtol times the least initial
-    G_mm. For N < M and long times it is wrong at any tolerance: once tr G exceeds N the outcome is `rank_lost`, and
-    the trajectory ends before.
+    O((M + N) N²) per output time, however far apart they are. `method="ode"` integrates the dense M x M equation with
+    diffrax, as a cross-check on short horizons; `rtol` is its relative tolerance, and its absolute tolerance is rtol
+    times the least initial G_mm above 0. At long times it is wrong at any tolerance where not every direction emerges
+    (N < M, or a direction without overlap): once diag G cannot be that of a projection of the overlaps' rank, the
+    outcome is `rank_lost`, and the trajectory ends before.
 
     Raises:
         ArgumentError: an unknown method, or `rtol` given to the exact solution, which has none.
@@ -66,9 +77,7 @@ class Riccati(Flow):
         """Risk after the best radial fit and diag G; no radius."""
         if self.method == "ode":
             return self._dense(problem, times)
-        teacher, start = problem.teacher, problem.full_start
-        tau = riccati_rate(teacher) * times
-        return Course(follow(_observe, False, start.teacher_overlaps, start.residual_factor, teacher.a, tau))
+        return follow(_observe, problem, times, with_norms=False)
 
     def emergence_times(
         self, problem: Problem, times: Float[Array, " T"], course: Course, level: float
@@ -85,16 +94,24 @@ class Riccati(Flow):
         rtol = _DENSE_RTOL if self.rtol is None else self.rtol
         Z = jnp.linalg.qr(start.directions.T)[0][: teacher.width]
         G = Z @ Z.T
-        atol = rtol * jnp.min(jnp.diag(G))
-        out = integrate(dense_velocity, G, teacher.a, riccati_rate(teacher) * times, rtol, atol)
+        least = jnp.min(jnp.where(jnp.diag(G) > 0, jnp.diag(G), 1.0))  # a direction without overlap has no scale
+        out = integrate(dense_velocity, G, teacher.a, riccati_rate(teacher) * times, rtol, rtol * least)
         aligned = jnp.diagonal(out.states, axis1=1, axis2=2)
         risk = 1 - jnp.einsum("i,tij,j,tji->t", teacher.a, out.states, teacher.a, out.states)
-        # noise that has turned into rank: a trace above N, or nothing finite any more
-        excess = jnp.sum(aligned, axis=1) - start.student_width
-        sound = jnp.cumprod(jnp.isfinite(risk) & (excess <= _LEAK * rtol * start.student_width)) > 0
+        sound = _keeps_its_rank(aligned, jnp.linalg.matrix_rank(start.teacher_overlaps), rtol)
         outcome = Outcome.where(jnp.all(sound), out.outcome, Outcome.rank_lost)
         seen = Observables(jnp.where(sound, risk, jnp.nan), jnp.where(sound[:, None], aligned, jnp.nan), None)
         return Course(seen, outcome, jnp.sum(sound), out.steps)
+
+
+def _keeps_its_rank(aligned: Float[Array, "T M"], rank: Int[Array, ""], rtol: float) -> Bool[Array, " T"]:
+    """Up to which output time diag G is that of a projection of this rank: 0 ≤ G_mm ≤ 1 and tr G ≤ rank."""
+    noise = _LEAK * rtol
+    one = min(
+        noise * aligned.shape[1], _PLAIN
+    )  # the tolerance is on the root mean square: one entry may have M times it
+    within = jnp.all((aligned >= -one) & (aligned <= 1 + one), axis=1)
+    return jnp.cumprod(within & (jnp.sum(aligned, axis=1) <= rank * (1 + noise))) > 0
 
 
 def dense_velocity(_: Any, G: Float[Array, "M M"], a: Float[Array, " M"]) -> Float[Array, "M M"]:
@@ -103,5 +120,7 @@ def dense_velocity(_: Any, G: Float[Array, "M M"], a: Float[Array, " M"]) -> Flo
 
 
 def _observe(chart: Chart, _: Array) -> Observables:
-    space = subspace(chart)
-    return Observables(subspace_risk(chart, space), alignment(chart, space), None)
+    S, C = weighted_grams(chart.B, jnp.ones_like(chart.row_rate), chart.row_rate)
+    space = subspace(S, C)
+    (aligned,) = row_sizes(chart.B, space.inverse)
+    return Observables(subspace_risk(chart, space), in_teachers_order(chart, aligned, jnp.diag(space.W)), None)

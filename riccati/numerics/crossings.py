@@ -6,7 +6,6 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float, Int
-from scipy.interpolate import CubicHermiteSpline, PchipInterpolator
 
 _LEAST, _MOST = 1e-300, 1 - 1e-15  # squared overlaps between which log-odds are finite
 
@@ -49,6 +48,8 @@ def first_crossings(
 
 def _crossing(t: np.ndarray, y: np.ndarray, slope: np.ndarray | None, smooth: bool) -> float:
     """The first zero of y, which ends up ≥ 0."""
+    from scipy.interpolate import CubicHermiteSpline, PchipInterpolator  # 0.1 s to import, needed where this runs
+
     g = int(np.argmax(y >= 0))
     if g == 0:
         return float(t[0])

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import diffrax
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import optimistix as optx
 from jax.typing import ArrayLike
@@ -20,12 +21,16 @@ _MOST_STEPS = 2**16
 class Integrated(NamedTuple):
     """What an integration yields.
 
-    `states` are stacked in front at the T output times, inf where the integration did not get; `steps` counts the
-    solver's steps.
+    Attributes:
+        states: stacked in front at the T output times, inf where the integration did not get.
+        outcome: how it ended.
+        reached: how many output times it reached.
+        steps: the solver's steps.
     """
 
     states: PyTree[Array]
     outcome: Outcome
+    reached: Int[Array, ""]
     steps: Int[Array, ""]
 
 
@@ -44,7 +49,7 @@ def integrate(
 
     Tsitouras' fifth-order pair with a PID controller on the root mean square error, or with `largest_component` on
     the largest. `velocity` is a function of a module's level and tolerances go in as arrays, so that new numbers
-    compile nothing anew; `atol` should scale with the smallest initial overlap.
+    compile nothing anew; output times may repeat, `atol` should scale with the smallest initial overlap.
     """
     rtol, atol = jnp.asarray(rtol, float), jnp.asarray(atol, float)
     return _integrate(velocity, state, args, times, rtol, atol, largest_component, max_steps)
@@ -80,4 +85,6 @@ def _integrate(
         max_steps=max_steps,
         throw=False,
     )
-    return Integrated(solution.ys, outcome_of(solution.result), solution.stats["num_steps"])
+    finite = [jnp.isfinite(leaf.reshape(times.shape[0], -1)).all(axis=1) for leaf in jax.tree.leaves(solution.ys)]
+    reached = jnp.sum(jnp.cumprod(jnp.all(jnp.stack(finite), axis=0)))
+    return Integrated(solution.ys, outcome_of(solution.result), reached, solution.stats["num_steps"])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.figure import Figure
 
-from .panels import Curve, EmergenceTimes, emergence_panel, overlap_panel, risk_panel
+from .panels import Band, Curve, EmergenceTimes, band_panel, emergence_panel, overlap_panel, risk_panel
 from .style import style
 
 if TYPE_CHECKING:
@@ -61,3 +61,13 @@ def _cut_below(axes: Axes, theory: Curve, run: Curve) -> None:
     least = min((float(risk.min(initial=np.inf)) for risk in drawn), default=np.inf)
     if np.isfinite(least):
         axes.set_ylim(bottom=max(least / 3, 1e-16))
+
+
+def band_page(risk: Band, emergence: Band) -> Figure:
+    """Risk against canonical time on the left, emergence times against their direction on the right, as bands."""
+    with style():
+        figure = Figure(figsize=(8.4, 3.3))
+        left, right = figure.subplots(1, 2)
+        band_panel(left, [risk], "time $t$", "risk", "risk")
+        band_panel(right, [emergence], "direction $m$", "$T_m$", "emergence times")
+    return figure

@@ -61,6 +61,44 @@ class EmergenceTimes:
     late: Float[np.ndarray, " n"]
 
 
+@dataclass(frozen=True, eq=False)
+class Band:
+    """Quantiles to draw, of many runs or of a law.
+
+    Attributes:
+        label: what it is, in the words of a legend.
+        at: (T,), where.
+        low: (T,), lower quantile.
+        middle: (T,), median.
+        high: (T,), upper quantile; what is not finite is left out, as in the others.
+        colour: of the band and its median.
+    """
+
+    label: str
+    at: Float[np.ndarray, " T"]
+    low: Float[np.ndarray, " T"]
+    middle: Float[np.ndarray, " T"]
+    high: Float[np.ndarray, " T"]
+    colour: str = COLOURS[1]
+
+
+def band_panel(axes: Axes, bands: Sequence[Band], xlabel: str, ylabel: str, title: str) -> None:
+    """Bands with their medians, both axes logarithmic; a band that is open above reaches the top."""
+    shown = np.concatenate([part for band in bands for part in (band.low, band.middle, band.high)])
+    shown = np.maximum(shown[np.isfinite(shown)], _FLOOR)
+    bottom, top = (shown.min() / 1.3, shown.max() * 1.3) if shown.size else (1.0, 10.0)
+    for band in bands:
+        known = np.isfinite(band.low)
+        high = np.where(np.isfinite(band.high), np.maximum(band.high, _FLOOR), 10 * top)
+        low, middle = (np.where(np.isfinite(y), np.maximum(y, _FLOOR), np.nan) for y in (band.low, band.middle))
+        axes.fill_between(band.at[known], low[known], high[known], color=band.colour, alpha=0.25, lw=0)
+        axes.plot(band.at, middle, "-", color=band.colour, label=band.label)
+    log_axes(axes, bands[0].at, both=True)
+    axes.set_ylim(bottom, top)
+    axes.set(xlabel=xlabel, ylabel=ylabel, title=title)
+    axes.legend(loc="best")
+
+
 def risk_panel(axes: Axes, curves: Sequence[Curve], title: str = "risk") -> None:
     """Risk against canonical time, both logarithmic."""
     for curve in curves:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import matplotlib as mpl
 import numpy as np
 from cycler import cycler
+from matplotlib.figure import Figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,13 +22,17 @@ _STYLE: Any = {
     "axes.spines.top": False,
     "figure.constrained_layout.use": True,
     "figure.constrained_layout.w_pad": 0.1,  # inches
-    "font.size": 9.0,
-    "legend.fontsize": 8.0,
+    "axes.titlesize": 8.0,
+    "font.size": 8.0,
+    "legend.fontsize": 7.0,
+    "legend.handlelength": 1.6,
     "legend.frameon": False,
     "lines.linewidth": 1.4,
     "pdf.fonttype": 42,
     "savefig.dpi": 160,
 }
+COLUMN, PAGE = 8.5 / 2.54, 17.8 / 2.54  # widths of a column and of a page in inches
+_HEIGHT = 5.8 / 2.54  # of one panel
 _SHOWN = len(COLOURS) - 1  # directions with a colour and a label of their own
 _POINTS = 60  # points of a run drawn along a curve
 
@@ -37,6 +42,55 @@ def style() -> Iterator[None]:
     """The one style of every picture."""
     with mpl.rc_context(_STYLE):
         yield
+
+
+def sheet(width: float, panels: int, height: float = 1.0) -> tuple[Figure, list[Axes]]:
+    """A figure with panels side by side on a page, or one above the other in a column; `height` times the usual one."""
+    beside = width > (COLUMN + PAGE) / 2
+    rows, columns = (1, panels) if beside else (panels, 1)
+    with style():
+        figure = Figure(figsize=(width, height * _HEIGHT * rows))
+        axes = figure.subplots(rows, columns, squeeze=False)
+    return figure, list(axes.ravel())
+
+
+def shades(count: int) -> list[Any]:
+    """Colours of an ordered family of curves, from dark to light, told apart in grey."""
+    return [mpl.colormaps["viridis"](x) for x in np.linspace(0.0, 0.82, max(count, 2))[:count]]
+
+
+def reference_slope(axes: Axes, start: tuple[float, float], end: float, slope: float, formula: str) -> None:
+    """The power law through `start` up to the abscissa `end`, dashed, with its formula beside its middle."""
+    x, y = start
+    axes.plot([x, end], [y, y * (end / x) ** slope], "--", color="0.35", lw=0.9)
+    middle = np.sqrt(x * end)
+    axes.annotate(
+        formula, (middle, y * (middle / x) ** slope), textcoords="offset points", xytext=(4, 4), fontsize=7, color="0.2"
+    )  # fmt: skip
+
+
+def points_with_spread(
+    axes: Axes, x: np.ndarray, values: np.ndarray, colour: Any = COLOURS[0], label: str | None = None, mark: str = "o"
+) -> None:
+    """Medians of `values` (S, n) over S seeds as points at x (n,), with bars from the first to the ninth decile.
+
+    Abscissas at which fewer than half of the seeds have a finite value are left out.
+    """
+    finite = np.isfinite(values)
+    shown = finite.mean(axis=0) >= 0.5
+    seen = np.where(finite, values, np.nan)[:, shown]
+    low, middle, high = np.nanquantile(seen, [0.1, 0.5, 0.9], axis=0)
+    axes.errorbar(
+        x[shown], middle, [middle - low, high - middle], fmt=mark, ms=3, mfc="white", mew=0.9, lw=0,
+        elinewidth=0.8, color=colour, label=label, zorder=3,
+    )  # fmt: skip
+
+
+def spaced(times: np.ndarray, count: int = 14, first: float | None = None) -> np.ndarray:
+    """Indices of about `count` of the `times`, from `first` on, spread evenly in log t."""
+    usable = np.flatnonzero(times >= (first if first is not None else times[times > 0].min()))
+    wanted = np.geomspace(times[usable[0]], times[usable[-1]], count)
+    return np.unique(np.searchsorted(times, wanted).clip(max=len(times) - 1))
 
 
 def spread_out(width: int) -> np.ndarray:

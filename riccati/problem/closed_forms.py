@@ -19,13 +19,26 @@ _TERMS = 64  # coefficients listed for a closed form; g itself is exact
 
 
 class ClosedForm(NamedTuple):
-    """σ, σ', g and g' as functions of an array, and the list of Hermite coefficients."""
+    """A link known exactly; pickled by its name, as functions of no module's level cannot be.
 
+    Attributes:
+        name: its name in `CLOSED_FORMS`.
+        value: σ, as a function of an array, like the next three.
+        derivative: σ'.
+        dual: g.
+        dual_derivative: g'.
+        coefficients: gives c_0, c_1, …, the head of the series.
+    """
+
+    name: str
     value: Callable[[Array], Array]
     derivative: Callable[[Array], Array]
     dual: Callable[[Array], Array]
     dual_derivative: Callable[[Array], Array]
     coefficients: Callable[[], np.ndarray]
+
+    def __reduce__(self) -> tuple:
+        return closed_form, (self.name,)
 
 
 def _root(q: Array) -> Array:
@@ -70,54 +83,68 @@ def _factorials(scale: float, signs: tuple[int, int, int, int]) -> np.ndarray:
     return np.array([scale * signs[j % 4] / sqrt(factorial(j)) for j in range(_TERMS)])
 
 
-CLOSED_FORMS = {
-    "relu": ClosedForm(
+_FORMS = (
+    ClosedForm(
+        "relu",
         lambda z: jnp.maximum(z, 0.0),
         lambda z: jnp.heaviside(z, 0.5),
         lambda q: (_root(q) + q * (pi / 2 + _arcsin(q))) / (2 * pi),
         lambda q: (pi / 2 + _arcsin(q)) / (2 * pi),
         _relu_coefficients,
     ),
-    "abs": ClosedForm(
+    ClosedForm(
+        "abs",
         jnp.abs,
         jnp.sign,
         lambda q: 2 / pi * (_root(q) + q * _arcsin(q)),
         lambda q: 2 / pi * _arcsin(q),
         lambda: _even_tail(sqrt(2 / pi)),
     ),
-    "sign": ClosedForm(
+    ClosedForm(
+        "sign",
         jnp.sign,
         jnp.zeros_like,
         lambda q: 2 / pi * _arcsin(q),
         lambda q: 2 / pi / jnp.sqrt((1 - q) * (1 + q)),
         lambda: _odd_tail(sqrt(2 / pi), 1.0),
     ),
-    "erf": ClosedForm(
+    ClosedForm(
+        "erf",
         jsp.erf,
         lambda z: 2 / sqrt(pi) * jnp.exp(-(z**2)),
         lambda q: 2 / pi * _arcsin(2 * q / 3),
         lambda q: 4 / (3 * pi) / jnp.sqrt(1 - (2 * q / 3) ** 2),
         lambda: _odd_tail(2 / sqrt(3 * pi), 2 / 3),
     ),
-    "exp": ClosedForm(
+    ClosedForm(
+        "exp",
         jnp.exp,
         jnp.exp,
         lambda q: jnp.exp(1 + q),
         lambda q: jnp.exp(1 + q),
         lambda: _factorials(sqrt(e), (1, 1, 1, 1)),
     ),
-    "cos": ClosedForm(
+    ClosedForm(
+        "cos",
         jnp.cos,
         lambda z: -jnp.sin(z),
         lambda q: jnp.cosh(q) / e,
         lambda q: jnp.sinh(q) / e,
         lambda: _factorials(1 / sqrt(e), (1, 0, -1, 0)),
     ),
-    "sin": ClosedForm(
+    ClosedForm(
+        "sin",
         jnp.sin,
         jnp.cos,
         lambda q: jnp.sinh(q) / e,
         lambda q: jnp.cosh(q) / e,
         lambda: _factorials(1 / sqrt(e), (0, 1, 0, -1)),
     ),
-}
+)
+
+CLOSED_FORMS = {form.name: form for form in _FORMS}
+
+
+def closed_form(name: str) -> ClosedForm:
+    """The closed form of that name; KeyError for others."""
+    return CLOSED_FORMS[name]

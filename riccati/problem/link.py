@@ -10,6 +10,7 @@ Derived in derivations/hermite.py and derivations/information_exponent.py.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 
 import equinox as eqx
@@ -18,6 +19,7 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
+from ..numerics import panel_nodes
 from ..support import is_traced, require, require_finite, require_integer
 from .closed_forms import CLOSED_FORMS, ClosedForm
 from .hermite import hermite, hermite_series, series_derivative
@@ -26,6 +28,8 @@ _QUADRATURE_NODES = 200  # beyond about 350 the outer Gauss-Hermite weights unde
 _DEFAULT_DEGREE = 32
 _HIGHEST_DEGREE = 1000  # of a pure link; at d^(k/2 - 1) samples none near it is ever learned
 _VANISHING = 1e-12  # a coefficient this small beside the largest counts as zero
+_NOTICEABLE = 1e-2  # share of E σ² whose absence is warned of
+_PANELS, _COUNT, _FURTHEST = 560, 16, 14.0  # of ∫ σ² dP, in which a jump costs one panel's error
 
 
 class Link(eqx.Module):
@@ -39,7 +43,10 @@ class Link(eqx.Module):
         degree: j for a pure σ = c_j h_j, else None.
         is_even: whether only even coefficients occur, so that the sign of an overlap does not matter at all.
         is_odd: whether only odd coefficients occur.
+        is_centred: whether c_0 = 0, that is E σ = 0.
+        has_finite_slope: whether g'(1) = E σ'² is finite.
         error: estimated error of the coefficients, 0 where they are exact.
+        missing: the share of E σ² that the coefficients leave out, 1 - Σ c_j²/E σ², where it was estimated; else 0.
         label: the name that figures and files use.
     """
 
@@ -48,7 +55,10 @@ class Link(eqx.Module):
     degree: int | None = eqx.field(static=True)
     is_even: bool = eqx.field(static=True)
     is_odd: bool = eqx.field(static=True)
+    is_centred: bool = eqx.field(static=True)
+    has_finite_slope: bool = eqx.field(static=True)
     error: float = eqx.field(static=True)
+    missing: float = eqx.field(static=True)
     label: str = eqx.field(static=True)
     closed_form: ClosedForm | None = eqx.field(static=True)
 
@@ -58,6 +68,7 @@ class Link(eqx.Module):
         *,
         label: str = "series",
         error: float = 0.0,
+        missing: float = 0.0,
         closed_form: ClosedForm | None = None,
     ):
         if is_traced(coefficients):
@@ -71,8 +82,10 @@ class Link(eqx.Module):
         self.information_exponent = int(above[0])
         self.degree = int(above[0]) if present.sum() == 1 and closed_form is None else None
         self.is_even, self.is_odd = bool(~present[1::2].any()), bool(~present[0::2].any())
+        self.is_centred = not bool(present[0])
+        self.has_finite_slope = closed_form is None or bool(np.isfinite(closed_form.dual_derivative(jnp.asarray(1.0))))
         self.coefficients = jnp.asarray(c)
-        self.error, self.label, self.closed_form = float(error), label, closed_form
+        self.error, self.missing, self.label, self.closed_form = float(error), float(missing), label, closed_form
 
     @classmethod
     def hermite(cls, degree: int) -> Link:
@@ -92,12 +105,24 @@ class Link(eqx.Module):
 
         `function` maps an array to an array of the same shape. `error` compares `nodes` with half as many: near
         rounding for analytic functions, large for functions with kinks or jumps, whose closed forms
-        (`Link.named`) are to be preferred.
+        (`Link.named`) are to be preferred. `missing` compares Σ c_j² with E σ²: the link that is computed with is the
+        truncated series, and a warning says so where it misses more than a hundredth.
+
+        Raises:
+            ArgumentError: a degree below 1, too few nodes, a function that does not keep the shape or is not finite.
         """
         require_integer(degree, "degree", 1)
         require_integer(nodes, "nodes", 2 * degree + 2)
         fine, coarse = (_quadrature(function, degree, n) for n in (nodes, nodes // 2))
-        return cls(fine, error=float(np.abs(fine - coarse).max()), label=getattr(function, "__name__", "function"))
+        error, label = float(np.abs(fine - coarse).max()), getattr(function, "__name__", "function")
+        missing = max(1 - float(np.sum(fine**2)) / _second_moment(function), 0.0)
+        if missing > _NOTICEABLE:
+            warnings.warn(
+                f"The series of {label} to degree {degree} misses {missing:.2g} of its second moment: take a higher "
+                "degree, or a closed form where Link.named has one.",
+                stacklevel=2,
+            )
+        return cls(fine, error=error, missing=missing, label=label)
 
     @classmethod
     def named(cls, name: str) -> Link:
@@ -152,7 +177,14 @@ class Link(eqx.Module):
         return (q * slope / self.degree if self.degree is not None else self.dual(q)), slope
 
     def __repr__(self) -> str:
-        return f"Link({self.label}, information exponent {self.information_exponent})"
+        lacks = f", misses {self.missing:.2g} of E σ²" if self.missing > _NOTICEABLE else ""
+        return f"Link({self.label}, information exponent {self.information_exponent}{lacks})"
+
+
+def _second_moment(function: Callable) -> float:
+    """E σ², on panels fine enough for kinks and jumps."""
+    z, weights = (np.asarray(x).ravel() for x in panel_nodes(-_FURTHEST, _FURTHEST, _PANELS, _COUNT))
+    return float(weights * np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi) @ np.asarray(function(z), float) ** 2)
 
 
 def _quadrature(function: Callable, degree: int, nodes: int) -> np.ndarray:

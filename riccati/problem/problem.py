@@ -17,9 +17,11 @@ AnyStart = Start | TypicalStart
 
 
 class Spectators(NamedTuple):
-    """Neurons without a direction: initial squared norms s_i, and how many neurons have each.
+    """Neurons without a direction: only their own norm acts on them, ds/dt = -4 g(1) s², s = s_0/(1 + 4 g(1) s_0 t).
 
-    Only their own norm acts on them, ds/dt = -4 g(1) s², so s_i(t) = s_i0/(1 + 4 g(1) s_i0 t).
+    Attributes:
+        s: (n,), initial squared norms.
+        number: (n,), how many neurons have each.
     """
 
     s: Float[Array, " n"]

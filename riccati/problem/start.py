@@ -18,8 +18,9 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Key
 
 from ..numerics import as_key, bartlett
-from ..support import ArgumentError, is_traced, require, require_finite, require_integer, require_real, restored
+from ..support import ArgumentError, is_traced, require, require_finite, require_integer, restored
 from .assignment import greedy_assignment
+from .norms import require_norms
 from .teacher import Teacher
 from .typical import TypicalStart
 
@@ -63,17 +64,14 @@ class Start(eqx.Module):
         require(len(shape) == 2 and min(shape) > 0, "teacher_overlaps", "be of shape (N, M)", shape)
         require_finite(teacher_overlaps, "teacher_overlaps")
         m = jnp.asarray(teacher_overlaps, float)
-        if student_gram is None:
-            within = 1 - jnp.sum(m**2, axis=1)
-            if not is_traced(within):
-                low = float(within.min())
-                require(
-                    low >= -_GRAM_TOLERANCE,
-                    "teacher_overlaps",
-                    "have rows of norm ≤ 1",
-                    f"{(1 - low) ** 0.5:.6g}",
-                )
-            factor = jnp.diag(jnp.sqrt(jnp.maximum(within, 0.0)))
+        if student_gram is None and is_traced(m):
+            factor = jnp.diag(jnp.sqrt(jnp.maximum(1 - jnp.sum(m**2, axis=1), 0.0)))
+        elif student_gram is None:
+            within = 1 - np.sum(np.asarray(m) ** 2, axis=1)
+            low = float(within.min())
+            short = f"{(1 - low) ** 0.5:.6g}"
+            require(low >= -_GRAM_TOLERANCE, "teacher_overlaps", "have rows of norm ≤ 1", short)
+            factor = jnp.asarray(np.diag(np.sqrt(np.maximum(within, 0.0))))
         else:
             factor = _residual_factor(m, student_gram)
         self._fill(m, factor, norms, dim)
@@ -81,19 +79,18 @@ class Start(eqx.Module):
     def _fill(self, m: Array, factor: Array, norms: ArrayLike, dim: int | None) -> None:
         neurons = m.shape[0]
         require(np.shape(norms) in ((), (neurons,)), "norms", f"be one number or {neurons}", np.shape(norms))
-        require_finite(norms, "norms")
-        if not is_traced(norms):
-            least = np.asarray(norms).min()
-            require(bool(least > 0), "norms", "be > 0", f"{least:g}")
+        require_norms(norms, "norms")
         if dim is not None:
             require_integer(dim, "dim", max(m.shape))
         self.teacher_overlaps, self.residual_factor, self.dim, self.seed = m, factor, dim, None
-        self.norms = jnp.broadcast_to(jnp.asarray(norms, float), (neurons,))
+        broadcast = jnp.broadcast_to if is_traced(norms) else np.broadcast_to
+        self.norms = jnp.asarray(broadcast(norms, (neurons,)), float)
 
     @classmethod
     def _from_factor(cls, m: Array, factor: Array, norms: ArrayLike, dim: int | None, seed: int | None = None) -> Start:
         """A start whose residual factor is already known to be sound."""
-        norms = jnp.broadcast_to(jnp.asarray(norms, float), (m.shape[0],))
+        broadcast = jnp.broadcast_to if is_traced(norms) else np.broadcast_to
+        norms = jnp.asarray(broadcast(norms, (m.shape[0],)), float)
         return restored(cls, teacher_overlaps=m, residual_factor=factor, norms=norms, dim=dim, seed=seed)
 
     @classmethod
@@ -118,8 +115,7 @@ class Start(eqx.Module):
         require_integer(dim, "dim", 1)
         require(neurons <= dim, "student_width", f"be ≤ dim = {dim}", neurons)
         require(directions <= dim, "dim", f"be ≥ the teacher's width {directions}", dim)
-        if not is_traced(norm):
-            require_real(norm, "norm", above=0)
+        require_norms(norm, "norm")
         overlap_key, below_key, diagonal_key = jax.random.split(as_key(seed), 3)
         factor = bartlett(below_key, diagonal_key, neurons, dim - directions)
         m, factor = _on_sphere(overlap_key, factor, directions)
@@ -212,18 +208,23 @@ def _residual_factor(m: Array, student_gram: ArrayLike) -> Array:
     shape = np.shape(student_gram)
     require(shape == (neurons, neurons), "student_gram", f"be of shape {(neurons, neurons)}", shape)
     require_finite(student_gram, "student_gram")
-    q = jnp.asarray(student_gram, float)
+    if is_traced(m, student_gram):
+        q = jnp.asarray(student_gram, float)
+        return jnp.linalg.cholesky((q + q.T) / 2 - m @ m.T)
+    return jnp.asarray(_concrete_factor(np.asarray(m), np.asarray(student_gram, float)))
+
+
+def _concrete_factor(m: np.ndarray, q: np.ndarray) -> np.ndarray:
+    """On the host, where a first call compiles nothing."""
     residual = (q + q.T) / 2 - m @ m.T
-    if is_traced(residual):
-        return jnp.linalg.cholesky(residual)
-    require(bool(jnp.abs(q - q.T).max() < _GRAM_TOLERANCE), "student_gram", "be symmetric", "not")
-    diagonal = float(jnp.abs(jnp.diag(q) - 1).max())
+    require(bool(np.abs(q - q.T).max() < _GRAM_TOLERANCE), "student_gram", "be symmetric", "not")
+    diagonal = float(np.abs(np.diag(q) - 1).max())
     require(diagonal < _GRAM_TOLERANCE, "student_gram", "have ones on its diagonal", f"off by {diagonal:.2g}")
-    eigenvalues, vectors = jnp.linalg.eigh(residual)
+    eigenvalues, vectors = np.linalg.eigh(residual)
     low = float(eigenvalues[0])
     if low < -_GRAM_TOLERANCE:
         must = "leave student_gram - teacher_overlaps @ teacher_overlaps.T positive semidefinite"
         raise ArgumentError("student_gram", must, f"not: its least eigenvalue is {low:.3g}")
     if low > _INDEPENDENT:
-        return jnp.linalg.cholesky(residual)
-    return vectors * jnp.sqrt(jnp.maximum(eigenvalues, 0.0))
+        return np.linalg.cholesky(residual)
+    return vectors * np.sqrt(np.maximum(eigenvalues, 0.0))

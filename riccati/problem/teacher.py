@@ -33,8 +33,11 @@ class Teacher(eqx.Module):
             least = np.asarray(a).min()
             require(bool(least > 0), "a", "be > 0 in every entry", f"{least:g} in one")
         require(isinstance(link, Link), "link", "be a riccati.Link", type(link).__name__)
-        a = jnp.asarray(a, float)
-        self.a = a / jnp.linalg.norm(a)
+        if is_traced(a):
+            a = jnp.asarray(a, float)
+            self.a = a / jnp.linalg.norm(a)
+        else:  # on the host, where a first call compiles nothing
+            self.a = jnp.asarray(np.asarray(a, float) / np.linalg.norm(a))
         self.link = link
 
     @classmethod
@@ -45,9 +48,10 @@ class Teacher(eqx.Module):
             ArgumentError: if `width` < 1, or `beta` is negative or not finite.
         """
         require_integer(width, "width", 1)
-        if not is_traced(beta):
-            require_real(beta, "beta", least=0)
-        return cls(jnp.arange(1.0, width + 1) ** -jnp.asarray(beta, float), link)
+        if is_traced(beta):
+            return cls(jnp.arange(1.0, width + 1) ** -beta, link)
+        require_real(beta, "beta", least=0)
+        return cls(np.arange(1.0, width + 1) ** -float(beta), link)
 
     @property
     def width(self) -> int:

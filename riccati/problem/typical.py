@@ -2,8 +2,9 @@
 
 The overlap of a uniform direction on the sphere of R^d with a fixed θ has m² ~ Beta(1/2, (d-1)/2). Directions
 choose in order of a_p, so the p-th (p = 1 … min(N, M)) gets the largest of the N - p + 1 overlaps left:
-P(max < x) = F(x)^(N-p+1), with F the law of |m| (even links) or of m (others). For p ≪ N this is the largest
-of N, m² ≈ 2 log N / d. Derived in derivations/coverage.py.
+P(max < x) = F(x)^(N-p+1), with F the law of |m| where either sign grows (even k), else of m. For p ≪ N this is the
+largest of N, m² ≈ 2 log N / d. With a link of mixed parity and even k the overlaps are taken to be positive.
+Derived in derivations/coverage.py.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 from scipy.special import betaincinv
 
-from ..support import require, require_integer, require_open_unit, require_real
+from ..support import require, require_integer, require_open_unit
+from .norms import require_norms
 from .teacher import Teacher
 
 
@@ -47,14 +49,14 @@ class TypicalStart(eqx.Module):
         require_integer(dim, "dim", 2)
         require(student_width <= dim, "student_width", f"be ≤ dim = {dim}", student_width)
         require(teacher.width <= dim, "dim", f"be ≥ the teacher's width {teacher.width}", dim)
-        require_real(norm, "norm", above=0)
+        require_norms(norm, "norm")
         require_open_unit(quantile, "quantile")
         rank = np.empty(teacher.width, int)
         rank[np.argsort(-np.asarray(teacher.a), kind="stable")] = np.arange(teacher.width)
         left = np.maximum(student_width - rank, 0)
         found = left > 0
         overlaps = np.zeros(teacher.width)
-        overlaps[found] = largest_overlap(left[found], dim, quantile, teacher.link.is_even)
+        overlaps[found] = largest_overlap(left[found], dim, quantile, teacher.link.either_sign)
         self.overlaps = jnp.asarray(overlaps)
         self.norms = jnp.full(teacher.width, float(norm))
         self.student_width, self.dim = int(student_width), int(dim)

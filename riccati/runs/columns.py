@@ -17,7 +17,7 @@ LOSSES = (
 )  # fmt: skip
 RISKS = ("risk", "population_risk", "test_risk")  # a column of that name holds the risk
 _NUMBERED = re.compile(r"(.*?\D)?([0-9]+)")
-_OVERLAP_PREFIXES = re.compile(r".*(overlap|align|cos|m2|q2?)[a-z]*[\W_]*")
+_OVERLAP_PREFIXES = re.compile(r".*(overlap|align|cos)[a-z0-9]*[\W_]*")
 
 
 @dataclass(frozen=True)

@@ -1,14 +1,17 @@
 """Online SGD, the experiment the theory is held against: direct, exact in law at any dimension, Stiefel."""
 
+from .choice import ENGINES as ENGINES
 from .direct import Direct as Direct
 from .ensemble import Ensemble as Ensemble
-from .experiment import ENGINES as ENGINES
+from .ensemble import Quantiles as Quantiles
 from .experiment import Experiment as Experiment
 from .experiment import simulate as simulate
 from .in_law import InLaw as InLaw
-from .loop import LONGEST as LONGEST
-from .loop import advance as advance
+from .in_law import folded as folded
+from .loop import STEPS_A_CALL as STEPS_A_CALL
+from .loop import take_steps as take_steps
 from .radial_fit import SecondPhase as SecondPhase
+from .radial_fit import require_enough_samples as require_enough_samples
 from .radial_fit import second_phase as second_phase
 from .record import logged_steps as logged_steps
 from .schedule import PerDirection as PerDirection

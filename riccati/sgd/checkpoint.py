@@ -1,7 +1,13 @@
-"""Checkpoints: all that an interrupted experiment needs to go on to the bit-identical result."""
+"""Checkpoints: all that an interrupted experiment needs to go on to the bit-identical result.
+
+A file is a line that says so, the SHA-256 digest of what follows, and an NPZ archive. What its digest does not confirm,
+was cut short or changed, or never was a checkpoint.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
 import os
 from pathlib import Path
@@ -10,43 +16,69 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from ..support import ArgumentError, whole_file
-from .loop import State
+from ..support import ArgumentError, require, whole_file
+from .loop import Chains
 from .record import Record
 
-
-def save(path: str | os.PathLike, config: dict[str, Any], state: State, record: Record) -> None:
-    """Write one NPZ file, whole or not at all."""
-    with whole_file(path) as temporary, temporary.open("wb") as file:
-        held = {f"state_{name}": np.asarray(value) for name, value in state._asdict().items()}
-        held |= {f"record_{name}": value for name, value in vars(record).items()}
-        np.savez(file, config=_text(config), **held)  # type: ignore[arg-type]
+_HEAD = b"riccati checkpoint\n"
+_DIGEST = hashlib.sha256().digest_size
 
 
-def load(path: str | os.PathLike, config: dict[str, Any]) -> tuple[State, Record] | None:
-    """What `save` wrote for an experiment with this `config`; None if there is no such file.
+def save(path: str | os.PathLike, config: dict[str, Any], record: Record, chains: Chains) -> None:
+    """Write a checkpoint, whole or not at all."""
+    archive = io.BytesIO()
+    np.savez(archive, config=_text(config), **_parts(chains, record))  # type: ignore[arg-type]
+    body = archive.getvalue()
+    with whole_file(path, "checkpoint") as temporary:
+        temporary.write_bytes(_HEAD + hashlib.sha256(body).digest() + body)
+
+
+def load(
+    path: str | os.PathLike, config: dict[str, Any], chains: Chains, record: Record
+) -> tuple[Chains, Record] | None:
+    """What `save` wrote for an experiment with this `config`, laid out as these; None if there is no such file.
 
     Raises:
         ArgumentError: a file that is no checkpoint, or one of another experiment; the first key that differs is named.
     """
-    if not Path(path).exists():
+    held = _read(Path(path))
+    if held is None:
         return None
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            held = {name: file[name] for name in file.files}
-        other = json.loads(str(held.pop("config")))
-    except (OSError, ValueError, KeyError, EOFError) as error:
-        raise ArgumentError("checkpoint", "be a checkpoint of an experiment", f"{path} ({error})") from None
-    mine = json.loads(_text(config))
+    other, mine = held.pop("config"), json.loads(_text(config))
     for key in sorted(mine.keys() | other.keys()):
         if mine.get(key) != other.get(key):
             must = "be of this experiment (name another file, or remove it)"
             raise ArgumentError("checkpoint", must, f"{path}, of one with another {key}")
-    parts = {"state": {}, "record": {}}  # type: dict[str, dict[str, Any]]
-    for name, value in held.items():
-        kind, field = name.split("_", 1)
-        parts[kind][field] = value
-    return State(**{k: jnp.asarray(v) for k, v in parts["state"].items()}), Record(**parts["record"])
+    for name, array in _parts(chains, record).items():
+        sound = name in held and held[name].shape == array.shape and held[name].dtype == array.dtype
+        require(sound, "checkpoint", f"hold {name} of shape {array.shape}, {array.dtype}", f"{path}, which does not")
+    parts = {kind: {name: held[f"{kind}_{name}"] for name in fields} for kind, fields in _FIELDS.items()}
+    return Chains(**{name: jnp.asarray(value) for name, value in parts["chains"].items()}), Record(**parts["record"])
+
+
+_FIELDS = {"chains": Chains._fields, "record": tuple(Record.__dataclass_fields__)}
+
+
+def _parts(chains: Chains, record: Record) -> dict[str, np.ndarray]:
+    holders = {"chains": chains, "record": record}
+    return {f"{kind}_{name}": np.asarray(getattr(holders[kind], name)) for kind in holders for name in _FIELDS[kind]}
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise ArgumentError("checkpoint", "be a file that can be read", f"{path} ({error.strerror})") from None
+    digest, body = content[len(_HEAD) : len(_HEAD) + _DIGEST], content[len(_HEAD) + _DIGEST :]
+    must = "be a checkpoint of an experiment, whole and unchanged (remove it to begin anew)"
+    require(content.startswith(_HEAD) and hashlib.sha256(body).digest() == digest, "checkpoint", must, path)
+    with np.load(io.BytesIO(body), allow_pickle=False) as file:
+        held: dict[str, Any] = {name: file[name] for name in file.files}
+    held["config"] = json.loads(str(held.get("config", "null")))
+    require(isinstance(held["config"], dict), "checkpoint", must, path)
+    return held
 
 
 def _text(config: dict[str, Any]) -> str:

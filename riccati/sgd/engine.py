@@ -7,26 +7,36 @@ import abc
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Float, Int, Key
 
 from ..problem import Teacher
 from .rule import Rule
 
 
 class Engine(eqx.Module):
-    """A way to simulate steps of SGD; `batch_size` samples a step."""
+    """A way to simulate steps of SGD.
+
+    Attributes:
+        batch_size: B, samples a step.
+    """
 
     batch_size: eqx.AbstractVar[int]
 
     @abc.abstractmethod
-    def begin(self, weights: Float[Array, "N M+N"], directions: int) -> Float[Array, "N D"]:
-        """Initial weights, given in reduced coordinates with M = `directions`, in the engine's own."""
+    def placed(self, weights: Float[Array, "N M+N"], directions: int) -> Float[Array, "N D"]:
+        """Weights in reduced coordinates, with M = `directions`, in the engine's own."""
 
     @abc.abstractmethod
     def step(
-        self, rule: Rule, teacher: Teacher, W: Float[Array, "N D"], key: Key[Array, ""], rate: Float[Array, ""]
+        self,
+        rule: Rule,
+        teacher: Teacher,
+        W: Float[Array, "N D"],
+        key: Key[Array, ""],
+        rate: Float[Array, ""],
+        number: Int[Array, ""],
     ) -> Float[Array, "N D"]:
-        """The weights after one step on fresh samples."""
+        """The weights after step `number` = 0, 1, … on fresh samples."""
 
 
 def in_dimension(weights: Float[Array, "N M+N"], directions: int, dim: int) -> Float[Array, "N dim"]:

@@ -3,14 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
 
 from ..numerics import first_crossings
 from ..runs import Run
-from ..support import require, require_integer
+from ..support import require, require_integer, require_open_unit
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+class Quantiles(NamedTuple):
+    """What a fraction of the runs is at or below.
+
+    Attributes:
+        risk: (T,), at the logged steps; inf where more runs than the others have diverged.
+        emergence_times: (M,), canonical; inf where too few runs have learned the direction.
+    """
+
+    risk: Float[np.ndarray, " T"]
+    emergence_times: Float[np.ndarray, " M"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,6 +41,7 @@ class Ensemble:
         seeds: (S,).
         final_overlaps: (S, N, M), the directions' overlaps at the end, signed.
         config: the experiment, as a run's JSON file has it.
+        notes: what was done otherwise than asked, a line each.
     """
 
     steps: Int[np.ndarray, " T"]
@@ -36,6 +52,7 @@ class Ensemble:
     seeds: Int[np.ndarray, " S"]
     final_overlaps: Float[np.ndarray, "S N M"]
     config: dict[str, Any]
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.seeds)
@@ -45,7 +62,7 @@ class Ensemble:
         require_integer(index, "index", 0)
         require(index < len(self), "index", f"be < {len(self)}", index)
         kept = np.isfinite(self.risk[index])
-        steps, notes = self.steps[kept], ()  # type: tuple[np.ndarray, tuple[str, ...]]
+        steps, notes = self.steps[kept], self.notes
         config = {key: value for key, value in self.config.items() if key != "seeds"}
         final = self.final_overlaps[index]
         config |= {
@@ -54,7 +71,7 @@ class Ensemble:
         }
         if (step := int(self.diverged[index])) >= 0:
             config["diverged_at_step"] = step
-            notes = (f"diverged at step {step}: the run ends with the row of step {steps[-1]}",)
+            notes = (*notes, f"diverged at step {step}: the run ends with the row of step {steps[-1]}")
         clock = self.times[index, kept] if "schedule" in config else None
         source = f"riccati.sgd, seed {self.seeds[index]}"
         return Run(steps, self.risk[index, kept], self.overlaps[index, kept], config, notes, source, clock)
@@ -64,6 +81,39 @@ class Ensemble:
         pairs = zip(self.times, self.overlaps, strict=True)
         return np.stack([first_crossings(times, overlaps, level) for times, overlaps in pairs])
 
+    def quantile(self, q: float, level: float = 0.5) -> Quantiles:
+        """The quantile `q` of the risk at each logged step, and of each emergence time at `level`.
+
+        It is the value of one of the runs, the smallest that a fraction `q` of them does not exceed; a run that has
+        diverged counts as one of infinite risk.
+
+        Raises:
+            ArgumentError: if `q` is not in (0, 1).
+        """
+        require_open_unit(q, "q")
+        risk = np.where(np.isnan(self.risk), np.inf, self.risk)
+        seen = (risk, self.emergence_times(level))
+        return Quantiles(*(np.quantile(values, q, axis=0, method="inverted_cdf") for values in seen))
+
+    def plot(self, coverage: float = 0.8, level: float = 0.5) -> Figure:
+        """Bands of risk and emergence times that hold the fraction `coverage` of the runs, and their medians.
+
+        Risk is drawn at the median of the runs' times, which differ only where the learning rate follows the state.
+
+        Raises:
+            ArgumentError: if `coverage` is not in (0, 1).
+        """
+        from ..plot import Band, band_page
+
+        require_open_unit(coverage, "coverage")
+        low, middle, high = (self.quantile(q, level) for q in ((1 - coverage) / 2, 0.5, (1 + coverage) / 2))
+        label = f"{len(self)} runs, {coverage:.0%}"
+        times = np.nanmedian(self.times, axis=0)
+        risk = Band(label, times, low.risk, middle.risk, high.risk)
+        directions = np.arange(1.0, self.overlaps.shape[2] + 1)
+        late = Band(label, directions, low.emergence_times, middle.emergence_times, high.emergence_times)
+        return band_page(risk, late)
+
     def __repr__(self) -> str:
         rows = {
             "engine": self.config["engine"],
@@ -71,4 +121,5 @@ class Ensemble:
             "steps": f"{len(self.steps)} from {self.steps[0]} to {self.steps[-1]}",
             "risk": f"median {np.nanmedian(self.risk[:, 0]):.4g} to {np.nanmedian(self.risk[:, -1]):.4g}",
         }
-        return "Ensemble\n" + "\n".join(f"  {name:<8} {value}" for name, value in rows.items())
+        lines = [*rows.items(), *(("note", note) for note in self.notes)]
+        return "Ensemble\n" + "\n".join(f"  {name:<8} {value}" for name, value in lines)

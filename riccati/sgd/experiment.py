@@ -3,40 +3,32 @@
 from __future__ import annotations
 
 import os
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from pathlib import Path
+from functools import cached_property, partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array
 
 from ..numerics import require_double_precision
-from ..problem import Start, Teacher
+from ..problem import Problem, Start, Teacher
 from ..runs import Run
-from ..support import package_versions, progress, require, require_integer, require_real
+from ..support import package_versions, require, require_integer, require_memory, require_real, sole_writer
 from . import checkpoint as checkpoints
-from .direct import Direct
-from .engine import Engine
+from .choice import Choice, chosen_engine
+from .driver import run_to_end
 from .ensemble import Ensemble
-from .in_law import InLaw
-from .loop import LONGEST, State, advance, observe
+from .loop import MOST_STEPS, Chains, Dynamics, signed_overlaps
 from .record import Record, logged_steps
 from .rule import Rule
 from .schedule import Constant, Schedule, as_schedule
 from .stiefel import Stiefel
 from .two_homogeneous import TwoHomogeneous
 
-ENGINES = ("direct", "in_law", "stiefel", "stiefel_direct")
-_LOOK = 0.3  # seconds between two looks at the clock
-_SAVE = 10.0  # seconds between two checkpoints
-_FIRST = 16  # steps of the first call
 _EXPLODED = 1e6  # growth of the sum of squared weights, or its size, that counts as divergence
+_COPIES = 4  # of the weights, that a step holds at once
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -74,17 +66,12 @@ class Experiment:
 
     def __post_init__(self) -> None:
         require_double_precision()
-        require(isinstance(self.teacher, Teacher), "teacher", "be a riccati.Teacher", type(self.teacher).__name__)
-        must = "be a riccati.Start with all overlaps (see Start.random)"
-        require(isinstance(self.start, Start), "start", must, type(self.start).__name__)
-        self.start.check_against(self.teacher)
+        _ = Problem(self.teacher, self.start).full_start
         require(self.start.dim is not None, "start", "know the dimension (Start(…, dim=d))", "without it")
         for name in ("steps", "batch_size", "rows"):
             require_integer(getattr(self, name), name, 1)
-        require(self.engine in ENGINES, "engine", f"be one of {', '.join(ENGINES)}", repr(self.engine))
-        require(self.dtype in ("float64", "float32"), "dtype", "be float64 or float32", repr(self.dtype))
-        if self.dtype == "float32":
-            require("direct" in self.engine, "dtype", f'be float64 for engine="{self.engine}"', "float32")
+        require(self.steps <= MOST_STEPS, "steps", "be ≤ 2^32 - 1, as many as a seed has samples for", self.steps)
+        _ = self._choice
         if self.student_scale is not None:
             require(self._on_stiefel, "student_scale", f'be left out for engine="{self.engine}"', self.student_scale)
             require_real(self.student_scale, "student_scale", above=0)
@@ -107,13 +94,16 @@ class Experiment:
         return Stiefel(jnp.asarray(float(c)))
 
     @cached_property
-    def _engine(self) -> Engine:
-        dim = self._dim
-        outside = dim - self.teacher.width - self.start.student_width
-        # where the reduced coordinates and a step's new ones would be more than d, R^d itself is smaller
-        if "direct" in self.engine or outside < min(self.batch_size, self.start.student_width):
-            return Direct(dim=dim, batch_size=self.batch_size, dtype=self.dtype)
-        return InLaw(outside=jnp.asarray(float(outside)), batch_size=self.batch_size)
+    def _choice(self) -> Choice:
+        dim, neurons = self._dim, self.start.student_width
+        return chosen_engine(self.engine, self.dtype, self.batch_size, dim, self.teacher.width, neurons)
+
+    @cached_property
+    def dynamics(self) -> Dynamics:
+        """What its steps have in common."""
+        largest = _EXPLODED * max(1.0, float(jnp.sum(self._rule.initial_weights(self.start) ** 2)))
+        follow = self._schedule.follows_direction
+        return Dynamics(self._choice.engine, self._rule, self.teacher, jnp.asarray(largest), follow)
 
     @property
     def _dim(self) -> int:
@@ -134,9 +124,10 @@ class Experiment:
             "second_layer": np.asarray(self.teacher.a).tolist(),
             "batch_size": self.batch_size,
             "steps": self.steps,
-            "engine": self.engine,
+            "engine": self._choice.name,
             "dtype": self.dtype,
             "rows": self.rows,
+            **({} if self.start.seed is None else {"start_seed": self.start.seed}),
             "versions": package_versions(),
         }
 
@@ -147,91 +138,51 @@ class Experiment:
     def ensemble(self, seeds: Sequence[int], checkpoint: str | os.PathLike | None = None) -> Ensemble:
         """Runs from the same start, one for each seed, all at once.
 
-        With `checkpoint`, a file, the state is saved there every ten seconds and at an interrupt, and a call with the
-        same arguments goes on from it to the bit-identical result; the file is removed at the end.
+        With `checkpoint`, a file, the state is saved there every ten seconds, at SIGINT or SIGTERM, and at the end; a
+        call with the same arguments goes on from it to the bit-identical result. Remove the file once that is kept.
+
+        Raises:
+            ArgumentError: what memory does not hold, a file that is no checkpoint of this experiment, or one that
+                another run is writing.
+            Stopped: a KeyboardInterrupt, after SIGINT or SIGTERM.
         """
         require(len(seeds) > 0, "seeds", "have one entry or more", "empty")
         for seed in seeds:
             require_integer(seed, "seed", 0)
+        self._require_memory(len(seeds))
         config = {**self.config(), "seeds": [int(seed) for seed in seeds]}
-        found = None if checkpoint is None else checkpoints.load(checkpoint, config)
-        state, record = found or (
-            self._begin(len(seeds)),
-            Record.empty(logged_steps(self.steps, self.rows), len(seeds), self.teacher.width),
-        )
         keys = jax.vmap(jax.random.key)(jnp.asarray(list(seeds)))
-        state = self._run(keys, state, record, checkpoint, config)
-        if checkpoint is not None:
-            Path(checkpoint).unlink(missing_ok=True)
+        chains = self.initial_chains(len(seeds))
+        record = Record.empty(logged_steps(self.steps, self.rows), len(seeds), self.teacher.width)
+        if checkpoint is None:
+            chains = run_to_end(self.dynamics, self._schedule, keys, chains, record, None)
+        else:
+            with sole_writer(checkpoint, "checkpoint"):
+                chains, record = checkpoints.load(checkpoint, config, chains, record) or (chains, record)
+                save = partial(checkpoints.save, checkpoint, config, record)
+                save(chains)  # what cannot be saved there is said before the first step
+                chains = run_to_end(self.dynamics, self._schedule, keys, chains, record, save)
         times = record.times
         if isinstance(self._schedule, Constant):  # to the last bit, as a run's times are
             times = np.where(np.isfinite(times), record.steps * float(self._schedule.rate), np.nan)
-        directions = jax.vmap(self._rule.directions)(state.W.astype(float))
         return Ensemble(
-            record.steps, times, record.risk, record.overlaps, np.asarray(state.diverged), np.asarray(seeds),
-            np.asarray(directions[:, :, : self.teacher.width]), config,
+            record.steps, times, record.risk, record.overlaps, np.asarray(chains.diverged), np.asarray(seeds),
+            np.asarray(signed_overlaps(self.dynamics, chains)), config, self._choice.notes,
         )  # fmt: skip
 
-    def _begin(self, runs: int) -> State:
-        W = self._engine.begin(self._rule.begin(self.start), self.teacher.width)
-        return State(jnp.tile(W, (runs, 1, 1)), jnp.asarray(0), jnp.zeros(runs), jnp.full(runs, -1))
+    def initial_chains(self, runs: int) -> Chains:
+        """So many chains at the start."""
+        W = self._choice.engine.placed(self._rule.initial_weights(self.start), self.teacher.width)
+        return Chains(jnp.tile(W, (runs, 1, 1)), jnp.asarray(0), jnp.zeros(runs), jnp.full(runs, -1))
 
-    def _run(
-        self, keys: Array, state: State, record: Record, checkpoint: str | os.PathLike | None, config: dict[str, Any]
-    ) -> State:
-        """The state at the end; `record` is filled up to there, or until every run has diverged."""
-        largest = jnp.asarray(_EXPLODED * max(1.0, float(jnp.sum(self._rule.begin(self.start) ** 2))))
-        pace, saved = _Pace(), time.monotonic()
-
-        def save() -> None:
-            if checkpoint is not None:
-                checkpoints.save(checkpoint, config, state, record)
-
-        with progress(self.steps, "online SGD", unit="step") as bar, _at_interrupt(save):
-            bar.update(int(state.step))
-            for goal in record.steps[int(record.filled) :]:
-                while (left := int(goal) - int(state.step)) > 0:
-                    count = min(left, pace.steps)
-                    rates = np.zeros(LONGEST)
-                    rates[:count] = self._schedule.rates(int(state.step), count)
-                    with pace.timed(count):
-                        state = jax.block_until_ready(
-                            advance(
-                                self._engine, self._rule, self.teacher, self._schedule.follows_direction, largest,
-                                keys, state, jnp.asarray(rates), jnp.asarray(count),
-                            )
-                        )  # fmt: skip
-                    bar.update(count)
-                    if time.monotonic() - saved > _SAVE:
-                        save()
-                        saved = time.monotonic()
-                record.add(state, observe(self._rule, self.teacher, state))
-                if bool((state.diverged >= 0).all()):
-                    break
-        return state
-
-
-class _Pace:
-    """How many steps fit between two looks at the clock."""
-
-    def __init__(self) -> None:
-        self.steps = _FIRST
-
-    @contextmanager
-    def timed(self, count: int) -> Iterator[None]:
-        begun = time.monotonic()
-        yield
-        fit = int(count * _LOOK / max(time.monotonic() - begun, 1e-6))
-        self.steps = min(max(fit, 1), 2 * self.steps, LONGEST)
-
-
-@contextmanager
-def _at_interrupt(save: Callable[[], None]) -> Iterator[None]:
-    try:
-        yield
-    except KeyboardInterrupt:
-        save()
-        raise
+    def _require_memory(self, runs: int) -> None:
+        M, N = self.teacher.width, self.start.student_width
+        direct = "direct" in self._choice.name
+        columns = self._dim if direct else M + 2 * N
+        require_memory(6.0 * self.rows + float(runs) * min(self.rows, self.steps) * (M + 2), "rows", self.rows)
+        name, value = ("dim", self._dim) if direct else ("student_width", N)
+        require_memory(float(_COPIES) * runs * N * columns, name, value)
+        require_memory(2.0 * runs * self.batch_size * columns, "batch_size", self.batch_size)
 
 
 def simulate(

@@ -17,11 +17,37 @@ from .engine import Engine
 from .rule import Rule
 from .schedule import direction_factor
 
-LONGEST = 4096  # steps in one call
+STEPS_A_CALL = 4096  # at the most
+MOST_STEPS = 2**32 - 1  # a step's key is folded from the low 32 bits of its number
 
 
-class State(NamedTuple):
-    """Where S runs are: weights, steps done, canonical time, and the step at which each diverged (-1: it has not)."""
+class Dynamics(eqx.Module):
+    """What the steps of an experiment have in common.
+
+    Attributes:
+        engine: how samples are drawn, and in which coordinates the weights are kept.
+        rule: the update rule.
+        teacher: the teacher.
+        largest: the sum of squared weights, (), beyond which a run counts as diverged.
+        follow: whether rates are multiplied by a_p of the direction being learned (PerDirection).
+    """
+
+    engine: Engine
+    rule: Rule
+    teacher: Teacher
+    largest: Float[Array, ""]
+    follow: bool = eqx.field(static=True)
+
+
+class Chains(NamedTuple):
+    """Where S runs are.
+
+    Attributes:
+        W: (S, N, D), weights in the engine's coordinates.
+        step: (), steps done.
+        time: (S,), canonical.
+        diverged: (S,), the step at which each diverged, -1 where it has not.
+    """
 
     W: Float[Array, "S N D"]
     step: Int[Array, ""]
@@ -29,57 +55,62 @@ class State(NamedTuple):
     diverged: Int[Array, " S"]
 
 
-class Seen(NamedTuple):
-    """What is logged of S runs: population risk and squared overlaps."""
+class Measured(NamedTuple):
+    """What is logged of S runs.
+
+    Attributes:
+        risk: (S,), population risk.
+        overlaps: (S, M), squared.
+    """
 
     risk: Float[Array, " S"]
     overlaps: Float[Array, "S M"]
 
 
 @eqx.filter_jit
-def advance(
-    engine: Engine,
-    rule: Rule,
-    teacher: Teacher,
-    follow: bool,
-    largest: Float[Array, ""],
-    keys: Key[Array, " S"],
-    state: State,
-    rates: Float[Array, " n"],
-    count: Int[Array, ""],
-) -> State:
-    """`count` steps, at most as many as there are `rates`; with `follow` the rate is multiplied by a_p (PerDirection).
+def take_steps(
+    dynamics: Dynamics, keys: Key[Array, " S"], chains: Chains, rates: Float[Array, " n"], count: Int[Array, ""]
+) -> Chains:
+    """`count` steps, at most as many as there are `rates`.
 
-    A run diverges at the step that makes the sum of squared weights exceed `largest`, or not a number; it stays as it
-    was before that step.
+    A run diverges at the step that makes the sum of squared weights exceed `dynamics.largest`, or not a number; it
+    stays as it was before that step.
     """
+    rule, teacher = dynamics.rule, dynamics.teacher
 
     def one(W: Array, key: Array, step: Array, rate: Array) -> tuple[Array, Array, Bool[Array, ""]]:
-        if follow:
+        if dynamics.follow:
             overlaps = squared_overlaps(teacher, rule.directions(W))
             rate = rate * direction_factor(teacher, overlaps, W.shape[0])
-        new = engine.step(rule, teacher, W, jax.random.fold_in(key, step), rate)
-        return new, rate, jnp.sum(new**2) <= largest
+        new = dynamics.engine.step(rule, teacher, W, jax.random.fold_in(key, step), rate, step)
+        return new, rate, jnp.sum(new**2) <= dynamics.largest
 
-    def body(n: Array, state: State) -> State:
-        new, rate, sound = jax.vmap(one, in_axes=(0, 0, None, None))(state.W, keys, state.step, rates[n])
-        running = state.diverged < 0
+    def body(n: Array, chains: Chains) -> Chains:
+        new, rate, sound = jax.vmap(one, in_axes=(0, 0, None, None))(chains.W, keys, chains.step, rates[n])
+        running = chains.diverged < 0
         going = running & sound
-        return State(
-            jnp.where(going[:, None, None], new, state.W),
-            state.step + 1,
-            jnp.where(going, state.time + rate, state.time),
-            jnp.where(running & ~sound, state.step + 1, state.diverged),
+        return Chains(
+            jnp.where(going[:, None, None], new, chains.W),
+            chains.step + 1,
+            jnp.where(going, chains.time + rate, chains.time),
+            jnp.where(running & ~sound, chains.step + 1, chains.diverged),
         )
 
-    return jax.lax.fori_loop(0, count, body, state)
+    return jax.lax.fori_loop(0, count, body, chains)
 
 
 @eqx.filter_jit
-def observe(rule: Rule, teacher: Teacher, state: State) -> Seen:
+def measured(dynamics: Dynamics, chains: Chains) -> Measured:
     """Risk and squared overlaps of each run, exact in the overlaps, in double precision."""
+    rule, teacher = dynamics.rule, dynamics.teacher
 
-    def one(W: Array) -> Seen:
-        return Seen(rule.risk(teacher, W), squared_overlaps(teacher, rule.directions(W)))
+    def one(W: Array) -> Measured:
+        return Measured(rule.risk(teacher, W), squared_overlaps(teacher, rule.directions(W)))
 
-    return jax.vmap(one)(state.W.astype(float))
+    return jax.vmap(one)(chains.W.astype(float))
+
+
+@eqx.filter_jit
+def signed_overlaps(dynamics: Dynamics, chains: Chains) -> Float[Array, "S N M"]:
+    """The overlaps of each run's unit directions with the teacher's."""
+    return jax.vmap(dynamics.rule.directions)(chains.W.astype(float))[:, :, : dynamics.teacher.width]

@@ -13,11 +13,17 @@ from jaxtyping import Float
 from scipy.linalg import lstsq
 
 from ..runs import Run
-from ..support import require, require_integer, require_real
+from ..support import require, require_integer, require_memory, require_real
 
 
 class SecondPhase(NamedTuple):
-    """`Omega` (N, N), the risk of the fitted student, and `limit`, the risk that many samples would give."""
+    """A fitted radial part.
+
+    Attributes:
+        Omega: (N, N), symmetric.
+        risk: of the student with it.
+        limit: the risk that many samples would give.
+    """
 
     Omega: Float[np.ndarray, "N N"]
     risk: float
@@ -37,13 +43,8 @@ def second_phase(run: Run, samples: int, ridge: float = 0.0, seed: int = 0) -> S
     require(simulated, "run", "be one of Stiefel SGD with final_overlaps", run.source or "another")
     Z, a = np.asarray(run.config["final_overlaps"], float), np.asarray(run.teacher.a)
     neurons = Z.shape[1]
-    unknowns = neurons * (neurons + 1) // 2
-    require_integer(samples, "samples", 1)
-    require_real(ridge, "ridge", least=0)
+    require_enough_samples(neurons, samples, ridge)
     require_integer(seed, "seed", 0)
-    enough = f"be ≥ N(N+1)/2 = {unknowns} without a ridge"
-    require(ridge > 0 or samples >= unknowns, "samples", enough, samples)
-
     random = np.random.default_rng(seed)
     u = random.standard_normal((samples, neurons))
     size, vectors = np.linalg.eigh(np.eye(len(a)) - Z @ Z.T)
@@ -51,17 +52,34 @@ def second_phase(run: Run, samples: int, ridge: float = 0.0, seed: int = 0) -> S
     along = u @ Z.T + random.standard_normal((samples, len(a))) * np.sqrt(np.maximum(size, 0.0)) @ vectors.T
     y = (along**2 - 1) @ a
 
+    Omega = _fitted(u, y, ridge)
+    K = Z.T @ (a[:, None] * Z)
+    limit = float(np.sum(a**2) - np.sum(K**2))
+    return SecondPhase(Omega, limit + float(np.sum((Omega - K) ** 2)), limit)
+
+
+def require_enough_samples(neurons: int, samples: int, ridge: float = 0.0) -> None:
+    """Refuse samples that are fewer than the N(N+1)/2 unknowns without a ridge, or more than memory holds."""
+    unknowns = neurons * (neurons + 1) // 2
+    require_integer(samples, "samples", 1)
+    require_real(ridge, "ridge", least=0)
+    enough = f"be ≥ N(N+1)/2 = {unknowns} without a ridge"
+    require(ridge > 0 or samples >= unknowns, "samples", enough, samples)
+    require_memory(3.0 * samples * unknowns, "samples", samples)
+
+
+def _fitted(u: Float[np.ndarray, "n N"], y: Float[np.ndarray, " n"], ridge: float) -> Float[np.ndarray, "N N"]:
+    """The symmetric Ω with least mean (y - <Ω, uuᵀ - I>)² + ridge·||Ω||_F²."""
+    neurons = u.shape[1]
     row, column = np.triu_indices(neurons)
     # in an orthonormal basis of the symmetric matrices, so that the ridge is that of the Frobenius norm
     weight = np.where(row == column, 1.0, np.sqrt(2.0))
     features = weight * (u[:, row] * u[:, column] - (row == column))
     if ridge > 0:
-        features = np.vstack([features, np.sqrt(ridge * samples) * np.eye(unknowns)])
-        y = np.concatenate([y, np.zeros(unknowns)])
+        features = np.vstack([features, np.sqrt(ridge * len(u)) * np.eye(len(row))])
+        y = np.concatenate([y, np.zeros(len(row))])
     entries = lstsq(features, y)[0] / weight
     Omega = np.zeros((neurons, neurons))
     Omega[row, column] = entries
     Omega[column, row] = entries
-    K = Z.T @ (a[:, None] * Z)
-    limit = float(np.sum(a**2) - np.sum(K**2))
-    return SecondPhase(Omega, limit + float(np.sum((Omega - K) ** 2)), limit)
+    return Omega

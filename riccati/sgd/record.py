@@ -7,14 +7,19 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
-from .loop import Seen, State
+from .loop import Chains, Measured
 
 
 @dataclass(frozen=True)
 class Record:
-    """Logged steps (T,), and for S runs canonical times and risk (S, T) and squared overlaps (S, T, M).
+    """The table of S runs at T logged steps, filled column by column.
 
-    The first `filled` () columns are there; those of a run that has diverged are NaN.
+    Attributes:
+        steps: (T,), the logged steps.
+        times: (S, T), canonical.
+        risk: (S, T), population risk; NaN, as in the other columns, once a run has diverged.
+        overlaps: (S, T, M), squared.
+        filled: (), how many of the columns are there.
     """
 
     steps: Int[np.ndarray, " T"]
@@ -30,10 +35,10 @@ class Record:
         return cls(steps, np.full(shape, np.nan), np.full(shape, np.nan), np.full((*shape, directions), np.nan),
                    np.array(0))  # fmt: skip
 
-    def add(self, state: State, seen: Seen) -> None:
+    def add(self, chains: Chains, seen: Measured) -> None:
         """Fill the next column."""
-        n, running = int(self.filled), np.asarray(state.diverged) < 0
-        self.times[running, n] = np.asarray(state.time)[running]
+        n, running = int(self.filled), np.asarray(chains.diverged) < 0
+        self.times[running, n] = np.asarray(chains.time)[running]
         self.risk[running, n] = np.asarray(seen.risk)[running]
         self.overlaps[running, n] = np.clip(np.asarray(seen.overlaps)[running], 0.0, 1.0)
         self.filled[...] = n + 1

@@ -23,7 +23,7 @@ class Rule(eqx.Module):
         """Raise `ArgumentError` if the rule does not apply to such a teacher."""
 
     @abc.abstractmethod
-    def begin(self, start: Start) -> Float[Array, "N M+N"]:
+    def initial_weights(self, start: Start) -> Float[Array, "N M+N"]:
         """The initial weights in reduced coordinates."""
 
     @abc.abstractmethod

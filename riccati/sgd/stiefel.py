@@ -32,7 +32,7 @@ class Stiefel(Rule):
         """σ = h_2."""
         require(teacher.link.degree == 2, "teacher", "have the pure link h_2 for Stiefel SGD", repr(teacher.link))
 
-    def begin(self, start: Start) -> Float[Array, "N M+N"]:
+    def initial_weights(self, start: Start) -> Float[Array, "N M+N"]:
         """The polar factor of the start's directions."""
         return polar(start.directions)
 
@@ -69,7 +69,7 @@ class Stiefel(Rule):
         """Riccati time per step, c and Z_0 = ΘᵀU_0."""
         if "learning_rate" in rates:
             rates = {"riccati_step": 2 * rates["learning_rate"]}
-        overlaps = self.begin(start)[:, : start.teacher_overlaps.shape[1]]
+        overlaps = self.initial_weights(start)[:, : start.teacher_overlaps.shape[1]]
         return {
             "kind": "stiefel_quadratic",
             **rates,

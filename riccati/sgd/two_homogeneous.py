@@ -23,7 +23,7 @@ class TwoHomogeneous(Rule):
     def check(self, teacher: Teacher) -> None:
         """Every link."""
 
-    def begin(self, start: Start) -> Float[Array, "N M+N"]:
+    def initial_weights(self, start: Start) -> Float[Array, "N M+N"]:
         """w_i = r_i u_i."""
         return start.weights
 

@@ -10,8 +10,10 @@ from .checks import require_times as require_times
 from .errors import ArgumentError as ArgumentError
 from .files import require_folder as require_folder
 from .files import whole_file as whole_file
+from .interrupts import Stopped as Stopped
 from .interrupts import StopRequest as StopRequest
 from .interrupts import orderly_stop as orderly_stop
+from .locks import sole_writer as sole_writer
 from .memory import require_memory as require_memory
 from .modules import restored as restored
 from .progress import progress as progress

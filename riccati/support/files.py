@@ -23,7 +23,7 @@ def whole_file(path: str | os.PathLike, argument: str = "path") -> Iterator[Path
         target.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=target.suffix)
     except (OSError, ValueError) as error:
-        raise _unwritable(argument, target, error) from None
+        raise unwritable(argument, target, error) from None
     os.close(handle)
     temporary = Path(name)
     try:
@@ -31,7 +31,7 @@ def whole_file(path: str | os.PathLike, argument: str = "path") -> Iterator[Path
         temporary.chmod(0o644)
         os.replace(temporary, target)
     except OSError as error:
-        raise _unwritable(argument, target, error) from None
+        raise unwritable(argument, target, error) from None
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -53,6 +53,7 @@ def require_folder(path: str | os.PathLike, argument: str) -> None:
         raise ArgumentError(argument, "be a folder that can be made and written to", f"{target}: {there} {why}")
 
 
-def _unwritable(argument: str, target: Path, error: OSError | ValueError) -> ArgumentError:
+def unwritable(argument: str, target: Path, error: OSError | ValueError) -> ArgumentError:
+    """The refusal of a place where the system lets nothing be written."""
     why = getattr(error, "strerror", None) or error
     return ArgumentError(argument, "be a place that can be written to", f"{target} ({why})")

@@ -15,6 +15,18 @@ from types import FrameType
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
+class Stopped(KeyboardInterrupt):
+    """Work that ended early because a signal asked for it; the message says how far it got.
+
+    Attributes:
+        signal_number: the signal.
+    """
+
+    def __init__(self, signal_number: int, message: str):
+        self.signal_number = signal_number
+        super().__init__(f"Stopped by {signal.Signals(signal_number).name} {message}")
+
+
 @dataclass
 class StopRequest:
     """Whether a stop was asked for.
@@ -29,16 +41,23 @@ class StopRequest:
         return self.signal_number is not None
 
 
+_outer: list[StopRequest] = []
+
+
 @contextmanager
 def orderly_stop() -> Iterator[StopRequest]:
     """A request that turns true at SIGINT or SIGTERM; a second signal raises KeyboardInterrupt at once.
 
-    Outside the main thread, where Python allows no handlers, signals go on as before and the request stays false.
+    A block within another has the other's request. Outside the main thread, where Python allows no handlers, signals
+    go on as before and the request stays false.
     """
-    request = StopRequest()
     if threading.current_thread() is not threading.main_thread():
-        yield request
+        yield StopRequest()
         return
+    if _outer:
+        yield _outer[-1]
+        return
+    request = StopRequest()
 
     def ask(number: int, _: FrameType | None) -> None:
         if request:
@@ -46,8 +65,10 @@ def orderly_stop() -> Iterator[StopRequest]:
         request.signal_number = number
 
     before = {number: signal.signal(number, ask) for number in _SIGNALS}
+    _outer.append(request)
     try:
         yield request
     finally:
+        _outer.remove(request)
         for number, handler in before.items():
             signal.signal(number, handler)

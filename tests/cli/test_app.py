@@ -86,9 +86,9 @@ def test_a_folder_that_cannot_be_is_refused_as_out_before_any_work(monkeypatch, 
 
 
 def test_a_place_that_fails_later_is_refused_as_out():
-    with pytest.raises(ArgumentError, match="^Argument `out` must be written to, but is full"), written_to_out():
+    with pytest.raises(ArgumentError, match=r"^Argument `out` must be written to, but is full"), written_to_out():
         raise ArgumentError("path", "be written to", "full")
-    with pytest.raises(ArgumentError, match="^Argument `beta` "), written_to_out():
+    with pytest.raises(ArgumentError, match=r"^Argument `beta` "), written_to_out():
         raise ArgumentError("beta", "be ≥ 0", -1)
 
 

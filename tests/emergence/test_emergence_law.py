@@ -7,8 +7,15 @@ import pytest
 from systems import problem
 
 import riccati as rc
-import riccati.emergence.law
-from riccati.emergence import _messages, _race, diffusion_at, grid, sample_emergence_times, step_size
+from riccati.emergence import (
+    Resolution,
+    diffusion_at,
+    grid,
+    messages,
+    race_step,
+    sample_emergence_times,
+    step_size,
+)
 
 X0 = 2.4
 
@@ -40,12 +47,12 @@ def test_without_noise_it_is_the_decoupled_flow(degree):
     assert errors[1] < 2e-2 * errors[0] + 1e-12
 
 
-def test_the_two_descriptions_meet_where_the_noise_is_small(monkeypatch):
+def test_the_two_descriptions_meet_where_the_noise_is_small():
     """The normal law and the grid, at one step size: medians to a fifth of a spread, which is 2 % of T."""
     teacher, start = one(3.0, 10**4, 4)
     grid = rc.emergence_law(teacher, start, learning_rate=rate(0.05, 10**4, 4))
-    monkeypatch.setattr(riccati.emergence.law, "_MOST", 64)
-    normal = rc.emergence_law(teacher, start, learning_rate=rate(0.05, 10**4, 4))
+    coarse = Resolution(most=64)
+    normal = rc.emergence_law(teacher, start, learning_rate=rate(0.05, 10**4, 4), resolution=coarse)
     assert np.isnan(grid.mean[0])
     assert np.isfinite(normal.mean[0])
     for q in (0.25, 0.5, 0.75):
@@ -78,13 +85,12 @@ def test_batches_of_samples_act_through_their_rate_alone():
     np.testing.assert_allclose(batch.quantile(0.5), single.quantile(0.5), rtol=1e-10)
 
 
-def test_a_finer_grid_changes_nothing(monkeypatch):
+def test_a_finer_grid_changes_nothing():
     """Quartiles to 5e-4 with twice the nodes and half the time steps."""
     teacher, start = one([[X0, 0.4], [0.7, 1.9]], 300, a=(0.8, 0.6))
     coarse = rc.emergence_law(teacher, start, learning_rate=rate(0.3, 300))
-    for name, factor in {"_FEWEST": 2, "_PER_WIDTH": 2, "_PER_SPREAD": 2, "_LARGEST_RATIO": 0.5}.items():
-        monkeypatch.setattr(riccati.emergence.law, name, getattr(riccati.emergence.law, name) * factor)
-    fine = rc.emergence_law(teacher, start, learning_rate=rate(0.3, 300))
+    finer = Resolution(per_width=6, fewest=512, per_spread=16, largest_ratio=0.01)
+    fine = rc.emergence_law(teacher, start, learning_rate=rate(0.3, 300), resolution=finer)
     assert len(fine.times) > 1.5 * len(coarse.times)
     for q in (0.25, 0.5, 0.75):
         np.testing.assert_allclose(coarse.quantile(q), fine.quantile(q), rtol=5e-4)
@@ -122,8 +128,8 @@ def raced(distributions):
     """P(direction without a neuron) at the end, from escape probabilities (T, N, M)."""
     one_by, free = jnp.ones(distributions.shape[1:]), jnp.ones(distributions.shape[1:])
     for escaped in np.diff(distributions, axis=0):
-        one_by, free = _race(one_by, free, escaped, _messages(one_by)[:-1] * escaped)
-    return np.asarray(_messages(one_by)[-1])
+        one_by, free = race_step(one_by, free, escaped, messages(one_by)[:-1] * escaped)
+    return np.asarray(messages(one_by)[-1])
 
 
 def test_one_neuron_goes_to_one_direction():

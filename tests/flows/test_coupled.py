@@ -7,7 +7,7 @@ import pytest
 from systems import problem
 
 import riccati as rc
-from riccati.flows import Neurons, coupled, coupled_velocity
+from riccati.flows import Neurons, coupled_velocity
 
 
 def loss(state, teacher):

@@ -7,7 +7,7 @@ import pytest
 from scipy.special import roots_hermitenorm
 
 import riccati as rc
-from riccati.flows.noise import decoupled_system, stiefel_system, weights_system
+from riccati.flows.noise import pair_system, stiefel_system, weights_system
 
 VAST = 10**6  # a dimension at which what vanishes as 1/d is small, and a step's change keeps nine digits
 
@@ -110,7 +110,7 @@ def test_one_step_of_sgd_on_two_pairs(k, overlaps):
         ratio = (along * m[i] + across * (nu[:, i] - m[i] * z[:, i])) / np.sqrt(stretched)
         turn = weights @ (ratio - m[i]) / eta
         start = rc.Start(np.diag(m), norms=np.sqrt(s))
-        system = decoupled_system(rc.Teacher(a, link), start, gamma)
+        system = pair_system(rc.Teacher(a, link), start, gamma)
         velocity = system.velocity(0.0, system.state, system.args)
         np.testing.assert_allclose(velocity.log_radius[i], gain, rtol=1e-3)
         np.testing.assert_allclose(velocity.odds[i] * (1 - m[i] ** 2) * m[i] / 2, turn, rtol=1e-3)

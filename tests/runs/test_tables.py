@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from logs import CONFIG, HEADER, ROWS, log, refusal
+from logs import CONFIG, HEADER, ROWS, assert_clean, log, refusal
 
 import riccati as rc
 
@@ -127,3 +127,59 @@ def test_overlap_columns_in_any_order(tmp_path):
 )
 def test_overlap_columns_that_do_not_fit(tmp_path, columns, config, words):
     assert words in refusal(log(tmp_path, [f"step,loss,{columns}", "0,1,0.1,0.1"], config))
+
+
+def test_a_last_line_without_an_end_may_be_cut_inside_a_number(tmp_path):
+    path = log(tmp_path)
+    path.write_text("\n".join([HEADER, *ROWS, "30,0.06,0.9,0.4"]))
+    run = rc.Run.load(path)
+    np.testing.assert_array_equal(run.steps, [0, 10, 20])
+    assert run.notes == ("dropped the last line, which has no end: its last number may be cut",)
+
+
+def test_nul_bytes_at_the_end_are_dropped(tmp_path):
+    path = log(tmp_path)
+    path.write_bytes(path.read_bytes() + b"\0" * 4096)
+    run = rc.Run.load(path)
+    np.testing.assert_array_equal(run.steps, [0, 10, 20])
+    assert run.notes == ("dropped the NUL bytes at the end",)
+
+
+def test_a_header_in_another_order_is_honoured(tmp_path):
+    again = ["overlap_2,overlap_1,loss,step", "0.03,0.5,0.25,10", "0.4,0.9,0.125,20"]
+    assert_clean(rc.Run.load(log(tmp_path, [HEADER, ROWS[0], *again])))
+    assert "`path` must have overlap_1 in every header" in refusal(
+        log(tmp_path, [HEADER, ROWS[0], "step,loss", "10,1"])
+    )
+
+
+@pytest.mark.parametrize(
+    "header", ["step,loss|train,loss", "step;a,b;loss", "step,loss#1,loss", "loss,step|,step", "lr [a|b],step,loss"]
+)
+def test_marks_inside_names_part_nothing(tmp_path, header):
+    mark = ";" if ";" in header else ","
+    names = header.split(mark)
+    values = {"step": "7", "loss": "0.5"}
+    run = rc.Run.load(log(tmp_path, [header, mark.join(values.get(name, "9") for name in names)], config=None))
+    assert (run.steps.tolist(), run.loss.tolist()) == ([7], [0.5])
+
+
+def test_one_column_is_not_two_things(tmp_path):
+    path = log(tmp_path)
+    message = "`loss_column` must be another column than that of the steps, but is step."
+    assert message in refusal(path, loss_column="step")
+    np.savez(tmp_path / "run.npz", step=np.arange(2), loss=np.ones(2), Loss=np.zeros(2))
+    assert "`loss` must be the name of one column, but is that of 2" in refusal(tmp_path / "run.npz")
+
+
+def test_a_file_in_pieces_is_read_as_one(tmp_path, monkeypatch):
+    rows = [f"{i},{0.5 / (i + 1)!r},0.1,0.2" for i in range(300)]
+    rows[150] = "150,,0.1,0.2"
+    path = log(tmp_path, [HEADER, *rows, "300,0.1"])
+    whole = rc.Run.load(path)
+    monkeypatch.setattr("riccati.runs.text._PIECE", 100)
+    run = rc.Run.load(path)
+    np.testing.assert_array_equal(run.loss, whole.loss)
+    np.testing.assert_array_equal(run.overlaps, whole.overlaps)
+    assert run.notes == whole.notes
+    assert "(the last, cut short)" in run.notes[0]

@@ -1,22 +1,33 @@
 """In law means in law: the reduced chain against direct simulation and against exact moments of one step."""
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from scipy.special import roots_hermitenorm
-from scipy.stats import ks_2samp
+from scipy.special import digamma, polygamma, roots_hermitenorm
+from scipy.stats import ks_2samp, kstest
 
 import riccati as rc
 from riccati import sgd
-from riccati.sgd import Direct, InLaw, Stiefel, TwoHomogeneous
+from riccati.sgd import STEPS_A_CALL, InLaw, Stiefel, TwoHomogeneous, folded, take_steps
 
 _SEEDS = 400
 _LEAST_P = 0.05 / 10  # five per cent for all ten laws together
+_DRAWS = 200_000
 _SIGMA = 4.5  # standard errors; a few hundred entries are compared
 
-# link, dimension, learning rate, steps; rates at which the noise is large and few runs diverge
-_HOMOGENEOUS = [("he2", 20, 0.005, 120), ("he3", 16, 0.002, 250), ("he4", 14, 2e-4, 500), ("relu", 20, 0.04, 80)]
+# link, dimension, learning rate, steps, batch size; rates at which the noise is large and few runs diverge. A batch has
+# one new coordinate in a fold of three steps, two in each step, or as many as there are neurons
+_HOMOGENEOUS = [
+    ("he2", 20, 0.005, 120, 1),
+    ("he2", 20, 0.02, 120, 16),
+    ("he3", 16, 0.002, 250, 1),
+    ("he3", 16, 0.003, 250, 2),
+    ("he4", 14, 2e-4, 500, 1),
+    ("relu", 20, 0.04, 80, 1),
+    ("relu", 20, 0.16, 80, 16),
+]
 
 
 def _ensembles(engines, **settings):
@@ -41,13 +52,12 @@ def _smallest_p(left, right):
     return min(p) * len(p)
 
 
-@pytest.mark.parametrize("batch_size", [1, 16])
-@pytest.mark.parametrize(("link", "dim", "rate", "steps"), _HOMOGENEOUS)
+@pytest.mark.parametrize(("link", "dim", "rate", "steps", "batch_size"), _HOMOGENEOUS)
 def test_two_homogeneous_runs_have_the_law_of_direct_simulation(link, dim, rate, steps, batch_size):
     teacher = rc.Teacher.power_law(2, 1.0, rc.Link.named(link))
     start = rc.Start.random(teacher, 3, dim, norm=0.5, seed=3)
     left, right = _ensembles(
-        ("direct", "in_law"), teacher=teacher, start=start, learning_rate=rate * batch_size**0.5, steps=steps,
+        ("direct", "in_law"), teacher=teacher, start=start, learning_rate=rate, steps=steps,
         batch_size=batch_size, rows=3,
     )  # fmt: skip
     assert np.nanstd(right.risk[:, -1]) > 5e-3  # where the noise does not show there is nothing to compare
@@ -90,70 +100,135 @@ def _moments(weights, width, p):
     return mean, np.einsum("n,ni,nj->ij", p, seen - mean, seen - mean), seen
 
 
-@pytest.mark.parametrize(("link", "nodes"), [("he2", 7), ("he3", 9)])
+def _sampled_moments(teacher, start, rate, batch_size, number, key):
+    """Mean, covariance and values of (overlaps, Gram matrix) after many draws of one step, all of them `number`."""
+    engine = InLaw(outside=jnp.asarray(3.0), batch_size=batch_size, cycle=2 if batch_size == 1 else 1)
+
+    @jax.jit
+    def stepped(keys):
+        W = engine.placed(start.weights, 1)
+        return jax.vmap(lambda key: engine.step(TwoHomogeneous(), teacher, W, key, jnp.asarray(rate), number))(keys)
+
+    W = np.asarray(stepped(jax.random.split(jax.random.key(key), _DRAWS)))
+    return _moments(W, 1, np.full(_DRAWS, 1 / _DRAWS))
+
+
+@pytest.mark.parametrize(("link", "nodes", "number"), [("he2", 7, 0), ("he3", 9, 1)])
 @pytest.mark.parametrize("batch_size", [1, 3])
-def test_one_step_has_the_exact_mean_and_covariance(link, nodes, batch_size):
-    link = rc.Link.named(link)
-    teacher = rc.Teacher([1.0], link)
+def test_one_step_has_the_exact_mean_and_covariance(link, nodes, number, batch_size):
+    """The second step of a fold sees d - M - N - 1 new dimensions and one that the first has left empty here."""
+    dim = 6 if batch_size == 3 or number == 0 else 5
+    teacher = rc.Teacher([1.0], rc.Link.named(link))
     start = rc.Start.random(teacher, 2, 5, norm=0.8, seed=2)
-    W, rate, draws = np.asarray(start.weights), 0.05, 200_000
-    mean, covariance, _ = _exact_moments(link, teacher, np.pad(W, ((0, 0), (0, 2))), rate, nodes)
-    keys = jax.random.split(jax.random.key(0), draws)
-    engine = InLaw(outside=jnp.asarray(2.0), batch_size=batch_size)
-    step = jax.jit(jax.vmap(lambda key: engine.step(TwoHomogeneous(), teacher, start.weights, key, jnp.asarray(rate))))
-    sampled, spread, seen = _moments(np.asarray(step(keys)), 1, np.full(draws, 1 / draws))
-    overlaps = slice(0, 2)
+    W, rate = np.asarray(start.weights), 0.05
+    mean, covariance, _ = _exact_moments(teacher.link, teacher, np.pad(W, ((0, 0), (0, dim - 3))), rate, nodes)
+    sampled, spread, seen = _sampled_moments(teacher, start, rate, batch_size, number, 0)
     if batch_size == 1:
-        compared = slice(None)
-        exact = covariance
+        compared, exact = slice(None), covariance
     else:  # overlaps are linear in the step, which is a mean of B; Gram matrices are not
-        compared, exact = overlaps, covariance / batch_size
-    off = (sampled - mean)[compared] / np.sqrt(np.diag(spread)[compared] / draws)
+        compared, exact = slice(0, 2), covariance / batch_size
+    off = (sampled - mean)[compared] / np.sqrt(np.diag(spread)[compared] / _DRAWS)
     assert np.abs(off).max() < _SIGMA
     centred = (seen - sampled)[:, compared]
-    error = np.sqrt(np.einsum("ni,nj->ij", centred**2, centred**2) / draws**2)
+    error = np.sqrt(np.einsum("ni,nj->ij", centred**2, centred**2) / _DRAWS**2)
     assert (np.abs((spread - exact)[compared, compared]) / error).max() < _SIGMA
 
 
 def test_gram_matrix_of_a_batch_has_the_exact_mean():
-    link = rc.Link.hermite(2)
-    teacher = rc.Teacher([1.0], link)
+    teacher = rc.Teacher([1.0], rc.Link.hermite(2))
     start = rc.Start.random(teacher, 2, 5, norm=0.8, seed=2)
-    W, rate, draws, batch = np.pad(np.asarray(start.weights), ((0, 0), (0, 2))), 0.05, 200_000, 3
-    one, _, _ = _exact_moments(link, teacher, W, rate, 7)
+    W, rate, batch = np.pad(np.asarray(start.weights), ((0, 0), (0, 3))), 0.05, 3
+    one, _, _ = _exact_moments(teacher.link, teacher, W, rate, 7)
     # E WWᵀ of a batch lies between that of one sample and that of the mean step, whose overlaps and drift are exact
-    D = W.T @ W - np.diag([1.0, 0, 0, 0, 0])
+    D = W.T @ W - np.diag([1.0, 0, 0, 0, 0, 0])
     drift = W - 2 * rate * W @ D
     low = np.tril_indices(2)
     certain = (drift @ drift.T)[low]
     exact = certain + (one[2:] - certain) / batch
-    keys = jax.random.split(jax.random.key(1), draws)
-    engine = InLaw(outside=jnp.asarray(2.0), batch_size=batch)
-    step = jax.jit(jax.vmap(lambda key: engine.step(TwoHomogeneous(), teacher, start.weights, key, jnp.asarray(rate))))
-    mean, covariance, _ = _moments(np.asarray(step(keys)), 1, np.full(draws, 1 / draws))
-    assert np.abs((mean[2:] - exact) / np.sqrt(np.diag(covariance)[2:] / draws)).max() < _SIGMA
+    mean, covariance, _ = _sampled_moments(teacher, start, rate, batch, 0, 1)
+    assert np.abs((mean[2:] - exact) / np.sqrt(np.diag(covariance)[2:] / _DRAWS)).max() < _SIGMA
+
+
+class Constant(TwoHomogeneous):
+    """A rule that pushes the same way whatever the sample, from weights that vanish: WWᵀ is then a Wishart matrix.
+
+    Attributes:
+        by: (B, N), the push.
+    """
+
+    by: jax.Array
+
+    def push(self, teacher, W, along, across, rate):
+        return W, self.by
+
+
+@pytest.mark.parametrize(("batch_size", "dim"), [(1, 400), (2, 400), (7, 400), (1, 9)])
+def test_steps_of_a_constant_push_have_wishart_gram_matrices(batch_size, dim):
+    """W Wᵀ ~ Wishart_d(n pushᵀpush) after n steps: diagonal entries and the determinant, whatever the folds."""
+    steps, by = 11, np.random.default_rng(0).normal(size=(batch_size, 4))
+    teacher = rc.Teacher([0.8, 0.6], rc.Link.hermite(2))
+    start = rc.Start(np.zeros((4, 2)), dim=dim)
+    experiment = sgd.Experiment(teacher=teacher, start=start, learning_rate=1.0, steps=steps, batch_size=batch_size)
+    dynamics = eqx.tree_at(lambda d: (d.rule, d.largest), experiment.dynamics, (Constant(jnp.asarray(by)), jnp.inf))
+    assert isinstance(dynamics.engine, InLaw)
+    chains = experiment.initial_chains(_SEEDS)
+    chains = chains._replace(W=0 * chains.W)
+    keys = jax.vmap(jax.random.key)(jnp.arange(_SEEDS))
+    W = np.asarray(take_steps(dynamics, keys, chains, jnp.ones(STEPS_A_CALL), jnp.asarray(steps)).W)
+    gram, covariance = W @ np.swapaxes(W, 1, 2), steps * by.T @ by
+    p = [kstest(gram[:, i, i] / covariance[i, i], "chi2", (dim,)).pvalue for i in range(4)]
+    along = np.sum(W[:, :, :2] ** 2, axis=2) / np.diag(covariance)
+    p += [kstest(along[:, i], "chi2", (2,)).pvalue for i in range(4)]
+    if batch_size >= 4:  # log det of a Wishart matrix is a sum of log χ² with d, d - 1, … degrees of freedom
+        logs = np.linalg.slogdet(gram)[1] - np.linalg.slogdet(covariance)[1]
+        freedom = dim - np.arange(4)
+        mean, variance = np.sum(digamma(freedom / 2) + np.log(2)), np.sum(polygamma(1, freedom / 2))
+        assert abs(logs.mean() - mean) < 4 * np.sqrt(variance / len(logs))
+    assert min(p) > 1e-4
+
+
+def test_a_fold_keeps_overlaps_and_gram_matrix():
+    W = np.random.default_rng(0).normal(size=(3, 2 + 6))
+    new = np.asarray(folded(jnp.asarray(W), 2))
+    np.testing.assert_array_equal(new[:, :2], W[:, :2])
+    np.testing.assert_allclose(new @ new.T, W @ W.T, atol=1e-13)
+    np.testing.assert_array_equal(new[:, 5:], 0.0)
+
+
+@pytest.mark.parametrize(("engine", "ran"), [("in_law", "direct"), ("stiefel", "stiefel_direct")])
+def test_few_dimensions_are_simulated_directly_and_the_run_says_so(tmp_path, engine, ran):
+    teacher = rc.Teacher.power_law(3, 1.0, rc.Link.hermite(2))
+    start = rc.Start.random(teacher, 4, 6, norm=0.5, seed=0)
+    settings = {"teacher": teacher, "start": start, "learning_rate": 0.01, "steps": 20, "batch_size": 8, "rows": 4}
+    ensemble = sgd.Experiment(**settings, engine=engine).ensemble([0])
+    run = ensemble.run(0)
+    assert run.config["engine"] == ran
+    assert "d = 6 too small for reduced coordinates, 11 or more: simulated directly" in run.notes[0]
+    assert "simulated directly" in repr(ensemble)
+    run.save(tmp_path / "run.csv")
+    assert rc.Run.load(tmp_path / "run.csv").notes == run.notes
+    asked = sgd.simulate(**settings, engine=ran)
+    assert asked.notes == ()
+    np.testing.assert_array_equal(asked.risk, run.risk)
 
 
 @pytest.mark.parametrize("dim", [4, 6, 7])
-def test_few_dimensions_fall_back_on_the_whole_space(dim):
+def test_weights_in_few_dimensions_keep_their_gram_matrix(dim):
     teacher = rc.Teacher.power_law(3, 1.0, rc.Link.hermite(2))
     start = rc.Start.random(teacher, 4, dim, norm=0.5, seed=0)
-    experiment = sgd.Experiment(teacher=teacher, start=start, learning_rate=0.01, steps=50, batch_size=8, rows=5)
-    assert isinstance(experiment._engine, Direct)
-    W = np.asarray(experiment._engine.begin(start.weights, 3))
+    experiment = sgd.Experiment(
+        teacher=teacher, start=start, learning_rate=0.01, steps=1, batch_size=8, engine="direct"
+    )
+    W = np.asarray(experiment.initial_chains(1).W[0])
     assert W.shape == (4, dim)
     np.testing.assert_allclose(W @ W.T, np.asarray(start.weights @ start.weights.T), atol=1e-14)
     np.testing.assert_allclose(W[:, :3], np.asarray(start.weights)[:, :3], atol=1e-15)
-    run = experiment.simulate()
-    traj = rc.solve(rc.Quadratic(), teacher, start, [1e-9])
-    assert run.risk[0] == pytest.approx(float(traj.risk[0]), rel=1e-6)
-    assert np.isfinite(run.risk).all()
 
 
 def test_risk_follows_the_gradient_flow_at_small_steps():
     teacher = rc.Teacher.power_law(3, 1.0, rc.Link.named("relu"))
     start = rc.Start.random(teacher, 3, 10**6, norm=0.5, seed=0)
-    run = sgd.simulate(teacher, start, learning_rate=2e-8, steps=4, batch_size=50_000, engine="in_law")
+    run = sgd.simulate(teacher, start, learning_rate=2e-8, steps=4, batch_size=50_000)
     flow = rc.solve(rc.Coupled(rtol=1e-10), teacher, start, run.times[1:])
     np.testing.assert_allclose(run.risk[1:] - run.risk[0], flow.risk - run.risk[0], rtol=0.03)
 

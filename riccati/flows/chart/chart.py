@@ -11,6 +11,9 @@ transform
 
     B_ij -> 1/b,   B_il -> -B_il/b,   B_kj -> B_kj/b,   B_kl -> B_kl - B_kj B_il/b      (k ≠ i, l ≠ j).
 
+An exchange for a faster row raises the sum of the pivots' rates, so there are finitely many of them up to τ = ∞: after
+the last one every entry stands still or decays, and any time is one step away.
+
 Source: BEVW25 (arXiv 2508.03688), the Riccati flow; derivations/chart.py shows that the chart solves it.
 """
 
@@ -21,17 +24,24 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from .blocks import fold_blocks, put
-
 BOUND = 4.0  # an entry above it becomes a pivot
 _LONGEST = 250.0  # growth e^250 in one stride; the product of two such entries is still finite
+_NOTHING = 1e-300  # entries below have lost their digits, and are zero where a stride is long
 
 
 class Chart(eqx.Module):
-    """span [I; B] with the rates and names of its rows, and N companion rows J that never become pivots.
+    """span [I; B] with the rates and names of its rows.
 
-    Rows 0 … M-1 of the reduced space are the teacher's, M … M+N-1 the residual ones. J starts as the inverse of
-    the pivot rows of the weights and keeps W Wᵀ = X (Jᵀ J)^{-1} Xᵀ in the linear part of the flow.
+    Rows 0 … M-1 of the reduced space are the teacher's, M … M+N-1 the residual ones.
+
+    Attributes:
+        B: (M, N), the rows that are no pivots.
+        J: (N, N), the inverse of the pivot rows of the weights, which keeps W Wᵀ = X (Jᵀ J)^{-1} Xᵀ in the linear
+            part of the flow; without rows where only the span matters.
+        row_rate: (M,), the rate of each row of B.
+        column_rate: (N,), the rate of each pivot.
+        row: (M,), which row of the reduced space each row of B is.
+        column: (N,), which row of the reduced space each pivot is.
     """
 
     B: Float[Array, "M N"]
@@ -42,66 +52,25 @@ class Chart(eqx.Module):
     column: Int[Array, " N"]
 
 
-def first_chart(
-    overlaps: Float[Array, "N M"], residual: Float[Array, "N N"], rates: Float[Array, " M"], weighted: bool
-) -> Chart:
-    """The chart of the span of [overlaps, residual]ᵀ whose pivot rows partial pivoting picks.
-
-    With `weighted`, J is the inverse of the pivot rows; otherwise J has no rows.
-    """
-    neurons, directions = overlaps.shape
-    column = pivot_rows(*jax.lax.stop_gradient((overlaps, residual)))
-
-    # the teacher's rows fill B; the places of those that are pivots go to the residual rows that are not
-    from_teacher = column < directions
-    spare = jnp.sort(jnp.setdiff1d(directions + jnp.arange(neurons), column, size=neurons, fill_value=-1))[::-1]
-    place = jnp.where(from_teacher, column, directions)[jnp.argsort(~from_teacher, stable=True)]
-    row = jnp.arange(directions).at[place].set(spare, mode="drop")
-
-    pivots = jnp.where(
-        from_teacher[:, None],
-        overlaps.T[jnp.minimum(column, directions - 1)],
-        residual.T[jnp.maximum(column - directions, 0)],
-    )
-    factors = jax.scipy.linalg.lu_factor(pivots.T)
-    spare_rows = jax.scipy.linalg.lu_solve(factors, residual[:, jnp.maximum(spare - directions, 0)]).T
-
-    def fill(B: Array, low: Array, fresh: Array) -> Array:
-        block = jax.lax.dynamic_slice_in_dim(overlaps, low, fresh.shape[0], axis=1)
-        return put(B, jax.scipy.linalg.lu_solve(factors, block).T, low)
-
-    B = fold_blocks(directions, fill, jnp.zeros((directions, neurons)))
-    B = B.at[place].set(spare_rows, mode="drop")
-    J = jnp.linalg.inv(pivots) if weighted else jnp.zeros((0, neurons))
-    every = jnp.concatenate([rates, jnp.zeros(neurons)])
-    return Chart(B, J, every[row], every[column], row, column)
-
-
-def pivot_rows(overlaps: Float[Array, "N M"], residual: Float[Array, "N N"]) -> Int[Array, " N"]:
-    """N well-conditioned rows of [overlaps, residual]ᵀ, by partial pivoting in turn over blocks of rows."""
-    neurons, directions = overlaps.shape
-
-    def play(best: tuple[Array, Array], low: Array, fresh: Array) -> tuple[Array, Array]:
-        names, rows = best
-        block = jax.lax.dynamic_slice_in_dim(overlaps, low, fresh.shape[0], axis=1).T
-        names = jnp.concatenate([names, low + jnp.arange(fresh.shape[0])])
-        rows = jnp.concatenate([rows, jnp.where(fresh[:, None], block, 0.0)])
-        order = jax.lax.linalg.lu(rows)[2][:neurons]
-        return names[order], rows[order]
-
-    return fold_blocks(directions, play, (directions + jnp.arange(neurons), residual.T))[0]
-
-
-def strides(rates: Float[Array, " M"], interval: Float[Array, ""]) -> Int[Array, ""]:
-    """Into how many equal strides an interval is cut so that no entry grows by more than e^250 in one."""
-    spread = jnp.maximum(rates.max(), 0.0) - jnp.minimum(rates.min(), 0.0)
-    return jnp.maximum(jnp.ceil(spread * interval / _LONGEST), 1.0).astype(int)
+def stride(chart: Chart, left: Float[Array, ""]) -> Float[Array, ""]:
+    """The part of the time `left` in which no entry outgrows e^250."""
+    return jax.lax.cond(_is_short(chart, left), lambda: left, lambda: jnp.minimum(left, _room(chart)))
 
 
 def drift(chart: Chart, interval: Float[Array, ""]) -> Chart:
     """Let every entry move on its own for `interval`, with the pivots as they are."""
     shrink = jnp.exp(-chart.column_rate * interval)
-    B = chart.B * jnp.exp(chart.row_rate * interval)[:, None] * shrink
+
+    def by_factors() -> Array:
+        return chart.B * jnp.exp(chart.row_rate * interval)[:, None] * shrink
+
+    def by_entries() -> Array:
+        gain = chart.row_rate[:, None] - chart.column_rate
+        there = jnp.abs(chart.B) >= _NOTHING
+        return jnp.where(there, chart.B, 0.0) * jnp.exp(jnp.where(there, gain * interval, 0.0))
+
+    # one exponential a row and column where none of them overflows, else one an entry
+    B = jax.lax.cond(_is_short(chart, interval), by_factors, by_entries)
     return eqx.tree_at(lambda c: (c.B, c.J), chart, (B, chart.J * shrink))
 
 
@@ -143,7 +112,26 @@ def settle(chart: Chart) -> Chart:
     )
 
 
-def advance(chart: Chart, rates: Float[Array, " M"], interval: Float[Array, ""]) -> Chart:
-    """The subspace after `interval`, in a chart with bounded entries."""
-    count = strides(rates, interval)
-    return jax.lax.fori_loop(0, count, lambda _, c: settle(drift(c, interval / count)), settle(chart))
+def carry(chart: Chart, interval: Float[Array, ""]) -> Chart:
+    """The subspace after `interval`, in a chart with bounded entries, from one with bounded entries."""
+
+    def go(state: tuple[Chart, Array]) -> tuple[Chart, Array]:
+        chart, left = state
+        step = stride(chart, left)
+        return settle(drift(chart, step)), left - step
+
+    return jax.lax.while_loop(lambda state: state[1] > 0, go, (chart, jnp.asarray(interval, float)))[0]
+
+
+def _is_short(chart: Chart, interval: Array) -> Array:
+    """Whether the exponentials of all rates over `interval` stay in range, and their products with them."""
+    fastest = jnp.maximum(jnp.max(chart.row_rate), jnp.max(chart.column_rate))
+    return fastest * interval <= _LONGEST
+
+
+def _room(chart: Chart) -> Float[Array, ""]:
+    """When the first entry will have grown to e^250; inf where none grows any more."""
+    gain, size = chart.row_rate[:, None] - chart.column_rate, jnp.abs(chart.B)
+    grows = (gain > 0) & (size >= _NOTHING)
+    room = (_LONGEST - jnp.log(jnp.where(grows, size, 1.0))) / jnp.where(grows, gain, 1.0)
+    return jnp.min(jnp.where(grows, room, jnp.inf), initial=jnp.inf)

@@ -1,140 +1,115 @@
-"""A chart followed through the output times: forwards by loops, and replayed for derivatives.
+"""A chart followed through the output times: a stretch at a time from the host, in one scan under jit.
 
-The number of pivot exchanges depends on the data, so the forward pass is a loop of unknown length, which cannot be
-differentiated in reverse. Its derivative runs in two passes instead: the first records the exchanges, the second
-replays them as a scan of known length. The subspace does not depend on the charts that describe it, so the record
-itself needs no derivative.
+The number of pivot exchanges depends on the data, so a forward pass is a loop of unknown length, which cannot be
+differentiated in reverse. Its derivative needs no exchanges: the subspace at an output time depends on the weights
+through the chart at that time alone,
+
+    B_ij(τ) = e^{(ρ_i - ρ_j)τ} (X_r X_p^{-1})_ij,        X = W(0)ᵀ, p the pivots that the forward pass found,
+
+which a derivative goes through. It keeps nothing between output times, so reverse mode needs the memory of one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int
 
-from ...support import is_traced, progress, tick
-from .chart import BOUND, Chart, advance, drift, exchange, first_chart, largest_entry, strides
+from ...numerics import Outcome
+from ...problem import Observables, Problem, riccati_rate
+from ...support import is_traced, orderly_stop, progress
+from ..flow import Course
+from .chart import Chart, carry, drift
+from .opening import Weights, chart_at, opened, weights_of
 
-Observe = Callable[[Chart, Array], Any]
+Observe = Callable[[Chart, Array], Observables]
 
-_LONG = 5e10  # rows x neurons² x outputs that take some seconds, and so a progress bar
-_DRIFT, _EXCHANGE, _NOTHING = 0, 1, 2
+_AT_ONCE = 64  # output times that one call of the compiled loop has room for
+_STRETCH = 2**32  # rows x neurons² x output times between two looks at a request to stop
+_END = 1e300  # Riccati time after which no entry of a chart, nor the risk, has anything left to change
 
 
-def follow(
-    observe: Observe,
-    weighted: bool,
-    overlaps: Float[Array, "N M"],
-    residual: Float[Array, "N N"],
-    rates: Float[Array, " M"],
-    times: Float[Array, " T"],
-) -> Any:
-    """observe(chart, τ) at every output time for the span of [overlaps, residual]ᵀ, stacked.
+def follow(observe: Observe, problem: Problem, times: Float[Array, " T"], *, with_norms: bool) -> Course:
+    """observe(chart, τ) at every output time, canonical, for the span of the student's weights.
 
-    Differentiable in the overlaps, the residual factor, the rates and the times.
+    Differentiable in the teacher's a, the start and the times, in forward and reverse mode, within what double
+    precision gives the inverse of the pivots' rows at the start. SIGINT and SIGTERM end it at an output time.
 
-    `observe` is a function of a module's top level, so that it compiles once. `weighted` asks for the chart's J.
+    `observe` is a function of a module's top level, so that it compiles once. `with_norms` asks for the chart's J.
     """
-    neurons, directions = overlaps.shape
-    work = times.shape[0] * (directions + neurons) * neurons**2
-    if is_traced(overlaps, residual, rates, times) or work < _LONG:
-        return _follow(observe, weighted, False, overlaps, residual, rates, times)
-    with progress(times.shape[0], "exact flow"):
-        return jax.block_until_ready(_follow(observe, weighted, True, overlaps, residual, rates, times))
+    weights, rate = weights_of(problem, with_norms=with_norms), riccati_rate(problem.teacher)
+    if is_traced(weights, rate, times):
+        return Course(_in_one(observe, weights, jnp.minimum(rate * times, _END))[0])
+    return _by_stretches(observe, opened(weights), np.minimum(float(rate) * np.asarray(times), _END))
 
 
-@partial(jax.custom_jvp, nondiff_argnums=(0, 1, 2))
-def _forwards(
-    observe: Observe,
-    weighted: bool,
-    ticking: bool,
-    overlaps: Array,
-    residual: Array,
-    rates: Array,
-    times: Array,
-) -> Any:
-
-    def step(state: tuple[Chart, Array], time: Array) -> tuple[tuple[Chart, Array], Any]:
-        chart, before = state
-        chart = advance(chart, rates, time - before)
-        if ticking:
-            jax.debug.callback(tick)
-        return (chart, time), observe(chart, time)
-
-    return jax.lax.scan(step, (first_chart(overlaps, residual, rates, weighted), jnp.zeros(())), times)[1]
+def _by_stretches(observe: Observe, chart: Chart, times: np.ndarray) -> Course:
+    rows, neurons = chart.B.shape
+    most = int(np.clip(_STRETCH // (rows * neurons**2), 1, _AT_ONCE))
+    seen, done, now = [], 0, 0.0
+    with orderly_stop() as stop, progress(len(times), "exact flow") as bar:
+        while done < len(times) and not (done and stop):
+            ahead = times[done : done + most]
+            chart, kept = _stretch(observe, chart, now, np.resize(ahead, most), len(ahead))
+            seen.append(jax.tree.map(np.asarray, kept))
+            done, now = done + len(ahead), ahead[-1]
+            bar.update(len(ahead))
+    outcome = Outcome.interrupted if stop else Outcome.complete
+    joined = jax.tree.map(lambda *parts: jnp.asarray(np.concatenate(parts)[:done]), *seen)
+    return Course(joined, outcome, done)
 
 
-@_forwards.defjvp
-def _forwards_jvp(observe: Observe, weighted: bool, _: bool, primals: tuple, tangents: tuple) -> tuple:
-    return jax.jvp(partial(_replay, observe, weighted), primals, tangents)
+@partial(jax.jit, static_argnums=0, donate_argnums=1)
+def _stretch(
+    observe: Observe, chart: Chart, now: Float[Array, ""], times: Float[Array, " t"], count: Int[Array, ""]
+) -> tuple[Chart, Observables]:
+    """The chart after the first `count` of `times`, and what is seen at these; rows beyond are zero."""
+    shapes = jax.eval_shape(observe, chart, now)
+    kept = jax.tree.map(lambda leaf: jnp.zeros((times.shape[0], *leaf.shape), leaf.dtype), shapes)
+
+    def step(n: Array, state: tuple) -> tuple:
+        chart, before, kept = state
+        chart, seen = _output(observe, chart, before, times[n])
+        return chart, times[n], jax.tree.map(lambda all, one: all.at[n].set(one), kept, seen)
+
+    chart, _, kept = jax.lax.fori_loop(0, count, step, (chart, now, kept))
+    return chart, kept
 
 
-_follow = jax.jit(_forwards, static_argnums=(0, 1, 2))
+def _output(observe: Observe, chart: Chart, before: Array, time: Array) -> tuple[Chart, Observables]:
+    """The chart at the next output time and what is seen there."""
+    chart = carry(chart, time - before)
+    return chart, observe(chart, time)
 
 
-def _replay(observe: Observe, weighted: bool, overlaps: Array, residual: Array, rates: Array, times: Array) -> Any:
-    intervals = jnp.diff(times, prepend=0.0)
-    chart = first_chart(overlaps, residual, rates, weighted)
-    events, last = _record(*jax.lax.stop_gradient((chart, rates, intervals)))
-    counts = jax.lax.stop_gradient(jax.vmap(strides, (None, 0))(rates, intervals))
+@partial(jax.custom_jvp, nondiff_argnums=(0,))
+def _course(observe: Observe, weights: Weights, times: Array) -> tuple[Observables, Int[Array, "T N"]]:
+    """What is seen at the output times, and the pivots at each."""
 
-    def step(chart: Chart, event: Int[Array, " 4"]) -> tuple[Chart, Chart]:
-        kind, g, i, j = event
-        chart = jax.lax.switch(
-            kind,
-            [
-                lambda c: drift(c, intervals[g] / counts[g]),
-                lambda c: exchange(c, i, j),
-                lambda c: c,
-            ],
-            chart,
-        )
-        return chart, chart
+    def step(state: tuple[Chart, Array], time: Array) -> tuple[tuple[Chart, Array], tuple[Observables, Array]]:
+        chart, seen = _output(observe, *state, time)
+        return (chart, time), (seen, chart.column)
 
-    charts = jax.lax.scan(step, chart, events)[1]
-    at_outputs = jax.tree.map(lambda leaf: leaf[last], charts)
-    return jax.lax.map(lambda pair: observe(*pair), (at_outputs, times))
+    return jax.lax.scan(step, (opened(weights), jnp.zeros(())), times)[1]
 
 
-def _record(chart: Chart, rates: Array, intervals: Array) -> tuple[Int[Array, "E 4"], Int[Array, " T"]]:
-    """The drifts and exchanges of the whole run in order, and the last event of each interval.
+@_course.defjvp
+def _course_jvp(observe: Observe, primals: tuple, tangents: tuple) -> tuple:
+    seen, columns = _course(observe, *primals)
 
-    A run makes about N exchanges; room is kept for four times as many, and more is an error, never a wrong result.
-    """
-    outputs, neurons = intervals.shape[0], chart.B.shape[1]
-    counts = jax.vmap(strides, (None, 0))(rates, intervals)
-    room = 64 + 4 * neurons + 2 * outputs
-    events = jnp.zeros((room, 4), int).at[:, 0].set(_NOTHING)
+    def directly(weights: Weights, times: Array) -> Observables:
+        @jax.checkpoint
+        def at(column: Array, time: Array) -> Observables:
+            return observe(drift(chart_at(weights, column)[0], time), time)
 
-    def append(events: Array, used: Array, *event: Any) -> tuple[Array, Array]:
-        return events.at[used].set(jnp.stack([jnp.asarray(e, int) for e in event]), mode="drop"), used + 1
+        return jax.lax.map(lambda pair: at(*pair), (columns, times))
 
-    def settle(state: tuple, g: Array) -> tuple:
-        def swap(state: tuple) -> tuple:
-            chart, events, used = state
-            _, i, j = largest_entry(chart)
-            return (exchange(chart, i, j), *append(events, used, _EXCHANGE, g, i, j))
+    moved = jax.jvp(directly, primals, tangents)[1]
+    return (seen, columns), (moved, np.zeros(columns.shape, jax.dtypes.float0))
 
-        return jax.lax.while_loop(lambda s: jnp.max(jnp.abs(s[0].B), initial=0.0) > BOUND, swap, state)
 
-    def interval(g: Array, state: tuple) -> tuple:
-        def stride(_: Array, state: tuple) -> tuple:
-            chart, events, used = state
-            return settle((drift(chart, intervals[g] / counts[g]), *append(events, used, _DRIFT, g, 0, 0)), g)
-
-        *before, last = state
-        after = jax.lax.fori_loop(0, counts[g], stride, settle(tuple(before), g))
-        return (*after, last.at[g].set(after[2] - 1))
-
-    start = (chart, events, jnp.zeros((), int), jnp.zeros(outputs, int))
-    _, events, used, last = jax.lax.fori_loop(0, outputs, interval, start)
-    return eqx.error_if(
-        (events, last),
-        used > room,
-        "More changes of chart than a derivative keeps room for: shorten the horizon or add output times.",
-    )
+_in_one = jax.jit(_course, static_argnums=0)

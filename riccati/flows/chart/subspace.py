@@ -25,54 +25,63 @@ from .chart import Chart
 
 
 class Subspace(eqx.Module):
-    """The small matrices of a chart: the Cholesky factor L of I + S, S W, and C."""
+    """The small matrices of a chart.
 
-    L: Float[Array, "N N"]
+    Attributes:
+        S: (N, N), BᵀB.
+        C: (N, N), Bᵀ diag(α_r) B.
+        L: (N, N), the Cholesky factor of I + S.
+        inverse: (N, N), L^{-1}.
+        W: (N, N), (I + S)^{-1}.
+    """
+
     S: Float[Array, "N N"]
-    W: Float[Array, "N N"]
     C: Float[Array, "N N"]
+    L: Float[Array, "N N"]
+    inverse: Float[Array, "N N"]
+    W: Float[Array, "N N"]
 
 
-def weighted_grams(B: Float[Array, "M N"], *weights: Float[Array, " M"]) -> list[Float[Array, "N N"]]:
-    """Bᵀ diag(w) B for each w."""
-    neurons = B.shape[1]
+def subspace(S: Float[Array, "N N"], C: Float[Array, "N N"]) -> Subspace:
+    """The matrices that all observables share."""
+    L = jnp.linalg.cholesky(jnp.eye(S.shape[0]) + S)
+    inverse = inverse_of_lower(L)
+    return Subspace(S, C, L, inverse, inverse.T @ inverse)
 
-    def add(total: list[Array], low: Array, fresh: Array) -> list[Array]:
+
+def inverse_of_lower(L: Float[Array, "N N"]) -> Float[Array, "N N"]:
+    """L^{-1} of a lower triangular matrix."""
+    return jax.scipy.linalg.solve_triangular(L, jnp.eye(L.shape[0]), lower=True)
+
+
+def weighted_grams(B: Float[Array, "M N"], *weights: Float[Array, " M"]) -> Float[Array, "K N N"]:
+    """Bᵀ diag(w) B for each of the K weights w, in one product."""
+    neurons, every = B.shape[1], jnp.stack(weights, axis=1)
+
+    def add(total: Array, low: Array, fresh: Array) -> Array:
         block = take(B, low, fresh)
-        parts = [jnp.where(fresh, take(w, low, fresh), 0.0) for w in weights]
-        return [t + block.T @ (block * w[:, None]) for t, w in zip(total, parts, strict=True)]
+        parts = jnp.where(fresh[:, None], take(every, low, fresh), 0.0)
+        return total + block.T @ (parts[:, :, None] * block[:, None, :]).reshape(block.shape[0], -1)
 
-    return fold_blocks(B.shape[0], add, [jnp.zeros((neurons, neurons))] * len(weights))
+    grams = fold_blocks(B.shape[0], add, jnp.zeros((neurons, len(weights) * neurons)))
+    return jnp.moveaxis(grams.reshape(neurons, len(weights), neurons), 1, 0)
 
 
-def row_sizes(B: Float[Array, "M N"], L: Float[Array, "N N"]) -> Float[Array, " M"]:
-    """||L^{-1} b||² for each row b of B, that is diag B (L Lᵀ)^{-1} Bᵀ."""
+def row_sizes(B: Float[Array, "M N"], *inverses: Float[Array, "N N"]) -> Float[Array, "K M"]:
+    """||L^{-1} b||² for each row b of B and each of the K inverses, that is diag B (L Lᵀ)^{-1} Bᵀ, in one product."""
+    across = jnp.concatenate(inverses).T
 
     def fill(sizes: Array, low: Array, fresh: Array) -> Array:
-        scaled = jax.scipy.linalg.solve_triangular(L, take(B, low, fresh).T, lower=True)
-        return put(sizes, jnp.sum(scaled**2, axis=0), low)
+        scaled = (take(B, low, fresh) @ across).reshape(fresh.shape[0], len(inverses), -1)
+        return put(sizes, jnp.sum(scaled**2, axis=2), low)
 
-    return fold_blocks(B.shape[0], fill, jnp.zeros(B.shape[0]))
-
-
-def subspace(chart: Chart) -> Subspace:
-    """The N x N matrices that the observables share."""
-    S, C = weighted_grams(chart.B, jnp.ones_like(chart.row_rate), chart.row_rate)
-    identity = jnp.eye(S.shape[0])
-    L = jnp.linalg.cholesky(identity + S)
-    inverse = jax.scipy.linalg.solve_triangular(L, identity, lower=True)
-    return Subspace(L, S, inverse.T @ inverse, C)
+    return fold_blocks(B.shape[0], fill, jnp.zeros((B.shape[0], len(inverses)))).T
 
 
-def teacher_diagonal(chart: Chart, rows: Float[Array, " M"], columns: Float[Array, " N"]) -> Float[Array, " M"]:
+def in_teachers_order(chart: Chart, rows: Float[Array, " M"], columns: Float[Array, " N"]) -> Float[Array, " M"]:
     """Values on the chart's rows and pivots put in the teacher's order; those of residual rows are left out."""
     every = jnp.zeros(rows.shape[0] + columns.shape[0])
     return every.at[chart.row].set(rows).at[chart.column].set(columns)[: rows.shape[0]]
-
-
-def alignment(chart: Chart, space: Subspace) -> Float[Array, " M"]:
-    """diag G = ||P θ_m||² for every direction."""
-    return teacher_diagonal(chart, row_sizes(chart.B, space.L), jnp.diag(space.W))
 
 
 def subspace_risk(chart: Chart, space: Subspace) -> Float[Array, ""]:

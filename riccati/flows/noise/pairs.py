@@ -111,7 +111,7 @@ def pair_velocity(_: Any, state: Pairs, setting: Setting) -> Pairs:
     room = jnp.maximum(jax.nn.sigmoid(-state.odds), _LEAST)
     lengthening = 4 * (a * jnp.exp(k / 2 * L) - s)
     idle = jnp.exp(state.log_idle)
-    slow = pace(gamma, jnp.maximum(jnp.max(s), jnp.max(idle)))
+    slow = pace(gamma, _excess(setting, s, idle))
     return Pairs(
         jnp.where(has, slow * (growth - gamma * noise / room), 0.0),
         jnp.where(has, slow * (lengthening + gamma * noise), 0.0),
@@ -125,5 +125,12 @@ def _observe(state: Pairs, setting: Setting) -> Observables:
     radius = jnp.where(setting.has, jnp.exp(state.log_radius), 0.0)
     idle = jnp.exp(state.log_idle)
     risk = jnp.sum(residual) + jnp.sum(setting.idle * idle**2)
-    largest = jnp.maximum(jnp.max(radius), jnp.max(jnp.where(setting.idle > 0, idle, 0.0)))
-    return Observables(jnp.where(exploded(setting.gamma, largest), jnp.inf, risk), alignment, radius)
+    lost = exploded(setting.gamma, _excess(setting, radius, idle))
+    return Observables(jnp.where(lost, jnp.inf, risk), alignment, radius)
+
+
+def _excess(setting: Setting, s: Float[Array, " M"], idle: Float[Array, " n"]) -> Float[Array, ""]:
+    """C(1) times the largest squared norm beyond 2a: there e² ≥ s²h_k²/4 where it counts, so noise is C(1)s²/4."""
+    beyond = jnp.max(jnp.where(setting.has, s - 2 * setting.a, 0.0), initial=0.0)
+    alone = jnp.max(jnp.where(setting.idle > 0, idle, 0.0), initial=0.0)
+    return jnp.sum(setting.weights) * jnp.maximum(beyond, alone)

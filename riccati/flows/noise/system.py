@@ -22,7 +22,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from ...numerics import Integrated, first_crossings, first_reached, integrate, log_odds
 
-_TOO_LARGE = 1e2  # γ times the squared norm from which noise outgrows any drift
+_TOO_LARGE = 1e2  # γ times a neuron's size from which noise outgrows any drift
 _SLOW = 1e4  # and around which the clock slows; of its pace 1e-8 is lost where the weights count as exploded
 _ROUNDS = 50  # as many as bisection alone would need
 _SQUARE = 0.1  # the square of a last Newton step this many √rtol long is below rtol, with some room

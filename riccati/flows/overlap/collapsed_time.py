@@ -1,11 +1,11 @@
 """The exact inverse of the decoupled overlap equation: the collapsed time from an overlap to m² = ½.
 
-    y*(m) = ∫_m^√½ dv/(g'(v)(1 - v²)),
+    R(m) = ∫_m^√½ dv/(g'(v)(1 - v²)),
 
 positive before emergence, negative after. For h_k (c_k = c) partial fractions give
 
-    k even:  k c² y = Σ_{j=2,4,…,k-2} 1/(j v^j) - log v + ½ log(1 - v²)   at m, less the same at √½
-    k odd:   k c² y = Σ_{j=1,3,…,k-2} 1/(j v^j) - artanh v,
+    k even:  k c² R = Σ_{j=2,4,…,k-2} 1/(j v^j) - log v + ½ log(1 - v²)   at m, less the same at √½
+    k odd:   k c² R = Σ_{j=1,3,…,k-2} 1/(j v^j) - artanh v,
 
 and leading order 1/(k(k-2) c² m^(k-2)). Other links by quadrature. Derived in derivations/emergence_time.py.
 """
@@ -26,7 +26,7 @@ _PANELS, _COUNT = 48, 20
 
 
 def collapsed_time(link: Link, overlap: ArrayLike) -> Float[Array, ...]:
-    """y*(m) for m in (0, 1), k ≥ 2; differentiable in m, and in the coefficients of the link."""
+    """R(m) for m in (0, 1), k ≥ 2; differentiable in m, and in the coefficients of the link."""
     m = jnp.asarray(overlap, float)
     if link.degree is not None:
         scale = link.degree * link.coefficients[link.degree] ** 2
@@ -35,7 +35,7 @@ def collapsed_time(link: Link, overlap: ArrayLike) -> Float[Array, ...]:
 
 
 def leading_collapsed_time(link: Link, overlap: ArrayLike) -> Float[Array, ...]:
-    """1/(k(k-2) c_k² m^(k-2)), k > 2: what y*(m) tends to for small m."""
+    """1/(k(k-2) c_k² m^(k-2)), k > 2: what R(m) tends to for small m."""
     k = link.information_exponent
     return 1 / (k * (k - 2) * link.coefficients[k] ** 2 * jnp.asarray(overlap, float) ** (k - 2))
 

@@ -1,14 +1,14 @@
 """The master curve of the decoupled overlap equation, in a coordinate where it is smooth over fifty decades of time.
 
 In collapsed time y = a_p t every assigned overlap obeys dm/dy = g'(m)(1 - m²). With λ = log(m/√(1 - m²)), 0 at
-m² = ½, and R = y* - y the collapsed time that is left until then,
+m² = ½, and R the collapsed time that is still ahead until then, negative after it,
 
     dλ/dR = -g'(m)/m,      dI/dR = -g(m),      dH/dR = 1 - e^{4I},
 
 I (0 at m = 0) and H (0 at R = 0) being what the Bernoulli equation of the norm needs (flows/decoupled.py). What the
-risk needs, D = log(1 - g(m)/g(1)), is tabulated beside them. The independent variable is σ = asinh(g'(1) R),
-logarithmic in the time left before emergence and in the time passed since, so that one integration by diffrax over σ
-serves every direction. Derived in derivations/decoupled.py.
+risk needs, D = log(1 - g(m)/g(1)), the log of the deficit, is tabulated beside them. The independent variable is
+σ = asinh(g'(1) R), logarithmic in the time ahead of emergence and in the time passed since, so that one integration by
+diffrax over σ serves every direction. Derived in derivations/decoupled.py.
 """
 
 from __future__ import annotations
@@ -31,7 +31,15 @@ _COUNT = 60  # of the smooth rest of ∫ g dy
 
 
 class MasterCurve(NamedTuple):
-    """Cubics of λ, I, H and D between equally spaced σ from `low` on, by function and power; they end at R = `end`."""
+    """The curve as a table.
+
+    Attributes:
+        rate: g'(1).
+        low: the first σ.
+        spacing: between one σ and the next.
+        cubics: (4, 4, n), λ, I, H and D by powers of the place between two σ.
+        end: R at `low`, where m = 1 to the last bit.
+    """
 
     rate: Float[Array, ""]
     low: Float[Array, ""]
@@ -69,7 +77,7 @@ def growth_integral(link: Link, position: Float[Array, ...]) -> Float[Array, ...
     return closed + jnp.sum(weights * m * (ratio(v) - last) * v / (1 - v**2), axis=-1)
 
 
-def missing(link: Link, position: Float[Array, ...]) -> Float[Array, ...]:
+def deficit_at(link: Link, position: Float[Array, ...]) -> Float[Array, ...]:
     """1 - g(m)/g(1), without cancellation near m = 1: Σ c_j² (1 - m^j)/g(1)."""
     if link.closed_form is not None:
         return jnp.maximum(1 - link.dual(overlap_of(position)) / link.dual(1.0), np.finfo(float).eps)
@@ -78,12 +86,12 @@ def missing(link: Link, position: Float[Array, ...]) -> Float[Array, ...]:
     return -jnp.sum(link.coefficients**2 * jnp.expm1(j * log_m[..., None]), axis=-1) / link.dual(1.0)
 
 
-def _slopes(link: Link, position: Array, exponent: Array, gap: Array) -> Array:
-    """-d/dR of λ, I, H and D = log(gap)."""
+def _slopes(link: Link, position: Array, growth: Array, deficit: Array) -> Array:
+    """-d/dR of λ, I, H and D."""
     m = overlap_of(position)
     slope = link.dual_derivative(m)
-    closing = -(slope**2) * jax.nn.sigmoid(-2 * position) / (gap * link.dual(1.0))
-    return jnp.stack([slope / m, link.dual(m), jnp.expm1(4 * exponent), closing], axis=-1)
+    closing = -(slope**2) * jax.nn.sigmoid(-2 * position) / (deficit * link.dual(1.0))
+    return jnp.stack([slope / m, link.dual(m), jnp.expm1(4 * growth), closing], axis=-1)
 
 
 def _velocity(sigma: Array, state: Array, args: tuple[Link, Array]) -> Array:
@@ -99,40 +107,40 @@ def _tabulate(link: Link, low: Array, high: Array) -> MasterCurve:
     """Integrate from σ = 0, where λ = H = 0, to both ends."""
     spacing = (high - low) / (_NODES - 1)
     sigma = low + spacing * jnp.arange(_NODES)
-    before = sigma >= 0
+    ahead = sigma >= 0
 
     def arm(sign: float) -> Array:
         reach = jnp.sort(jnp.maximum(sign * sigma, 0.0))
         out = integrate(_velocity, jnp.zeros(2), (link, jnp.asarray(sign)), reach, _RTOL, _RTOL).states
         return out if sign > 0 else out[::-1]
 
-    states = jnp.where(before[:, None], arm(1.0), arm(-1.0))
+    states = jnp.where(ahead[:, None], arm(1.0), arm(-1.0))
     position, H = states.T
-    exponent, gap = growth_integral(link, position), missing(link, position)
+    growth, deficit = growth_integral(link, position), deficit_at(link, position)
     rate = link.dual_derivative(1.0)
-    values = jnp.column_stack([position, exponent, H, jnp.log(gap)])
-    slopes = -spacing * jnp.cosh(sigma)[:, None] / rate * _slopes(link, position, exponent, gap)
-    rise, left, right = jnp.diff(values, axis=0), slopes[:-1], slopes[1:]
-    cubics = [values[:-1], left, 3 * rise - 2 * left - right, left + right - 2 * rise]  # Hermite interpolation
+    values = jnp.column_stack([position, growth, H, jnp.log(deficit)])
+    slopes = -spacing * jnp.cosh(sigma)[:, None] / rate * _slopes(link, position, growth, deficit)
+    rise, before, after = jnp.diff(values, axis=0), slopes[:-1], slopes[1:]
+    cubics = [values[:-1], before, 3 * rise - 2 * before - after, before + after - 2 * rise]  # Hermite interpolation
     return MasterCurve(rate, low, spacing, jnp.stack(cubics).transpose(2, 0, 1), jnp.sinh(low) / rate)
 
 
-def master_curve(link: Link, longest: float) -> MasterCurve:
-    """The curve from saturation back to a collapsed time of `longest` before emergence."""
+def master_curve(link: Link, furthest: float) -> MasterCurve:
+    """The curve from saturation back to a collapsed time of `furthest` ahead of emergence."""
     low = -np.arcsinh(2 * _SATURATED + 4.0)
-    high = jnp.arcsinh(link.dual_derivative(1.0) * max(longest, 1.0)) + 1e-9
+    high = jnp.arcsinh(link.dual_derivative(1.0) * max(furthest, 1.0)) + 1e-9
     return _tabulate(*jax.lax.stop_gradient((link, jnp.asarray(low), high)))
 
 
 @jax.custom_jvp
-def evaluate(link: Link, curve: MasterCurve, left: Float[Array, " n"]) -> Float[Array, "4 n"]:
-    """λ, I, H and D at collapsed times `left` before emergence (negative: after it), within the curve's ends.
+def evaluate(link: Link, curve: MasterCurve, ahead: Float[Array, " n"]) -> Float[Array, "4 n"]:
+    """λ, I, H and D at collapsed times R = `ahead` of emergence (negative: after it), within the curve's ends.
 
-    The derivative in `left` is the differential equation's own; the curve itself counts as constant.
+    The derivative in `ahead` is the differential equation's own; the curve itself counts as constant.
     """
-    size = jnp.abs(curve.rate * left)
+    size = jnp.abs(curve.rate * ahead)
     # asinh to absolute precision, all that a place in the table needs, at a third of jnp.arcsinh's time
-    sigma = jnp.copysign(jnp.log(size + jnp.sqrt(size**2 + 1)), left)
+    sigma = jnp.copysign(jnp.log(size + jnp.sqrt(size**2 + 1)), ahead)
     place = jnp.clip((sigma - curve.low) / curve.spacing, 0.0, _NODES - 1.0)
     node = jnp.minimum(place.astype(jnp.int32), _NODES - 2)
     x = place - node

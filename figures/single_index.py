@@ -1,0 +1,112 @@
+"""One direction: a plateau, then a drop; and how the samples it takes grow with the dimension, k = 1 to 4."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.figure import Figure
+
+import riccati as rc
+from riccati.plot import COLOURS, points_with_spread, sheet, spaced
+
+from ._ensembles import fitted_slope, flow, sgd
+from ._figure import Arrays, Data, Fact, Piece, chosen, piece, sourced
+
+SEE = "SGD waits on a plateau, then drops; the wait costs d^(k-1) samples for k > 2, d log d for k = 2, d for k = 1"
+FULL = "half an hour; d up to 512"
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """Links h_k, dimensions, a start x/√d, and the step g·d^(-max(k,2)/2) for each sample."""
+
+    degrees: tuple = sourced((1, 2, 3, 4), source="the talk")
+    dims: tuple = chosen((32, 64, 128), (64, 128, 256, 512))
+    start: float = chosen(1.5)
+    norm: float = chosen(0.2)
+    step: float = chosen(0.15)
+    largest: float = chosen(0.02)
+    runs: int = chosen(16, 64)
+
+
+def pieces(p: Parameters) -> dict[str, Piece]:
+    """One for each link, all dimensions."""
+    return {f"k={k}": piece(_link, k, p) for k in p.degrees}
+
+
+def _link(k: int, p: Parameters) -> Arrays:
+    found = {}
+    for dim in p.dims:
+        teacher = rc.Teacher([1.0], rc.Link.hermite(k))
+        start = rc.Start([[p.start / np.sqrt(dim)]], norms=p.norm, dim=dim)
+        per_sample = p.step * dim ** (-max(k, 2) / 2)
+        batch = int(np.clip(p.largest / per_sample, 1, 2 * min(p.dims)))
+        horizon = 4.0 * {1: 1.0, 2: np.log(dim) / 3, 3: dim**0.5 / 3, 4: dim / 8}[k] + 2
+        found |= {
+            f"{name}_{dim}": value
+            for name, value in sgd(
+                teacher, start, per_sample * batch, int(horizon / per_sample / batch), batch, p.runs
+            ).items()
+        }
+        limit = rc.FiniteStep(gamma=per_sample * dim, algorithm="homogeneous")
+        theory = flow(limit, teacher, start, np.geomspace(horizon / 300, horizon, 120))
+        found |= {f"theory_{name}_{dim}": value for name, value in theory.items()}
+        found |= {f"per_sample_{dim}": np.asarray(per_sample), f"batch_{dim}": np.asarray(batch)}
+    return found
+
+
+def samples(data: Data, k: int) -> np.ndarray:
+    """Samples until the squared overlap is ½, (S, dimensions)."""
+    p, found = data.parameters, data[f"k={k}"]
+    return np.stack([found[f"emergence_{dim}"][:, 0] / found[f"per_sample_{dim}"] for dim in p.dims], axis=1)
+
+
+def draw(data: Data, width: float) -> Figure:
+    """Overlaps at the largest dimension on the left; samples against dimension on the right."""
+    p = data.parameters
+    figure, (left, right) = sheet(width, 2)
+    dims = np.asarray(p.dims, float)
+    for k, colour, mark in zip(p.degrees, COLOURS[:4], "os^D", strict=False):
+        found, dim = data[f"k={k}"], p.dims[-1]
+        per_sample = found[f"per_sample_{dim}"]
+        left.semilogx(found[f"theory_times_{dim}"] / per_sample, found[f"theory_alignment_{dim}"], color=colour)
+        logged = spaced(found[f"steps_{dim}"], 12, found[f"steps_{dim}"][-1] / 60)
+        points_with_spread(
+            left, found[f"steps_{dim}"][logged] * found[f"batch_{dim}"], found[f"overlaps_{dim}"][:, logged, 0],
+            colour, f"$k={k}$", mark,
+        )  # fmt: skip
+        points_with_spread(right, dims, samples(data, k), colour, None, mark)
+        law = np.array([found[f"theory_emergence_{dim}"][0] / found[f"per_sample_{dim}"] for dim in p.dims])
+        right.loglog(dims, law, color=colour)
+        name = {1: "$d$", 2: r"$d\,\log d$"}.get(k, f"$d^{{{k - 1}}}$")
+        right.annotate(name, (dims[-1], law[-1]), textcoords="offset points", xytext=(6, -3), color=colour)
+    left.set(
+        xlabel=f"samples, $d={p.dims[-1]}$", ylabel="squared overlap", title="plateau, then drop", ylim=(-0.03, 1.03)
+    )
+    left.legend(loc="upper left")
+    right.set(
+        xlabel="dimension $d$", ylabel="samples to escape", title="the wait", xlim=(dims[0] / 1.2, dims[-1] * 1.5)
+    )
+    right.set_xticks(dims, [f"{dim:.0f}" for dim in dims])
+    right.minorticks_off()
+    return figure
+
+
+def fact(data: Data) -> Fact:
+    """Exponents of the median escape in d; for k = 2 in d log d."""
+    p = data.parameters
+    dims = np.asarray(p.dims, float)
+    median = {k: np.median(samples(data, k), axis=0) for k in p.degrees}
+    measured = [fitted_slope(dims * np.log(dims) if k == 2 else dims, median[k]) for k in p.degrees]
+    return Fact(
+        "samples to escape grow as d^max(k-1, 1), with a factor log d at k = 2",
+        measured,
+        [float(max(k - 1, 1)) for k in p.degrees],
+        0.2,
+        {
+            "gradient flow's time, d^(k/2-1)": [max(k / 2 - 1, 0.0) for k in p.degrees],
+            "kernel methods, d^k": [float(k) for k in p.degrees],
+            "half of it, d^(k/2)": [max(k / 2, 1.0) for k in p.degrees],
+        },
+    )

@@ -1,0 +1,74 @@
+"""`riccati figures`: the gallery, drawn."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import Annotated
+
+import typer
+
+from ..support import require
+
+
+def figures(
+    names: Annotated[list[str] | None, typer.Argument(help="Figures to draw; all if left out.")] = None,
+    full: Annotated[bool, typer.Option("--full", help="The papers' sizes; resumable, hours for some.")] = False,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="NAME.PARAMETER=VALUE, as often as wanted.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder for pictures and data; made if absent.")] = Path("riccati-figures"),
+    width: Annotated[str, typer.Option(help="page (17.8 cm) or column (8.5 cm).")] = "page",
+    listed: Annotated[bool, typer.Option("--list", help="Say what each figure shows, and draw none.")] = False,
+    manifest: Annotated[
+        bool, typer.Option("--manifest", help="Say where every parameter is from, and draw none.")
+    ] = False,
+) -> None:
+    """Draw the figures of the talk and the papers; writes NAME.png, NAME.pdf, NAME.npz and NAME.json.
+
+    Each is drawn from data that is kept in DIR/cache and computed again only where its parameters, its code or the
+    package's version changed. Exit code 1 if a figure's fact does not hold on its data.
+    """
+    gallery = _gallery()
+    chosen = names or list(gallery.NAMES)
+    require(width in ("page", "column"), "width", "be page or column", width)
+    if listed or manifest:
+        for name in chosen:
+            for line in (_described if listed else _manifest)(gallery, name):
+                typer.echo(line)
+        raise typer.Exit
+    drawn = gallery.render(chosen, out, full, _by_figure(gallery, settings or []), width, typer.echo)
+    failed = [figure.name for figure in drawn if not figure.fact.holds]
+    typer.echo(f"wrote {len(drawn)} figures to {out}" + (f"; facts that fail: {', '.join(failed)}" if failed else ""))
+    raise typer.Exit(1 if failed else 0)
+
+
+def _gallery() -> ModuleType:
+    """figures/, beside this package in a source tree and inside it in a wheel."""
+    package = Path(__file__).parents[1]
+    inside = (package / "figures").is_dir()
+    return import_module("riccati.figures" if inside else "figures")
+
+
+def _by_figure(gallery: ModuleType, settings: list[str]) -> dict[str, dict[str, str]]:
+    found: dict[str, dict[str, str]] = {}
+    for setting in settings:
+        path, equals, value = setting.partition("=")
+        name, dot, parameter = path.partition(".")
+        require(bool(equals and dot), "set", "be of the form NAME.PARAMETER=VALUE", setting)
+        gallery.load(name)
+        found.setdefault(name, {})[parameter] = value
+    return found
+
+
+def _described(gallery: ModuleType, name: str) -> list[str]:
+    module = gallery.load(name)
+    return [f"{name:<20} {module.SEE}", f"{'':<20} full size: {module.FULL}"]
+
+
+def _manifest(gallery: ModuleType, name: str) -> list[str]:
+    return [
+        f"{name}.{parameter:<16} quick {quick}, full {full}: {origin}"
+        for parameter, quick, full, origin in gallery.manifest(name)
+    ]

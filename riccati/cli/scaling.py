@@ -1,0 +1,63 @@
+"""`riccati scaling`: exponents with their formulas and sources, and those of a run or a table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .options import Beta, LinkName
+
+
+def scaling(
+    run: Annotated[
+        str | None, typer.Argument(help="A run (CSV, NPZ, Parquet, JSON lines, a sample run) to fit; theory if none.")
+    ] = None,
+    link: LinkName = "he4",
+    beta: Beta = 1.0,
+    teacher_width: Annotated[int, typer.Option(help="M, directions of the teacher.")] = 1024,
+    student_width: Annotated[int | None, typer.Option(help="N; a neuron to every direction if not given.")] = None,
+    floor: Annotated[str | None, typer.Option(help='"free", or a number; no floor in the fit if not given.')] = None,
+    window: Annotated[tuple[float, float] | None, typer.Option(help="Window of the fit in canonical time.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for scaling.png of a run; nothing if not given.")] = None,
+) -> None:
+    """Print the sharp limit and the scaling laws of a teacher, or the power law of a run with its interval."""
+    if run is None:
+        _print_laws(link, beta, teacher_width, student_width)
+    else:
+        _fit(run, floor, window, out)
+
+
+def _print_laws(link: str, beta: float, teacher_width: int, student_width: int | None) -> None:
+    from ..problem import Link, Teacher
+    from ..scaling import rates, sharp_limit
+
+    teacher = Teacher.power_law(teacher_width, beta, Link.named(link))
+    typer.echo(sharp_limit(teacher, student_width))
+    if beta > 0.5:
+        for rate in rates(beta, teacher.link.information_exponent):
+            typer.echo(rate)
+    else:
+        typer.echo("β ≤ ½: the risk is a function of t/T_M, 1 - (t/T_M)^((1-2β)/β) ∨ 1 - φ^(1-2β), φ = N/M;")
+        typer.echo("β = ½: -2 log(t/T_M)/(log M + γ). Derived in derivations/scaling.py")
+
+
+def _fit(run: str, floor: str | None, window: tuple[float, float] | None, out: Path | None) -> None:
+    from ..runs import Run
+    from ..scaling import fit_power_law
+    from ..support import ArgumentError, whole_file
+
+    pinned: str | float | None = floor
+    if floor is not None and floor != "free":
+        try:
+            pinned = float(floor)
+        except ValueError:
+            raise ArgumentError("floor", "be free or a number", floor) from None
+    loaded = Run.load(run)
+    fit = fit_power_law(loaded, floor=pinned, window=window)  # type: ignore[arg-type]
+    typer.echo(fit.table())
+    if out is not None:
+        with whole_file(out / "scaling.png") as temporary:
+            fit.plot().figure.savefig(temporary)
+        typer.echo(f"wrote scaling.png to {out}")

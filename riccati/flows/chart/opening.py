@@ -1,0 +1,137 @@
+"""The weights that a chart starts from: their pivots, their chart, and fewer of them where they are dependent."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import scipy.linalg
+from jaxtyping import Array, Float, Int
+
+from ...problem import Problem
+from ...support import is_traced
+from .blocks import fold_blocks, put
+from .chart import Chart, settle
+
+_DEPENDENT = 1e-13  # a unit vector this close to a combination of the others is one
+
+
+class Weights(NamedTuple):
+    """A student in reduced coordinates, and how fast the teacher's directions grow.
+
+    Attributes:
+        overlaps: (N, M), the teacher's coordinates of the neurons' directions.
+        residual: (N, N), the others.
+        norms: (N,), the neurons' norms; None where only the span matters.
+        rates: (M,), a; the residual coordinates have rate 0.
+    """
+
+    overlaps: Float[Array, "N M"]
+    residual: Float[Array, "N N"]
+    norms: Float[Array, " N"] | None
+    rates: Float[Array, " M"]
+
+
+def weights_of(problem: Problem, *, with_norms: bool) -> Weights:
+    """The student's weights at the start, or their directions alone."""
+    start = problem.full_start
+    norms = start.norms if with_norms else None
+    return Weights(start.teacher_overlaps, start.residual_factor, norms, problem.teacher.a)
+
+
+def opened(weights: Weights) -> Chart:
+    """The first chart of the weights' span, with bounded entries.
+
+    Linearly dependent neurons, which span less than N dimensions, are taken together first: outside jit, where the
+    number of dimensions may depend on the numbers.
+
+    Raises:
+        RuntimeError: under jit, vmap and grad, where neurons turn out to be dependent.
+    """
+    chart, least = _first_chart(weights)
+    if is_traced(least):
+        must = "Neurons are linearly dependent: solve outside jit, vmap and grad, or leave out what repeats others."
+        return eqx.error_if(chart, ~(least > _DEPENDENT), must)
+    return chart if float(least) > _DEPENDENT else _first_chart(independent(weights))[0]
+
+
+def first_chart(weights: Weights) -> tuple[Chart, Float[Array, ""]]:
+    """The chart whose pivot rows partial pivoting picks, settled; and the least diagonal entry as in `chart_at`."""
+    column = pivot_rows(*jax.lax.stop_gradient((weights.overlaps, weights.residual)))
+    chart, least = chart_at(weights, column)
+    return settle(chart), least
+
+
+_first_chart = jax.jit(first_chart)
+
+
+def chart_at(weights: Weights, column: Int[Array, " N"]) -> tuple[Chart, Float[Array, ""]]:
+    """The chart with the pivots `column`; and the least diagonal entry of their triangular factor."""
+    overlaps, residual, norms, rates = weights
+    neurons, directions = overlaps.shape
+
+    # the teacher's rows fill B; the places of those that are pivots go to the residual rows that are not
+    from_teacher = column < directions
+    spare = jnp.sort(jnp.setdiff1d(directions + jnp.arange(neurons), column, size=neurons, fill_value=-1))[::-1]
+    place = jnp.where(from_teacher, column, directions)[jnp.argsort(~from_teacher, stable=True)]
+    row = jnp.arange(directions).at[place].set(spare, mode="drop")
+
+    pivots = jnp.where(
+        from_teacher[:, None],
+        overlaps.T[jnp.minimum(column, directions - 1)],
+        residual.T[jnp.maximum(column - directions, 0)],
+    )
+    factors = jax.scipy.linalg.lu_factor(pivots.T)
+    least = jnp.min(jnp.abs(jnp.diag(factors[0])))
+    spare_rows = jax.scipy.linalg.lu_solve(factors, residual[:, jnp.maximum(spare - directions, 0)]).T
+
+    def fill(B: Array, low: Array, fresh: Array) -> Array:
+        block = jax.lax.dynamic_slice_in_dim(overlaps, low, fresh.shape[0], axis=1)
+        return put(B, jax.scipy.linalg.lu_solve(factors, block).T, low)
+
+    B = fold_blocks(directions, fill, jnp.zeros((directions, neurons)))
+    B = B.at[place].set(spare_rows, mode="drop")
+    J = jnp.zeros((0, neurons)) if norms is None else jnp.linalg.inv(pivots) / norms[:, None]
+    every = jnp.concatenate([rates, jnp.zeros(neurons)])
+    return Chart(B, J, every[row], every[column], row, column), least
+
+
+def pivot_rows(overlaps: Float[Array, "N M"], residual: Float[Array, "N N"]) -> Int[Array, " N"]:
+    """N well-conditioned rows of [overlaps, residual]ᵀ, by partial pivoting in turn over blocks of rows."""
+    neurons, directions = overlaps.shape
+
+    def play(best: tuple[Array, Array], low: Array, fresh: Array) -> tuple[Array, Array]:
+        names, rows = best
+        block = jax.lax.dynamic_slice_in_dim(overlaps, low, fresh.shape[0], axis=1).T
+        names = jnp.concatenate([names, low + jnp.arange(fresh.shape[0])])
+        rows = jnp.concatenate([rows, jnp.where(fresh[:, None], block, 0.0)])
+        order = jax.lax.linalg.lu(rows)[2][:neurons]
+        return names[order], rows[order]
+
+    return fold_blocks(directions, play, (directions + jnp.arange(neurons), residual.T))[0]
+
+
+def independent(weights: Weights) -> Weights:
+    """Fewer neurons with the same span and the same Σ_i w_i w_iᵀ, which is all that the flow sees of them."""
+    U = np.hstack([weights.overlaps, weights.residual])
+    sizes = _triangle(U)[1]
+    rank = int(np.sum(sizes > _DEPENDENT * sizes[0]))
+    W = U if weights.norms is None else np.asarray(weights.norms)[:, None] * U
+    rows = _triangle(W)[0][:rank]
+    norms = np.linalg.norm(rows, axis=1)
+    overlaps, residual = np.split(rows / norms[:, None], [weights.overlaps.shape[1]], axis=1)
+    # residual directions all have rate 0, so as many as there are neurons are enough
+    residual = np.linalg.qr(residual.T, mode="r").T  # type: ignore[attr-defined]
+    kept = None if weights.norms is None else jnp.asarray(norms)
+    return Weights(jnp.asarray(overlaps), jnp.asarray(residual), kept, weights.rates)
+
+
+def _triangle(W: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """R Pᵀ of the column-pivoted decomposition W P = Q R, so (R Pᵀ)ᵀ(R Pᵀ) = WᵀW; and |diag R|, which decreases."""
+    R, order = scipy.linalg.qr(W, mode="r", pivoting=True)
+    rows = np.empty_like(R)
+    rows[:, order] = R
+    return rows, np.abs(np.diag(R))

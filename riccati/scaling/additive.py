@@ -1,0 +1,135 @@
+"""The additive model: risk(t) = Σ_m w_m f(t/T_m), many independent emergences one after the other.
+
+The hypothesis behind the scaling laws as one object. What differs from paper to paper is the choice of weights w_m,
+times T_m and shape f; the constructors name the papers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+from numpy.typing import ArrayLike
+
+from ..problem import Link
+from ..support import require, require_finite, require_integer, require_real
+from .asymptote import Asymptote, asymptote
+from .shapes import Escape, Logistic, Shape, Skill, Step
+
+_AT_ONCE = 4_000_000  # directions x times in memory at once
+
+
+@dataclass(frozen=True, eq=False)
+class AdditiveModel:
+    """risk(t) = Σ_m w_m f(t/T_m).
+
+    Attributes:
+        weights: w, (M,), positive, scaled to Σ w_m = 1.
+        times: T, (M,), positive, in any unit.
+        shape: f, as in shapes.py.
+        powers: (α, θ) where w_m ∝ m^{-α} and T_m ∝ m^θ exactly, else None.
+
+    Raises:
+        ArgumentError: vectors of different lengths, or entries that are not positive and finite.
+    """
+
+    weights: Float[np.ndarray, " M"]
+    times: Float[np.ndarray, " M"]
+    shape: Shape
+    powers: tuple[float, float] | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("weights", "times"):
+            value = np.asarray(getattr(self, name), float)
+            require(value.ndim == 1 and value.size > 0, name, "be a vector with one entry or more", value.shape)
+            require_finite(value, name)
+            require(bool((value > 0).all()), name, "be > 0 in every entry", f"{value.min():g} in one")
+            object.__setattr__(self, name, value / value.sum() if name == "weights" else value)
+        require(len(self.weights) == len(self.times), "times", f"have {len(self.weights)} entries", len(self.times))
+
+    @classmethod
+    def power_law(
+        cls, width: int, weight_exponent: float, time_exponent: float, shape: Shape, first: float = 1.0
+    ) -> AdditiveModel:
+        """w_m ∝ m^{-α}, T_m = `first` m^θ, m = 1 … `width`.
+
+        Raises:
+            ArgumentError: a width below 1, an exponent α < 0 or θ ≤ 0, a first time that is not positive.
+        """
+        require_integer(width, "width", 1)
+        require_real(weight_exponent, "weight_exponent", least=0)
+        require_real(time_exponent, "time_exponent", above=0)
+        require_real(first, "first", above=0)
+        m = np.arange(1.0, width + 1)
+        powers = (float(weight_exponent), float(time_exponent))
+        return cls(m**-weight_exponent, first * m**time_exponent, shape, powers)
+
+    @classmethod
+    def quadratic(cls, width: int, beta: float, sharpness: float) -> AdditiveModel:
+        """k = 2: w_m ∝ m^{-2β}, T_m ∝ m^β, `Logistic`; L = log(1/G_0 - 1), G_0 ≈ N/d.
+
+        Source: BEVW25 (arXiv 2508.03688; its α is β, its λ_j is a_m), decoupled.
+        """
+        return cls.power_law(width, 2 * beta, beta, Logistic(sharpness))
+
+    @classmethod
+    def information_exponent(cls, width: int, beta: float, link: Link, overlap: float) -> AdditiveModel:
+        """k > 2: w_m ∝ m^{-2β}, T_m ∝ m^β, `Escape` from one initial overlap.
+
+        Source: RNWL25 (arXiv 2504.19983), the decoupled dynamics of its proof sketch.
+        """
+        return cls.power_law(width, 2 * beta, beta, Escape(link, overlap))
+
+    @classmethod
+    def skills(cls, width: int, alpha: float, final: float = 5.0, initial: float = 0.1) -> AdditiveModel:
+        """Skills of frequency m^{-(α+1)}: w_m ∝ m^{-(α+1)}, T_m ∝ m^{α+1}, `Skill` with L = log(S/R_0 - 1).
+
+        Source: Nam et al. 2024 (arXiv 2404.17563), the multilinear model; S = `final`, R_0 = `initial`.
+        """
+        require_real(initial, "initial", above=0)
+        require_real(final, "final", above=2 * initial)
+        return cls.power_law(width, alpha + 1, alpha + 1, Skill(float(np.log(final / initial - 1))))
+
+    @classmethod
+    def quanta(cls, width: int, alpha: float) -> AdditiveModel:
+        """Quanta of frequency m^{-(α+1)}, each learned at once when it has been used often enough: `Step`.
+
+        Source: Michaud et al. 2023 (arXiv 2303.13506), the quantization model; risk ~ t^{-α/(α+1)}, N^{-α}.
+        """
+        return cls.power_law(width, alpha + 1, alpha + 1, Step())
+
+    @property
+    def width(self) -> int:
+        """M."""
+        return len(self.weights)
+
+    def floor(self, learned: int) -> float:
+        """Σ_{m > learned} w_m: what a student leaves that learns only the first `learned` directions."""
+        require_integer(learned, "learned", 0)
+        return float(self.weights[learned:].sum())
+
+    def risk(self, times: ArrayLike, learned: int | None = None) -> Float[np.ndarray, " T"]:
+        """Σ_{m ≤ learned} w_m f(t/T_m) + Σ_{m > learned} w_m, (T,); all directions are learned by default."""
+        times = np.asarray(times, float)
+        require(times.ndim == 1, "times", "be a vector", f"of shape {times.shape}")
+        kept = self.width if learned is None else learned
+        share, unit = self.weights[:kept], self.times[:kept]
+        rows = max(1, _AT_ONCE // max(len(unit), 1))
+        parts = [self.shape(times[i : i + rows, None] / unit) @ share for i in range(0, len(times), rows)]
+        return np.concatenate(parts) + self.floor(kept)
+
+    def learned(self, times: ArrayLike) -> np.ndarray:
+        """The number of directions that have emerged by each time, T_m ≤ t."""
+        return np.searchsorted(np.sort(self.times), np.asarray(times, float), side="right")
+
+    @property
+    def asymptote(self) -> Asymptote:
+        """risk(t) for T_1 ≪ t ≪ T_M.
+
+        Raises:
+            ArgumentError: if weights and times are not exact power laws, or α ≤ 1.
+        """
+        require(self.powers is not None, "model", "have power-law weights and times (AdditiveModel.power_law)", "none")
+        assert self.powers is not None
+        return asymptote(*self.powers, self.shape, width=self.width, first=float(self.times[0]))

@@ -1,0 +1,183 @@
+"""The sharp limit d → ∞: directions emerge one after the other, at once, and the risk is a staircase.
+
+In the unit of time below direction m emerges at
+
+    k = 2:  T_m = 1/(4 c_2² a_m),                       unit log(d/N), that is log d for N fixed
+    k > 2:  T_m = 1/(k(k-2) c_k² a_m x_m^{k-2}),        unit d^{k/2-1}, x_m = √d |m_m(0)|
+
+of canonical time, if it is among the min(N, M) directions that the student can learn. What is left is
+
+    risk(t) = Σ_{m: T_m > t} a_m²,       floor = Σ_{m > N} a_m².
+
+For a_m ∝ m^{-β} and M → ∞ (γ Euler's constant, ζ(s, q) Hurwitz's function, φ = N/M):
+
+    β > ½:  ζ(2β, n+1)/ζ(2β), n = (t/T_1)^{1/β} ∧ N:    (t/T_1)^{(1-2β)/β} ∨ N^{1-2β}, times 1/((2β-1) ζ(2β))
+    β = ½:  -2 log(t/T_M)/(log M + γ) ∨ -log φ/(log M + γ)
+    β < ½:  1 - (t/T_M)^{(1-2β)/β} ∨ 1 - φ^{1-2β}
+
+Source: RNWL25 (arXiv 2504.19983), BEVW25 (arXiv 2508.03688); derivations/sharp_limit.py and derivations/scaling.py.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float
+from numpy.typing import ArrayLike
+from scipy.special import ndtri
+
+from ..problem import Teacher
+from ..support import require, require_integer
+from .sums import power_sum
+
+_SAME = 1e-9  # relative deviation of the second layer from a power law
+_CRITICAL = 0.5
+_MEDIAN = 0.5
+
+Regime = Literal["power law", "logarithmic", "flat"]
+
+
+@dataclass(frozen=True, eq=False)
+class SharpLimit:
+    """The staircase of one teacher, and its limit M → ∞.
+
+    Attributes:
+        teacher: the teacher.
+        student_width: N; None for a neuron to every direction.
+        emergence_times: (M,), in the unit of time, inf where never.
+        beta: β where a_m ∝ m^{-β} exactly, else None.
+        floor: Σ_{m > N} a_m², the risk that is left; exact for this M.
+    """
+
+    teacher: Teacher
+    student_width: int | None
+    emergence_times: Float[np.ndarray, " M"]
+    beta: float | None
+    floor: float
+
+    @property
+    def regime(self) -> Regime | None:
+        """`power law` (β > ½), `logarithmic` (β = ½) or `flat` (β < ½); None where a_m is not a power law."""
+        if self.beta is None:
+            return None
+        if abs(self.beta - _CRITICAL) < _SAME:
+            return "logarithmic"
+        return "power law" if self.beta > _CRITICAL else "flat"
+
+    @property
+    def exponent(self) -> float | None:
+        """(1 - 2β)/β, of the risk in time for β > ½; None where the risk is no power of time."""
+        return (1 - 2 * self.beta) / self.beta if self.beta is not None and self.regime == "power law" else None
+
+    @property
+    def unit_name(self) -> str:
+        """The unit of time in words."""
+        k = self.teacher.link.information_exponent
+        return ("log(d/N)" if self.student_width else "log d") if k == 2 else f"d^{k / 2 - 1:g}"
+
+    def unit(self, dim: int) -> float:
+        """Canonical time of one unit at input dimension d."""
+        require_integer(dim, "dim", 2)
+        k, neurons = self.teacher.link.information_exponent, self.student_width or 1
+        require(k > 2 or neurons < dim, "dim", f"be > student_width = {neurons}", dim)
+        return float(np.log(dim / neurons)) if k == 2 else float(dim) ** (k / 2 - 1)
+
+    @property
+    def scale(self) -> float:
+        """The time, in the unit, that the limit M → ∞ is a function of: T_1 for β > ½, T_M = T_1 M^β otherwise."""
+        first = float(self.emergence_times[0])
+        return first if self.regime in ("power law", None) else first * self.teacher.width ** float(self.beta or 0)
+
+    def risk(self, times: ArrayLike) -> Float[np.ndarray, " T"]:
+        """Σ_{m: T_m > t} a_m² at times in the unit, exact for this M."""
+        a = np.asarray(self.teacher.a)
+        order = np.argsort(self.emergence_times, kind="stable")
+        left = np.append(np.cumsum((a[order] ** 2)[::-1])[::-1], 0.0)  # the smallest first: no cancellation
+        return left[np.searchsorted(self.emergence_times[order], np.asarray(times, float), side="right")]
+
+    def many_directions(self, x: ArrayLike) -> np.ndarray:
+        """The limit M → ∞ at x = t/`scale`; β = ½ keeps log M, and N/M stays what it is for β ≤ ½.
+
+        Times of directions are taken ∝ m^β, so for k > 2 all initial overlaps as that of direction 1.
+
+        Raises:
+            ArgumentError: if the second layer is not a power law.
+        """
+        x = np.asarray(x, float)
+        must = "have a_m ∝ m^-β for a limit of many directions"
+        require(self.beta is not None, "teacher", must, "another second layer")
+        beta, M = float(self.beta or 0), self.teacher.width
+        if self.regime == "power law":
+            learned = np.floor(x ** (1 / beta) * (1 + 4 * np.finfo(float).eps))
+            learned = learned if self.student_width is None else np.minimum(learned, self.student_width)
+            return power_sum(2 * beta, learned + 1) / power_sum(2 * beta, 1)
+        share = 1.0 if self.student_width is None else min(self.student_width / M, 1.0)
+        if self.regime == "logarithmic":
+            left = -2 * np.log(np.maximum(x, np.finfo(float).tiny)) / (np.log(M) + np.euler_gamma)
+            return np.clip(left, -np.log(share) / (np.log(M) + np.euler_gamma), 1.0)
+        inverse = 1 / beta if beta > 0 else np.inf
+        return np.maximum(1 - np.minimum(x, 1) ** (inverse - 2), 1 - share ** (1 - 2 * beta))
+
+    def __repr__(self) -> str:
+        law = f"t^{self.exponent:.4g}" if self.exponent is not None else f"none ({self.regime or 'not a power law'})"
+        rows = {
+            "teacher": repr(self.teacher),
+            "neurons": "one to every direction" if self.student_width is None else str(self.student_width),
+            "beta": "none" if self.beta is None else f"{self.beta:.6g}",
+            "unit": f"{self.unit_name} of canonical time",
+            "times": f"{self.emergence_times.min():.4g} for the first",
+            "risk": f"{law}, (1-2β)/β",
+            "floor": f"{self.floor:.6g} = Σ_(m>N) a_m²",
+        }
+        return "SharpLimit\n" + "\n".join(f"  {name:<8} {value}" for name, value in rows.items())
+
+
+def sharp_limit(teacher: Teacher, student_width: int | None = None) -> SharpLimit:
+    """The limit d → ∞ of the population risk of a small-norm student.
+
+    Args:
+        teacher: link with c_0 = 0 and information exponent k ≥ 2.
+        student_width: N. None gives every direction a neuron; for k > 2 its overlap is then d^{-1/2} exactly,
+            otherwise the median of the largest of the overlaps that are left, as in `TypicalStart`.
+
+    Raises:
+        ArgumentError: a link with k < 2 or c_0 ≠ 0, or a width below 1.
+    """
+    require(isinstance(teacher, Teacher), "teacher", "be a riccati.Teacher", type(teacher).__name__)
+    link = teacher.link
+    sharp = link.information_exponent >= 2 and float(link.dual(0.0)) == 0
+    require(sharp, "teacher", "have a link with c_0 = 0 and information exponent ≥ 2", repr(link))
+    if student_width is not None:
+        require_integer(student_width, "student_width", 1)
+    a = np.asarray(teacher.a)
+    k, rank = link.information_exponent, np.empty(len(a), int)
+    rank[np.argsort(-a, kind="stable")] = np.arange(len(a))
+    rate = float(link.coefficients[k]) ** 2 * a
+    if k == 2:
+        times = 1 / (4 * rate)
+    else:
+        overlaps = np.ones(len(a)) if student_width is None else _overlaps(student_width - rank, link.either_sign)
+        with np.errstate(divide="ignore"):
+            times = np.where(overlaps > 0, 1 / (k * (k - 2) * rate * np.maximum(overlaps, 0.0) ** (k - 2)), np.inf)
+    if student_width is not None:
+        times = np.where(rank < student_width, times, np.inf)
+    floor = float(np.sum(np.sort(a[np.isinf(times)] ** 2)))
+    return SharpLimit(teacher, student_width, times, power_of(a), floor)
+
+
+def power_of(a: np.ndarray) -> float | None:
+    """β where a_m ∝ m^{-β} to rounding, else None."""
+    if len(a) < 2:
+        return None
+    beta = float(np.log2(a[0] / a[1]))
+    exact = np.arange(1.0, len(a) + 1) ** -beta * a[0]
+    return max(beta, 0.0) if beta > -_SAME and np.allclose(a, exact, rtol=_SAME, atol=0) else None
+
+
+def _overlaps(left: np.ndarray, either_sign: bool) -> np.ndarray:
+    """The median of the largest of `left` standard normals, of their sizes where either sign can grow; 0 of none."""
+    with np.errstate(divide="ignore"):
+        above = -np.expm1(np.log(_MEDIAN) / np.maximum(left, 1))
+    return np.where(left > 0, -ndtri(above / 2 if either_sign else above), 0.0)

@@ -1,0 +1,169 @@
+"""What one direction leaves of its share of the risk as it is learned, a function of x = t/T_m.
+
+A shape f falls from 1 to 0 about x = 1. Its Mellin transform F(s) = ∫_0^∞ x^{s-1} f(x) dx is the constant of a scaling
+law (asymptote.py); F(s) = 1/s for a step. Derived in derivations/sharp_limit.py.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Protocol
+
+import equinox as eqx
+import numpy as np
+from scipy.interpolate import CubicSpline
+from scipy.special import expit
+
+from ..flows.overlap import collapsed_time, evaluate, master_curve
+from ..numerics import unit_nodes
+from ..problem import Link
+from ..support import require, require_open_unit, require_real
+
+_TAIL = 40.0  # widths past x = 1 at which a shape is below rounding
+_NODES, _COUNT = 8192, 20  # of the table of an escape, and of a panel of its Mellin transform
+
+_evaluate = eqx.filter_jit(evaluate)
+
+
+class Shape(Protocol):
+    """f(x) and its Mellin transform."""
+
+    @property
+    def width(self) -> float:
+        """The x within which the fall happens."""
+        ...
+
+    def __call__(self, x: np.ndarray) -> np.ndarray:
+        """f(x), x = t/T_m ≥ 0."""
+        ...
+
+
+@dataclass(frozen=True)
+class Step:
+    """f = 1 for x < 1, else 0: the limit d → ∞."""
+
+    width = 0.0
+
+    def __call__(self, x: np.ndarray) -> np.ndarray:
+        """1 before the emergence, 0 from then on."""
+        return (np.asarray(x) < 1).astype(float)
+
+
+@dataclass(frozen=True)
+class Logistic:
+    """f = 1 - p², p = 1/(1 + e^{L(1-x)}): k = 2, decoupled, the radius refitted.
+
+    p is the alignment G_mm = 1/(1 + (1/G_0 - 1) e^{-2a_mτ}) at τ = x T_m, T_m = L/(2a_m) and L = log(1/G_0 - 1);
+    of 1 - tr(AGAG) direction m then has the share a_m²(1 - G_mm²).
+
+    Attributes:
+        sharpness: L > 0.
+    """
+
+    sharpness: float
+
+    def __post_init__(self) -> None:
+        require_real(self.sharpness, "sharpness", above=0)
+
+    @property
+    def width(self) -> float:
+        """1/L."""
+        return 1 / self.sharpness
+
+    def __call__(self, x: np.ndarray) -> np.ndarray:
+        """1 - p², without cancellation for p near 1."""
+        left = expit(self.sharpness * (1 - np.asarray(x, float)))
+        return left * (2 - left)
+
+
+@dataclass(frozen=True)
+class Skill:
+    """f = ((1 - p)/(1 - p_0))², p = 1/(1 + e^{L(1-x)}): a strength that grows logistically, the loss quadratic in it.
+
+    The radius of a k = 2 student along the gradient flow from small norms, and the skills of Nam et al. 2024
+    (arXiv 2404.17563), R(t) = S p with L = log(S/R_0 - 1).
+
+    Attributes:
+        sharpness: L > 0.
+    """
+
+    sharpness: float
+
+    def __post_init__(self) -> None:
+        require_real(self.sharpness, "sharpness", above=0)
+
+    @property
+    def width(self) -> float:
+        """1/L."""
+        return 1 / self.sharpness
+
+    def __call__(self, x: np.ndarray) -> np.ndarray:
+        """((1 - p)/(1 - p_0))², 1 at x = 0."""
+        start = expit(self.sharpness)
+        return (expit(self.sharpness * (1 - np.asarray(x, float))) / start) ** 2
+
+
+@dataclass(frozen=True, eq=False)
+class Escape:
+    """f = 1 - (g(m)/g(1))², m(x) on the master curve of the link: k > 2, decoupled, the radius refitted.
+
+    x = t/T_m with m² = ½ at x = 1; the later steeper the smaller the initial overlap, a step as it tends to 0.
+
+    Attributes:
+        link: the link function, information exponent > 2.
+        overlap: |m(0)| of every direction's neuron, in (0, 1).
+    """
+
+    link: Link
+    overlap: float
+
+    def __post_init__(self) -> None:
+        require_open_unit(self.overlap, "overlap")
+        k = self.link.information_exponent
+        require(k > 2, "link", "have information exponent > 2 (k = 2: Logistic)", repr(self.link))
+        require(self._ahead > 0, "overlap", "be below √½, where a direction counts as emerged", self.overlap)
+
+    @cached_property
+    def _ahead(self) -> float:
+        """Collapsed time from the start to m² = ½."""
+        return float(collapsed_time(self.link, self.overlap))
+
+    @cached_property
+    def _rate(self) -> float:
+        return float(self.link.dual_derivative(1.0))
+
+    @cached_property
+    def _gap(self) -> CubicSpline:
+        """log(1 - g(m)/g(1)) over asinh(g'(1) · collapsed time left), read once off the master curve."""
+        curve = master_curve(self.link, self._ahead)
+        place = np.linspace(float(np.arcsinh(self._rate * curve.end)), np.arcsinh(self._rate * self._ahead), _NODES)
+        left = np.clip(np.sinh(place) / self._rate, float(curve.end), self._ahead)
+        return CubicSpline(place, np.asarray(_evaluate(self.link, curve, left)[3]))
+
+    @property
+    def width(self) -> float:
+        """1/(g'(1) y*), y* the collapsed time until emergence."""
+        return 1 / (self._rate * self._ahead)
+
+    def __call__(self, x: np.ndarray) -> np.ndarray:
+        """1 - (g(m)/g(1))², without cancellation for m near 1."""
+        place = np.arcsinh(self._rate * self._ahead * (1 - np.asarray(x, float)))
+        last = self._gap.x[0]  # past it m = 1 to the last bit, and the gap closes as e^{-2g'(1)y}
+        past = np.maximum(np.sinh(last) - np.sinh(np.minimum(place, last)), 0.0)
+        missing = np.exp(self._gap(np.maximum(place, last)) - 2 * past)
+        return missing * (2 - missing)
+
+
+def mellin(shape: Shape, s: float) -> float:
+    """F(s) = ∫_0^∞ x^{s-1} f(x) dx = (1/s) ∫_0^∞ f(z^{1/s}) dz, s > 0; panels that grow away from x = 1."""
+    require_real(s, "s", above=0)
+    if shape.width == 0:
+        return 1 / s
+    away = shape.width * np.concatenate([np.linspace(0, 8, 33)[:-1], np.geomspace(8, 1 / shape.width + 8, 25)])
+    below, above = 1 - away[away < 1][::-1], 1 + away[(away > 0) & (away < _TAIL * shape.width)]
+    edges = np.concatenate([[0.0], below, above]) ** s
+    nodes, weights = unit_nodes(_COUNT)
+    widths = np.diff(edges)
+    z = edges[:-1, None] + widths[:, None] * nodes
+    return float(widths @ (shape(z ** (1 / s)) @ weights)) / s

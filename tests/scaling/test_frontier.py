@@ -1,0 +1,103 @@
+"""Frontiers, samples and the exponents they should have."""
+
+import numpy as np
+import pytest
+
+import riccati as rc
+from riccati.scaling import (
+    AdditiveModel,
+    Logistic,
+    Step,
+    fit_power_law,
+    frontier,
+    measured_frontier,
+    rates,
+    risk_in_samples,
+    samples_to_learn,
+)
+
+H2, H4 = rc.Link.hermite(2), rc.Link.hermite(4)
+WIDTHS = [64, 128, 256, 512, 1024]
+
+
+def test_frontier_of_k4_and_what_a_grid_adds():
+    teacher = rc.Teacher.power_law(5000, 0.8, H4)
+    found = frontier(teacher, WIDTHS, dim=10**5, norm=1e-2)
+    assert found.predicted == pytest.approx(-1 / 3)
+    assert found.exponent == pytest.approx(-1 / 3, abs=0.01)
+    assert found.width_fit.exponent == pytest.approx(1 / 1.8, abs=0.01)
+    assert (found.grid_bias > -1e-6).all()
+    assert np.mean(found.grid_bias) > 0.05
+    assert found.compute_bias(2.0) == pytest.approx(0.5 * np.log(2), rel=0.15)  # a wedge: half of log r
+    assert len(found.plot().lines) == len(WIDTHS) + 1
+
+
+def test_frontier_of_k2():
+    found = frontier(AdditiveModel.quadratic(5000, 1.0, 14.0), WIDTHS)
+    assert found.exponent == pytest.approx(-0.5, abs=0.01)
+    # of weights from norm r: T_m ∝ log(a_m d/r² - 1)/a_m, whose logarithm dies out with log d only
+    apart = [
+        abs(frontier(rc.Teacher.power_law(5000, 1.0, H2), WIDTHS, dim=dim, norm=1e-2).exponent + 0.5)
+        for dim in (10**5, 10**12)
+    ]
+    assert apart[1] < min(0.01, apart[0])
+
+
+def test_frontier_of_measured_curves_agrees():
+    model = AdditiveModel.power_law(2000, 2.0, 1.0, Logistic(5.0))
+    exact = frontier(model, WIDTHS)
+    teacher, times = rc.Teacher.power_law(2, 1.0, H2), np.geomspace(1, 2000, 400)
+    runs = [
+        rc.Run(np.arange(1, 401), model.risk(times, width), None, {"loss": "risk"}, clock=times) for width in WIDTHS
+    ]
+    found = measured_frontier(runs, WIDTHS)
+    at = np.interp(np.log(found.compute), np.log(exact.compute), np.log(exact.risk))
+    inside = (found.compute > exact.compute[0]) & (found.compute < exact.compute[-1])
+    np.testing.assert_allclose(np.log(found.risk)[inside], at[inside], atol=0.1)
+    with pytest.raises(rc.ArgumentError, match="`dim` must be given"):
+        frontier(teacher, [1, 2, 3])
+    with pytest.raises(rc.ArgumentError, match="`dim` must be left out"):
+        frontier(model, WIDTHS, dim=9)
+
+
+def test_samples_of_one_direction_are_the_formula():
+    """d^{k-1} z²/(2k(k-2)a²) · 2.4554, least over the step (derivations/sharp_limit.py)."""
+    teacher = rc.Teacher.power_law(64, 1.0, H4)
+    cost = samples_to_learn(teacher, 16, dim=10_000, student_width=256)
+    z = 1 / (1e4 * rc.Start.typical(teacher, 256, 10_000).overlaps[15] ** 2)
+    assert cost.samples == pytest.approx(float(1e12 * z**2 / (16 * teacher.a[15] ** 2) * 2.455407), rel=1e-4)
+    assert cost.learning_rate == pytest.approx(float(0.715332 * 2 * teacher.a[15] / z * 1e-8), rel=1e-2)
+    falling = samples_to_learn(teacher, 16, dim=10_000, student_width=256, step="proportional")
+    assert falling.samples > cost.samples  # a large step early costs later directions their start
+    assert falling.learning_rate[0] == pytest.approx(16 * falling.learning_rate[15])
+
+
+def test_exponents_in_samples():
+    teacher = rc.Teacher.power_law(20_000, 1.0, H4)
+    tops = np.unique(np.geomspace(10, 100, 14).astype(int))
+    samples, risk = risk_in_samples(teacher, tops, dim=10**6, student_width=20_000)
+    assert fit_power_law(tops, samples, window=(10, 100)).exponent == pytest.approx(2, abs=0.02)
+    in_samples = fit_power_law(samples, risk, window=(samples[0], samples[-1])).exponent
+    assert in_samples == pytest.approx(-0.5, abs=0.03)
+    named = {rate.name: rate for rate in rates(1.0, 4)}
+    assert named["risk in samples, SGD at the best constant step"].value == -0.5
+    assert all(rate.formula and rate.source for rate in named.values())
+    with pytest.raises(rc.ArgumentError, match="`beta` must be > 0.5"):
+        rates(0.5, 2)
+
+
+def test_samples_of_k2_grow_with_d_log_d():
+    teacher = rc.Teacher.power_law(64, 1.0, H2)
+    costs = [samples_to_learn(teacher, 8, dim=dim, student_width=64).samples for dim in (10**4, 10**6)]
+    assert costs[1] / costs[0] == pytest.approx(100 * np.log(1e6 / 64) / np.log(1e4 / 64), rel=1e-6)
+    with pytest.raises(rc.ArgumentError, match="`top` must be ≤"):
+        samples_to_learn(teacher, 65, dim=10**4, student_width=100)
+
+
+def test_steps_of_an_additive_model_are_their_own_frontier():
+    model = AdditiveModel.power_law(3000, 2.0, 1.0, Step())
+    found = frontier(model, [32, 64, 128, 512])
+    at = len(found.compute) // 2
+    every = np.arange(32, 513)
+    brute = min(model.risk([found.compute[at] / n], int(n))[0] for n in every)
+    assert found.risk[at] == pytest.approx(brute, rel=0.02)
