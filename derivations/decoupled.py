@@ -6,9 +6,9 @@ For the neuron assigned to direction p, while its other overlaps are small of or
 
 up to terms of order ε^{k-1}; in the search phase, where m is of order ε itself, up to a relative error of order ε.
 In y = a_p t, ŝ = s/a_p the amplitude drops out; λ = log(m/√(1 - m²)) has dλ/dy = g'(m)/m. The radius is Bernoulli:
-x = 1/ŝ obeys dx/dy = 4(g(1) - g(m)x), so with dI/dy = g(m), dH/dy = e^{4I} - 1
+x = 1/ŝ obeys dx/dy = 4(g(1) - g(m)x), so with dI/dy = g(m), dH/dy = (1 - g(m)/g(1)) e^{4I} - 1
 
-    1/ŝ = e^{-4I} [ e^{4I_0}/ŝ_0 + 4 g(1)(y + H - H_0) ]
+    1/ŝ - 1 = e^{-4I} [ e^{4I_0}(1/ŝ_0 - 1) + 4 g(1)(y + H - H_0) ]
 
 and for h_k, where I = -log(1 - m²)/(2k),
 
@@ -77,10 +77,10 @@ def derive() -> Derivation:
     prove_zero(sp.simplify(sp.diff(closed, m) - along.subs(x, closed)), "radius in closed form")
     prove_zero(closed.subs(m, m_0).doit() - 1 / s_0, "radius at the start")
 
-    # the same in y: dI/dy = g(m), dH/dy = e^{4I} - 1; H stands for H - H_0 and C for e^{4I_0}/ŝ_0
+    # the same in y: dI/dy = g(m), dH/dy = e^{4I} - 1; H stands for H - H_0 and C for e^{4I_0}(1/ŝ_0 - 1)
     I_y, H_y, g_one, start = sp.Function("I")(y), sp.Function("H")(y), dual(1), sp.Symbol("C")
-    in_y = sp.exp(-4 * I_y) * (start + 4 * g_one * (y + H_y))
-    rates = {sp.diff(I_y, y): dual(m), sp.diff(H_y, y): sp.exp(4 * I_y) - 1}
+    in_y = 1 + sp.exp(-4 * I_y) * (start + 4 * g_one * (y + H_y))
+    rates = {sp.diff(I_y, y): dual(m), sp.diff(H_y, y): (1 - dual(m) / g_one) * sp.exp(4 * I_y) - 1}
     prove_zero(sp.diff(in_y, y).subs(rates) - linear.subs(x, in_y), "radius as a function of y")
     exponent = -sp.log(1 - m**2) / (2 * k)
     prove_zero(sp.simplify(sp.diff(exponent, m) * pure(master).subs(c, 1) - m**k), "the exponent I")
@@ -106,7 +106,7 @@ def derive() -> Derivation:
              r"to $\dot m$, divided by $\epsilon^{k-1}$.", rest),
             (r"In $y = a_pt$ the overlap's equation is autonomous and free of $a_p$.", master),
             (r"So is that of $\hat{s}$; it is Bernoulli, linear in $x = 1/\hat{s}$.", linear),
-            (r"As a function of $y$, with $\dot I = g(m)$ and $\dot H = e^{4I} - 1$, $x$ is", in_y),
+            (r"As a function of $y$, with $\dot I = g(m)$ and $\dot H = (1 - g(m)/g(1))e^{4I} - 1$, $x$ is", in_y),
             (r"and as one of $m$, for $\sigma = h_k$,", closed),
         ),
         result=result,

@@ -4,10 +4,10 @@ With m the overlap of neuron ι(p) with θ_p and s its squared norm, ŝ = s/a_p,
 
     dm/dy = g'(m) (1 - m²),        dŝ/dy = 4 ŝ (g(m) - g(1) ŝ),
 
-the same two equations for every direction. The first is autonomous, so m(t) is read off one master curve; 1/ŝ obeys
-a linear equation, whence
+the same two equations for every direction. The first is autonomous, so m(t) is read off one master curve; x = 1/ŝ - 1
+obeys a linear equation, whence, with dI/dy = g(m) and dH/dy = (1 - g(m)/g(1)) e^{4I} - 1,
 
-    1/ŝ = e^{-4I} [ e^{4I_0}/ŝ_0 + 4 g(1) (y + H - H_0) ],      dI/dy = g(m),   dH/dy = e^{4I} - 1.
+    x = e^{-4I} [ e^{4I_0} x_0 + 4 g(1) (y + H - H_0) ].
 
 Emergence times need no curve: T_p = (1/a_p) ∫ dv/(g'(v)(1 - v²)), in closed form for h_k. Neurons that are given no
 direction are spectators: only their own norm acts on them, ds/dt = -4 g(1) s².
@@ -177,20 +177,20 @@ class _Begun(NamedTuple):
         ahead: the collapsed time R until m² = ½.
         growth: the integral I.
         H: the integral H.
-        inverse: 1/ŝ.
+        lag: x = 1/ŝ - 1.
     """
 
     position: Float[Array, " M"]
     ahead: Float[Array, " M"]
     growth: Float[Array, " M"]
     H: Float[Array, " M"]
-    inverse: Float[Array, " M"]
+    lag: Float[Array, " M"]
 
 
 def _begin(teacher: Teacher, pairs: _Pairs, curve: MasterCurve) -> _Begun:
     ahead = collapsed_time(teacher.link, pairs.overlaps)
     _, growth, H, _ = evaluate(teacher.link, curve, ahead)
-    return _Begun(position_of(pairs.overlaps), ahead, growth, H, teacher.a / pairs.s)
+    return _Begun(position_of(pairs.overlaps), ahead, growth, H, teacher.a / pairs.s - 1)
 
 
 class _Now(NamedTuple):
@@ -198,12 +198,12 @@ class _Now(NamedTuple):
 
     Attributes:
         position: λ.
-        radius: ŝ, 0 where there is no neuron.
+        lag: 1/ŝ - 1.
         deficit: 1 - g(m)/g(1).
     """
 
     position: Float[Array, " M"]
-    radius: Float[Array, " M"]
+    lag: Float[Array, " M"]
     deficit: Float[Array, " M"]
 
 
@@ -212,19 +212,20 @@ def _at(teacher: Teacher, pairs: _Pairs, begun: _Begun, curve: MasterCurve, time
     ahead = begun.ahead - y
     past = jnp.maximum(curve.end - ahead, 0.0)  # time since the curve's end, where m = 1 to the last bit
     position, growth, H, log_deficit = evaluate(teacher.link, curve, ahead + past)
-    grown = jnp.exp(4 * (begun.growth - growth)) * begun.inverse
+    kept = jnp.exp(4 * (begun.growth - growth)) * begun.lag
     fed = 4 * target * jnp.exp(-4 * growth) * (y - past + (H - begun.H))
     still = time == 0  # the start itself, to the last bit
-    inverse = jnp.where(still, begun.inverse, grown + fed)
-    inverse = 1 + (inverse - 1) * jnp.exp(-4 * target * past)
+    lag = jnp.where(still, begun.lag, (kept + fed) * jnp.exp(-4 * target * past))
     position = jnp.where(still, begun.position, position)
     deficit = jnp.exp(log_deficit - 2 * curve.rate * past)
-    return _Now(position, jnp.where(pairs.has, 1 / inverse, 0.0), deficit)
+    return _Now(position, lag, deficit)
 
 
 def _risk(teacher: Teacher, pairs: _Pairs, now: _Now, time: Float[Array, ""]) -> Float[Array, ""]:
     """Σ_p a_p² (1 - 2ŝ g(m)/g(1) + ŝ²) + Σ_spectators s², written so that nothing cancels when all is learned."""
-    directions = jnp.sum(teacher.a**2 * ((1 - now.radius) ** 2 + 2 * now.radius * now.deficit))
+    radius = 1 / (1 + now.lag)
+    each = jnp.where(pairs.has, (radius * now.lag) ** 2 + 2 * radius * now.deficit, 1.0)
+    directions = jnp.sum(teacher.a**2 * each)
     return directions + pairs.spectators.energy(4 * teacher.link.dual(1.0) * time)
 
 
@@ -236,7 +237,8 @@ def _seen(teacher: Teacher, pairs: _Pairs, curve: MasterCurve, times: Float[Arra
     def at(time: Array) -> Observables:
         now = _at(teacher, pairs, begun, curve, time)
         alignment = jnp.where(pairs.has, jax.nn.sigmoid(2 * now.position), 0.0)
-        return Observables(_risk(teacher, pairs, now, time), alignment, now.radius * teacher.a)
+        radius = jnp.where(pairs.has, teacher.a / (1 + now.lag), 0.0)
+        return Observables(_risk(teacher, pairs, now, time), alignment, radius)
 
     return jax.lax.map(at, times)
 

@@ -27,6 +27,16 @@ def course_page(curve: Curve, axes: Sequence[Axes] | None = None) -> Figure:
     return _figure_of(left)
 
 
+def risk_band_page(band: Band, curve: Curve, axes: Axes | None = None) -> Figure:
+    """A band of risk beside a curve, against canonical time; on `axes`, or on a new figure without them."""
+    assert curve.risk is not None
+    with style():
+        panel = Figure(figsize=(4.4, 3.3)).subplots() if axes is None else axes
+        panel.plot(curve.times, curve.risk, curve.mark, color=curve.colour, label=curve.label)
+        band_panel(panel, [band], "time $t$", "risk", "risk")
+    return _figure_of(panel)
+
+
 def comparison_page(
     theory: Sequence[Curve], run: Curve, found: EmergenceTimes, deviation: float, axes: Sequence[Axes] | None = None
 ) -> Figure:

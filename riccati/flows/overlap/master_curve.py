@@ -3,7 +3,7 @@
 In collapsed time y = a_p t every assigned overlap obeys dm/dy = g'(m)(1 - m²). With λ = log(m/√(1 - m²)), 0 at
 m² = ½, and R the collapsed time that is still ahead until then, negative after it,
 
-    dλ/dR = -g'(m)/m,      dI/dR = -g(m),      dH/dR = 1 - e^{4I},
+    dλ/dR = -g'(m)/m,      dI/dR = -g(m),      dH/dR = 1 - (1 - g(m)/g(1)) e^{4I},
 
 I (0 at m = 0) and H (0 at R = 0) being what the Bernoulli equation of the norm needs (flows/decoupled.py). What the
 risk needs, D = log(1 - g(m)/g(1)), the log of the deficit, is tabulated beside them. The independent variable is
@@ -91,14 +91,21 @@ def _slopes(link: Link, position: Array, growth: Array, deficit: Array) -> Array
     m = overlap_of(position)
     slope = link.dual_derivative(m)
     closing = -(slope**2) * jax.nn.sigmoid(-2 * position) / (deficit * link.dual(1.0))
-    return jnp.stack([slope / m, link.dual(m), jnp.expm1(4 * growth), closing], axis=-1)
+    return jnp.stack([slope / m, link.dual(m), _feeding(link, position, growth), closing], axis=-1)
+
+
+def _feeding(link: Link, position: Array, growth: Array) -> Array:
+    """dH/dy = (1 - g/g(1)) e^{4I} - 1, without cancellation where it is small and where g is near g(1)."""
+    grown = jnp.exp(4 * growth)
+    early = jnp.expm1(4 * growth) - link.dual(overlap_of(position)) / link.dual(1.0) * grown
+    return jnp.where(position < 0, early, deficit_at(link, position) * grown - 1)
 
 
 def _velocity(sigma: Array, state: Array, args: tuple[Link, Array]) -> Array:
     """d/ds of λ and H, where σ = sign·s."""
     link, sign = args
     m = overlap_of(state[0])
-    slopes = jnp.stack([link.dual_derivative(m) / m, jnp.expm1(4 * growth_integral(link, state[0]))])
+    slopes = jnp.stack([link.dual_derivative(m) / m, _feeding(link, state[0], growth_integral(link, state[0]))])
     return -sign * jnp.cosh(sigma) / link.dual_derivative(1.0) * slopes
 
 
