@@ -24,6 +24,7 @@ _LOSS_OFF = 0.1  # relative: what a logged loss at step 0 may differ from the st
 _OVERLAP_OFF = 0.02  # relative, in a row of overlaps
 _WIDEST = math.log(64.0)  # factors of the clock that are looked for
 _LEAST_RISK = 1e-12
+_FEWEST, _LEAST_FALL = 5, 0.1  # rows, and fall of log risk, that can tell a clock
 
 
 @dataclass(frozen=True)
@@ -148,22 +149,27 @@ def clock_from_times(
     return math.exp(mean), math.sqrt(max(scatter, 1.0) / float(np.sum(weights)))
 
 
-def clock_from_risk(run: Run, theory: Trajectory) -> tuple[float, float] | None:
+def clock_from_risk(
+    times: Float[np.ndarray, " T"],
+    risk: Float[np.ndarray, " T"],
+    theory_times: Float[np.ndarray, " K"],
+    theory_risk: Float[np.ndarray, " K"],
+) -> tuple[float, float] | None:
     """The factor c at which theory's risk at t/c fits the logged one best, and its relative error; None without a fall.
 
     The error counts runs of neighbouring residuals of one sign as one observation.
     """
-    times, risk = np.asarray(theory.times), np.log(np.maximum(np.asarray(theory.risk), _LEAST_RISK))
-    if run.risk is None or not np.isfinite(risk).all():
+    if not np.isfinite(theory_risk).all():
         return None
-    known = np.isfinite(run.risk) & (run.risk > 0) & (run.times > 0)
-    if known.sum() < 5 or risk.max() - risk.min() < 0.1:
+    known = np.isfinite(risk) & (risk > 0) & (times > 0)
+    predicted = np.log(np.maximum(theory_risk, _LEAST_RISK))
+    if known.sum() < _FEWEST or predicted.max() - predicted.min() < _LEAST_FALL:
         return None
-    t, logged = np.log(run.times[known]), np.log(np.maximum(run.risk[known], _LEAST_RISK))
-    at = np.log(np.maximum(times, np.finfo(float).tiny))
+    t, logged = np.log(times[known]), np.log(np.maximum(risk[known], _LEAST_RISK))
+    at = np.log(np.maximum(theory_times, np.finfo(float).tiny))
 
     def residuals(shift: float) -> Float[np.ndarray, " n"]:
-        return np.interp(t - shift, at, risk) - logged
+        return np.interp(t - shift, at, predicted) - logged
 
     grid = np.linspace(-_WIDEST, _WIDEST, 129)
     best = grid[np.argmin([np.mean(residuals(shift) ** 2) for shift in grid])]

@@ -2,12 +2,49 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from jaxtyping import Float
 from scipy.special import ndtri
 
 _LEAST_RISK = 1e-12
 _LATE = 8.0  # relative error of the law's risk and times is of order this over d, measured from d = 300 to 4800
+
+
+@dataclass(frozen=True, eq=False)
+class Draws:
+    """What theory draws for a run.
+
+    Attributes:
+        risk: (n, T), at the run's logged times.
+        emerged: (n, M), emergence times, inf where not by the run's end.
+        dim: d.
+    """
+
+    risk: Float[np.ndarray, "n T"]
+    emerged: Float[np.ndarray, "n M"]
+    dim: int
+
+    def distance(self, risk: Float[np.ndarray, " T"] | None) -> float:
+        """The root mean square of log(risk/median of the draws), 0 without a risk."""
+        if risk is None:
+            return 0.0
+        known = np.isfinite(risk) & (risk > 0)
+        middle = np.maximum(np.median(self.risk[:, known], axis=0), _LEAST_RISK)
+        return float(np.sqrt(np.mean(np.log(np.maximum(risk[known], _LEAST_RISK) / middle) ** 2)))
+
+
+def probability_of(
+    draws: Draws, risk: Float[np.ndarray, " T"] | None, emerged: Float[np.ndarray, " M"] | None
+) -> float | None:
+    """The probability of a run as unusual as this one: the smaller of risk's and times', doubled; None without."""
+    slack = tolerance(draws.dim)
+    found = [] if risk is None else [risk_probability(draws.risk, risk, slack)]
+    if emerged is not None:
+        found.append(times_probability(draws.emerged, emerged, slack))
+    known = [p for p in found if np.isfinite(p)]
+    return min(1.0, len(known) * min(known)) if known else None
 
 
 def tolerance(dim: int) -> float:

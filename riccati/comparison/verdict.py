@@ -1,37 +1,22 @@
-"""The verdict: whether a run is one of those that the theory draws, and if not, what change of one key would explain it.
+"""The verdict: whether a run is one of those that theory draws, and if not, what change of one key would explain it.
 
-The law of the risk and of the emergence times at the run's own start, step and batch is sampled, and the run's
-distance from the draws is ranked among the draws' own (statistics.py). A run that obeys the theory is called consistent
-with a probability of 1 - LEVEL, up to the law's own error of relative order 1/d, for which there is slack.
+The law of the risk and of the emergence times at the run's own start, step and batch is sampled, and the run's distance
+from the draws is ranked among the draws' own (statistics.py). A run that obeys the theory is called consistent with a
+probability of 1 - LEVEL, up to the law's own error of relative order 1/d, for which there is slack.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
 
-from ..emergence import EmergenceLaw, RiskLaw
-from .statistics import risk_probability, times_probability, tolerance
+from .statistics import Draws, probability_of
 
 LEVEL = 0.05
-
-
-@dataclass(frozen=True)
-class Draws:
-    """What the theory draws for a run.
-
-    Attributes:
-        risk: (n, T), at the run's logged times.
-        emerged: (n, M), emergence times, inf where not by the run's end; None where the run's cannot be compared.
-        dim: d.
-    """
-
-    risk: Float[np.ndarray, "n T"]
-    emerged: Float[np.ndarray, "n M"] | None
-    dim: int
+_OUTSIDE = 0.01  # of the draws on either side, beyond which a point of the risk is outside theory's band
 
 
 @dataclass(frozen=True)
@@ -40,7 +25,7 @@ class Verdict:
 
     Attributes:
         consistent: whether the run is one of those that theory draws; None where that cannot be said.
-        probability: of a run as far from theory as this one, if it obeyed it.
+        probability: of a run as far from theory as this one, if it obeyed it; None where it is not known.
         sentence: the verdict in one sentence, with the first reason.
         reasons: what would explain an inconsistent run, the likeliest first.
     """
@@ -54,54 +39,77 @@ class Verdict:
         return self.sentence
 
 
-def draws_of(law: EmergenceLaw, band: RiskLaw, dim: int, last: float, count: int, with_times: bool) -> Draws:
-    """`count` draws of the emergence times, as seen by a run that ends at time `last`, and the band's of the risk."""
-    emerged = None
-    if with_times:
-        times = np.asarray(law.sample(count, seed=1))
-        emerged = np.where(times <= last, times, np.inf)
-    return Draws(np.asarray(band.draws), emerged, dim)
+@dataclass(frozen=True, eq=False)
+class Observed:
+    """What of a run is held against draws.
+
+    Attributes:
+        times: (T,), canonical.
+        risk: (T,), or None.
+        emerged: (M,), emergence times, inf where not by the run's end; None where they are not comparable.
+    """
+
+    times: Float[np.ndarray, " T"]
+    risk: Float[np.ndarray, " T"] | None
+    emerged: Float[np.ndarray, " M"] | None
 
 
-def probability_of(
-    draws: Draws, risk: Float[np.ndarray, " T"] | None, emerged: Float[np.ndarray, " M"] | None
-) -> float | None:
-    """The probability of a run as unusual as this one, the smaller of risk's and times' counted twice; None without."""
-    slack = tolerance(draws.dim)
-    found = []
-    if risk is not None:
-        found.append(risk_probability(draws.risk, risk, slack))
-    if emerged is not None and draws.emerged is not None:
-        found.append(times_probability(draws.emerged, emerged, slack))
-    known = [p for p in found if np.isfinite(p)]
-    return min(1.0, len(known) * min(known)) if known else None
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Alternative:
     """Another problem that the run might be of.
 
     Attributes:
-        reason: which key would have to be what, one line.
-        probability: of a run as unusual as this one under it; computed when it is asked for.
+        reason: which key would have to be what.
+        draws: what theory draws for it.
+        observed: the run as it then is.
     """
 
     reason: str
-    probability: Callable[[], float | None]
+    draws: Draws
+    observed: Observed
 
 
-def verdict_of(probability: float | None, where: str, alternatives: tuple[Alternative, ...]) -> Verdict:
-    """The verdict from the run's probability under theory and, if that is small, under the alternatives.
-
-    `where` says where the run leaves theory's band.
-    """
+def verdict_of(observed: Observed, draws: Draws, alternatives: Iterable[Alternative]) -> Verdict:
+    """The verdict; `alternatives` are drawn one by one, and only if the run is not consistent."""
+    probability = probability_of(draws, observed.risk, observed.emerged)
     if probability is None:
-        return Verdict(None, None, "no verdict: the run's step, or its law, is not known")
+        return Verdict(None, None, "no verdict: neither the risk nor emergence times can be compared")
     if probability >= LEVEL:
-        return Verdict(True, probability, f"consistent with theory: a run like this has probability {probability:.2g}")
-    found = [(other.probability() or 0.0, other.reason) for other in alternatives]
-    better = sorted((pair for pair in found if pair[0] > 2 * probability), reverse=True)
-    reasons = tuple(f"{reason} (probability {p:.2g})" for p, reason in better)
+        said = f"consistent with theory: a run as far from it has probability {probability:.2g}"
+        return Verdict(True, probability, said)
+    reasons = tuple(_explanations(probability, alternatives))
     explained = f"; explained best by {reasons[0]}" if reasons else "; no change of one key explains it"
-    sentence = f"not consistent with theory (probability {probability:.2g}): {where}{explained}"
-    return Verdict(False, probability, sentence, reasons)
+    said = f"not consistent with theory (probability {probability:.2g}): {_where(observed, draws)}{explained}"
+    return Verdict(False, probability, said, reasons)
+
+
+def _explanations(probability: float, alternatives: Iterable[Alternative]) -> Iterator[str]:
+    """The reasons under which the run is more probable, the likeliest first."""
+    found = []
+    for other in alternatives:
+        under = probability_of(other.draws, other.observed.risk, other.observed.emerged)
+        if under is not None and under > probability:
+            found.append((under, other.draws.distance(other.observed.risk), other.reason))
+    for under, _, reason in sorted(found, key=lambda one: (-one[0], one[1])):
+        yield f"{reason} (probability {under:.2g})"
+
+
+def _where(observed: Observed, draws: Draws) -> str:
+    """Where the run leaves the band of the risk first, and its most unusual emergence time."""
+    said = []
+    if observed.risk is not None:
+        low, middle, high = np.quantile(draws.risk, [_OUTSIDE, 0.5, 1 - _OUTSIDE], axis=0)
+        with np.errstate(invalid="ignore"):
+            outside = np.flatnonzero((observed.risk < low) | (observed.risk > high))
+        if len(outside):
+            t = int(outside[0])
+            ratio = observed.risk[t] / middle[t]
+            said.append(
+                f"from t = {observed.times[t]:.3g} on its risk leaves the band, {ratio:.3g} times the median there"
+            )
+    if observed.emerged is not None and draws.emerged is not None:
+        shares = np.mean(draws.emerged < observed.emerged, axis=0)
+        m = int(np.argmax(np.abs(shares - 0.5)))
+        time = f"{observed.emerged[m]:.3g}" if np.isfinite(observed.emerged[m]) else "never"
+        said.append(f"T_{m + 1} is {time}, later than {shares[m]:.0%} of theory's")
+    return " and ".join(said) or "its course is unusual as a whole"
