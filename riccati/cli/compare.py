@@ -30,7 +30,8 @@ def compare(
     init_norm: Annotated[float | None, typer.Option(help="Initial norm of every neuron.")] = None,
     riccati_step: Annotated[float | None, typer.Option(help="Riccati time per step of Stiefel SGD.")] = None,
     replicas: Annotated[
-        int | None, typer.Option(help="Draws of the law to hold the run against, for a band and a verdict; 20 or more.")
+        int | None,
+        typer.Option(help="Draws of the law to hold the run against, for a band and a verdict; at least 128."),
     ] = None,
 ) -> None:
     """Lay theory over an SGD run; prints the table, writes comparison.png and comparison.json.

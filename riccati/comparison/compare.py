@@ -40,8 +40,9 @@ def compare(run: Run, trajectory: Trajectory | None = None, *, replicas: int | N
     Args:
         run: the run.
         trajectory: theory to lay over it, instead of the flow chosen for it.
-        replicas: how many draws of the law of risk and emergence times the run is held against, 20 or more; they make
-            the band and the verdict. Without it there is no verdict, as for k = 2 draws take seconds.
+        replicas: how many draws of the law of risk and emergence times the run is held against; 128 are taken if that
+            is more, as fewer cannot tell 5 %. They make the band and the verdict. Without it there is no verdict, as
+            for k = 2 draws take seconds.
 
     Raises:
         ArgumentError: if the run lacks what the theory needs, all of it named, `trajectory` is of another teacher

@@ -22,6 +22,7 @@ from .verdict import Alternative, Observed, Verdict, verdict_of
 _SHIFTS = (-0.3, -0.2, -0.1, 0.1, 0.2, 0.3)  # of β that are tried as explanations
 _EXPONENTS = (2, 3, 4)  # and of the information exponent
 _SEED = 0
+_FEWEST = 128  # draws
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,17 +80,17 @@ class _Setting:
 def judged(
     run: Run, teacher: Teacher, start: Start, step: RunStep, overlaps: Float[np.ndarray, "T M"] | None, replicas: int
 ) -> Judgement:
-    """Hold a run against `replicas` draws of its law.
+    """Hold a run against draws of its law: `replicas`, or 128 if that is more, as fewer cannot tell 5 %.
 
     Raises:
-        ArgumentError: fewer than 20 replicas, or a problem whose law is not known (see `risk_law`).
+        ArgumentError: no whole number of replicas, or a problem whose law is not known (see `risk_law`).
     """
-    require_integer(replicas, "replicas", 20)
+    require_integer(replicas, "replicas", 1)
     later = run.times > 0
     require(bool(later.any()), "run", "have logged a step beyond 0", "without one")
     emerged = None if overlaps is None else first_crossings(run.times, overlaps, 0.5)
     observed = Observed(run.times[later], None if run.risk is None else run.risk[later], emerged)
-    setting = _Setting(teacher, start, step, observed.times, replicas)
+    setting = _Setting(teacher, start, step, observed.times, max(replicas, _FEWEST))
     band, law = setting.laws()
     clock = _clock(observed, band, law)
     verdict = verdict_of(observed, setting.draws(band, law), _alternatives(run, setting, observed, clock))
