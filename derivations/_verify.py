@@ -29,6 +29,8 @@ NAMES = (
     "own_pair",
     "noise_moments",
     "search_phase",
+    "kicks",
+    "loss",
     "scaling",
     "sharp_limit",
     "clocks",

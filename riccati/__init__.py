@@ -20,7 +20,11 @@ if TYPE_CHECKING:
     from .comparison import Comparison as Comparison
     from .comparison import compare as compare
     from .emergence import EmergenceLaw as EmergenceLaw
+    from .emergence import RiskLaw as RiskLaw
+    from .emergence import StepLimits as StepLimits
     from .emergence import emergence_law as emergence_law
+    from .emergence import largest_step as largest_step
+    from .emergence import risk_law as risk_law
     from .flows import Correlation as Correlation
     from .flows import Coupled as Coupled
     from .flows import Decoupled as Decoupled
@@ -34,6 +38,9 @@ if TYPE_CHECKING:
     from .problem import Start as Start
     from .problem import Teacher as Teacher
     from .problem import TypicalStart as TypicalStart
+    from .problem import neuron_alignment as neuron_alignment
+    from .problem import subspace_alignment as subspace_alignment
+    from .runs import Recorder as Recorder
     from .runs import Run as Run
     from .runs import sample_runs as sample_runs
     from .solver import default_times as default_times
@@ -56,16 +63,23 @@ _HOME = {
     "FiniteStep": "flows",
     "Flow": "flows",
     "IncompleteTrajectory": "trajectory",
+    "largest_step": "emergence",
     "Link": "problem",
     "Outcome": "numerics",
     "PhantomEmergence": "trajectory",
     "Problem": "problem",
     "Quadratic": "flows",
+    "Recorder": "runs",
     "Riccati": "flows",
+    "risk_law": "emergence",
+    "RiskLaw": "emergence",
     "Run": "runs",
     "sample_runs": "runs",
+    "neuron_alignment": "problem",
     "solve": "solver",
+    "subspace_alignment": "problem",
     "Start": "problem",
+    "StepLimits": "emergence",
     "Teacher": "problem",
     "Trajectory": "trajectory",
     "TypicalStart": "problem",

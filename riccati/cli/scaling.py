@@ -59,5 +59,7 @@ def _fit(run: str, floor: str | None, window: tuple[float, float] | None, out: P
     typer.echo(fit.table())
     if out is not None:
         with whole_file(out / "scaling.png") as temporary:
-            fit.plot().figure.savefig(temporary)
+            figure = fit.plot().get_figure(root=True)
+            assert figure is not None
+            figure.savefig(temporary)
         typer.echo(f"wrote scaling.png to {out}")

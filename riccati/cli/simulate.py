@@ -45,21 +45,22 @@ def simulate(
     """
     from ..support import Stopped, orderly_stop, sole_writer
 
-    with orderly_stop() as stop, sole_writer(out / "run.csv", "out"):
+    with orderly_stop() as stop:
         experiment = _experiment(
             teacher_width, student_width, dim, link, beta, norm, seed,
             {"learning_rate": (schedule, learning_rate, exponent, scale), "steps": steps, "batch_size": batch_size,
              "engine": engine.value, "student_scale": student_scale, "dtype": dtype, "rows": rows},
         )  # fmt: skip
-        _try_results(out, engine.value, student_width, second_phase_samples)
-        try:
-            run = experiment.simulate(seed, checkpoint=out / "checkpoint")
-        except Stopped as stopped:
-            typer.echo(stopped, err=True)
-            raise typer.Exit(128 + stopped.signal_number) from None
-        _write_results(run, out, second_phase_samples, seed)
-        (out / "checkpoint").unlink()
-        stop.signal_number = None  # all is done: a stop would have nothing left to stop
+        with sole_writer(out / "run.csv", "out"):
+            _try_results(out, engine.value, student_width, second_phase_samples)
+            try:
+                run = experiment.simulate(seed, checkpoint=out / "checkpoint")
+            except Stopped as stopped:
+                typer.echo(stopped, err=True)
+                raise typer.Exit(128 + stopped.signal_number) from None
+            _write_results(run, out, second_phase_samples, seed)
+            (out / "checkpoint").unlink()
+            stop.signal_number = None  # all is done: a stop would have nothing left to stop
 
 
 def _experiment(

@@ -122,6 +122,7 @@ class Front(NamedTuple):
         unlearned_by: (N, M), 1 - ∫φ dF.
         untaken_by: (N, M), 1 - ∫ψ dF.
         history: (T, N+1, M), ψ_{p→i} at all times and, last, P_p.
+        reached: (T, N, M), F_ip at all times, the probability that the pair has escaped, whoever takes the direction.
     """
 
     now: Int[Array, ""]
@@ -129,6 +130,21 @@ class Front(NamedTuple):
     unlearned_by: Float[Array, "N M"]
     untaken_by: Float[Array, "N M"]
     history: Float[Array, "T N+1 M"]
+    reached: Float[Array, "T N M"]
+
+
+class Marched(NamedTuple):
+    """What a march yields, up to the last step taken.
+
+    Attributes:
+        times: (T,).
+        unlearned: (T, M), P_p.
+        reached: (T, N, M), F_ip.
+    """
+
+    times: Float[np.ndarray, " T"]
+    unlearned: Float[np.ndarray, "T M"]
+    reached: Float[np.ndarray, "T N M"]
 
 
 @jax.jit
@@ -149,11 +165,12 @@ def set_out(
     ones = jnp.ones(overlaps.shape)
     race = race_step(ones, ones, escaped, equation.shared * escaped)
     shape = (equation.times.shape[0], overlaps.shape[0] + 1, overlaps.shape[1])
-    return Front(jnp.asarray(0), density, *race, jnp.broadcast_to(messages(race[0]), shape))
+    reached = jnp.broadcast_to(jnp.asarray(escaped, float), (shape[0], *escaped.shape))
+    return Front(jnp.asarray(0), density, *race, jnp.broadcast_to(messages(race[0]), shape), reached)
 
 
-def march(equation: ForwardEquation, state: Front) -> tuple[Float[np.ndarray, " T"], Float[np.ndarray, "T M"]]:
-    """Times up to the last step taken, and P_p there; stops where all is learned."""
+def march(equation: ForwardEquation, state: Front) -> Marched:
+    """The whole march; stops where all is learned."""
     steps = int(equation.last)
     with progress(steps, "search phase") as bar:
         for first in range(0, steps, _CHUNK):
@@ -161,8 +178,10 @@ def march(equation: ForwardEquation, state: Front) -> tuple[Float[np.ndarray, " 
             bar.update(min(_CHUNK, steps - first))
             if float(unlearned) < _DONE:
                 break
-    reached = int(state.now) + 1
-    return np.asarray(equation.times)[:reached], np.asarray(state.history)[:reached, -1]
+    taken = int(state.now) + 1
+    return Marched(
+        np.asarray(equation.times)[:taken], np.asarray(state.history)[:taken, -1], np.asarray(state.reached)[:taken]
+    )
 
 
 @jax.jit
@@ -181,7 +200,9 @@ def _step(equation: ForwardEquation, state: Front) -> Front:
     escaped = jnp.where(equation.given > 0, known, jnp.sum(state.density - density, axis=0).T)
     taken = equation.shared * unlearned[:-1] * escaped
     race = race_step(state.unlearned_by, state.untaken_by, escaped, taken)
-    return Front(state.now + 1, density, *race, state.history.at[state.now + 1].set(messages(race[0])))
+    later = state.now + 1
+    history = state.history.at[later].set(messages(race[0]))
+    return Front(later, density, *race, history, state.reached.at[later].set(state.reached[state.now] + escaped))
 
 
 def _normal(equation: ForwardEquation, time: Array) -> Float[Array, "N M"]:

@@ -108,8 +108,8 @@ def quadratic_horizon(problem: Problem) -> tuple[float, float]:
 
     Only min(N, M) directions emerge. G_0 is the mean of ||Z_m||², which is N/d for a random start.
     """
-    teacher, start = problem.teacher, problem.full_start
-    small = 0.5 * jnp.mean(jnp.sum(start.teacher_overlaps**2, axis=0))
-    a = -jnp.sort(-teacher.a)[: start.student_width]
-    delay = jnp.log(1 / jnp.minimum(small, 0.25) - 1) / (2 * riccati_rate(teacher))
+    overlaps, rate = np.asarray(problem.full_start.teacher_overlaps), float(riccati_rate(problem.teacher))
+    small = 0.5 * np.mean(np.sum(overlaps**2, axis=0))
+    a = -np.sort(-np.asarray(problem.teacher.a))[: len(overlaps)]
+    delay = np.log(1 / min(small, 0.25) - 1) / (2 * rate)
     return float(delay / a[0]), float(delay / a[-1])

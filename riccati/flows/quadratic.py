@@ -62,12 +62,11 @@ class Quadratic(Flow):
 
     def horizon(self, problem: Problem) -> tuple[float, float]:
         """From the decoupled approximation, with the time that a small initial norm needs to grow."""
-        teacher, start = problem.teacher, problem.full_start
-        first, last = quadratic_horizon(problem)
-        overlaps = jnp.sum(start.teacher_overlaps**2, axis=0)
-        size = jnp.mean(start.norms**2) * jnp.mean(overlaps)  # θᵀSθ at the start
-        a = jnp.sort(teacher.a)[-start.student_width :]
-        growth = jnp.max(jnp.log(jnp.maximum(2 * a / size, 2.0)) / (2 * a)) / riccati_rate(teacher)
+        start, (first, last) = problem.full_start, quadratic_horizon(problem)
+        overlaps = np.sum(np.asarray(start.teacher_overlaps) ** 2, axis=0)
+        norms, a = np.asarray(start.norms), np.sort(problem.teacher.a)[-start.student_width :]
+        grown = np.log(2 * a) - np.log(np.mean(norms**2) * np.mean(overlaps))  # from θᵀSθ at the start
+        growth = np.max(np.maximum(grown, np.log(2)) / (2 * a)) / riccati_rate(problem.teacher)
         return first, max(last, float(growth))
 
     def evolve(self, problem: Problem, times: Float[Array, " T"]) -> Course:

@@ -3,6 +3,7 @@
 from .pages import band_page as band_page
 from .pages import comparison_page as comparison_page
 from .pages import course_page as course_page
+from .pages import risk_band_page as risk_band_page
 from .panels import Band as Band
 from .panels import Curve as Curve
 from .panels import EmergenceTimes as EmergenceTimes

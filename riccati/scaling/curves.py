@@ -55,7 +55,7 @@ def measured(x: Any, y: ArrayLike | None) -> Measured:
     xs, ys = np.asarray(x, float), np.atleast_2d(np.asarray(y, float))
     require(xs.ndim == 1, "x", "be a vector, a Trajectory, a Run or an Ensemble", f"of shape {xs.shape}")
     fits = ys.ndim == 2 and ys.shape[-1] == len(xs)
-    require(fits, "y", f"be of shape ({len(xs)},) or (seeds, {len(xs)})", np.shape(y))
+    require(fits, "y", f"be of shape ({len(xs)},) or (seeds, {len(xs)})", ys.shape)
     return _positive(xs, ys, None, ("x", "y"), notes)
 
 

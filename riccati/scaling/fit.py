@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _FALSELY = 0.01  # chance of calling a floor identified that is none
+_WANDERING = 0.975  # ρ beyond which no interval of this kind means much; it is bounded by 0.98
 _KEPT = 0.7  # share of the window's rows that predicts the rest
 _SHIFTS = (0.0, 0.125, 0.25)  # by how much of its logarithmic range each end of the window is moved
 
@@ -191,6 +192,9 @@ def _report(
     profile = profile_interval(problem, shape, level)
     several = len(inside.y) > 1
     interval = seeds_interval(problem, shape, np.log(inside.y), level) if several else profile
+    notes = curve.notes
+    if problem.rho > _WANDERING:
+        notes += ("residuals wander over the whole window (ρ at its bound): no power law with noise about it",)
     pivot, scale, constant = _parameters(problem, shape, np.log(inside.x).mean())
     status: FloorStatus = "none" if floor is None else "pinned"
     if problem.mode == "free":
@@ -200,7 +204,7 @@ def _report(
         bootstrap=bootstrap_interval(problem, shape, level), window=window, window_from=window_from, floor=constant,
         floor_status=status, scale=scale, pivot=pivot, sensitivity=_sensitivity(inside, problem, shape, floor),
         future_error=_future_error(inside, problem, floor), autocorrelation=problem.rho, level=level,
-        x=curve.x, y=curve.y, names=curve.names, notes=curve.notes,
+        x=curve.x, y=curve.y, names=curve.names, notes=notes,
     )  # fmt: skip
 
 

@@ -2,8 +2,9 @@
 
     risk*(C) = min_N risk(N, C/N)
 
-is sought over a ladder of widths 3 % apart, or every whole number where those are coarser, and between the rungs by
-the parabola through log risk against log N. For β > ½, N*(C) ∝ C^{1/(1+β)} and risk* ∝ C^e, e = (1-2β)/(1+β).
+is sought over a ladder of widths 3 % apart, or every whole number where those are coarser, and the grid of widths
+itself; between the rungs by the parabola through log risk against log N. For β > ½, N*(C) ∝ C^{1/(1+β)} and
+risk* ∝ C^e, e = (1-2β)/(1+β).
 A grid of widths with ratio r misses the best width. In the sharp limit log risk is a wedge in log N, of slopes
 -(2β-1) and (2β-1)/β, and over all places of the grid the mean of what it adds is
 
@@ -199,6 +200,7 @@ def _frontier(
     require(int(inside.sum()) >= 8, "widths", must, f"{int(inside.sum())} of {len(compute)}")
     rows = np.flatnonzero(inside)
     risk, width = _vertex(np.log(ladder), np.log(at), best[rows], rows)
+    risk = np.minimum(risk, grid_risk[rows])  # where a kink falls on the grid and between two rungs
     spent = compute[rows]
     whole = (float(spent[0]), float(spent[-1]))
     return Frontier(

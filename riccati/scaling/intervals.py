@@ -43,6 +43,8 @@ def profile_interval(problem: Problem, shape: Shape, level: float) -> tuple[floa
 def _crossing(excess: Callable[[float], float], centre: float, side: float) -> float:
     """Where `excess` becomes positive on one side of `centre`; infinite if it does not."""
     step, inner = 1e-6 * max(abs(centre), 1e-3), centre
+    if excess(centre) >= 0:  # an exact curve: nothing but rounding is left
+        return centre
     for _ in range(_EXPANSIONS):
         outer = centre + side * step
         if abs(outer - centre) > 16:

@@ -17,5 +17,4 @@ from .locks import sole_writer as sole_writer
 from .memory import require_memory as require_memory
 from .modules import restored as restored
 from .progress import progress as progress
-from .progress import tick as tick
 from .provenance import package_versions as package_versions

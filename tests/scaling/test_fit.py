@@ -49,7 +49,7 @@ def test_intervals_hold_the_exponent(exponent, floor, rho, mode):
         held += fit.interval[0] <= exponent <= fit.interval[1]
         identified += fit.floor_status == "identified"
     assert held >= 35
-    assert identified >= 38 if floor else identified <= 3
+    assert identified >= 30 if floor else identified <= 3
 
 
 def test_seeds_give_the_interval_whatever_the_noise_along_a_run():
@@ -111,10 +111,9 @@ def test_objects_are_fitted_as_they_are():
     first = float(np.min(curve.emergence_times()))
     assert fit.window[0] == pytest.approx(3 * first)
     assert fit.exponent == pytest.approx(-1, abs=0.1)
-    run = (
-        rc.Run.load("quadratic-beta1") if "quadratic-beta1" in rc.sample_runs() else rc.Run.load(min(rc.sample_runs()))
-    )
-    assert fit_power_law(run).names[1] == "risk"
+    of_run = fit_power_law(rc.Run.load("hermite4"), floor="free")
+    assert of_run.names[1] == "risk"
+    assert any("wander" in note for note in of_run.notes)  # every direction is learned in the end
     with pytest.raises(rc.ArgumentError, match="`y` must be left out"):
         fit_power_law(curve, [1.0])
 

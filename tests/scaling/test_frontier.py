@@ -26,9 +26,9 @@ def test_frontier_of_k4_and_what_a_grid_adds():
     assert found.predicted == pytest.approx(-1 / 3)
     assert found.exponent == pytest.approx(-1 / 3, abs=0.01)
     assert found.width_fit.exponent == pytest.approx(1 / 1.8, abs=0.01)
-    assert (found.grid_bias > -1e-6).all()
+    assert (found.grid_bias >= 0).all()
     assert np.mean(found.grid_bias) > 0.05
-    assert found.compute_bias(2.0) == pytest.approx(0.5 * np.log(2), rel=0.15)  # a wedge: half of log r
+    assert found.compute_bias(2.0) == pytest.approx(0.5 * np.log(2), rel=0.25)  # a wedge: half of log r
     assert len(found.plot().lines) == len(WIDTHS) + 1
 
 
@@ -45,19 +45,31 @@ def test_frontier_of_k2():
 
 def test_frontier_of_measured_curves_agrees():
     model = AdditiveModel.power_law(2000, 2.0, 1.0, Logistic(5.0))
-    exact = frontier(model, WIDTHS)
+    widths = [int(64 * 1.2**n) for n in range(14)]
+    exact = frontier(model, widths)
     teacher, times = rc.Teacher.power_law(2, 1.0, H2), np.geomspace(1, 2000, 400)
     runs = [
-        rc.Run(np.arange(1, 401), model.risk(times, width), None, {"loss": "risk"}, clock=times) for width in WIDTHS
+        rc.Run(np.arange(1, 401), model.risk(times, width), None, {"loss": "risk"}, clock=times) for width in widths
     ]
-    found = measured_frontier(runs, WIDTHS)
+    found = measured_frontier(runs, widths)
     at = np.interp(np.log(found.compute), np.log(exact.compute), np.log(exact.risk))
     inside = (found.compute > exact.compute[0]) & (found.compute < exact.compute[-1])
-    np.testing.assert_allclose(np.log(found.risk)[inside], at[inside], atol=0.1)
+    np.testing.assert_allclose(np.log(found.risk)[inside], at[inside], atol=0.02)
     with pytest.raises(rc.ArgumentError, match="`dim` must be given"):
         frontier(teacher, [1, 2, 3])
     with pytest.raises(rc.ArgumentError, match="`dim` must be left out"):
         frontier(model, WIDTHS, dim=9)
+
+
+def test_the_envelope_between_measured_widths():
+    """risk = N/C + 1/N is least at N = √C, where it is 2/√C."""
+    widths, times = [10, 15, 22, 33, 50, 75, 110], np.geomspace(1, 1000, 800)
+    runs = [rc.Run(np.arange(1, 801), 1 / times + 1 / width, None, {"loss": "risk"}, clock=times) for width in widths]
+    found = measured_frontier(runs, widths)
+    np.testing.assert_allclose(found.risk, 2 / np.sqrt(found.compute), rtol=2e-3)
+    np.testing.assert_allclose(found.width, np.sqrt(found.compute), rtol=0.05)
+    assert np.max(found.grid_bias) > 0.01
+    assert found.exponent == pytest.approx(-0.5, abs=0.02)
 
 
 def test_samples_of_one_direction_are_the_formula():
@@ -82,7 +94,7 @@ def test_exponents_in_samples():
     named = {rate.name: rate for rate in rates(1.0, 4)}
     assert named["risk in samples, SGD at the best constant step"].value == -0.5
     assert all(rate.formula and rate.source for rate in named.values())
-    with pytest.raises(rc.ArgumentError, match="`beta` must be > 0.5"):
+    with pytest.raises(rc.ArgumentError, match=r"`beta` must be > 0\.5"):
         rates(0.5, 2)
 
 
@@ -90,6 +102,14 @@ def test_samples_of_k2_grow_with_d_log_d():
     teacher = rc.Teacher.power_law(64, 1.0, H2)
     costs = [samples_to_learn(teacher, 8, dim=dim, student_width=64).samples for dim in (10**4, 10**6)]
     assert costs[1] / costs[0] == pytest.approx(100 * np.log(1e6 / 64) / np.log(1e4 / 64), rel=1e-6)
+    # two directions by hand: the noise of the second stage is that of the risk that is left
+    pair, odds = rc.Teacher.power_law(2, 1.0, H2), np.log(1e4 / 2)
+    a, g = np.asarray(pair.a), np.geomspace(0.05, 1.75, 4001)
+    first = odds / (4 * a[0] - 2 * g)
+    reached = np.maximum((4 * a[1] - 2 * g) * first, 0.0) - odds
+    second = -reached / (4 * a[1] - 2 * g * a[1] ** 2)
+    cost = samples_to_learn(pair, 2, dim=10**4, student_width=2)
+    assert cost.samples == pytest.approx(1e4 * np.min((first + second) / g), rel=1e-6)
     with pytest.raises(rc.ArgumentError, match="`top` must be ≤"):
         samples_to_learn(teacher, 65, dim=10**4, student_width=100)
 

@@ -187,6 +187,28 @@ def test_steps_of_a_constant_push_have_wishart_gram_matrices(batch_size, dim):
     assert min(p) > 1e-4
 
 
+class Stretched(TwoHomogeneous):
+    """W -> W (I + η x xᵀ), which reads every coordinate of the weights."""
+
+    def push(self, teacher, W, along, across, rate):
+        return W, rate * across
+
+
+def test_samples_see_the_coordinates_that_steps_have_added():
+    """E W Wᵀ grows by 1 + 2η + η²(d + 2) a step, to four standard errors through several folds."""
+    dim, rate, steps, runs = 400, 0.025, 9, 2000
+    start = rc.Start(np.zeros((4, 2)), dim=dim)
+    teacher = rc.Teacher([0.8, 0.6], rc.Link.hermite(2))
+    experiment = sgd.Experiment(teacher=teacher, start=start, learning_rate=rate, steps=steps)
+    dynamics = eqx.tree_at(lambda d: (d.rule, d.largest), experiment.dynamics, (Stretched(), jnp.inf))
+    keys, rates = jax.vmap(jax.random.key)(jnp.arange(runs)), jnp.full(STEPS_A_CALL, rate)
+    W = np.asarray(take_steps(dynamics, keys, experiment.initial_chains(runs), rates, jnp.asarray(steps)).W)
+    size = np.mean(np.sum(W**2, axis=2), axis=1) / (1 + 2 * rate + rate**2 * (dim + 2)) ** steps
+    error = size.std() / np.sqrt(runs)
+    assert error < 0.03
+    assert abs(size.mean() - 1) < 4 * error
+
+
 def test_a_fold_keeps_overlaps_and_gram_matrix():
     W = np.random.default_rng(0).normal(size=(3, 2 + 6))
     new = np.asarray(folded(jnp.asarray(W), 2))

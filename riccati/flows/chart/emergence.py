@@ -43,10 +43,11 @@ def chart_emergence_times(
     first_output = first_reached(np.asarray(alignment) >= level)
     crossed = first_output < len(ends)
 
-    chart, now = opened(weights_of(problem, with_norms=False)), 0.0
+    chart = opened(weights_of(problem, with_norms=False))
+    now: float = np.float64(0.0)  # as output times are, or the first would compile anew
     with progress(int(crossed.sum()), "emergence times") as bar:
         for g in np.unique(first_output[crossed]):
-            left = ends[g - 1] if g else 0.0
+            left = ends[g - 1] if g else np.float64(0.0)
             chart = _carry(chart, left - now)
             pending = np.flatnonzero(crossed & (first_output == g))
             found, chart, now = _march(chart, a, pending, left, ends[g], level)
@@ -65,7 +66,7 @@ def _march(
         ahead = goal - LogOdds(chart, 0.0)(0.0, pending)
         found[np.isinf(found) & (ahead <= 0)] = now
         waiting = np.isinf(found)
-        fastest = float(jnp.max(chart.row_rate))
+        fastest = float(np.asarray(chart.row_rate).max())
         span = min(_REACH / fastest, end - now) if fastest > 0 else end - now
         if span <= 0:  # the output time itself, to rounding
             found[waiting] = end

@@ -50,7 +50,7 @@ def follow(observe: Observe, problem: Problem, times: Float[Array, " T"], *, wit
 def _by_stretches(observe: Observe, chart: Chart, times: np.ndarray) -> Course:
     rows, neurons = chart.B.shape
     most = int(np.clip(_STRETCH // (rows * neurons**2), 1, _AT_ONCE))
-    seen, done, now = [], 0, 0.0
+    seen, done, now = [], 0, np.float64(0.0)
     with orderly_stop() as stop, progress(len(times), "exact flow") as bar:
         while done < len(times) and not (done and stop):
             ahead = times[done : done + most]
@@ -59,7 +59,7 @@ def _by_stretches(observe: Observe, chart: Chart, times: np.ndarray) -> Course:
             done, now = done + len(ahead), ahead[-1]
             bar.update(len(ahead))
     outcome = Outcome.interrupted if stop else Outcome.complete
-    joined = jax.tree.map(lambda *parts: jnp.asarray(np.concatenate(parts)[:done]), *seen)
+    joined = jax.tree.map(lambda *parts: jax.device_put(np.concatenate(parts)[:done]), *seen)
     return Course(joined, outcome, done)
 
 

@@ -61,7 +61,10 @@ def weighted_grams(B: Float[Array, "M N"], *weights: Float[Array, " M"]) -> Floa
     def add(total: Array, low: Array, fresh: Array) -> Array:
         block = take(B, low, fresh)
         parts = jnp.where(fresh[:, None], take(every, low, fresh), 0.0)
-        return total + block.T @ (parts[:, :, None] * block[:, None, :]).reshape(block.shape[0], -1)
+        weighted = (parts[:, :, None] * block[:, None, :]).reshape(block.shape[0], -1)
+        # fused into the product, either factor costs XLA twice the product itself
+        left, right = jax.lax.optimization_barrier((block.T, weighted))
+        return total + left @ right
 
     grams = fold_blocks(B.shape[0], add, jnp.zeros((neurons, len(weights) * neurons)))
     return jnp.moveaxis(grams.reshape(neurons, len(weights), neurons), 1, 0)

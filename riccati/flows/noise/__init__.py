@@ -13,6 +13,7 @@ from .pairs import pair_residuals as pair_residuals
 from .pairs import pair_system as pair_system
 from .pairs import pair_velocity as pair_velocity
 from .subspace import Weights as Weights
+from .subspace import misfit as misfit
 from .subspace import second_order as second_order
 from .subspace import stiefel_system as stiefel_system
 from .subspace import stiefel_velocity as stiefel_velocity

@@ -67,15 +67,19 @@ def _least(Y: Float[Array, "M N"]) -> Float[Array, ""]:
     return jnp.min(jnp.where(size > 0, size, 1.0)) / Y.shape[1] ** 0.5
 
 
+def misfit(a: Float[Array, " M"], K: Float[Array, "N N"], Omega: Float[Array, "N N"]) -> Float[Array, ""]:
+    """||D||² = tr Ω² - 2 tr ΩK + Σa²."""
+    return jnp.sum(Omega**2) - 2 * jnp.sum(Omega * K) + jnp.sum(a**2)
+
+
 def second_order(
     Y: Float[Array, "M N"], Omega: Float[Array, "N N"], a: Float[Array, " M"]
 ) -> tuple[Float[Array, "M N"], Float[Array, "N N"], Float[Array, "N N"]]:
     """AY, K = YᵀAY and H = 2||D||² I + 8VᵀD²V."""
     AY = a[:, None] * Y
     K, cross = Y.T @ AY, Omega @ (Y.T @ AY)
-    misfit = jnp.sum(Omega**2) - 2 * jnp.trace(cross) + jnp.sum(a**2)
     inside = Omega @ Omega - cross - cross.T + AY.T @ AY
-    return AY, K, 2 * misfit * jnp.eye(Y.shape[1]) + 8 * inside
+    return AY, K, 2 * misfit(a, K, Omega) * jnp.eye(Y.shape[1]) + 8 * inside
 
 
 def stiefel_velocity(_: Any, Y: Float[Array, "M N"], args: tuple[Array, Array, Array]) -> Float[Array, "M N"]:
@@ -108,6 +112,6 @@ def _observe_weights(state: Weights, args: tuple[Array, Array, Array]) -> Observ
     T = unit * state.T
     Omega, Z = T @ T.T, state.Y @ T
     K = state.Y.T @ (a[:, None] * state.Y)
-    misfit = jnp.sum(Omega**2) - 2 * jnp.sum(Omega * K) + jnp.sum(a**2)
-    risk = jnp.where(exploded(gamma, jnp.trace(Omega)), jnp.inf, jnp.maximum(misfit, 0.0))
+    size = jnp.maximum(misfit(a, K, Omega), 0.0)
+    risk = jnp.where(exploded(gamma, jnp.trace(Omega)), jnp.inf, size)
     return Observables(risk, _alignment(state.Y), jnp.sum(Z**2, axis=1))

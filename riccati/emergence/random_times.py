@@ -1,0 +1,47 @@
+"""What every law of emergence times is: quantiles, probabilities and joint draws of M random times."""
+
+from __future__ import annotations
+
+import abc
+
+import equinox as eqx
+from jaxtyping import Array, Float, Key
+
+
+class EmergenceLaw(eqx.Module):
+    """The law of M emergence times, canonical time t = η·step.
+
+    Attributes:
+        times: (T,), the times that were looked at, up to where the law is known.
+        level: the squared overlap that counts as emerged.
+        learning_rate, batch_size: η and B.
+    """
+
+    times: eqx.AbstractVar[Float[Array, " T"]]
+    level: eqx.AbstractVar[float]
+    learning_rate: eqx.AbstractVar[float]
+    batch_size: eqx.AbstractVar[int]
+
+    @abc.abstractmethod
+    def quantile(self, q: float) -> Float[Array, " M"]:
+        """The canonical time by which direction m has emerged with probability `q`; inf where it never has.
+
+        Raises:
+            ArgumentError: if `q` is not in (0, 1).
+        """
+
+    @abc.abstractmethod
+    def probability(self, horizon: float) -> Float[Array, " M"]:
+        """P(T_m ≤ horizon), `horizon` in canonical time; beyond the last of `times`, the value there.
+
+        Raises:
+            ArgumentError: if `horizon` is negative.
+        """
+
+    @abc.abstractmethod
+    def sample(self, n: int, seed: int | Key[Array, ""] = 0) -> Float[Array, "n M"]:
+        """`n` joint draws of the M times, inf where a direction is not learned.
+
+        Raises:
+            ArgumentError: if `n` is not a whole number ≥ 1.
+        """

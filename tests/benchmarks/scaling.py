@@ -1,0 +1,91 @@
+"""What scaling laws are recovered, how often intervals hold, and what β runs tell; about twenty minutes.
+
+OMP_NUM_THREADS=1 python tests/benchmarks/scaling.py [coverage | exponents | frontiers | inference]
+"""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+
+import riccati as rc
+from riccati.scaling import AdditiveModel, Escape, Logistic, Step, fit_power_law, frontier, infer_beta
+
+_X = np.geomspace(1.0, 1e5, 120)
+_RUNS = 300
+_CASES = (  # exponent, floor, ρ, deviation of log y, floor of the model
+    (-1.0, 0.0, 0.5, 0.05, None),
+    (-0.75, 0.0, 0.8, 0.05, None),
+    (-1.0, 3e-3, 0.5, 0.05, "free"),
+    (-0.75, 1e-2, 0.8, 0.05, "free"),
+    (-1.0, 0.0, 0.5, 0.05, "free"),
+    (-0.33, 0.0, 0.7, 0.03, "free"),
+)
+
+
+def coverage() -> None:
+    """95 % intervals over 300 synthetic runs, AR(1) noise in log y, the window by rule."""
+    for exponent, floor, rho, deviation, mode in _CASES:
+        rng, held, booted, identified = np.random.default_rng(1), 0, 0, 0
+        for _ in range(_RUNS):
+            noise = rng.normal(size=len(_X))
+            for i in range(1, len(_X)):
+                noise[i] = rho * noise[i - 1] + np.sqrt(1 - rho**2) * noise[i]
+            y = (np.minimum(1.0, (_X / 30) ** exponent) + floor) * np.exp(deviation * noise)
+            fit = fit_power_law(_X, y, floor=mode)
+            held += fit.interval[0] <= exponent <= fit.interval[1]
+            booted += fit.bootstrap[0] <= exponent <= fit.bootstrap[1]
+            identified += fit.floor_status == "identified"
+        shares = f"profile {held / _RUNS:.3f}, bootstrap {booted / _RUNS:.3f}, identified {identified / _RUNS:.3f}"
+        print(f"exponent {exponent:g}, floor {floor:g}, ρ {rho:g}, model {mode}: {shares}", flush=True)
+
+
+def exponents() -> None:
+    """Relative deviation of the exponents of exact curves, with a free offset and without."""
+    for beta in (0.6, 0.8, 1.0, 1.5, 2.0):
+        for shape in (Logistic(np.log(1e6)), Escape(rc.Link.hermite(4), 1e-2), Step()):
+            cells = []
+            for width in (1000, 10_000, 100_000):
+                model = AdditiveModel.power_law(width, 2 * beta, beta, shape)
+                times = np.geomspace(3, model.times[-1] / 3, 150)
+                whole, risk = (float(times[0]), float(times[-1])), model.risk(times)
+                for floor in ("free", None):
+                    found = fit_power_law(times, risk, floor=floor, window=whole).exponent
+                    cells.append(f"{found * beta / (1 - 2 * beta) - 1:+.1e}")
+            print(f"β {beta:g} {type(shape).__name__:<9} free, none at M = 10³, 10⁴, 10⁵:", *cells, flush=True)
+
+
+def frontiers() -> None:
+    """Exponents of compute by the exact optimum, and what grids of widths add."""
+    widths = [2**n for n in range(6, 12)]
+    cases = {
+        "k = 4, β = 0.8": (rc.Teacher.power_law(20_000, 0.8, rc.Link.hermite(4)), {"dim": 10**5, "norm": 1e-2}),
+        "k = 2, β = 1, d = 10¹²": (
+            rc.Teacher.power_law(20_000, 1.0, rc.Link.hermite(2)),
+            {"dim": 10**12, "norm": 1e-2},
+        ),
+        "k = 2, β = 1, sharp limit": (AdditiveModel.power_law(20_000, 2.0, 1.0, Step()), {}),
+    }
+    for name, (teacher, settings) in cases.items():
+        found = frontier(teacher, widths, **settings)
+        wasted = ", ".join(f"ratio {r:g}: {found.compute_bias(r):.3f}" for r in (1.2, 1.5, 2.0))
+        print(f"{name}: {found.exponent:.4f}, log compute wasted by a grid: {wasted}", flush=True)
+
+
+def inference(runs: int = 40) -> None:
+    """β = 1.2 from in-law runs of one start, k = 2, M = N = 16, d = 1000, γ = 0.1."""
+    teacher = rc.Teacher.power_law(16, 1.2, rc.Link.hermite(2))
+    start = rc.Start.random(teacher, 16, 1000, 0.1, seed=0)
+    experiment = rc.sgd.Experiment(teacher=teacher, start=start, learning_rate=1e-4, steps=100_000, rows=80)
+    ensemble = experiment.ensemble(list(range(runs)))
+    found = [infer_beta(ensemble.run(i)) for i in range(runs)]
+    held = sum(one.interval[0] <= 1.2 <= one.interval[1] for one in found)
+    betas = np.array([one.beta for one in found])
+    print(f"β {betas.mean():.4f} ± {betas.std(ddof=1):.4f}; the interval holds 1.2 in {held} of {runs}")
+
+
+if __name__ == "__main__":
+    jobs = {job.__name__: job for job in (coverage, exponents, frontiers, inference)}
+    for name in sys.argv[1:] or jobs:
+        jobs[name]()

@@ -1,0 +1,24 @@
+"""`riccati scaling`."""
+
+import pytest
+from typer.testing import CliRunner
+
+import riccati as rc
+from riccati.cli import app
+
+
+def test_laws_are_printed_with_formula_and_source():
+    result = CliRunner().invoke(app, ["scaling", "--link", "he4", "--beta", "0.8", "--student-width", "64"])
+    assert result.exit_code == 0
+    for text in ("-0.3333 = (1-2β)/(1+β)", "RNWL25", "d^1 of canonical time", "floor"):
+        assert text in result.output
+
+
+def test_a_run_is_fitted_and_drawn(tmp_path):
+    name = min(rc.sample_runs())
+    result = CliRunner().invoke(app, ["scaling", name, "--floor", "free", "--out", str(tmp_path)])
+    assert result.exit_code == 0
+    assert "interval" in result.output
+    assert (tmp_path / "scaling.png").stat().st_size > 1000
+    with pytest.raises(rc.ArgumentError, match="`floor` must be free or a number"):
+        CliRunner().invoke(app, ["scaling", name, "--floor", "often"], catch_exceptions=False)
