@@ -153,7 +153,7 @@ def _against_flow(d: Derivation) -> float:
 
     from riccati.flows.noise import Pairs, Setting, own_pair_weights, pair_residuals, pair_velocity
 
-    overlaps, radii, layer, rate = np.array([0.6, 0.7]), np.array([0.5, 0.3]), np.array([0.8, 0.6]), 0.4
+    overlaps, radii, layer, rate = np.array([0.6, 0.7]), np.array([0.5, 0.3]), np.array([0.8, 0.6]), 1e-3
     odds = jnp.log(overlaps**2 / (1 - overlaps**2))
     state = Pairs(odds, jnp.log(radii), jnp.log(jnp.array([_IDLE])))
     worst = [0.0]

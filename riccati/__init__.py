@@ -38,6 +38,9 @@ if TYPE_CHECKING:
     from .problem import Start as Start
     from .problem import Teacher as Teacher
     from .problem import TypicalStart as TypicalStart
+    from .problem import neuron_alignment as neuron_alignment
+    from .problem import subspace_alignment as subspace_alignment
+    from .runs import Recorder as Recorder
     from .runs import Run as Run
     from .runs import sample_runs as sample_runs
     from .solver import default_times as default_times
@@ -66,12 +69,15 @@ _HOME = {
     "PhantomEmergence": "trajectory",
     "Problem": "problem",
     "Quadratic": "flows",
+    "Recorder": "runs",
     "Riccati": "flows",
     "risk_law": "emergence",
     "RiskLaw": "emergence",
     "Run": "runs",
     "sample_runs": "runs",
+    "neuron_alignment": "problem",
     "solve": "solver",
+    "subspace_alignment": "problem",
     "Start": "problem",
     "StepLimits": "emergence",
     "Teacher": "problem",

@@ -29,6 +29,10 @@ def compare(
     batch_size: Annotated[int | None, typer.Option(help="Samples per step.")] = None,
     init_norm: Annotated[float | None, typer.Option(help="Initial norm of every neuron.")] = None,
     riccati_step: Annotated[float | None, typer.Option(help="Riccati time per step of Stiefel SGD.")] = None,
+    replicas: Annotated[
+        int | None,
+        typer.Option(help="Draws of the law to hold the run against, for a band and a verdict; at least 128."),
+    ] = None,
 ) -> None:
     """Lay theory over an SGD run; prints the table, writes comparison.png and comparison.json.
 
@@ -47,7 +51,8 @@ def compare(
             information_exponent=information_exponent, dim=dim, teacher_width=teacher_width,
             student_width=student_width, beta=beta, learning_rate=learning_rate, batch_size=batch_size,
             init_norm=init_norm, riccati_step=riccati_step,
-        )
+        ),
+        replicas=replicas,
     )  # fmt: skip
     with written_to_out():
         report.save(out)

@@ -16,6 +16,8 @@ from ..runs import Run, overlap_of
 from ..solver import best_flow, solve
 from ..support import require
 from ..trajectory import IncompleteTrajectory, Trajectory
+from .checks import checks_of, clock_from_risk, clock_from_times
+from .judged import judged
 from .report import Comparison, Emergence, known
 from .step import step_of
 
@@ -26,7 +28,7 @@ _MOST_TIMES = 4096  # at which theory is evaluated
 _FILL_IN_SEED, _FILL_IN_NORM = 0, 1e-2  # of a start that stands in for one that was not logged
 
 
-def compare(run: Run, trajectory: Trajectory | None = None) -> Comparison:
+def compare(run: Run, trajectory: Trajectory | None = None, *, replicas: int | None = None) -> Comparison:
     """Lay theory over a run.
 
     Without `trajectory` the flow is chosen for the run: `Riccati` for Stiefel SGD, whose risk is that after the
@@ -35,9 +37,16 @@ def compare(run: Run, trajectory: Trajectory | None = None) -> Comparison:
     for k > 2 the typical one in the `Decoupled` flow. Where the run says its step size, `FiniteStep` is laid over it
     too, and for k > 2 the law of the emergence times.
 
+    Args:
+        run: the run.
+        trajectory: theory to lay over it, instead of the flow chosen for it.
+        replicas: how many draws of the law of risk and emergence times the run is held against; 128 are taken if that
+            is more, as fewer cannot tell 5 %. They make the band and the verdict. Without it there is no verdict, as
+            for k = 2 draws take seconds.
+
     Raises:
-        ArgumentError: if the run lacks what the theory needs, all of it named, or `trajectory` is of another teacher
-            width.
+        ArgumentError: if the run lacks what the theory needs, all of it named, `trajectory` is of another teacher
+            width, or `replicas` are asked for where no law is known.
         KeyboardInterrupt: an interrupt while a flow is followed; there is no comparison with half a trajectory.
     """
     require(isinstance(run, Run), "run", "be a riccati.Run", type(run).__name__)
@@ -65,8 +74,30 @@ def compare(run: Run, trajectory: Trajectory | None = None) -> Comparison:
     overlaps, why = _comparable_overlaps(run, trajectory)
     if overlaps is None:
         notes.append(why)
+    judgement = None
+    if replicas is not None:
+        require(step is not None, "run", "tell its step for a verdict", f"without: {missing}")
+        assert step is not None
+        start = Problem(trajectory.teacher, trajectory.start).full_start
+        judgement = judged(run, trajectory.teacher, start, step, overlaps, replicas)
+        law = judgement.law
     emergence = _emergences(run, overlaps, trajectory, finite_step, law)
-    return Comparison(run, trajectory, emergence, tuple(notes), tuple(assumed), finite_step, overlaps)
+    best = trajectory if finite_step is None else finite_step
+    checks = checks_of(run, best, _clock(run, best, emergence) if judgement is None else judgement.clock)
+    return Comparison(
+        run, trajectory, emergence, tuple(notes), tuple(assumed), finite_step, overlaps, checks, judgement
+    )
+
+
+def _clock(run: Run, theory: Trajectory, emergence: tuple[Emergence, ...]) -> tuple[float, float] | None:
+    """The run's times over theory's, from directions that emerged in both, else from the risk."""
+    rows = [(e.measured, e.finite_step or e.predicted, e.spread) for e in emergence]
+    found = clock_from_times(
+        *(np.array([np.nan if x is None else x for x in column]) for column in zip(*rows, strict=True))
+    )
+    if found is not None or run.risk is None:
+        return found
+    return clock_from_risk(run.times, run.risk, np.asarray(theory.times), np.asarray(theory.risk))
 
 
 def _times_for(run: Run, notes: list[str]) -> Float[np.ndarray, " T"]:

@@ -18,12 +18,20 @@ from ..numerics import name_of
 from ..runs import Run, is_run_file
 from ..support import require, whole_file
 from ..trajectory import Trajectory
+from .checks import Check
+from .verdict import Verdict
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from ..plot import Curve
+    from ..plot import Band, Curve
+    from .judged import Judgement
+
+
+_QUARTILES = 1.349  # standard deviations between the quartiles of a normal law
+_SPREAD = 0.1
+_BAND = (0.05, 0.5, 0.95)
 
 
 @dataclass(frozen=True)
@@ -36,7 +44,7 @@ class Emergence:
         measured: in the run.
         decoupled: for k > 2, the exact inverse of the decoupled equation.
         finite_step: in the finite-step limit.
-        early, late: for k > 2, the quartiles of the law of T_m at the run's step.
+        early, late: the quartiles of the law of T_m at the run's step; for k = 2 only with replicas.
     """
 
     direction: int
@@ -46,6 +54,13 @@ class Emergence:
     finite_step: float | None = None
     early: float | None = None
     late: float | None = None
+
+    @property
+    def spread(self) -> float:
+        """The relative standard deviation of T_m: the law's, by its quartiles, or a tenth where it is not known."""
+        if not self.early or self.late is None:
+            return _SPREAD
+        return math.log(self.late / self.early) / _QUARTILES
 
     @property
     def ratio(self) -> float | None:
@@ -67,6 +82,8 @@ class Comparison:
         assumed: what the run does not say and was taken for granted, a line each.
         finite_step: the limit at the run's step size, None where the step is unknown or the limit does not apply.
         overlaps: (T, M), the run's overlaps where they are defined as theory's are, else None.
+        checks: the run's conventions, each held against what its keys say.
+        judgement: the law that the run was held against, None where no replicas were asked for.
     """
 
     run: Run
@@ -76,6 +93,15 @@ class Comparison:
     assumed: tuple[str, ...] = ()
     finite_step: Trajectory | None = None
     overlaps: Float[np.ndarray, "T M"] | None = None
+    checks: tuple[Check, ...] = ()
+    judgement: Judgement | None = None
+
+    @property
+    def verdict(self) -> Verdict:
+        """Whether the run is one of those that theory draws, in one sentence."""
+        if self.judgement is None:
+            return Verdict(None, None, "no verdict: give replicas, the number of draws to hold the run against")
+        return self.judgement.verdict
 
     @cached_property
     def risk_rms_log10(self) -> float:
@@ -106,7 +132,8 @@ class Comparison:
         rows.insert(0, ["direction", *columns])
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         lines = ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
-        return "\n".join([*lines, *self._risk_lines(), *self._remarks()])
+        first = [] if self.judgement is None else [f"verdict: {self.verdict}"]
+        return "\n".join([*first, *lines, *self._risk_lines(), *self._remarks()])
 
     def _risk_lines(self) -> list[str]:
         followed = [(self.trajectory, self.risk_rms_log10)]
@@ -127,7 +154,9 @@ class Comparison:
         return float(self.run.risk[np.isfinite(self.run.risk)][-1])
 
     def _remarks(self) -> list[str]:
-        return [*(f"assumed: {line}" for line in self.assumed), *(f"note: {line}" for line in self.notes)]
+        marks = {True: "check", False: "CHECK", None: "check, undecided"}
+        checks = [f"{marks[check.holds]}: {check.message}" for check in self.checks]
+        return [*checks, *(f"assumed: {line}" for line in self.assumed), *(f"note: {line}" for line in self.notes)]
 
     def to_json(self) -> dict[str, Any]:
         """What `comparison.json` holds; times canonical, null where never, unknown or not applicable."""
@@ -147,6 +176,8 @@ class Comparison:
             "risk_rms_log10": known(self.risk_rms_log10),
             "finite_step": finite_step,
             "emergence": [{**asdict(e), "ratio": e.ratio} for e in self.emergence],
+            "verdict": asdict(self.verdict),
+            "checks": [asdict(check) for check in self.checks],
             "assumed": list(self.assumed),
             "notes": list(self.notes),
             "run": {"source": self.run.source, "rows": len(self.run.steps)},
@@ -164,7 +195,16 @@ class Comparison:
         both = [e for e in self.emergence if e.ratio is not None]
         columns = ([getattr(e, name) for e in both] for name in ("predicted", "measured", "early", "late"))
         found = EmergenceTimes(np.array([e.direction for e in both], int), *(np.array(c, float) for c in columns))
-        return comparison_page(theory, run, found, self.risk_rms_log10, ax)
+        return comparison_page(theory, run, found, self.risk_rms_log10, ax, self._band())
+
+    def _band(self) -> Band | None:
+        from ..plot import COLOURS, Band
+
+        if self.judgement is None:
+            return None
+        law = self.judgement.band
+        low, middle, high = (np.asarray(law.quantile(q)) for q in _BAND)
+        return Band("90 % of runs, by the law", np.asarray(law.times), low, middle, high, COLOURS[5])
 
     def save(self, directory: str | os.PathLike) -> None:
         """Write `comparison.png` and `comparison.json` into `directory`, each whole or not at all.

@@ -41,7 +41,7 @@ class RunStep:
         return FiniteStep(gamma=gamma, algorithm="homogeneous")
 
     def law(self, trajectory: Trajectory) -> EmergenceLaw | None:
-        """The law of the emergence times, for k > 2 and c_0 = 0."""
+        """The law of the emergence times where it costs no replicas, for k > 2 and c_0 = 0."""
         link = trajectory.teacher.link
         if link.information_exponent <= 2 or float(link.dual(0.0)) != 0:
             return None

@@ -21,6 +21,7 @@ from .loss import homogeneous_residual as homogeneous_residual
 from .loss import largest_step as largest_step
 from .loss import stiefel_limit as stiefel_limit
 from .loss import stiefel_residual as stiefel_residual
+from .quadratic_law import Algorithm as Algorithm
 from .quadratic_law import QuadraticLaw as QuadraticLaw
 from .race import Race as Race
 from .race import run_race as run_race

@@ -80,7 +80,7 @@ class Correlation(Flow):
         if is_traced(times, course.seen):
             raise TypeError("Emergence times of Correlation need concrete arrays: ask for them outside jit.")
         assert course.seen.alignment is not None
-        odds = log_odds(course.seen.alignment)
+        odds = log_odds(np.asarray(course.seen.alignment))
         return jnp.asarray(first_crossings(times, odds, float(log_odds(level)), smooth=True))
 
 
@@ -124,7 +124,9 @@ def _observe(teacher: Teacher, U: Array) -> Observables:
     # neurons that went to the same direction make K singular: the least-squares fit takes any of them
     eigenvalues, vectors = jnp.linalg.eigh(K)
     kept = eigenvalues > 1e-10 * eigenvalues[-1]
-    fit = jnp.sum(jnp.where(kept, (vectors.T @ b) ** 2 / jnp.where(kept, eigenvalues, 1.0), 0.0))
+    weights = vectors @ jnp.where(kept, (vectors.T @ b) / jnp.where(kept, eigenvalues, 1.0), 0.0)
+    weights = jax.lax.stop_gradient(weights)  # the best ones, where their derivative does not count
+    fit = 2 * weights @ b - weights @ K @ weights
     return Observables(1 - fit / teacher.second_moment, jnp.max(m**2, axis=0), None)
 
 

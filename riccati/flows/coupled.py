@@ -156,7 +156,7 @@ class Coupled(Flow):
             raise KeyboardInterrupt  # there is nothing to keep
         must = "start before the flow is stopped"
         require(len(seen) > 0, "times", must, f"{times[0]:g}, but {message_of(journey.outcome)}")
-        stacked = jax.tree.map(lambda *rows: jnp.asarray(np.stack(rows)), *seen)  # on the host: nothing to compile
+        stacked = jax.tree.map(lambda *rows: jax.device_put(np.stack(rows)), *seen)  # compiles nothing
         record = joined(pieces) if kept <= _MOST_RECORDED else None
         return Course(stacked, journey.outcome, len(seen), journey.used, record)
 

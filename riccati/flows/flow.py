@@ -91,7 +91,8 @@ def in_blocks(evolve: Callable[[Float[Array, " T"]], Course], times: Float[Array
     if is_traced(course):
         reached = None if course.reached is None else jnp.minimum(course.reached, count)
         return course._replace(seen=jax.tree.map(lambda x: x[:count], course.seen), reached=reached)
-    seen = jax.tree.map(lambda x: jnp.asarray(np.asarray(x)[:count]), course.seen)  # on the host, to compile nothing
+    # on the host, where nothing compiles
+    seen = jax.tree.map(lambda x: jax.device_put(np.asarray(x)[:count].copy()), course.seen)
     return course._replace(seen=seen, reached=None if course.reached is None else min(int(course.reached), count))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
@@ -11,9 +12,10 @@ _LEAST, _MOST = 1e-300, 1 - 1e-15  # squared overlaps between which log-odds are
 
 
 def log_odds(overlap: ArrayLike) -> Float[Array, ...]:
-    """log y/(1 - y) of squared overlaps y, held finite at 0 and 1."""
-    y = jnp.clip(jnp.asarray(overlap), _LEAST, _MOST)
-    return jnp.log(y) - jnp.log1p(-y)
+    """log y/(1 - y) of squared overlaps y, held finite at 0 and 1; NumPy's where y is, so that nothing compiles."""
+    xp = jnp if isinstance(overlap, jax.Array) else np
+    y = xp.clip(overlap, _LEAST, _MOST)
+    return xp.log(y) - xp.log1p(-y)
 
 
 def first_reached(reached: Bool[np.ndarray, "T M"]) -> Int[np.ndarray, " M"]:

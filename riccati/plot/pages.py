@@ -38,16 +38,23 @@ def risk_band_page(band: Band, curve: Curve, axes: Axes | None = None) -> Figure
 
 
 def comparison_page(
-    theory: Sequence[Curve], run: Curve, found: EmergenceTimes, deviation: float, axes: Sequence[Axes] | None = None
+    theory: Sequence[Curve],
+    run: Curve,
+    found: EmergenceTimes,
+    deviation: float,
+    axes: Sequence[Axes] | None = None,
+    band: Band | None = None,
 ) -> Figure:
     """Risk, overlaps and emergence times of a run (points) against theory (lines).
 
     `theory` begins with the prediction that the emergence times and `deviation`, the rms of the log10 risk ratio, are
-    those of. Drawn on three `axes`, or on a new figure without them; their figure is returned.
+    those of; `band` is that of the risk. Drawn on three `axes`, or on a new figure without them, which is returned.
     """
     with style():
         left, middle, right = _panels(axes, 3, (11.4, 3.8))
         title = "risk" if np.isnan(deviation) else f"risk, rms log$_{{10}}$ ratio {deviation:.2g}"
+        if band is not None:
+            left.fill_between(band.at, band.low, band.high, color=band.colour, alpha=0.4, lw=0, label=band.label)
         risk_panel(left, [*theory, run], title)
         _cut_below(left, theory[0], run)
         overlap_panel(middle, [*theory, run], "overlaps: theory (lines), SGD (points)")

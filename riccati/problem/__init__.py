@@ -1,5 +1,9 @@
 """What is given: the link function, the teacher, the student's start; and what is seen of a student."""
 
+from .alignment import as_directions as as_directions
+from .alignment import as_weights as as_weights
+from .alignment import neuron_alignment as neuron_alignment
+from .alignment import subspace_alignment as subspace_alignment
 from .assignment import greedy_assignment as greedy_assignment
 from .assignment import overlap_scores as overlap_scores
 from .clocks import riccati_rate as riccati_rate

@@ -4,7 +4,9 @@ from .config import CONVENTIONS as CONVENTIONS
 from .config import KINDS as KINDS
 from .config import OVERLAPS as OVERLAPS
 from .config import overlap_of as overlap_of
+from .config import teacher_keys as teacher_keys
 from .keys import KEYS as KEYS
+from .recorder import Recorder as Recorder
 from .run import Run as Run
 from .source import is_run_file as is_run_file
 from .source import sample_runs as sample_runs

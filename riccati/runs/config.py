@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..problem import Link
+from ..problem import Link, Teacher
 from ..support import ArgumentError, require, require_finite, require_integer, require_real
 from .tables import TOLERANCE
 
@@ -132,3 +132,14 @@ def missing_keys(config: dict[str, Any], kind: str, has_clock: bool) -> list[str
         needed.append("init_norm")
     other = {"information_exponent": " (or link)", "beta": " (or second_layer, the list of a_m)"}
     return [key + other.get(key, "") for key in needed if key not in config]
+
+
+def teacher_keys(teacher: Teacher) -> dict[str, Any]:
+    """The teacher by the keys of a run's JSON file."""
+    link = teacher.link
+    a = {"second_layer": np.asarray(teacher.a).tolist(), "teacher_width": teacher.width}
+    if link.closed_form is not None:
+        return a | {"link": link.label}
+    if link.degree is not None and float(link.coefficients[link.degree]) == 1.0:
+        return a | {"information_exponent": link.degree}
+    return a | {"link": np.asarray(link.coefficients).tolist()}

@@ -90,6 +90,25 @@ def test_a_run_without_overlaps_gets_a_random_start_and_says_so():
     assert not any("init_norm" in line for line in rc.compare(run_of(SQUARE, init_norm=0.1)).assumed)
 
 
+def test_hermite4_is_predicted_by_the_coupled_and_the_decoupled_flow():
+    report = rc.compare(rc.Run.load("hermite4"))
+    assert report.flow == "Coupled"
+    logs = {
+        name: [abs(np.log(getattr(e, name) / e.measured)) for e in report.emergence]
+        for name in ("predicted", "decoupled")
+    }
+    assert np.median(logs["predicted"]) <= 0.25
+    assert np.median(logs["decoupled"]) <= 0.35
+    assert "decoupled T" in report.table()
+    assert "quartiles of T" in report.table()
+    assert isinstance(report.finite_step.flow, rc.FiniteStep)
+    assert report.finite_step.flow.gamma == pytest.approx(0.001 * 96 / 128)
+    for e in report.emergence:
+        assert e.early < e.late
+        assert e.early < 1.3 * e.decoupled
+    report.plot()
+
+
 def test_everything_that_is_missing_is_named_at_once():
     with pytest.raises(rc.ArgumentError, match="`dim` must be given"):
         rc.compare(run_of(SQUARE, dim=None))

@@ -53,7 +53,7 @@ def test_one_step_of_sgd_on_the_weights(neurons, width):
 
     teacher = rc.Teacher(a, link)
     start = rc.Start(U[:width].T, U.T @ U, norms)
-    system = weights_system(teacher, start, gamma)
+    system = weights_system(rc.Problem(teacher, start), gamma)
     velocity, unit = system.velocity(0.0, system.state, system.args), system.args[-1]
     T, dT = unit * system.state.T, unit * velocity.T
     rate = float(system.rate)
@@ -82,13 +82,13 @@ def test_one_step_of_stiefel_sgd():
     expected = np.einsum("n,nij->ij", weights, change) / epsilon
 
     start = rc.Start(W[:width].T, np.eye(neurons), dim=VAST)
-    system = stiefel_system(rc.Teacher(a, rc.Link.hermite(2)), start, gamma, c)
+    system = stiefel_system(rc.Problem(rc.Teacher(a, rc.Link.hermite(2)), start), gamma, c)
     turn = np.asarray(system.state).T @ W[:width] @ np.linalg.inv(W[:width].T @ W[:width])  # QR may flip signs
     velocity = np.asarray(system.velocity(0.0, system.state, system.args)) @ turn
     np.testing.assert_allclose(velocity, expected, rtol=5e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize(("k", "overlaps"), [(3, (0.5, 0.7)), (3, (0.5, -0.6)), (4, (-0.6, 0.3))])
+@pytest.mark.parametrize(("k", "overlaps"), [(3, (0.5, 0.7)), (4, (-0.6, 0.3))])
 def test_one_step_of_sgd_on_two_pairs(k, overlaps):
     """Neuron 1 and its teacher, and another pair orthogonal to both, at d = 10⁸."""
     link, gamma = rc.Link.hermite(k), 0.05
@@ -110,7 +110,7 @@ def test_one_step_of_sgd_on_two_pairs(k, overlaps):
         ratio = (along * m[i] + across * (nu[:, i] - m[i] * z[:, i])) / np.sqrt(stretched)
         turn = weights @ (ratio - m[i]) / eta
         start = rc.Start(np.diag(m), norms=np.sqrt(s))
-        system = pair_system(rc.Teacher(a, link), start, gamma)
+        system = pair_system(rc.Problem(rc.Teacher(a, link), start), gamma)
         velocity = system.velocity(0.0, system.state, system.args)
         np.testing.assert_allclose(velocity.log_radius[i], gain, rtol=1e-3)
         np.testing.assert_allclose(velocity.odds[i] * (1 - m[i] ** 2) * m[i] / 2, turn, rtol=1e-3)

@@ -115,7 +115,7 @@ def pair_velocity(_: Any, state: Pairs, setting: Setting) -> Pairs:
     return Pairs(
         jnp.where(has, slow * (growth - gamma * noise / room), 0.0),
         jnp.where(has, slow * (lengthening + gamma * noise), 0.0),
-        slow * (gamma * idle_noise - 4 * idle),
+        jnp.where(setting.idle > 0, slow * (gamma * idle_noise - 4 * idle), 0.0),  # a row of no neuron keeps still
     )
 
 

@@ -69,7 +69,7 @@ def refined_crossings(
 ) -> Float[Array, " M"]:
     """First crossings of `level` between output times, inf where `alignment` never reaches it; to `rtol`."""
     goal = float(log_odds(level))
-    guess = first_crossings(times, log_odds(alignment), goal, smooth=True)
+    guess = first_crossings(times, log_odds(np.asarray(alignment)), goal, smooth=True)
     moving = np.isfinite(guess)
     first = first_reached(np.asarray(alignment) >= level) % len(times)
     right = np.asarray(times)[first]

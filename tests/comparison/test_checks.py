@@ -1,0 +1,95 @@
+"""Checks of a run's conventions: each wrong one is named, with the key that mends it, and right ones hold."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import riccati as rc
+
+DIM, RATE = 400, 1e-4
+
+
+@pytest.fixture(scope="module")
+def followed():
+    """A run that is the finite-step limit itself, so that only conventions can be wrong."""
+    teacher = rc.Teacher.power_law(3, 1.0, rc.Link.hermite(2))
+    start = rc.Start.random(teacher, 3, DIM, 0.5, seed=0)
+    steps = np.unique(np.r_[0, np.geomspace(10, 2e5, 120)].astype(int))
+    flow = rc.FiniteStep(RATE * DIM, algorithm="homogeneous")
+    course = rc.solve(flow, teacher, start, steps[1:] * RATE)
+    begun = rc.solve(flow, teacher, start, [1e-12])
+    config = {
+        "kind": "two_homogeneous",
+        "information_exponent": 2,
+        "dim": DIM,
+        "teacher_width": 3,
+        "student_width": 3,
+        "beta": 1.0,
+        "learning_rate": RATE,
+        "batch_size": 1,
+        "training_loss": "0.5*(f*-f)^2",
+        "loss": "risk",
+        "overlap": "subspace",
+        "init_norm": 0.5,
+        "initial_overlaps": np.asarray(start.teacher_overlaps).tolist(),
+        "initial_student_gram": np.asarray(start.student_gram).tolist(),
+    }
+    risk = np.r_[np.asarray(begun.risk), np.asarray(course.risk)]
+    overlaps = np.vstack([begun.alignment, course.alignment])
+    return rc.Run(steps, risk, overlaps, config)
+
+
+def changed(run, **keys):
+    return replace(run, config=run.config | keys)
+
+
+def check(run, name):
+    return next(check for check in rc.compare(run).checks if check.name == name)
+
+
+def test_a_run_that_says_what_it_is_passes(followed):
+    report = rc.compare(followed)
+    assert [found.name for found in report.checks] == ["loss", "overlap", "clock"]
+    assert all(found.holds for found in report.checks)
+    assert report.checks[2].factor == pytest.approx(1, abs=0.01)
+    assert report.verdict.consistent is None
+    assert "replicas" in str(report.verdict)
+
+
+@pytest.mark.parametrize(
+    ("name", "keys", "scale", "key"),
+    [
+        # the column holds (f* - f)² of E f*² = 1, and says that it is half of it: twice too large, and so on
+        ("loss", {"loss": "0.5*(f*-f)^2"}, 1.0, 'loss = "(f*-f)^2"'),
+        ("loss", {"loss": "(f*-f)^2"}, 0.5, 'loss = "0.5*(f*-f)^2"'),
+        # SGD on (f* - f)² at half the rate is this run; the keys then say that it took half of the loss
+        ("clock", {"learning_rate": RATE / 2}, 1.0, 'training_loss = "(f*-f)^2"'),
+        ("clock", {"training_loss": "(f*-f)^2"}, 1.0, 'training_loss = "0.5*(f*-f)^2"'),
+        ("overlap", {"overlap": "neuron"}, 1.0, 'overlap = "subspace"'),
+    ],
+)
+def test_a_wrong_convention_is_named(followed, name, keys, scale, key):
+    run = changed(replace(followed, loss=scale * followed.loss), **keys)
+    found = check(run, name)
+    assert found.holds is False
+    assert found.key == key
+    assert key in found.message
+    report = rc.compare(run)
+    assert f"CHECK: {found.message}" in report.table()
+    assert found.message in [line["message"] for line in report.to_json()["checks"]]
+
+
+def test_overlaps_that_contradict_the_start_are_noticed(followed):
+    overlaps = followed.overlaps.copy()
+    overlaps[0] *= 1.5
+    found = check(replace(followed, overlaps=overlaps), "overlap")
+    assert found.holds is False
+    assert found.key == "initial_overlaps"
+
+
+def test_a_clock_that_no_convention_explains(followed):
+    found = check(changed(followed, learning_rate=1.3 * RATE), "clock")
+    assert found.holds is False
+    assert found.key is None
+    assert found.factor == pytest.approx(1.3, rel=0.1)
