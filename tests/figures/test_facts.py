@@ -9,11 +9,12 @@ from figures._figure import Data
 SMALL = {
     "additive_model": {"tasks": "4000", "points": "80"},
     "single_index": {"degrees": "(2, 3)", "steps": "(0.05, 0.03)"},
-    "correlation_loss": {"draws": "200", "neurons": "8"},
+    "correlation_loss": {"teacher_width": "4", "conditions": "(1.0, 4.0, 16.0)", "draws": "300", "dim": "200"},
     "deflation": {"points": "60"},
+    "emergence_k4": {"teacher_width": "2", "student_width": "4", "dim": "48", "batch": "256", "runs": "8"},
     "risk_time_k4": {"teacher_width": "50000", "widths": "(4, 16, 64, 256)"},
     "compute_frontier_k4": {"small_widths": "()", "widths": "20"},
-    "discretization": {"teacher_width": "4", "dim": "64", "many": "1500"},
+    "discretization": {"teacher_width": "6", "runs": "6", "many": "1500"},
     "emergence_k2": {"teacher_width": "4", "student_width": "2", "dim": "256", "batch": "128", "runs": "6"},
     "risk_heavy_light": {"teacher_width": "24", "widths": "(6, 12)", "points": "50"},
     "compute_frontier_k2": {
