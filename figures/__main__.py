@@ -4,5 +4,6 @@ import sys
 
 from riccati.cli import main
 
-sys.argv[1:1] = ["figures"]
-main()
+if __name__ == "__main__":  # which processes that it starts do not run again
+    sys.argv[1:1] = ["figures"]
+    main()

@@ -46,7 +46,7 @@ def plain(value: Any) -> Any:
 def kept(folder: Path, figure: str, piece: Any) -> Arrays | None:
     """What was kept of a piece, None if nothing sound was."""
     try:
-        with np.load(_path(folder, figure, piece), allow_pickle=False) as file:
+        with _path(folder, figure, piece).open("rb") as held, np.load(held, allow_pickle=False) as file:
             return {name: file[name] for name in file.files if name != "provenance"}
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile):
         return None
@@ -81,7 +81,7 @@ def _path(folder: Path, figure: str, piece: Any) -> Path:
 def code_reached(function: Any) -> str:
     """The code of a function and of everything at its module's top level that it reaches, as a digest.
 
-    Comments, docstrings and layout do not count; of a module of figures/ that it imports from, all code counts.
+    Comments, docstrings and layout do not count; of another module of figures/ that it imports from, all code counts.
     """
     module = inspect.getmodule(function)
     assert module is not None
@@ -93,7 +93,8 @@ def code_reached(function: Any) -> str:
             continue
         reached.add(name)
         todo += [node.id for node in ast.walk(named[name]) if isinstance(node, ast.Name)]
-    texts = [ast.unparse(named[name]) for name in sorted(reached)]
+    # parameters are among a piece's arguments, and the register does not compute
+    texts = [ast.unparse(named[name]) for name in sorted(reached) if not isinstance(named[name], ast.ClassDef)]
     for other in sorted({imported[name] for name in reached if name in imported}):
         texts += [ast.unparse(node) for node in _parsed(other)[0].values()]
     return hashlib.sha256("\n".join(texts).encode()).hexdigest()
@@ -108,7 +109,7 @@ def _parsed(module: str) -> tuple[dict[str, ast.stmt], dict[str, str]]:
     for node in ast.parse(inspect.getsource(loaded)).body:
         for name in _defined(node):
             named[name] = _without_docstrings(node)
-            if isinstance(node, ast.ImportFrom) and node.level == 1:
+            if isinstance(node, ast.ImportFrom) and node.level == 1 and node.module != "_figure":
                 imported[name] = f"{loaded.__package__}.{node.module}"
     return named, imported
 

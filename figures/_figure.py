@@ -40,7 +40,10 @@ NAMES = (
     "sample_complexity",
     "phase_retrieval",
     "proportional",
+    "law_k2",
     "phantom",
+    "schedules",
+    "collapse",
 )
 
 Arrays = dict[str, np.ndarray]

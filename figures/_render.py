@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,6 +20,7 @@ from riccati.support import package_versions, progress, whole_file
 from . import _cache
 from ._figure import Data, Fact, load, manifest, parameters
 
+logging.getLogger("fontTools").setLevel(logging.ERROR)  # it remarks on dates inside the fonts it embeds
 WIDTHS = {"page": PAGE, "column": COLUMN}
 
 
@@ -47,22 +51,26 @@ def render(
     settings: Mapping[str, Mapping[str, str]] | None = None,
     width: Literal["page", "column"] = "page",
     echo: Callable[[object], object] = print,
+    jobs: int = 1,
 ) -> list[Drawn]:
     """Write NAME.png, NAME.pdf, NAME.npz and NAME.json of each figure to `out`, and say a line about each.
 
-    Pieces are kept in `out`/cache: an interrupted call loses at most the piece that it was at.
+    Pieces are kept in `out`/cache: an interrupted call loses at most the piece that it was at. With `jobs` > 1 as many
+    figures are computed at once, each in a process of its own, before the first is drawn.
 
     Raises:
         ArgumentError: a figure or a parameter that there is not.
     """
     wanted = [(name, parameters(load(name), full, (settings or {}).get(name))) for name in names]
+    ahead = _compute_at_once(wanted, out / "cache", jobs) if jobs > 1 else {}
     drawn = []
     for name, chosen in wanted:
         begun = time.monotonic()
         data, computed = compute(name, chosen, out / "cache")
+        before, waited = ahead.get(name, (0, 0.0))
         fact = load(name).fact(data)
         _write(name, data, fact, out, width)
-        drawn.append(Drawn(name, fact, computed, time.monotonic() - begun))
+        drawn.append(Drawn(name, fact, before + computed, waited + time.monotonic() - begun))
         echo(drawn[-1])
     return drawn
 
@@ -77,6 +85,33 @@ def compute(name: str, parameters: Any, folder: Path) -> tuple[Data, int]:
             arrays[label] = _cache.keep(folder, name, pieces[label])
             bar.update()
     return Data(parameters, {label: found for label, found in arrays.items() if found is not None}), len(missing)
+
+
+def _compute_at_once(wanted: Sequence[tuple[str, Any]], folder: Path, jobs: int) -> dict[str, tuple[int, float]]:
+    """Pieces computed and seconds taken, of each figure that lacks some."""
+    lacking = [(name, chosen) for name, chosen in wanted if _lacks(name, chosen, folder)]
+    if len(lacking) < 2:
+        return {}
+    found = {}
+    with (
+        ProcessPoolExecutor(min(jobs, len(lacking)), mp_context=get_context("spawn")) as pool,
+        progress(len(lacking), "figures", unit="figure") as bar,
+    ):
+        for done in as_completed([pool.submit(_work, name, chosen, folder) for name, chosen in lacking]):
+            name, *cost = done.result()
+            found[name] = (cost[0], cost[1])
+            bar.update()
+    return found
+
+
+def _lacks(name: str, parameters: Any, folder: Path) -> bool:
+    return any(_cache.kept(folder, name, piece) is None for piece in load(name).pieces(parameters).values())
+
+
+def _work(name: str, parameters: Any, folder: Path) -> tuple[str, int, float]:
+    """One figure's pieces in a process of its own."""
+    begun = time.monotonic()
+    return name, compute(name, parameters, folder)[1], time.monotonic() - begun
 
 
 def _write(name: str, data: Data, fact: Fact, out: Path, width: str) -> None:
@@ -98,10 +133,12 @@ def _write(name: str, data: Data, fact: Fact, out: Path, width: str) -> None:
     with whole_file(out / f"{name}.npz") as temporary, temporary.open("wb") as file:
         flat = {f"{label}/{key}": value for label, found in data.arrays.items() for key, value in found.items()}
         np.savez(file, **flat)  # type: ignore[arg-type]
-    figure = module.draw(data, WIDTHS[width])
-    for suffix in ("png", "pdf"):
-        with whole_file(out / f"{name}.{suffix}") as temporary, style():
-            figure.savefig(temporary)
+    with style():  # to the end: fonts are looked up as late as that
+        figure = module.draw(data, WIDTHS[width])
+        for suffix in ("png", "pdf"):
+            with whole_file(out / f"{name}.{suffix}") as temporary:
+                figure.savefig(temporary)
+            figure.set_layout_engine("none")  # laid out once for both files
 
 
 def _number(value: Any) -> Any:

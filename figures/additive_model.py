@@ -14,7 +14,7 @@ from ._ensembles import fitted_slope
 from ._figure import Arrays, Data, Fact, Piece, chosen, piece, sourced
 
 SEE = "each task is learned abruptly, at a time of its own; the sum over tasks falls as a smooth power law"
-FULL = "a minute; 3·10⁵ tasks instead of 2·10⁴"
+FULL = "a minute; 3·10⁵ tasks instead of 2·10⁴ (time extrapolated)"
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,6 @@ def _flow(p: Parameters) -> Arrays:
     emergence = np.asarray(rc.Decoupled().emergence_times_of(teacher, start))
     times = np.geomspace(emergence[0] / 4, emergence[p.tasks // 8], p.points)
     risk = np.asarray(rc.solve(rc.Decoupled(), teacher, start, times).risk)
-    top = rc.Teacher(np.asarray(teacher.a), teacher.link)
     own = np.asarray(teacher.a) ** 2
     shown = np.unique(np.geomspace(1, p.tasks // 16, p.shown).astype(int)) - 1
     m, a = np.asarray(start.overlaps)[shown], np.asarray(teacher.a)[shown]
@@ -62,9 +61,14 @@ def draw(data: Data, width: float) -> Figure:
     t, scale = flow["times"], flow["emergence"][0]
     figure, (left, right) = sheet(width, 2)
     for m, loss, colour in zip(flow["shown"], flow["loss"], shades(len(flow["shown"])), strict=True):
-        left.semilogx(t / scale, loss / loss[0], color=colour, label=f"$m={m + 1}$")
-    left.set(xlabel="time $t/T_1$", ylabel="risk of one task, $/a_m^2$", title="tasks emerge one by one")
-    left.legend(loc="lower left", ncols=2, columnspacing=1.0)
+        left.semilogx(t / scale, loss / loss[0], color=colour)
+        left.annotate(
+            f"{m + 1}", (flow["emergence"][m] / scale, 1.03), ha="center", va="bottom", color=colour, fontsize=7
+        )
+    left.set(
+        xlabel="time $t/T_1$", ylabel="risk of one task, $/a_m^2$", title="tasks emerge one by one", ylim=(-0.03, 1.14)
+    )
+    left.annotate("$m=$", (t[0] / scale, 1.03), va="bottom", fontsize=7)
     for loss, colour in zip(flow["loss"], shades(len(flow["shown"])), strict=True):
         right.loglog(t / scale, loss, color=colour, lw=0.9)
     right.loglog(t / scale, flow["risk"], color=COLOURS[0], lw=2.0, label=f"all {p.tasks} tasks")
@@ -78,7 +82,7 @@ def draw(data: Data, width: float) -> Figure:
         rf"$t^{{(1-2\beta)/\beta}}=t^{{{slope:.2f}}}$",
     )
     right.set(xlabel="time $t/T_1$", ylabel="risk", title="their sum is a power law", ylim=(flow["risk"][-1] / 10, 2))
-    right.legend(loc="lower left")
+    right.legend(loc="upper right")
     return figure
 
 

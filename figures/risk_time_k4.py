@@ -14,7 +14,7 @@ from ._ensembles import fitted_slope
 from ._figure import Arrays, Data, Fact, Piece, chosen, piece, sourced
 
 SEE = "all widths follow one power law in time, until each stops at the floor that its width sets"
-FULL = "a minute; the same"
+FULL = "a minute; the same (time extrapolated)"
 
 
 @dataclass(frozen=True)
@@ -58,9 +58,13 @@ def draw(data: Data, width: float) -> Figure:
     slope = (1 - 2 * p.beta) / p.beta
     at = np.searchsorted(t, 3 * flow["first"])
     reference_slope(
-        left, (t[at], flow["risk"][-1][at] / 2.2), t[at] * 100, slope, rf"$t^{{(1-2\beta)/\beta}}=t^{{{slope:.2f}}}$"
+        left,
+        (t[at], flow["risk"][-1][at] / 2.2),
+        t[at] * 100,
+        slope,
+        rf"$t^{{(1-2\beta)/\beta}}=t^{{{slope:.2f}}}$",
+        below=True,
     )
-    left.texts[-1].set(ha="right", position=(-6, -9))
     left.set(xlabel="time $t$", ylabel="risk", title="risk in time")
     widths, floors = np.asarray(p.widths, float), flow["risk"][:, -1]
     right.loglog(widths, floors, "o", color=COLOURS[0], mfc="white", label="risk at the end")
@@ -68,9 +72,13 @@ def draw(data: Data, width: float) -> Figure:
         widths, 1 - np.cumsum(flow["a"] ** 2)[widths.astype(int) - 1], color=COLOURS[1], label=r"$\sum_{m>N}a_m^2$"
     )
     reference_slope(
-        right, (widths[0], floors[0] / 1.8), widths[-1], 1 - 2 * p.beta, rf"$N^{{1-2\beta}}=N^{{{1 - 2 * p.beta:.1f}}}$"
+        right,
+        (widths[0], floors[0] / 1.8),
+        widths[-1],
+        1 - 2 * p.beta,
+        rf"$N^{{1-2\beta}}=N^{{{1 - 2 * p.beta:.1f}}}$",
+        below=True,
     )
-    right.texts[-1].set(ha="right", position=(-6, -9))
     right.set(xlabel="student width $N$", ylabel="floor of the risk", title="floor in width")
     right.legend(loc="upper right")
     return figure

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from importlib import import_module
+import os
 from pathlib import Path
 from types import ModuleType
 from typing import Annotated
@@ -10,6 +10,9 @@ from typing import Annotated
 import typer
 
 from ..support import require
+from .companions import companion
+
+_AT_ONCE = 2  # figures; each may take the memory of a large ensemble
 
 
 def figures(
@@ -20,6 +23,9 @@ def figures(
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder for pictures and data; made if absent.")] = Path("riccati-figures"),
     width: Annotated[str, typer.Option(help="page (17.8 cm) or column (8.5 cm).")] = "page",
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Figures computed at once; two, or one on one core, if not given.")
+    ] = None,
     listed: Annotated[bool, typer.Option("--list", help="Say what each figure shows, and draw none.")] = False,
     manifest: Annotated[
         bool, typer.Option("--manifest", help="Say where every parameter is from, and draw none.")
@@ -30,7 +36,7 @@ def figures(
     Each is drawn from data that is kept in DIR/cache and computed again only where its parameters, its code or the
     package's version changed. Exit code 1 if a figure's fact does not hold on its data.
     """
-    gallery = _gallery()
+    gallery = companion("figures")
     chosen = names or list(gallery.NAMES)
     require(width in ("page", "column"), "width", "be page or column", width)
     if listed or manifest:
@@ -38,17 +44,11 @@ def figures(
             for line in (_described if listed else _manifest)(gallery, name):
                 typer.echo(line)
         raise typer.Exit
-    drawn = gallery.render(chosen, out, full, _by_figure(gallery, settings or []), width, typer.echo)
+    at_once = jobs if jobs is not None else min(_AT_ONCE, os.cpu_count() or 1)
+    drawn = gallery.render(chosen, out, full, _by_figure(gallery, settings or []), width, typer.echo, at_once)
     failed = [figure.name for figure in drawn if not figure.fact.holds]
     typer.echo(f"wrote {len(drawn)} figures to {out}" + (f"; facts that fail: {', '.join(failed)}" if failed else ""))
     raise typer.Exit(1 if failed else 0)
-
-
-def _gallery() -> ModuleType:
-    """figures/, beside this package in a source tree and inside it in a wheel."""
-    package = Path(__file__).parents[1]
-    inside = (package / "figures").is_dir()
-    return import_module("riccati.figures" if inside else "figures")
 
 
 def _by_figure(gallery: ModuleType, settings: list[str]) -> dict[str, dict[str, str]]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-import riccati
+from .companions import companion
 
 
 def verify(
@@ -16,16 +15,9 @@ def verify(
     latex: Annotated[Path | None, typer.Option(help="Write the derivations to this LaTeX file.")] = None,
 ) -> None:
     """Derive every equation symbolically and hold the code against it, a line for each result."""
-    check = _derivations().verify
+    check = companion("derivations").verify
     try:
         holds = check(names or (), latex, typer.echo)
     except ValueError as error:  # a name that no derivation has
         raise typer.BadParameter(str(error)) from None
     raise typer.Exit(0 if holds else 1)
-
-
-def _derivations() -> Any:
-    """The derivations: those beside this source tree, or the copy that a wheel carries inside the package."""
-    if (Path(riccati.__file__).parent / "derivations").is_dir():
-        return import_module("riccati.derivations")
-    return import_module("derivations")

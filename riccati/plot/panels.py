@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float, Int
-from matplotlib.ticker import LogLocator
 
-from .style import COLOURS, log_axes, spread_out, thinned
+from .style import COLOURS, log_axes, plain_ticks, spread_out, thinned
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -147,8 +146,5 @@ def emergence_panel(axes: Axes, found: EmergenceTimes) -> None:
     for m, x, y in zip(found.direction, predicted, measured, strict=True):
         axes.annotate(f"{m:.0f}", (x, y), textcoords="offset points", xytext=(4, -8), fontsize=7)
     axes.set(xscale="log", yscale="log", xlabel="predicted $T_m$", ylabel="measured $T_m$", title="emergence times")
-    for axis in (axes.xaxis, axes.yaxis):  # less than a decade is common: plain numbers at 1, 2 and 5
-        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        axis.set_major_formatter("{x:g}")
-        axis.set_minor_formatter("")
+    plain_ticks(axes.xaxis, axes.yaxis)  # less than a decade is common
     axes.legend(loc="upper left")

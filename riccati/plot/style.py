@@ -10,9 +10,11 @@ import matplotlib as mpl
 import numpy as np
 from cycler import cycler
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
 
 # Okabe and Ito's palette without yellow, told apart in grey by its order of lightness
 COLOURS = ("#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
@@ -48,10 +50,17 @@ def sheet(width: float, panels: int, height: float = 1.0) -> tuple[Figure, list[
     """A figure with panels side by side on a page, or one above the other in a column; `height` times the usual one."""
     beside = width > (COLUMN + PAGE) / 2
     rows, columns = (1, panels) if beside else (panels, 1)
-    with style():
-        figure = Figure(figsize=(width, height * _HEIGHT * rows))
-        axes = figure.subplots(rows, columns, squeeze=False)
+    figure = Figure(figsize=(width, height * _HEIGHT * rows))
+    axes = figure.subplots(rows, columns, squeeze=False)
     return figure, list(axes.ravel())
+
+
+def plain_ticks(*axes: Axis) -> None:
+    """Plain numbers at 1, 2 and 5 on logarithmic axes that span little more than a decade."""
+    for axis in axes:
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.set_major_formatter("{x:g}")
+        axis.set_minor_formatter("")
 
 
 def shades(count: int) -> list[Any]:
@@ -59,13 +68,16 @@ def shades(count: int) -> list[Any]:
     return [mpl.colormaps["viridis"](x) for x in np.linspace(0.0, 0.82, max(count, 2))[:count]]
 
 
-def reference_slope(axes: Axes, start: tuple[float, float], end: float, slope: float, formula: str) -> None:
-    """The power law through `start` up to the abscissa `end`, dashed, with its formula beside its middle."""
+def reference_slope(
+    axes: Axes, start: tuple[float, float], end: float, slope: float, formula: str, below: bool = False
+) -> None:
+    """The power law through `start` up to the abscissa `end`, dashed, its formula above its middle or `below` it."""
     x, y = start
     axes.plot([x, end], [y, y * (end / x) ** slope], "--", color="0.35", lw=0.9)
     middle = np.sqrt(x * end)
     axes.annotate(
-        formula, (middle, y * (middle / x) ** slope), textcoords="offset points", xytext=(4, 4), fontsize=7, color="0.2"
+        formula, (middle, y * (middle / x) ** slope), textcoords="offset points", fontsize=7, color="0.2",
+        xytext=(-4, -4) if below else (4, 4), ha="right" if below else "left", va="top" if below else "baseline",
     )  # fmt: skip
 
 

@@ -1,0 +1,106 @@
+"""Automatic deflation: neurons turn, then grow; a direction that is learned no longer pulls on the other neurons."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import jax.numpy as jnp
+import numpy as np
+from matplotlib.figure import Figure
+
+import riccati as rc
+from riccati.flows import Neurons, coupled_velocity
+from riccati.numerics import integrate
+from riccati.plot import shades, sheet
+
+from ._figure import Arrays, Data, Fact, Piece, chosen, piece, sourced
+
+SEE = "each neuron turns to its direction, then its norm grows to a_m, and the direction is gone for the others"
+FULL = "a minute; 12 directions (time extrapolated)"
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """The full gradient flow of a small problem, neuron by neuron."""
+
+    degree: int = sourced(4, source="RNWL25's experiment: h_4")
+    beta: float = sourced(0.8, source="RNWL25's experiment")
+    teacher_width: int = chosen(4, 12)
+    student_width: int = chosen(4, 12)
+    dim: int = chosen(256, 2048)
+    norm: float = chosen(0.05)
+    points: int = chosen(250)
+    seed: int = chosen(1)
+
+
+def pieces(p: Parameters) -> dict[str, Piece]:
+    """One flow."""
+    return {"flow": piece(_flow, p)}
+
+
+def _flow(p: Parameters) -> Arrays:
+    teacher = rc.Teacher.power_law(p.teacher_width, p.beta, rc.Link.hermite(p.degree))
+    start = rc.Start.random(teacher, p.student_width, p.dim, p.norm, seed=p.seed)
+    predicted = np.asarray(rc.Decoupled().emergence_times_of(teacher, start))
+    times = np.geomspace(predicted.min() / 3, 1.5 * predicted.max(), p.points)
+    state = Neurons(start.directions, 2 * jnp.log(start.norms))
+    out = integrate(
+        coupled_velocity, state, teacher, jnp.asarray(times), 1e-8, jnp.asarray(1e-9), largest_component=True
+    )
+    return {
+        "times": times,
+        "directions": np.asarray(out.states.U),
+        "size": np.exp(np.asarray(out.states.log_s)),
+        "a": np.asarray(teacher.a),
+        "neuron": np.asarray(start.assignment(teacher)),
+    }
+
+
+def residual(found: Arrays, degree: int) -> np.ndarray:
+    """1 - Σ_i s_i m_im^k/a_m, (T, M): what is left of a direction."""
+    m = found["directions"][:, :, : len(found["a"])]
+    return 1 - np.einsum("ti,tim->tm", found["size"], m**degree) / found["a"]
+
+
+def pull(found: Arrays, degree: int) -> np.ndarray:
+    """The pull of direction 1 on the last direction's neuron, over what it was with nothing learned; (T,)."""
+    own, other = found["neuron"][0], found["neuron"][-1]
+    m = found["directions"][:, other, 0]
+    q = np.einsum("td,td->t", found["directions"][:, own], found["directions"][:, other])
+    along = found["directions"][:, own, 0]
+    return 1 - found["size"][:, own] * q ** (degree - 1) * along / (found["a"][0] * m ** (degree - 1))
+
+
+def draw(data: Data, width: float) -> Figure:
+    """Direction, norm and residual against time."""
+    p, found = data.parameters, data["flow"]
+    figure, (left, middle, right) = sheet(width, 3, 0.9)
+    rest = residual(found, p.degree)
+    for m, colour in enumerate(shades(p.teacher_width)):
+        i = found["neuron"][m]
+        left.semilogx(found["times"], found["directions"][:, i, m] ** 2, color=colour, label=f"$m={m + 1}$")
+        middle.semilogx(found["times"], found["size"][:, i], color=colour)
+        middle.axhline(found["a"][m], color=colour, lw=0.7, ls=":")
+        right.semilogx(found["times"], rest[:, m], color=colour)
+    left.set(ylabel="squared overlap of its neuron", title="first it turns", ylim=(-0.03, 1.03))
+    middle.set(ylabel="squared norm $s$", title="then it grows to $a_m$ (dots)", ylim=(0, None))
+    right.set(ylabel="residual, $/a_m$", title="and the direction is gone", ylim=(-0.03, 1.05))
+    for axes in (left, middle, right):
+        axes.set_xlabel("time $t$")
+    left.legend(loc="upper left")
+    return figure
+
+
+def fact(data: Data) -> Fact:
+    """The pull of the first direction at the last one's emergence, and squared norms over a_m at the end."""
+    p, found = data.parameters, data["flow"]
+    i = found["neuron"][-1]
+    before = np.searchsorted(found["directions"][:, i, p.teacher_width - 1] ** 2, 0.25) - 1
+    grown = found["size"][-1, found["neuron"]] / found["a"]
+    return Fact(
+        "once a direction is learned its pull on other neurons is cancelled, and its neuron's squared norm is a_m",
+        [float(pull(found, p.degree)[before]), float(np.median(grown))],
+        [0.0, 1.0],
+        0.05,
+        {"the correlation loss, no deflation": [1.0, 1.0], "norms that stay as they were": [0.0, p.norm**2]},
+    )
