@@ -36,7 +36,7 @@ from .chart import (
 )
 from .flow import Course, Flow, check_quadratic, quadratic_horizon
 
-_LEAST_NORM, _LARGEST_NORM = 1e-150, 1e75  # between which r² and 1/r² and the risk's r⁴ are in range
+_LARGEST_NORM = 1e75  # up to which the risk's r⁴ is in range; a start's least norm keeps r² and 1/r² there
 
 
 class Quadratic(Flow):
@@ -56,8 +56,7 @@ class Quadratic(Flow):
         check_quadratic(problem, "Quadratic")
         norms = problem.full_start.norms
         if not is_traced(norms):
-            least, largest = np.asarray(norms).min(), np.asarray(norms).max()
-            require(bool(least >= _LEAST_NORM), "norms", f"be ≥ {_LEAST_NORM:g} for Quadratic", f"{least:g}")
+            largest = np.asarray(norms).max()
             require(bool(largest <= _LARGEST_NORM), "norms", f"be ≤ {_LARGEST_NORM:g} for Quadratic", f"{largest:g}")
 
     def horizon(self, problem: Problem) -> tuple[float, float]:

@@ -86,9 +86,8 @@ def test_dependent_neurons_under_jit_are_refused():
         jax.block_until_ready(jax.jit(lambda m: rc.solve(rc.Riccati(), teacher, rc.Start(m), [1.0]).risk)(m))
 
 
-@pytest.mark.parametrize("norm", [1e-320, 1e-151, 1e76])
-def test_norms_out_of_range_are_refused_where_they_matter(norm):
-    teacher, start = problem(3, 2, 40, 1.0, norm=norm)
+def test_norms_out_of_range_are_refused_where_they_matter():
+    teacher, start = problem(3, 2, 40, 1.0, norm=1e76)
     with pytest.raises(rc.ArgumentError, match="`norms` must be"):
         rc.solve(rc.Quadratic(), teacher, start, [1.0])
     assert np.isfinite(rc.solve(rc.Riccati(), teacher, start, [1.0]).risk).all()
