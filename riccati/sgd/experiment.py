@@ -14,7 +14,7 @@ import numpy as np
 
 from ..numerics import require_double_precision
 from ..problem import Problem, Start, Teacher
-from ..runs import Run
+from ..runs import Run, teacher_keys
 from ..support import package_versions, require, require_integer, require_memory, require_real, sole_writer
 from . import checkpoint as checkpoints
 from .choice import Choice, chosen_engine
@@ -112,16 +112,11 @@ class Experiment:
 
     def config(self) -> dict[str, Any]:
         """The experiment by the keys of a run's JSON file."""
-        link = self.teacher.link
-        pure = link.degree is not None and float(link.coefficients[link.degree]) == 1.0
-        named = {"link": link.label if link.closed_form is not None else np.asarray(link.coefficients).tolist()}
         return {
             **self._rule.config(self.start, self._schedule.describe()),
-            **({"information_exponent": link.degree} if pure else named),
+            **teacher_keys(self.teacher),
             "dim": self._dim,
-            "teacher_width": self.teacher.width,
             "student_width": self.start.student_width,
-            "second_layer": np.asarray(self.teacher.a).tolist(),
             "batch_size": self.batch_size,
             "steps": self.steps,
             "engine": self._choice.name,
