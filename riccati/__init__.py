@@ -46,6 +46,8 @@ if TYPE_CHECKING:
     from .solver import default_times as default_times
     from .solver import solve as solve
     from .support import ArgumentError as ArgumentError
+    from .sweeps import SweepFailed as SweepFailed
+    from .sweeps import sweep as sweep
     from .trajectory import IncompleteTrajectory as IncompleteTrajectory
     from .trajectory import PhantomEmergence as PhantomEmergence
     from .trajectory import Trajectory as Trajectory
@@ -78,6 +80,8 @@ _HOME = {
     "neuron_alignment": "problem",
     "solve": "solver",
     "subspace_alignment": "problem",
+    "sweep": "sweeps",
+    "SweepFailed": "sweeps",
     "Start": "problem",
     "StepLimits": "emergence",
     "Teacher": "problem",

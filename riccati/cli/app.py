@@ -16,6 +16,7 @@ from .figures import figures
 from .scaling import scaling
 from .simulate import simulate
 from .solve import emergence, solve
+from .sweep import sweep
 from .verify import verify
 
 _LONGEST = 600  # characters of a refusal
@@ -27,7 +28,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="The deterministic theory of online SGD in shallow networks. Times are canonical gradient-flow time.",
 )
-for verb in (solve, emergence, simulate, compare, scaling, verify, figures):
+for verb in (solve, emergence, simulate, compare, scaling, sweep, verify, figures):
     app.command()(verb)
 
 

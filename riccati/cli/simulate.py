@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -46,10 +46,10 @@ def simulate(
     from ..support import Stopped, orderly_stop, sole_writer
 
     with orderly_stop() as stop:
-        experiment = _experiment(
-            teacher_width, student_width, dim, link, beta, norm, seed,
-            {"learning_rate": (schedule, learning_rate, exponent, scale), "steps": steps, "batch_size": batch_size,
-             "engine": engine.value, "student_scale": student_scale, "dtype": dtype, "rows": rows},
+        experiment = experiment_of(
+            teacher_width=teacher_width, student_width=student_width, dim=dim, steps=steps, learning_rate=learning_rate,
+            link=link, beta=beta, norm=norm, seed=seed, batch_size=batch_size, engine=engine.value, schedule=schedule,
+            exponent=exponent, scale=scale, student_scale=student_scale, dtype=dtype, rows=rows,
         )  # fmt: skip
         with sole_writer(out / "run.csv", "out"):
             _try_results(out, engine.value, student_width, second_phase_samples)
@@ -63,10 +63,16 @@ def simulate(
             stop.signal_number = None  # all is done: a stop would have nothing left to stop
 
 
-def _experiment(
-    teacher_width: int, student_width: int, dim: int, link: str, beta: float, norm: float, seed: int,
-    settings: dict[str, Any],
+def experiment_of(
+    *, teacher_width: int, student_width: int, dim: int, steps: int, learning_rate: float, link: str, beta: float,
+    norm: float, seed: int, batch_size: int, engine: str, schedule: str, exponent: float | None, scale: float | None,
+    student_scale: float | None, dtype: str, rows: int,
 ) -> Experiment:  # fmt: skip
+    """The experiment that the options describe.
+
+    Raises:
+        ArgumentError: for anything that cannot be simulated.
+    """
     from ..problem import Link, Start, Teacher
     from ..sgd import Experiment, schedule_named
     from ..support import require_integer, require_memory
@@ -78,8 +84,10 @@ def _experiment(
     require_memory(4.0 * student_width * (teacher_width + student_width), "student_width", student_width)
     teacher = Teacher.power_law(teacher_width, beta, Link.named(link))
     start = Start.random(teacher, student_width, dim, norm, seed)
-    settings = settings | {"learning_rate": schedule_named(*settings["learning_rate"])}
-    return Experiment(teacher=teacher, start=start, **settings)
+    return Experiment(
+        teacher=teacher, start=start, learning_rate=schedule_named(schedule, learning_rate, exponent, scale),
+        steps=steps, batch_size=batch_size, engine=engine, student_scale=student_scale, dtype=dtype, rows=rows,
+    )  # fmt: skip
 
 
 def _try_results(out: Path, engine: str, student_width: int, second_phase_samples: int | None) -> None:

@@ -1,0 +1,135 @@
+"""`sweep`: a function at every point of a grid, resumable, one table."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..support import package_versions, progress, require, require_integer, sole_writer
+from .grid import Axes, axes_of, points_of
+from .journal import Journal, journal_at
+from .table import columns_of, frame_of, read_table, require_parquet, write_table
+from .workers import Found, in_this_process, on_workers
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class SweepFailed(RuntimeError):
+    """Points at which the function raised; the results of the others are kept.
+
+    Attributes:
+        errors: the error at each such point, by the point's index.
+    """
+
+    def __init__(self, errors: dict[int, BaseException], points: list[dict[str, Any]]):
+        self.errors = errors
+        first = min(errors)
+        swept = [(name, value) for name, value in points[first].items() if any(p[name] != value for p in points)]
+        at = f", the first at {', '.join(f'{name} = {value}' for name, value in swept)}" if swept else ""
+        why = f"{type(errors[first]).__name__}: {errors[first]}"
+        super().__init__(f"{len(errors)} of {len(points)} points failed{at}: {why}")
+
+
+def sweep(
+    function: Callable[..., Mapping[str, Any]],
+    grid: Mapping[str, Sequence[Any]],
+    path: str | os.PathLike | None = None,
+    *,
+    workers: int | None = None,
+    scheduler: str | None = None,
+) -> pd.DataFrame:
+    """`function(**point)` at all combinations of the grid's values, as a table with a row for each.
+
+    Worker processes are spawned and compute with one thread each, so a script that calls this has
+    `if __name__ == "__main__":` about what it does. With one thread in this process too (OMP_NUM_THREADS=1,
+    XLA_FLAGS=--xla_cpu_multi_thread_eigen=false) the table is the same to the bit for any number of workers, none
+    included. Nothing is lost with a worker, or with this process: results are written to a journal beside `path` as
+    they come, and the same call goes on from it.
+
+    Args:
+        function: gives a mapping of names to numbers, strings or vectors of numbers, the same names at every point.
+        grid: an argument's name to its values, finite numbers, truth values, strings, None; the last changes fastest.
+        path: a Parquet file for the table and its provenance; a complete one of the same sweep is read. None keeps
+            the table in memory.
+        workers: processes on this machine, one for each core that may be used if None; 0 computes in this process,
+            without Dask.
+        scheduler: the address of a Dask scheduler, whose workers are used instead, with the threads that they have.
+
+    Raises:
+        ArgumentError: values that cannot be kept, a file of another sweep, no Dask, or no scheduler that answers.
+        SweepFailed: at the end, if the function raised at some points.
+    """
+    require(inspect.isfunction(function), "function", "be a plain function", repr(function))
+    if workers is not None:
+        require_integer(workers, "workers", 0)
+        require(scheduler is None, "scheduler", "be left out where `workers` is given", scheduler)
+    axes = axes_of(grid)
+    points, provenance = points_of(axes), _provenance(function, axes)
+    if path is None:
+        found = Journal({})
+        _fill(found, function, points, workers, scheduler)
+        return frame_of(_columns(points, found), provenance)
+    target = Path(path)
+    require_parquet(target)
+    if not target.exists():
+        with _kept(target, provenance) as found:
+            _fill(found, function, points, workers, scheduler)
+            write_table(target, _columns(points, found), provenance)
+    return read_table(target, provenance)
+
+
+@contextmanager
+def _kept(target: Path, provenance: dict[str, Any]) -> Iterator[Journal]:
+    """The journal beside the table, removed once the table is there."""
+    journal = target.with_name(f"{target.name}.journal")
+    with sole_writer(target):
+        with journal_at(journal, provenance) as found:
+            yield found
+        journal.unlink()
+
+
+def _fill(
+    found: Journal,
+    function: Callable[..., Mapping[str, Any]],
+    points: list[dict[str, Any]],
+    workers: int | None,
+    scheduler: str | None,
+) -> None:
+    """Compute the points that are not there yet."""
+    left = {index: point for index, point in enumerate(points) if index not in found.done}
+    if not left:
+        return
+    alone = workers == 0
+    results: Found = in_this_process(function, left) if alone else on_workers(function, left, workers, scheduler)
+    errors: dict[int, BaseException] = {}
+    with closing(results), progress(len(points), "sweep", "point") as bar:
+        bar.update(len(found.done))
+        for index, result in results:
+            if isinstance(result, BaseException):
+                errors[index] = result
+            else:
+                found.add(index, result)
+            bar.update()
+    if errors:
+        raise SweepFailed(errors, points) from errors[min(errors)]
+
+
+def _columns(points: list[dict[str, Any]], found: Journal) -> dict[str, list[Any]]:
+    return columns_of(points, [found.done[index] for index in range(len(points))])
+
+
+def _provenance(function: Callable[..., Mapping[str, Any]], axes: Axes) -> dict[str, Any]:
+    """What makes two sweeps the same; the function's source counts where it can be read."""
+    try:
+        source = hashlib.sha256(inspect.getsource(function).encode()).hexdigest()
+    except OSError:
+        source = "unknown"
+    named = {"function": f"{function.__module__}.{function.__qualname__}", "source_sha256": source}
+    return json.loads(json.dumps(named | {"grid": axes, "versions": package_versions()}))
