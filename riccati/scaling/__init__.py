@@ -13,7 +13,13 @@ from .frontier import Frontier as Frontier
 from .frontier import frontier as frontier
 from .frontier import measured_frontier as measured_frontier
 from .inference import InferredBeta as InferredBeta
+from .inference import InferredSecondLayer as InferredSecondLayer
 from .inference import infer_beta as infer_beta
+from .inference import infer_second_layer as infer_second_layer
+from .likelihood import best_shift as best_shift
+from .likelihood import profile_of as profile_of
+from .likelihood import threshold as threshold
+from .likelihood import whitened as whitened
 from .limits import SharpLimit as SharpLimit
 from .limits import sharp_limit as sharp_limit
 from .rates import Rate as Rate
