@@ -27,6 +27,10 @@ from .rates import rates as rates
 from .samples import SampleCost as SampleCost
 from .samples import risk_in_samples as risk_in_samples
 from .samples import samples_to_learn as samples_to_learn
+from .schedules import ScheduleReport as ScheduleReport
+from .schedules import StepPlan as StepPlan
+from .schedules import optimal_schedule as optimal_schedule
+from .schedules import recommended_step as recommended_step
 from .shapes import Escape as Escape
 from .shapes import Logistic as Logistic
 from .shapes import Shape as Shape

@@ -39,6 +39,20 @@ class Weights(NamedTuple):
     T: Float[Array, "N N"]
 
 
+class Step(NamedTuple):
+    """What a problem fixes for SGD on the weights.
+
+    Attributes:
+        a: (M,), the second layer.
+        gamma: c_2² γ.
+        unit: the smallest initial norm.
+    """
+
+    a: Float[Array, " M"]
+    gamma: Float[Array, ""]
+    unit: Float[Array, ""]
+
+
 def stiefel_system(problem: Problem, gamma: float, scale: float | None) -> System:
     """Stiefel SGD with student f(x) = c(xᵀWWᵀx - N); c = `scale`, 1/√N if None."""
     teacher, start = problem.teacher, problem.full_start
@@ -57,7 +71,7 @@ def weights_system(problem: Problem, gamma: float) -> System:
     unit = jax.lax.stop_gradient(jnp.min(start.norms))
     V, T = jnp.linalg.qr(start.weights.T)
     state = Weights(V[: teacher.width], T / unit)
-    args = (teacher.a, gamma * rate / 2, unit)
+    args = Step(teacher.a, gamma * rate / 2, unit)
     return System(weights_velocity, _observe_weights, state, args, rate, _least(state.Y))
 
 
@@ -89,7 +103,7 @@ def stiefel_velocity(_: Any, Y: Float[Array, "M N"], args: tuple[Array, Array, A
     return AY - Y @ (K + noise * H)
 
 
-def weights_velocity(_: Any, state: Weights, args: tuple[Array, Array, Array]) -> Weights:
+def weights_velocity(_: Any, state: Weights, args: Step) -> Weights:
     """dY/dτ = AY - Y(K + ν) and dT/dτ = (K - Ω + ν)T, Ω = TTᵀ, ν = (γ/4)H."""
     a, gamma, unit = args
     Omega = unit**2 * state.T @ state.T.T
@@ -107,7 +121,7 @@ def _observe_stiefel(Y: Float[Array, "M N"], args: tuple[Array, Array, Array]) -
     return Observables(subspace_population_risk(args[0], Y), _alignment(Y), None)
 
 
-def _observe_weights(state: Weights, args: tuple[Array, Array, Array]) -> Observables:
+def _observe_weights(state: Weights, args: Step) -> Observables:
     a, gamma, unit = args
     T = unit * state.T
     Omega, Z = T @ T.T, state.Y @ T

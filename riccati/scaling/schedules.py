@@ -1,0 +1,236 @@
+"""The step size of SGD in the course of a budget of samples: the best constant, and the best of all.
+
+Of n samples let u be the fraction used, and γ(u) = η(u)d/B. The limit of `FiniteStep` then runs at
+
+    dy/du = (n/d) γ(u) F(y; γ(u)),        F its velocity in canonical time at step γ,
+
+whatever the batch, and log(risk(u = 1) - Σ_{m>N} a_m²) is minimised over log γ(u), straight between knots that are
+evenly spaced in log u and log(1 - u), by BFGS on gradients through the integration. Beside it, over fewer parameters,
+
+    constant  γ = c,        form  γ = c (1 - u)^{2β-1},        power  γ = c (1 - u)^p.
+
+Functional scaling laws (arXiv 2509.19189, 2602.04774) predict the form. Here it is not the optimum, RESULT
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+from scipy.optimize import minimize
+
+from ..emergence import largest_step
+from ..flows.noise import System, pair_system, pair_velocity, weights_system, weights_velocity
+from ..numerics import integrate
+from ..problem import AnyStart, Problem, Teacher
+from ..support import require, require_integer
+from .limits import power_of
+
+_HALF, _END = 12, 1e-3  # knots on either side of u = ½; first u, and last 1 - u, beyond which γ keeps its value
+_RTOL = 1e-6
+_SIZES = np.geomspace(1e-3, 1.0, 16)  # where c is sought first, in units of the largest step that learns a direction
+_GRADIENT = 1e-3  # of log risk, at which a minimum is one
+_DOWN = 0.8  # share of the first excess risk that a budget must reach
+_LEAST = 1e-300  # of a risk whose logarithm is taken
+_UNSOUND = 1e3  # in the place of the logarithm of an infinite risk
+
+
+@dataclass(frozen=True, eq=False)
+class StepPlan:
+    """A step size over n samples; called with the number of a step it gives η, as `learning_rate` of an experiment.
+
+    Attributes:
+        family: "constant", "form", "power" or "free".
+        used: u, (K,), fractions of the samples.
+        learning_rate: η there, (K,).
+        samples, batch_size: n and B.
+        excess: risk - Σ_{m>N} a_m² that is left, in the limit d → ∞.
+        power: p of (1 - u)^p, None of the free plan.
+    """
+
+    family: str
+    used: Float[np.ndarray, " K"]
+    learning_rate: Float[np.ndarray, " K"]
+    samples: int
+    batch_size: int
+    excess: float
+    power: float | None
+
+    def __call__(self, step: float) -> float:
+        """η of a step, log η straight in log(u/(1 - u))."""
+        u = np.clip((step + 0.5) * self.batch_size / self.samples, _END, 1 - _END)
+        return float(np.exp(np.interp(_place(u), _place(self.used), np.log(self.learning_rate))))
+
+    def __repr__(self) -> str:
+        first, last = self.learning_rate[0], self.learning_rate[-1]
+        decay = "" if self.power is None else f", (1 - u)^{self.power:.4g}"
+        return f"{self.family:<9} η {first:.4g} to {last:.4g}{decay}, leaves {self.excess:.4g} above the floor"
+
+
+@dataclass(frozen=True, eq=False)
+class ScheduleReport:
+    """The best plans of one budget.
+
+    Attributes:
+        constant, power, free: the best of each family.
+        form: the best (1 - u)^{2β-1}, None for a second layer that is no power law.
+    """
+
+    constant: StepPlan
+    power: StepPlan
+    free: StepPlan
+    form: StepPlan | None
+
+    @property
+    def gain(self) -> float:
+        """Excess risk of the best constant step over that of the best schedule."""
+        return self.constant.excess / self.free.excess
+
+    def __repr__(self) -> str:
+        plans = [plan for plan in (self.constant, self.form, self.power, self.free) if plan is not None]
+        return "\n".join([f"ScheduleReport, gain {self.gain:.4g}", *(f"  {plan!r}" for plan in plans)])
+
+
+def recommended_step(teacher: Teacher, start: AnyStart, *, samples: int, batch_size: int = 1) -> StepPlan:
+    """The constant step that leaves least risk after n samples.
+
+    Args:
+        teacher: pure link h_k, k ≥ 2.
+        start: the student's, with `dim`; for k > 2 also a typical one.
+        samples: n.
+        batch_size: B; η is proportional to it.
+
+    Raises:
+        ArgumentError: another link, a start without `dim`, or a budget with which no step brings the risk down.
+    """
+    return _Budget.of(teacher, start, samples, batch_size).best("constant")
+
+
+def optimal_schedule(teacher: Teacher, start: AnyStart, *, samples: int, batch_size: int = 1) -> ScheduleReport:
+    """The schedule that leaves least risk after n samples, beside the best of simpler ones; a minimum near these.
+
+    The arguments and errors are those of `recommended_step`.
+    """
+    budget = _Budget.of(teacher, start, samples, batch_size)
+    beta = power_of(np.asarray(teacher.a))
+    form = None if beta is None else budget.best("form", 2 * beta - 1)
+    constant = budget.best("constant")
+    power = budget.best("power", begin=min((plan for plan in (constant, form) if plan), key=lambda plan: plan.excess))
+    return ScheduleReport(constant, power, budget.best("free", begin=power), form)
+
+
+def _place(u: Any) -> np.ndarray:
+    return np.log(u) - np.log1p(-np.asarray(u))
+
+
+def _knots() -> Float[np.ndarray, " K"]:
+    half = np.geomspace(_END, 0.5, _HALF)
+    return np.concatenate([half, 1 - half[-2::-1]])
+
+
+@dataclass(frozen=True, eq=False)
+class _Budget:
+    """What one budget fixes.
+
+    Attributes:
+        system: the limit at γ = 1.
+        k: the information exponent, whose equations it has.
+        dim, samples, batch_size: d, n and B.
+        largest: the largest γ that learns a direction.
+        floor: Σ_{m>N} a_m².
+    """
+
+    system: System
+    k: int
+    dim: int
+    samples: int
+    batch_size: int
+    largest: float
+    floor: float
+
+    @classmethod
+    def of(cls, teacher: Teacher, start: AnyStart, samples: int, batch_size: int) -> _Budget:
+        require_integer(samples, "samples", 1)
+        require_integer(batch_size, "batch_size", 1)
+        limits = largest_step(teacher, start)
+        require(start.dim is not None, "start", "have `dim`", "without")
+        problem, k = Problem(teacher, start), teacher.link.information_exponent
+        system = weights_system(problem, 1.0) if k == 2 else pair_system(problem, 1.0)
+        left = np.sort(np.asarray(teacher.a) ** 2)[: max(teacher.width - start.student_width, 0)]
+        largest = float(np.max(limits.gamma))
+        return cls(system, k, int(start.dim or 0), samples, batch_size, largest, float(left.sum()))
+
+    def left(self, log_gamma: Float[np.ndarray, " K"]) -> tuple[float, Float[np.ndarray, " K"]]:
+        """log of the risk above the floor at the end, and its gradient."""
+        system = self.system
+        scales = (system.rate * self.samples / self.dim, system.smallest, jnp.asarray(self.floor))
+        own, course = (system.args, jnp.asarray(_place(_knots()))), _COURSES[self.k == 2]
+        value, slope = _left(jnp.asarray(log_gamma), course, system.observe, system.state, own, scales)
+        sound = bool(np.isfinite(value)) and bool(np.isfinite(slope).all())
+        return (float(value), np.asarray(slope)) if sound else (_UNSOUND, np.zeros(len(log_gamma)))
+
+    def best(self, family: str, power: float = 0.0, begin: StepPlan | None = None) -> StepPlan:
+        """The best plan of a family, from `begin` on; else from the best c of a grid at this power."""
+        u = _knots()
+        decay, ones = np.log1p(-u), np.ones(len(u))
+        basis = {"power": np.stack([ones, decay], 1), "free": np.eye(len(u))}.get(family, ones[:, None])
+        fixed = power * decay if family in ("constant", "form") else np.zeros(len(u))
+        if begin is None:
+            theta = np.array([self._coarse(fixed)])
+        else:
+            theta = np.linalg.lstsq(basis, self._log_gamma(begin), rcond=None)[0]
+
+        def objective(theta: np.ndarray) -> tuple[float, np.ndarray]:
+            value, slope = self.left(basis @ theta + fixed)
+            return value, basis.T @ slope
+
+        solved = minimize(objective, theta, jac=True, method="BFGS", options={"gtol": _GRADIENT}).x
+        log_gamma = basis @ solved + fixed
+        excess = float(np.exp(self.left(log_gamma)[0]))
+        exponent = float(solved[1]) if family == "power" else None if family == "free" else power
+        rate = np.exp(log_gamma) * self.batch_size / self.dim
+        return StepPlan(family, u, rate, self.samples, self.batch_size, excess, exponent)
+
+    def _coarse(self, fixed: Float[np.ndarray, " K"]) -> float:
+        """log c of the best of a grid.
+
+        Raises:
+            ArgumentError: if all of them leave the risk where it is.
+        """
+        sizes = np.log(self.largest * _SIZES)
+        values = np.array([self.left(size + fixed)[0] for size in sizes])
+        begun = float(self.system.observe(self.system.state, self.system.args).risk) - self.floor
+        must = f"be so many that a step leaves {_DOWN:g} of the risk above the floor or less"
+        require(values.min() < np.log(_DOWN * begun), "samples", must, self.samples)
+        return float(sizes[values.argmin()])
+
+    def _log_gamma(self, plan: StepPlan) -> Float[np.ndarray, " K"]:
+        return np.log(plan.learning_rate * self.dim / self.batch_size)
+
+
+def _course(velocity: Any, u: Array, state: Any, args: Any) -> Any:
+    """dy/du; `velocity` runs at rate·t, and its own γ multiplies that of the plan."""
+    own, place, log_gamma, budget = args
+    inside = jnp.clip(u, _END, 1 - _END)
+    gamma = jnp.exp(jnp.interp(jnp.log(inside) - jnp.log1p(-inside), place, log_gamma))
+    moved = velocity(u, state, own._replace(gamma=own.gamma * gamma))
+    return jax.tree.map(lambda leaf: budget * gamma * leaf, moved)
+
+
+_COURSES = {True: partial(_course, weights_velocity), False: partial(_course, pair_velocity)}
+
+
+@eqx.filter_jit
+@eqx.filter_value_and_grad
+def _left(log_gamma: Array, course: Any, observe: Any, state: Any, own: Any, scales: Any) -> Float[Array, ""]:
+    (setting, place), (budget, smallest, floor) = own, scales
+    out = integrate(course, state, (setting, place, log_gamma, budget), jnp.ones(1), _RTOL, _RTOL * smallest)
+    last = jax.tree.map(lambda leaf: leaf[-1], out.states)
+    risk = observe(last, setting._replace(gamma=setting.gamma * jnp.exp(log_gamma[-1]))).risk
+    return jnp.log(jnp.maximum(risk - floor, _LEAST))
