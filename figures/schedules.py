@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 import riccati as rc
 from riccati.plot import COLOURS, points_with_spread, sheet, spaced
+from riccati.scaling import decay
 
 from ._ensembles import sgd
 from ._figure import Arrays, Data, Fact, Piece, chosen, piece, sourced
@@ -52,15 +53,10 @@ def _run(rate: object, p: Parameters) -> Arrays:
     return {"steps": found["steps"], "risk": found["risk"], "floor": floor}
 
 
-def rate_at(step: int, first: float, power: float, steps: int) -> float:
-    """The first step size times (1 - n/n_T)^p, which is not quite zero at the end."""
-    return first * max(1 - step / (steps + 1), 0.0) ** power
-
-
 def _decay(power: float, gamma: float, p: Parameters) -> Arrays:
     """A decay by the samples used; the same first step for each power reaches a different canonical time."""
     first = gamma * (1 + power) * p.batch / p.dim  # so that all powers run through the same canonical time
-    return _run(partial(rate_at, first=first, power=power, steps=p.steps), p)
+    return _run(partial(decay, first=first, power=power, steps=p.steps), p)
 
 
 def _follow(gamma: float, p: Parameters) -> Arrays:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .options import Beta, LinkName
+from .options import Beta, LinkName, Norm
 
 
 def scaling(
@@ -18,6 +18,9 @@ def scaling(
     beta: Beta = 1.0,
     teacher_width: Annotated[int, typer.Option(help="M, directions of the teacher.")] = 1024,
     student_width: Annotated[int | None, typer.Option(help="N; a neuron to every direction if not given.")] = None,
+    samples: Annotated[int | None, typer.Option(help="n: print the best constant step size of this budget.")] = None,
+    dim: Annotated[int | None, typer.Option(help="d, for --samples.")] = None,
+    norm: Norm = 1e-1,
     floor: Annotated[str | None, typer.Option(help='"free", or a number; no floor in the fit if not given.')] = None,
     window: Annotated[tuple[float, float] | None, typer.Option(help="Window of the fit in canonical time.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for scaling.png of a run; nothing if not given.")] = None,
@@ -25,6 +28,8 @@ def scaling(
     """Print the sharp limit and the scaling laws of a teacher, or the power law of a run with its interval."""
     if run is None:
         _print_laws(link, beta, teacher_width, student_width)
+        if samples is not None:
+            _print_step(link, beta, teacher_width, student_width or teacher_width, samples, dim, norm)
     else:
         _fit(run, floor, window, out)
 
@@ -41,6 +46,24 @@ def _print_laws(link: str, beta: float, teacher_width: int, student_width: int |
     else:
         typer.echo("β ≤ ½: the risk is a function of t/T_M, 1 - (t/T_M)^((1-2β)/β) ∨ 1 - φ^(1-2β), φ = N/M;")
         typer.echo("β = ½: -2 log(t/T_M)/(log M + γ). Derived in derivations/scaling.py")
+
+
+def _print_step(
+    link: str, beta: float, teacher_width: int, student_width: int, samples: int, dim: int | None, norm: float
+) -> None:
+    from ..problem import Link, Start, Teacher
+    from ..scaling import recommended_step
+    from ..support import require
+
+    require(dim is not None, "dim", "be given with --samples", "left out")
+    assert dim is not None
+    teacher = Teacher.power_law(teacher_width, beta, Link.named(link))
+    typical = teacher.link.information_exponent > 2
+    start = (Start.typical if typical else Start.random)(teacher, student_width, dim, norm)
+    plan = recommended_step(teacher, start, samples=samples)
+    by = "finite-step limit, derivations/own_pair.py" if typical else "derivations/finite_step_weights.py, seed 0"
+    typer.echo(f"{'best constant step size':<46} {plan.learning_rate[0]:>9.4g} = argmin_η risk(n), {by}")
+    typer.echo(f"{'risk above the floor there':<46} {plan.excess:>9.4g} = risk(n) - Σ_(m>N) a_m²")
 
 
 def _fit(run: str, floor: str | None, window: tuple[float, float] | None, out: Path | None) -> None:

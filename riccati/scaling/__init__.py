@@ -29,6 +29,7 @@ from .samples import risk_in_samples as risk_in_samples
 from .samples import samples_to_learn as samples_to_learn
 from .schedules import ScheduleReport as ScheduleReport
 from .schedules import StepPlan as StepPlan
+from .schedules import decay as decay
 from .schedules import optimal_schedule as optimal_schedule
 from .schedules import recommended_step as recommended_step
 from .shapes import Escape as Escape

@@ -83,15 +83,23 @@ class PowerLawFit:
             ("law", law, f"x = {abscissa}; least squares in log {ordinate}, AR(1) noise"),
             ("exponent", repr(self.exponent), ""),
             ("interval", _pair(self.interval), f"{self.level:.0%}, by {self.interval_from}"),
-            ("profile", _pair(self.profile), "the other parameters at their best for each exponent"),
-            ("bootstrap", _pair(self.bootstrap), "residuals redrawn in blocks"),
+            (
+                "profile",
+                _pair(self.profile),
+                "the other parameters at their best for each exponent (Golub and Pereyra 1973)",
+            ),
+            ("bootstrap", _pair(self.bootstrap), "residuals redrawn in blocks (Kuensch 1989)"),
             ("sensitivity", _pair(self.sensitivity), "exponents of windows cut by up to a quarter at either end"),
             ("window", _pair(self.window), self.window_from),
             ("floor", repr(self.floor), self._floor_in_words()),
             ("scale", repr(self.scale), "the power law at the pivot"),
             ("pivot", repr(self.pivot), "where errors of scale and exponent are uncorrelated"),
             ("future error", f"{self.future_error:.4g}", "rms of log(y/prediction), last 30 % from the first 70 %"),
-            ("correlation", f"{self.autocorrelation:.3g}", "ρ of the residuals along the rows"),
+            (
+                "correlation",
+                f"{self.autocorrelation:.3g}",
+                "ρ of the residuals along the rows, by restricted likelihood (Cheang and Reinsel 2000)",
+            ),
         ]
         lines = [f"  {name:<12} {value:<46} {what}".rstrip() for name, value, what in rows]
         return "\n".join(["Power law", *lines, *(f"  note         {note}" for note in self.notes)])

@@ -121,15 +121,18 @@ class SharpLimit:
         return np.maximum(1 - np.minimum(x, 1) ** (inverse - 2), 1 - share ** (1 - 2 * beta))
 
     def __repr__(self) -> str:
+        k = self.teacher.link.information_exponent
+        first = "1/(4 c_2² a_1)" if k == 2 else "1/(k(k-2) c_k² a_1 x_1^(k-2))"
         law = f"t^{self.exponent:.4g}" if self.exponent is not None else f"none ({self.regime or 'not a power law'})"
         rows = {
             "teacher": repr(self.teacher),
             "neurons": "one to every direction" if self.student_width is None else str(self.student_width),
             "beta": "none" if self.beta is None else f"{self.beta:.6g}",
             "unit": f"{self.unit_name} of canonical time",
-            "times": f"{self.emergence_times.min():.4g} for the first",
-            "risk": f"{law}, (1-2β)/β",
+            "times": f"{self.emergence_times.min():.4g} = {first} for the first, derivations/sharp_limit.py",
+            "risk": f"{law}, (1-2β)/β, derivations/scaling.py",
             "floor": f"{self.floor:.6g} = Σ_(m>N) a_m²",
+            "source": "BEVW25 (arXiv 2508.03688)" if k == 2 else "RNWL25 (arXiv 2504.19983)",
         }
         return "SharpLimit\n" + "\n".join(f"  {name:<8} {value}" for name, value in rows.items())
 

@@ -51,57 +51,51 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Logistic:
+class _Sigmoid:
+    """p = 1/(1 + e^{L(1-x)}): what grows logistically.
+
+    Attributes:
+        sharpness: L > 0.
+    """
+
+    sharpness: float
+
+    def __post_init__(self) -> None:
+        require_real(self.sharpness, "sharpness", above=0)
+
+    @property
+    def width(self) -> float:
+        """1/L."""
+        return 1 / self.sharpness
+
+    def missing(self, x: np.ndarray) -> np.ndarray:
+        """1 - p."""
+        return expit(self.sharpness * (1 - np.asarray(x, float)))
+
+
+class Logistic(_Sigmoid):
     """f = 1 - p², p = 1/(1 + e^{L(1-x)}): k = 2, decoupled, the radius refitted.
 
     p is the alignment G_mm = 1/(1 + (1/G_0 - 1) e^{-2a_mτ}) at τ = x T_m, T_m = L/(2a_m) and L = log(1/G_0 - 1);
     of 1 - tr(AGAG) direction m then has the share a_m²(1 - G_mm²).
-
-    Attributes:
-        sharpness: L > 0.
     """
-
-    sharpness: float
-
-    def __post_init__(self) -> None:
-        require_real(self.sharpness, "sharpness", above=0)
-
-    @property
-    def width(self) -> float:
-        """1/L."""
-        return 1 / self.sharpness
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
         """1 - p², without cancellation for p near 1."""
-        left = expit(self.sharpness * (1 - np.asarray(x, float)))
+        left = self.missing(x)
         return left * (2 - left)
 
 
-@dataclass(frozen=True)
-class Skill:
+class Skill(_Sigmoid):
     """f = ((1 - p)/(1 - p_0))², p = 1/(1 + e^{L(1-x)}): a strength that grows logistically, the loss quadratic in it.
 
     The radius of a k = 2 student along the gradient flow from small norms, and the skills of Nam et al. 2024
     (arXiv 2404.17563), R(t) = S p with L = log(S/R_0 - 1).
-
-    Attributes:
-        sharpness: L > 0.
     """
-
-    sharpness: float
-
-    def __post_init__(self) -> None:
-        require_real(self.sharpness, "sharpness", above=0)
-
-    @property
-    def width(self) -> float:
-        """1/L."""
-        return 1 / self.sharpness
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
         """((1 - p)/(1 - p_0))², 1 at x = 0."""
-        start = expit(self.sharpness)
-        return (expit(self.sharpness * (1 - np.asarray(x, float))) / start) ** 2
+        return (self.missing(x) / self.missing(np.zeros(()))) ** 2
 
 
 @dataclass(frozen=True, eq=False)

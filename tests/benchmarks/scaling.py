@@ -1,6 +1,7 @@
 """What scaling laws are recovered, how often intervals hold, and what β runs tell; about twenty minutes.
 
-OMP_NUM_THREADS=1 python tests/benchmarks/scaling.py [coverage | exponents | frontiers | inference | inference_of_k3]
+OMP_NUM_THREADS=1 python tests/benchmarks/scaling.py [coverage | exponents | frontiers | inference | inference_of_k3 |
+    schedules]
 """
 
 from __future__ import annotations
@@ -10,7 +11,17 @@ import sys
 import numpy as np
 
 import riccati as rc
-from riccati.scaling import AdditiveModel, Escape, Logistic, Step, fit_power_law, frontier, infer_beta
+from riccati.scaling import (
+    AdditiveModel,
+    Escape,
+    Logistic,
+    Step,
+    fit_power_law,
+    frontier,
+    infer_beta,
+    optimal_schedule,
+    samples_to_learn,
+)
 
 _X = np.geomspace(1.0, 1e5, 120)
 _RUNS = 300
@@ -83,6 +94,19 @@ def inference_of_k3(runs: int = 12) -> None:
     _inferred(_ensemble(3, 3, 6, 150, 0.2 * 150**-1.5, 275_000, runs))
 
 
+def schedules() -> None:
+    """Best constant step, (1 - u)^{2β-1}, (1 - u)^p and free schedule, over β."""
+    cases = [(2, 16, 16, 1000, 8, 3), (2, 16, 4, 1000, 4, 3), (4, 16, 32, 60, 8, 1)]
+    cells = [(*case, beta) for case in cases for beta in (0.8, 1.0)]
+    cells += [(2, 16, 16, 1000, 8, 3, 1.5), (2, 16, 4, 1000, 4, 3, 1.5), (4, 16, 32, 60, 6, 1, 1.5)]
+    for k, width, neurons, dim, top, times, beta in [*cells, (2, 16, 4, 1000, 4, 15, 1.0), (4, 16, 6, 60, 6, 1, 1.0)]:
+        teacher = rc.Teacher.power_law(width, beta, rc.Link.hermite(k))
+        start = (rc.Start.random if k == 2 else rc.Start.typical)(teacher, neurons, dim, 0.1)
+        samples = int(times * samples_to_learn(teacher, top, dim=dim, student_width=neurons).samples)
+        print(f"k {k}, β {beta:g}, M {width}, N {neurons}, d {dim}, n {samples}")
+        print(optimal_schedule(teacher, start, samples=samples), flush=True)
+
+
 def _ensemble(k: int, width: int, neurons: int, dim: int, rate: float, steps: int, runs: int) -> rc.sgd.Ensemble:
     teacher = rc.Teacher.power_law(width, 1.2, rc.Link.hermite(k))
     start = rc.Start.random(teacher, neurons, dim, 0.1, seed=0)
@@ -105,6 +129,6 @@ def _inferred(ensemble: rc.sgd.Ensemble) -> None:
 
 
 if __name__ == "__main__":
-    jobs = {job.__name__: job for job in (coverage, exponents, frontiers, inference, inference_of_k3)}
+    jobs = {job.__name__: job for job in (coverage, exponents, frontiers, inference, inference_of_k3, schedules)}
     for name in sys.argv[1:] or jobs:
         jobs[name]()

@@ -14,6 +14,15 @@ def test_laws_are_printed_with_formula_and_source():
         assert text in result.output
 
 
+def test_the_step_of_a_budget_is_printed_with_what_it_minimises():
+    budget = ["scaling", "--link", "he2", "--teacher-width", "3", "--student-width", "2", "--samples", "12000"]
+    result = CliRunner().invoke(app, [*budget, "--dim", "300"])
+    assert result.exit_code == 0
+    assert "= argmin_η risk(n), derivations/finite_step_weights.py" in result.output
+    with pytest.raises(rc.ArgumentError, match="`dim` must be given with --samples"):
+        CliRunner().invoke(app, budget, catch_exceptions=False)
+
+
 def test_a_run_is_fitted_and_drawn(tmp_path):
     name = min(rc.sample_runs())
     result = CliRunner().invoke(app, ["scaling", name, "--floor", "free", "--out", str(tmp_path)])

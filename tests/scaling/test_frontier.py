@@ -35,12 +35,13 @@ def test_frontier_of_k4_and_what_a_grid_adds():
 def test_frontier_of_k2():
     found = frontier(AdditiveModel.quadratic(5000, 1.0, 14.0), WIDTHS)
     assert found.exponent == pytest.approx(-0.5, abs=0.01)
-    # of weights from norm r: T_m ∝ log(a_m d/r² - 1)/a_m, whose logarithm dies out with log d only
-    apart = [
-        abs(frontier(rc.Teacher.power_law(5000, 1.0, H2), WIDTHS, dim=dim, norm=1e-2).exponent + 0.5)
-        for dim in (10**5, 10**12)
-    ]
-    assert apart[1] < min(0.01, apart[0])
+    # of weights from norm r: T_m = L_m/(4a_m), L_m = log(a_m d/r² - 1), which dies out with log d only
+    teacher = rc.Teacher.power_law(5000, 1.0, H2)
+    found, far = (frontier(teacher, WIDTHS, dim=dim, norm=1e-2) for dim in (10**5, 10**12))
+    assert abs(far.exponent + 0.5) < min(0.01, 0.6 * abs(found.exponent + 0.5))
+    sharp = found.compute / np.log(float(teacher.a[0]) / found.width * 1e9 - 1)
+    fit = fit_power_law(sharp, found.risk, floor="free", window=(sharp[0], sharp[-1]))
+    assert fit.exponent == pytest.approx(-0.5, abs=0.01)
 
 
 def test_frontier_of_measured_curves_agrees():
