@@ -6,14 +6,14 @@ from riccati.scaling import best_shift, profile_of, threshold, whitened
 
 ROWS = 20
 X = np.linspace(0, 1, ROWS)
-COVARIANCE = 0.01 * np.exp(-np.abs(np.subtract.outer(X, X)) / 0.3)
+COVARIANCE = 0.001 * np.exp(-np.abs(np.subtract.outer(X, X)) / 0.3)
 SLOPE = np.column_stack([X, X**2 - 0.5])
 
 
 def test_intervals_hold_each_component():
     """Sixty curves; binomial bounds let 95 % pass and refuse 80 %."""
     rng, held = np.random.default_rng(0), np.zeros(2)
-    factor, delta = np.linalg.cholesky(COVARIANCE + 0.02**2 * np.eye(ROWS)), np.array([0.2, -0.1])
+    factor, delta = np.linalg.cholesky(COVARIANCE + 0.02**2 * np.eye(ROWS)), np.array([0.5, -0.5])
     for _ in range(60):
         cases = whitened(SLOPE @ delta + factor @ rng.normal(size=ROWS), SLOPE, COVARIANCE)
         for component in range(2):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import riccati as rc
-from riccati.scaling import optimal_schedule, recommended_step
+from riccati.scaling import optimal_schedule, recommended_step, samples_to_learn
 
 SAMPLES = 12_000
 
@@ -50,6 +50,20 @@ def test_sgd_runs_at_a_plan_and_ends_lower(problem, report):
     assert left[1] < left[0]
     assert report.free(0) == pytest.approx(report.free.learning_rate[0])
     assert report.free(SAMPLES) == pytest.approx(report.free.learning_rate[-1])
+
+
+def test_the_constant_step_of_k4():
+    teacher = rc.Teacher.power_law(2, 1.0, rc.Link.hermite(4))
+    start = rc.Start.typical(teacher, 3, 40, 0.1)
+    samples = 4 * int(samples_to_learn(teacher, 2, dim=40, student_width=3).samples)
+    plan = recommended_step(teacher, start, samples=samples)
+    gamma = plan.learning_rate[0] * 40
+
+    def left(gamma):
+        return float(rc.solve(rc.FiniteStep(gamma), teacher, start, [gamma / 40 * samples]).risk[0])
+
+    assert plan.excess == pytest.approx(left(gamma), rel=1e-4)
+    assert min(left(gamma * factor) for factor in (0.8, 0.9)) > plan.excess  # at a larger step the weights explode
 
 
 def test_batches_do_not_matter_and_what_is_not_possible_is_refused(problem):

@@ -67,7 +67,12 @@ def test_points_that_fail_are_said_and_the_others_kept(tmp_path):
     with pytest.raises(rc.SweepFailed, match=r"2 of 10 points failed, the first at seed = 1, .*not this one") as failed:
         rc.sweep(points.picky, GRID, tmp_path / "a.parquet", workers=0)
     assert sorted(failed.value.errors) == [2, 3]
-    assert len((tmp_path / "a.parquet.journal").read_text().splitlines()) == 9
+    journal = tmp_path / "a.parquet.journal"
+    assert len(journal.read_text().splitlines()) == 9
+    journal.write_bytes(journal.read_bytes()[:-20])
+    with pytest.raises(rc.SweepFailed):
+        rc.sweep(points.picky, GRID, tmp_path / "a.parquet", workers=0)
+    assert [json.loads(line)[0] for line in journal.read_text().splitlines()[1:]] == [0, 1, 4, 5, 6, 7, 8, 9]
     assert not (tmp_path / "a.parquet").exists()
 
 
