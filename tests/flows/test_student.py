@@ -93,7 +93,9 @@ def test_a_two_layer_student_keeps_what_is_conserved():
     np.testing.assert_allclose(student.state.b * rate.b, squares * rate.log_norm, rtol=1e-12)
 
 
-@pytest.mark.parametrize("name", ["correlated", "mixed links, correlated", "anisotropic, directions given", "two-layer"])
+@pytest.mark.parametrize(
+    "name", ["correlated", "mixed links, correlated", "anisotropic, directions given", "two-layer"]
+)
 def test_the_risk_is_that_of_samples(name):
     """E(f* - f)² over 2¹⁷ draws of x, to five standard errors."""
     problem = PROBLEMS[name]
@@ -111,11 +113,45 @@ def test_the_risk_is_that_of_samples(name):
     assert abs(squares.mean() - expected) < 5 * squares.std() / 2**8.5
 
 
-def test_equal_eigenvalues_and_whitened_steps_are_the_isotropic_flow():
-    for link in (rc.Link.hermite(2), rc.Link.hermite(4)):
-        plain = of(rc.Teacher([1.0, 0.6, 0.4], link))
-        flat = of(rc.Teacher([1.0, 0.6, 0.4], link, covariance=rc.Covariance.power_law(9, 0)))
-        times = np.geomspace(0.1, 30, 12)
-        one, two = (rc.solve(rc.Coupled(rtol=1e-9), p.teacher, p.start, times) for p in (plain, flat))
-        np.testing.assert_allclose(two.risk, one.risk, rtol=1e-10)
-        np.testing.assert_allclose(two.alignment, one.alignment, rtol=1e-8, atol=1e-12)
+def sampled_gradient(problem, x, Theta):
+    """-∂/∂w of ½(f* - f)² of each sample, (samples, N, d); a 2-homogeneous student on isotropic input."""
+    teacher, w = problem.teacher, 0.2 * W
+    norms = np.linalg.norm(w, axis=1)
+    z = x @ w.T / norms
+    along = x @ (Theta / np.linalg.norm(Theta, axis=1)[:, None]).T
+    value, slope = (np.asarray(f(z)) for f in (teacher.link, teacher.link.derivative))
+    wrong = np.asarray(teacher.link(along)) @ np.asarray(teacher.a) - value @ norms**2
+    pushed = (2 * value - z * slope)[:, :, None] * w + (norms * slope)[:, :, None] * x[:, None, :]
+    return wrong[:, None, None] * pushed
+
+
+def test_a_correlated_teachers_velocity_is_the_mean_gradient_of_samples():
+    """Over 2¹⁵ samples, every component to five standard errors."""
+    problem = PROBLEMS["correlated"]
+    x = np.random.default_rng(2).normal(size=(2**15, 9))
+    each = sampled_gradient(problem, x, THETA)
+    # reduced coordinates are an isometry's: overlaps of velocities with weights and directions are the same in both
+    velocity, _ = moved(problem)
+    ours = np.concatenate([velocity @ problem.start.weights.T, problem.teacher.overlaps(velocity)], axis=1)
+    units = THETA / np.linalg.norm(THETA, axis=1)[:, None]
+    seen = each @ np.concatenate([0.2 * W, units]).T
+    error = seen.std(axis=0) / 2**7.5
+    assert np.abs((seen.mean(axis=0) - ours) / error).max() < 5
+
+
+def test_equal_eigenvalues_are_the_isotropic_flow():
+    plain = of(rc.Teacher([1.0, 0.6, 0.4], FOURTH))
+    flat = of(rc.Teacher([1.0, 0.6, 0.4], FOURTH, covariance=rc.Covariance.power_law(9, 0)))
+    times = np.geomspace(0.1, 30, 12)
+    one, two = (rc.solve(rc.Coupled(rtol=1e-9), p.teacher, p.start, times) for p in (plain, flat))
+    np.testing.assert_allclose(two.risk, one.risk, rtol=1e-10)
+    np.testing.assert_allclose(two.alignment, one.alignment, rtol=1e-8, atol=1e-12)
+
+
+def test_preconditioned_steps_are_the_isotropic_flow_of_the_whitened_start():
+    problem = PROBLEMS["preconditioned"]
+    whitened = problem.start
+    start = rc.Start(whitened.teacher_overlaps, whitened.student_gram, whitened.norms)
+    one, two = moved(problem)[0], moved(Problem(rc.Teacher(A, CUBIC), start))[0]
+    np.testing.assert_allclose(one[:, :3], two[:, :3], rtol=1e-9, atol=1e-13)
+    np.testing.assert_allclose(one @ one.T, two @ two.T, rtol=1e-9, atol=1e-13)
