@@ -1,7 +1,8 @@
 """Teachers of any signs, directions and links: dual activations, E f*², and k = 2 in the eigenbasis of S*.
 
 Direction m with its own link σ_m = Σ_j c_j^{(m)} h_j meets the student's σ = Σ_j c_j h_j in
-g_m(q) = Σ_j c_j c_j^{(m)} q^j, and another direction n at <θ_m, θ_n> = C_mn in Γ_mn = Σ_j c_j^{(m)} c_j^{(n)} C_mn^j; E f*² = Σ_mn a_m a_n Γ_mn.
+g_m(q) = Σ_j c_j c_j^{(m)} q^j, and another direction n at <θ_m, θ_n> = C_mn in Γ_mn = Σ_j c_j^{(m)} c_j^{(n)} C_mn^j;
+E f*² = Σ_mn a_m a_n Γ_mn.
 
 For σ = h_2, f* = <S*, xxᵀ - I>/√2 with S* = Σ_m a_m θ_mθ_mᵀ whatever the overlaps, so in its eigenbasis the teacher is
 orthonormal, with real rates. One direction of rate ρ alone has ds/dτ = 2s(ρ - s): for ρ < 0 s falls to 0 and (s - ρ)²

@@ -55,5 +55,5 @@ def require_standard(
         if departure not in but:
             argument = "start" if departure == TWO_LAYER else "teacher"
             raise ArgumentError(
-                argument, f"{_MUST[departure]} for {where} (Coupled() takes others)", f"with {departure}"
+                argument, f"{_MUST[departure]} for {where} (Coupled() takes others)", f"one with {departure}"
             )

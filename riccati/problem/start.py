@@ -233,7 +233,7 @@ class Start(eqx.Module):
                 self.teacher_part is None,
                 "start",
                 must,
-                "for others: give the teacher theirs, by Teacher.from_directions",
+                "for correlated ones, which Teacher.from_directions gives a teacher",
             )
             return
         require(self.teacher_part is not None, "start", must, "for orthonormal ones")
