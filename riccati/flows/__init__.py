@@ -17,6 +17,7 @@ from .student import Setting as Setting
 from .student import TwoLayer as TwoLayer
 from .student import anisotropic_velocity as anisotropic_velocity
 from .student import coupled_velocity as coupled_velocity
+from .student import student_of as student_of
 from .student import two_layer_velocity as two_layer_velocity
 
 FLOWS: dict[str, type[Flow]] = {

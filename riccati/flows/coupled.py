@@ -24,7 +24,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from ..numerics import Outcome, controller, first_crossings, integrate, log_odds, message_of
+from ..numerics import Outcome, compiled_quickly, controller, first_crossings, integrate, log_odds, message_of
 from ..problem import Link, Problem, departures
 from ..support import StopRequest, is_traced, orderly_stop, progress, require, require_integer, require_real
 from .decoupled import Decoupled
@@ -184,12 +184,19 @@ def check_slope(link: Link, flow: str) -> None:
 
 
 def _begin(problem: Problem, rtol: float) -> tuple[Student, Array]:
-    overlaps, _ = problem.assigned()
+    log_s, atol = _sizes(problem.full_start.norms, problem.assigned()[0], np.asarray(rtol))
+    return student_of(problem, log_s), atol
+
+
+@jax.jit
+def _sizes(norms: Float[Array, " N"], overlaps: Float[Array, " M"], rtol: Array) -> tuple[Array, Array]:
+    """2 log |w|, and the absolute tolerance."""
     size = jnp.where(overlaps != 0, jnp.abs(overlaps), 1.0)
-    return student_of(problem), jax.lax.stop_gradient(rtol * jnp.min(size))
+    return 2 * jnp.log(norms), jax.lax.stop_gradient(rtol * jnp.min(size))
 
 
-_observe, _first_odds = eqx.filter_jit(observe), eqx.filter_jit(odds_and_rates)
+_observe = compiled_quickly(eqx.filter_jit)(observe)
+_first_odds = compiled_quickly(eqx.filter_jit)(odds_and_rates)
 
 
 class _Chunk(NamedTuple):
@@ -203,7 +210,7 @@ class _Chunk(NamedTuple):
     rates: Array
 
 
-@eqx.filter_jit
+@compiled_quickly(eqx.filter_jit)
 def _chunk(student: Student, begin: Array, end: Array, rtol: Array, atol: Array) -> _Chunk:
     """At most `_CHUNK` steps from `begin` towards `end`."""
 

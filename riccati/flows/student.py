@@ -98,13 +98,13 @@ class Student(NamedTuple):
         return self.args.teacher if isinstance(self.args, Setting) else self.args
 
 
-def student_of(problem: Problem) -> Student:
-    """The flow of the problem's student from its start."""
+def student_of(problem: Problem, log_s: Float[Array, " N"]) -> Student:
+    """The flow of the problem's student from its start; `log_s` is 2 log |w|."""
     start, speeds = problem.full_start, problem.speeds
     if start.second_layer is not None:
-        state = TwoLayer(start.directions, jnp.log(start.norms), start.second_layer)
+        state = TwoLayer(start.directions, log_s / 2, start.second_layer)
         return Student(two_layer_velocity, state, Setting(problem.teacher, speeds))
-    neurons = Neurons(start.directions, 2 * jnp.log(start.norms))
+    neurons = Neurons(start.directions, log_s)
     if speeds is None:
         return Student(coupled_velocity, neurons, problem.teacher)
     return Student(anisotropic_velocity, neurons, Setting(problem.teacher, speeds))

@@ -8,16 +8,15 @@ eigenvalues differ, so that the state is N x d.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
-from ..numerics import bartlett
+from ..numerics import bartlett, compiled_quickly
 from ..support import ArgumentError, is_traced, require, require_finite
 from .covariance import Covariance, Group
 from .frame import GRAM_TOLERANCE
@@ -49,11 +48,10 @@ def drawn(key: Array, teacher: Teacher, neurons: int, dim: int) -> Reduced:
     eigenvalues has a factor of its own, coordinates are stretched by √λ, and directions are those of Σ^½ w.
     """
     axes, covariance = teacher.axes, teacher.covariance
-    overlap_key, below_key, diagonal_key = jax.random.split(key, 3)
     if covariance is None:
-        factor = bartlett(below_key, diagonal_key, neurons, dim - axes)
-        along, factor = _on_sphere(overlap_key, factor, axes, None)
+        along, factor = _in_law(key, jnp.asarray(dim - axes), neurons, axes)
         return Reduced(along, factor, None, teacher.frame)
+    overlap_key, below_key, diagonal_key = jax.random.split(key, 3)
 
     def part(group: Group, number: int) -> Array:
         below, diagonal = (jax.random.fold_in(k, number) if number else k for k in (below_key, diagonal_key))
@@ -61,7 +59,7 @@ def drawn(key: Array, teacher: Teacher, neurons: int, dim: int) -> Reduced:
 
     gathered, eigenvalues = _by_group(covariance, axes, neurons, part)
     roots = jnp.sqrt(covariance.eigenvalues[:axes])
-    along, factor = _on_sphere(overlap_key, gathered * jnp.sqrt(eigenvalues), axes, roots)
+    along, factor = _stretched_on_sphere(overlap_key, gathered * jnp.sqrt(eigenvalues), axes, roots)
     return Reduced(along, factor, eigenvalues, teacher.frame)
 
 
@@ -112,7 +110,13 @@ def _by_group(
     return jnp.concatenate(parts, axis=1), jnp.asarray(np.concatenate(eigenvalues))
 
 
-@partial(jax.jit, static_argnums=2)
+@compiled_quickly(static_argnums=(2, 3))
+def _in_law(key: Array, outside: Int[Array, ""], neurons: int, directions: int) -> tuple[Array, Array]:
+    """Coordinates along the teacher's and residual factor, with `outside` dimensions beyond the teacher's."""
+    overlap_key, below_key, diagonal_key = jax.random.split(key, 3)
+    return _on_sphere(overlap_key, bartlett(below_key, diagonal_key, neurons, outside), directions, None)
+
+
 def _on_sphere(key: Array, factor: Array, directions: int, roots: Array | None) -> tuple[Array, Array]:
     """Gaussian overlaps, stretched by `roots`, beside a factor, each neuron scaled to length one, one at a time."""
 
@@ -124,6 +128,9 @@ def _on_sphere(key: Array, factor: Array, directions: int, roots: Array | None) 
         return m / length, residual / length
 
     return jax.lax.map(neuron, (jax.random.split(key, factor.shape[0]), factor))
+
+
+_stretched_on_sphere = compiled_quickly(static_argnums=2)(_on_sphere)
 
 
 def factor_of_gram(m: Float[Array, "N K"], student_gram: ArrayLike) -> Float[Array, "N N"]:

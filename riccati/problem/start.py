@@ -10,6 +10,7 @@ stands above; under anisotropic input u and r are those of the whitened weights 
 from __future__ import annotations
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
@@ -184,7 +185,10 @@ class Start(eqx.Module):
     @property
     def directions(self) -> Float[Array, "N D"]:
         """U, the neurons' unit directions in reduced coordinates."""
-        return jnp.concatenate([self.along, self.residual_factor], axis=1)
+        parts = [self.along, self.residual_factor]
+        if is_traced(*parts):
+            return jnp.concatenate(parts, axis=1)
+        return jax.device_put(np.concatenate(parts, axis=1))  # on the host, where nothing compiles
 
     @property
     def along(self) -> Float[Array, "N K"]:

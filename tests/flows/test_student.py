@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import riccati as rc
-from riccati.flows.student import student_of
+from riccati.flows import student_of
 from riccati.problem import Problem, population_risk
 
 RNG = np.random.default_rng(0)
@@ -53,7 +53,8 @@ def loss_of(problem):
 
 def moved(problem):
     """dv/dt and db/dt by the flow, from its polar coordinates."""
-    student, norms = student_of(problem), problem.start.norms
+    norms = problem.start.norms
+    student = student_of(problem, 2 * jnp.log(norms))
     velocity = student.velocity(None, student.state, student.args)
     growth = velocity[1] / 2 if problem.start.second_layer is None else velocity.log_norm
     w = norms[:, None] * (growth[:, None] * student.state.U + velocity.U)
@@ -87,7 +88,7 @@ def test_the_loss_falls(name):
 def test_a_two_layer_student_keeps_what_is_conserved():
     """b² - |w|² of every neuron, on isotropic input."""
     problem = PROBLEMS["two-layer"]
-    student = student_of(problem)
+    student = student_of(problem, 2 * jnp.log(problem.start.norms))
     rate = student.velocity(None, student.state, student.args)
     squares = jnp.exp(2 * student.state.log_norm)
     np.testing.assert_allclose(student.state.b * rate.b, squares * rate.log_norm, rtol=1e-12)

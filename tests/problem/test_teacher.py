@@ -7,6 +7,7 @@ import riccati as rc
 from riccati.emergence import destination_probabilities
 from riccati.problem import departures, require_standard
 from riccati.scaling import frontier, samples_to_learn, sharp_limit
+from riccati.solver import best_flow
 
 RNG = np.random.default_rng(0)
 THETA, W = RNG.normal(size=(3, 9)), RNG.normal(size=(2, 9))
@@ -186,4 +187,4 @@ def test_the_best_flow_is_the_one_that_covers_the_problem():
     for degree, expected in flows.items():
         for teacher, flow in zip(beyond(degree).values(), expected, strict=True):
             start = rc.Start.random(teacher, 2, 9)
-            assert isinstance(rc.solver.best_flow(rc.Problem(teacher, start)), flow)
+            assert isinstance(best_flow(rc.Problem(teacher, start)), flow)

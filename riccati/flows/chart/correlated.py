@@ -8,7 +8,6 @@ Derived in derivations/teachers.py.
 
 from __future__ import annotations
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import scipy.linalg
@@ -16,13 +15,11 @@ from jaxtyping import Array, Float
 
 from ...problem import Problem, riccati_rate
 from ...support import progress
-from .chart import Chart, carry
-from .log_odds import TOLERANCE, LogOdds, crossings_in
+from .chart import Chart
+from .log_odds import TOLERANCE, LogOdds, carried, crossings_in
 from .opening import opened, weights_of
 
 _LEAST = 0.02  # of 1/D: an excursion above the level that is shorter may go unseen
-
-_carry = jax.jit(carry, donate_argnums=0)
 
 
 def correlated_emergence_times(problem: Problem, times: Float[Array, " T"], level: float) -> Float[Array, " M"]:
@@ -51,7 +48,7 @@ def correlated_emergence_times(problem: Problem, times: Float[Array, " T"], leve
                 found[waiting], waiting = at, waiting[np.isinf(at)]
             if step == np.inf or now + step == now:
                 return jnp.asarray(found / rate)
-            chart, now = _carry(chart, np.float64(step)), now + step
+            chart, now = carried(chart, np.float64(step)), now + step
 
 
 def _safe(chart: Chart, odds: Float[np.ndarray, " n"], goal: float, spread: float) -> float:

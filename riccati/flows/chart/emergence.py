@@ -8,6 +8,8 @@ part of (GAG)_mm is at least -|a_n| (G_mm - G_mm²), they grow no faster than 2(
 
 from __future__ import annotations
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -16,19 +18,26 @@ from jaxtyping import Array, Float
 from ...numerics import first_reached
 from ...problem import Problem, riccati_rate
 from ...support import is_traced, progress
-from .chart import Chart, carry
+from .chart import Chart
 from .correlated import correlated_emergence_times
-from .log_odds import TOLERANCE, LogOdds, crossings_in
+from .log_odds import TOLERANCE, LogOdds, carried, crossings_in
 from .opening import opened, weights_of
 
 _REACH = 3.0  # growth e^3 before a change of chart is wanted: the root finder stays in one chart
-_carry = jax.jit(carry, donate_argnums=0)
 
 
 def chart_emergence_times(
-    problem: Problem, times: Float[Array, " T"], alignment: Float[Array, "T M"] | None, level: float
+    problem: Problem,
+    times: Float[Array, " T"],
+    alignment: Float[Array, "T M"] | None,
+    level: float,
+    *,
+    with_norms: bool,
 ) -> Float[Array, " M"]:
-    """First times, canonical, at which G_mm reaches `level`; bracketed by `alignment` at `times`."""
+    """First times, canonical, at which G_mm reaches `level`; bracketed by `alignment` at `times`.
+
+    `with_norms` is what the output times were followed with.
+    """
     if is_traced(problem, times):
         raise TypeError(
             "Emergence times of an exact k = 2 flow need concrete arrays: ask for them outside jit and grad."
@@ -44,12 +53,14 @@ def chart_emergence_times(
     first_output = first_reached(np.asarray(alignment) >= level)
     crossed = first_output < len(ends)
 
-    chart = opened(weights_of(problem, with_norms=False))
+    # opened as for the output times, which has been compiled; only the span moves on
+    chart = opened(weights_of(problem, with_norms=with_norms))
+    chart = dataclasses.replace(chart, J=jax.device_put(np.zeros((0, chart.J.shape[1]))), fading=None)
     now: float = np.float64(0.0)  # as output times are, or the first would compile anew
     with progress(int(crossed.sum()), "emergence times") as bar:
         for g in np.unique(first_output[crossed]):
             left = ends[g - 1] if g else np.float64(0.0)
-            chart = _carry(chart, left - now)
+            chart = carried(chart, left - now)
             pending = np.flatnonzero(crossed & (first_output == g))
             found, chart, now = _march(chart, a, pending, left, ends[g], level)
             emergence[pending] = found
@@ -79,4 +90,4 @@ def _march(
         if not waiting.any():
             return found, chart, now
         step = min(max(span, safe[waiting].min()), end - now)
-        chart, now = _carry(chart, step), now + step
+        chart, now = carried(chart, step), now + step

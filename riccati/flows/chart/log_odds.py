@@ -7,10 +7,13 @@ import scipy.linalg
 from jaxtyping import Float, Int
 from scipy.optimize import brentq
 
-from .chart import Chart
+from ...numerics import compiled_quickly
+from .chart import Chart, carry
 from .growing import GrowingGram
 
 TOLERANCE = 4 * np.finfo(float).eps
+
+carried = compiled_quickly(donate_argnums=0)(carry)
 
 
 class LogOdds:
