@@ -95,9 +95,14 @@ def prove_velocities() -> None:
     loss = (twice_loss().subs(here).doit() / 2).subs(free)
     radial, tangent = (v.subs(here).doit().subs(free) for v in velocities())
     prove_zero(radial + 4 * s[0] * sp.diff(loss, s[0]), "radial part of the gradient")
+    prove_zero(tangent + tangent_parts(loss) / s[0], "tangent part of the gradient")
+
+
+def tangent_parts(loss: sp.Expr) -> sp.Expr:
+    """Σ_m ∂L/∂m (θ_m - m u) + Σ_l ∂L/∂q (u_l - q u) of neuron 0, coordinate e."""
     pulls = [sp.diff(loss, overlap[0, x]) * (theta[x, e] - overlap[0, x] * u[0, e]) for x in range(_WIDTH)]
     pushes = [sp.diff(loss, gram[0, x]) * (u[x, e] - gram[0, x] * u[0, e]) for x in range(1, _WIDTH)]
-    prove_zero(tangent + sp.Add(*pulls, *pushes) / s[0], "tangent part of the gradient")
+    return sp.Add(*pulls, *pushes)
 
 
 def derive() -> Derivation:
@@ -178,20 +183,20 @@ def check(derivation: Derivation | None = None) -> Checked:
     worst = []
     for code in _computed():
         link, values = code["link"], code["values"]
-        worst.append(agree(_table(d["loss"], values, link), code["loss"], "loss"))
+        worst.append(agree(table(d["loss"], values, link), code["loss"], "loss"))
         for suffix in ("", ", c h_k") if link.degree else ("",):
-            radial = _table(d["radial" + suffix], values, link, (i, 4))
-            tangent = _table(d["tangent" + suffix], values, link, (i, 4), (e, 7))
-            alone = _table(d["tangent" + suffix], values | {s: np.zeros(4)}, link, (i, 4), (e, 7))
+            radial = table(d["radial" + suffix], values, link, (i, 4))
+            tangent = table(d["tangent" + suffix], values, link, (i, 4), (e, 7))
+            alone = table(d["tangent" + suffix], values | {s: np.zeros(4)}, link, (i, 4), (e, 7))
             worst += [agree(radial, computed, "radial" + suffix) for computed in code["radial"]]
             worst += [agree(tangent, computed, "tangent" + suffix) for computed in code["tangent"]]
             worst.append(agree(alone, code["correlation"], "tangent without student terms"))
-        overlaps = _table(d["overlap"], values, link, (i, 4), (j, 3))
+        overlaps = table(d["overlap"], values, link, (i, 4), (j, 3))
         worst.append(agree(overlaps, code["tangent"][1][:, :3], "overlap"))
     return Checked(d.proved, "coupled_velocity, correlation_velocity, gradient of the loss by JAX", max(worst))
 
 
-def _table(expression: sp.Expr, values: dict, link: object, *ranges: tuple[sp.Symbol, int]) -> np.ndarray:
+def table(expression: sp.Expr, values: dict, link: object, *ranges: tuple[sp.Symbol, int]) -> np.ndarray:
     """The expression at `values`, for every value of the indices left free."""
     duals = {"dual": lambda x: float(link.dual(x)), "dual_slope": lambda x: float(link.dual_derivative(x))}
     evaluated = sp.lambdify([*values, *(index for index, _ in ranges)], expression, modules=[duals, "numpy"])

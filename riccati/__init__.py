@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from .flows import Quadratic as Quadratic
     from .flows import Riccati as Riccati
     from .numerics import Outcome as Outcome
+    from .problem import Covariance as Covariance
     from .problem import Link as Link
     from .problem import Problem as Problem
     from .problem import Start as Start
@@ -58,6 +59,7 @@ _HOME = {
     "Comparison": "comparison",
     "Correlation": "flows",
     "Coupled": "flows",
+    "Covariance": "problem",
     "Decoupled": "flows",
     "default_times": "solver",
     "emergence_law": "emergence",

@@ -16,12 +16,13 @@ from jaxtyping import Array, Float
 
 from .flows import FLOWS, Flow
 from .numerics import outcome_named
-from .problem import Link, Problem, Start, Teacher, TypicalStart
+from .problem import Covariance, Link, Problem, Start, Teacher, TypicalStart, coefficient_rows
 from .support import ArgumentError, package_versions, require, require_integer, require_times, restored, whole_file
 
 _FORMAT = "riccati trajectory 2"
 _STARTS = {"Start": Start, "TypicalStart": TypicalStart}
 _PREFIX = "start_"  # of the start's arrays in the file
+_OPTIONAL = ("second_layer", "teacher_part", "residual_eigenvalues")  # arrays that a start may be without
 
 
 class Stored(NamedTuple):
@@ -56,8 +57,9 @@ def provenance_of(flow: Flow, problem: Problem) -> str:
             "link_error": teacher.link.error,
             "closed_form": teacher.link.closed_form is not None,
             "teacher_width": teacher.width,
+            **_teacher_settings(teacher),
             "start": type(start).__name__,
-            "start_settings": {k: v for k, v in vars(start).items() if not eqx.is_array(v)},
+            "start_settings": {k: v for k, v in vars(start).items() if not eqx.is_array(v) and k not in _OPTIONAL},
             "clock": "canonical: gradient-flow time of L = E(f* - f)²/2",
             "versions": package_versions(),
         }
@@ -73,7 +75,7 @@ def write_trajectory(
 ) -> None:
     """Write the file, whole or not at all; arrays that are None are left out."""
     teacher, start = problem.teacher, problem.start
-    held = {**arrays, "a": teacher.a, "link_coefficients": teacher.link.coefficients}
+    held = {**arrays, **_teacher_arrays(teacher)}
     held |= {f"{_PREFIX}{name}": value for name, value in vars(start).items() if eqx.is_array(value)}
     with whole_file(path) as temporary, temporary.open("wb") as file:
         np.savez(
@@ -134,25 +136,64 @@ def _doubles(held: dict[str, np.ndarray], name: str, shape: tuple[int, ...]) -> 
     return jnp.asarray(values)
 
 
-def _problem(provenance: dict[str, Any], held: dict[str, np.ndarray]) -> Problem:
+def _teacher_settings(teacher: Teacher) -> dict[str, Any]:
+    """What the provenance says of a teacher beyond the standard one; nothing of others."""
+    said: dict[str, Any] = {}
+    if teacher.links is not None:
+        said["links"] = [link.label for link in teacher.links]
+    if teacher.covariance is not None:
+        said["preconditioned"] = teacher.covariance.preconditioned
+    return said
+
+
+def _teacher_arrays(teacher: Teacher) -> dict[str, Array | None]:
+    return {
+        "a": teacher.a,
+        "link_coefficients": teacher.link.coefficients,
+        "teacher_frame": teacher.frame,
+        "teacher_links": None if teacher.links is None else coefficient_rows(teacher.links),
+        "teacher_eigenvalues": None if teacher.covariance is None else teacher.covariance.eigenvalues,
+    }
+
+
+def _teacher(provenance: dict[str, Any], held: dict[str, np.ndarray]) -> Teacher:
     if provenance["closed_form"]:
         link = Link.named(provenance["link"])
     else:
         link = Link(held["link_coefficients"], label=provenance["link"], error=provenance["link_error"])
-    a, settings = held["a"], provenance["start_settings"]
+    width = _only_axis(held["a"], "a")
+    frame, links, covariance = None, None, None
+    if "teacher_frame" in held:
+        axes = held["teacher_frame"].shape[-1] if held["teacher_frame"].ndim else 0
+        frame = _doubles(held, "teacher_frame", (width, axes))
+    if "links" in provenance:
+        rows = zip(held["teacher_links"], provenance["links"], strict=True)
+        links = tuple(Link(row, label=label) for row, label in rows)
+        require(len(links) == width, "links", f"have {width} entries", len(links))
+    if "teacher_eigenvalues" in held:
+        covariance = Covariance(held["teacher_eigenvalues"], preconditioned=provenance["preconditioned"])
+    a = _doubles(held, "a", (width,))
+    return restored(Teacher, a=a, link=link, frame=frame, links=links, covariance=covariance)
+
+
+def _problem(provenance: dict[str, Any], held: dict[str, np.ndarray]) -> Problem:
+    teacher, settings = _teacher(provenance, held), provenance["start_settings"]
     require(isinstance(settings, dict), "start_settings", "be one JSON object", type(settings).__name__)
-    width = _only_axis(a, "a")
     arrays = {name.removeprefix(_PREFIX): held[name] for name in held if name.startswith(_PREFIX)}
-    neurons = _only_axis(arrays["norms"], "norms")
+    neurons, width = _only_axis(arrays["norms"], "norms"), teacher.width
+    left = len(arrays["residual_eigenvalues"]) if "residual_eigenvalues" in arrays else neurons
     shapes = {
-        "teacher_overlaps": (neurons, width), "residual_factor": (neurons, neurons), "norms": (neurons,),
-        "overlaps": (width,),
+        "teacher_overlaps": (neurons, width), "residual_factor": (neurons, left), "norms": (neurons,),
+        "overlaps": (width,), "second_layer": (neurons,), "teacher_part": (neurons, teacher.axes),
+        "residual_eigenvalues": (left,),
     }  # fmt: skip
-    fields = {name: _doubles(arrays, name, shapes[name]) for name in arrays}
     kind = _STARTS[provenance["start"]]
-    complete = fields.keys() | settings.keys() == {field.name for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    names = {field.name for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    fields: dict[str, Array | None] = {name: None for name in _OPTIONAL if name in names}
+    fields |= {name: _doubles(arrays, name, shapes[name]) for name in arrays}
+    complete = fields.keys() | settings.keys() == names
     require(complete, "start", f"have the fields of a {kind.__name__}", ", ".join([*fields, *settings]))
-    return Problem(restored(Teacher, a=_doubles(held, "a", (width,)), link=link), restored(kind, **fields, **settings))
+    return Problem(teacher, restored(kind, **fields, **settings))
 
 
 def _only_axis(values: np.ndarray, name: str) -> int:

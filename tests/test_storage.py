@@ -110,3 +110,29 @@ def test_foreign_arrays_are_refused_by_name(saved, tmp_path, changes, words):
 def test_foreign_provenance_is_refused(saved, tmp_path, changes, words):
     provenance = rc.Trajectory.load(saved).provenance | changes
     assert words in refusal(rewritten(saved, tmp_path / "foreign.npz", provenance=json.dumps(provenance)))
+
+
+BOTH = rc.Link.from_coefficients([0, 0, 0.8, 0, 0.6])
+SPECTRUM = rc.Covariance([1.0, 0.5, 0.5, 0.5, 0.2, 0.2], preconditioned=True)
+ROWS = np.random.default_rng(0).normal(size=(2, 6))
+
+
+@pytest.mark.parametrize(
+    ("teacher", "start"),
+    [
+        (rc.Teacher.from_directions(ROWS, [1, -0.5], BOTH, links=[rc.Link.hermite(2), BOTH]), ROWS[::-1]),
+        (rc.Teacher.from_directions(ROWS, [1, -0.5], rc.Link.named("relu"), covariance=SPECTRUM), ROWS[::-1]),
+    ],
+)
+def test_teachers_inputs_and_second_layers_come_back(tmp_path, teacher, start):
+    Theta = np.eye(2, 6) if teacher.frame is None else ROWS
+    begun = rc.Start.from_weights(start, Theta, teacher.covariance)
+    begun = begun.with_second_layer([0.3, -0.2]) if teacher.link.is_homogeneous else begun
+    seen = rc.solve(rc.Coupled(rtol=1e-4), teacher, begun, [0.1])
+    seen.save(tmp_path / "t.npz")
+    back = rc.Trajectory.load(tmp_path / "t.npz")
+    again = rc.solve(rc.Coupled(rtol=1e-4), back.teacher, back.start, [0.1])
+    np.testing.assert_array_equal(again.risk, seen.risk)
+    assert repr(back.teacher) == repr(teacher)
+    assert repr(back.start) == repr(begun)
+    assert back.provenance == seen.provenance

@@ -28,7 +28,7 @@ from jax.scipy.linalg import solve_triangular
 from jaxtyping import Array, Float, Int, Key
 
 from ..flows.noise import misfit, second_order
-from ..numerics import log_odds
+from ..numerics import compiled_quickly, log_odds
 from ..problem import Problem, subspace_population_risk
 from .kicks import draws, kick
 
@@ -119,7 +119,7 @@ def chain_of(
     )
 
 
-@jax.jit
+@compiled_quickly()
 def begin(chain: Chain, half: Float[Array, ""]) -> tuple[Replica, Float[Array, ""]]:
     """The start, `half` a first step of flow later, emerged at once where it is past the level; and its risk."""
     Y = chain.V[: chain.a.shape[0]]
@@ -129,7 +129,7 @@ def begin(chain: Chain, half: Float[Array, ""]) -> tuple[Replica, Float[Array, "
     return replica, chain.risk(Y, chain.Omega(chain.T))
 
 
-@jax.jit
+@compiled_quickly()
 def advance(
     chain: Chain, keys: Key[Array, " S"], replicas: Replica, steps: Step
 ) -> tuple[Replica, Float[Array, "S n"]]:

@@ -19,7 +19,7 @@ from jaxtyping import Array, Key
 from scipy.special import gammaln, log_ndtr, ndtr
 
 from ..numerics import as_key, unit_nodes
-from ..problem import Start, Teacher, overlap_scores
+from ..problem import Start, Teacher, overlap_scores, require_standard
 from ..support import require, require_integer, require_open_unit
 
 _MOST_WIDTH, _EXACT_WIDTH = 2**40, 2000
@@ -34,6 +34,7 @@ def destination_probabilities(teacher: Teacher) -> np.ndarray:
     By Gauss-Legendre over the Gaussian overlap; exact for d → ∞, and for every d, as lengths do not matter.
     """
     k = teacher.link.information_exponent
+    require_standard("destinations", teacher)
     require(k > 2, "teacher", "have information exponent > 2", k)
     a = np.asarray(teacher.a)
     nodes, weights = unit_nodes(_COUNT)
@@ -114,6 +115,7 @@ def simulated_coverage(
 ) -> np.ndarray:
     """Monte Carlo of `coverage`: the fraction of `draws` random starts in which each direction is some neuron's."""
     require_integer(draws, "draws", 1)
+    require_standard("destinations", teacher)
 
     def found(key: Array) -> Array:
         start = Start.random(teacher, student_width, dim, seed=key)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from jaxtyping import Array, Key
 
 from ..numerics import require_double_precision
-from ..problem import AnyStart, Problem, Teacher
+from ..problem import AnyStart, Problem, Teacher, require_standard
 from ..support import require, require_integer, require_open_unit, require_real
 from .equation import DEFAULT_RESOLUTION, Resolution
 from .law import diffusion_law
@@ -84,6 +84,7 @@ def emergence_law(
 
 def check_step(problem: Problem, learning_rate: float, batch_size: int) -> None:
     """Refuse a start without a dimension, and numbers that are no step of SGD."""
+    require_standard("the laws of SGD", problem.teacher, problem.start)
     require(problem.start.dim is not None, "start", "have a dimension (Start(…, dim=d))", "without one")
     require_real(learning_rate, "learning_rate", above=0)
     require_integer(batch_size, "batch_size", 1)

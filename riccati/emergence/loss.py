@@ -26,7 +26,7 @@ import numpy as np
 from jaxtyping import Array, Float
 from scipy.optimize import brentq
 
-from ..problem import AnyStart, Problem, Teacher
+from ..problem import AnyStart, Problem, Teacher, require_standard
 from ..support import require, require_integer, require_real
 from .quadratic_law import Algorithm
 
@@ -95,6 +95,7 @@ def largest_step(
     """
     problem = Problem(teacher, start)
     link = teacher.link
+    require_standard("largest_step", teacher, start)
     require((link.degree or 0) >= 2, "teacher", "have a pure link h_k, k ≥ 2, for largest_step", repr(link))
     require_integer(batch_size, "batch_size", 1)
     require(algorithm in ("homogeneous", "stiefel"), "algorithm", 'be "homogeneous" or "stiefel"', repr(algorithm))

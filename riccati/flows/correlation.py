@@ -19,7 +19,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from ..numerics import Integrated, first_crossings, integrate, log_odds
-from ..problem import Observables, Problem, Start, Teacher, overlap_scores
+from ..problem import Observables, Problem, Start, Teacher, overlap_scores, require_standard
 from ..support import is_traced
 from .coupled import check_slope
 from .flow import Course, Flow, in_blocks
@@ -43,8 +43,9 @@ class Correlation(Flow):
         return "correlation-loss flow"
 
     def check(self, problem: Problem) -> None:
-        """A start with all overlaps, a link with finite g'(1)."""
+        """The standard problem with all overlaps, a link with finite g'(1)."""
         _ = problem.full_start
+        require_standard("Correlation", problem.teacher, problem.start)
         check_slope(problem.teacher.link, "Correlation")
 
     def horizon(self, problem: Problem) -> tuple[float, float] | None:

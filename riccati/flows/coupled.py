@@ -1,4 +1,4 @@
-"""Any link, all pairs: the gradient flow of the 2-homogeneous student in reduced coordinates.
+"""Any link, all pairs, any teacher, input and parametrisation: the gradient flow in reduced coordinates.
 
 f(x) = Σ_i s_i σ(<x, u_i>), |u_i| = 1, with overlaps m_im = <u_i, θ_m>, q_il = <u_i, u_l> and dual activation g:
 
@@ -7,7 +7,8 @@ f(x) = Σ_i s_i σ(<x, u_i>), |u_i| = 1, with overlaps m_im = <u_i, θ_m>, q_il 
     2L      = Σ_mn a_m a_n Γ_mn - 2 Σ_im s_i a_m g(m_im) + Σ_il s_i s_l g(q_il)
 
 An isometry puts u_i in R^(M+N), so that q = U Uᵀ stays a Gram matrix, a right-hand side is two matrix products, and d
-enters through the start alone. The state is (U, log s): small norms keep their digits.
+enters through the start alone. The state is (U, log s): small norms keep their digits. These are the equations of the
+2-homogeneous student on isotropic input; flows/student.py has those of the others.
 Source: RNWL25 (arXiv 2504.19983), equation of the population gradient flow; derivations/population_gradient.py.
 """
 
@@ -24,27 +25,16 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from ..numerics import Outcome, compiled_quickly, controller, first_crossings, integrate, log_odds, message_of
-from ..problem import Link, Observables, Problem, Teacher, population_risk, squared_overlaps
+from ..problem import Link, Problem, departures
 from ..support import StopRequest, is_traced, orderly_stop, progress, require, require_integer, require_real
 from .decoupled import Decoupled
 from .flow import Course, Flow, quadratic_horizon
+from .student import Neurons, Student, TwoLayer, observe, odds_and_rates, student_of
 
 _CHUNK = 2048  # steps between two looks at the clock: seconds at the most
 _SCOUT_RTOL, _SCOUT_STEPS, _DOUBLINGS = 1e-5, 4096, 60  # of the integration that looks for a horizon
 _FALLS = 0.99  # a risk that keeps this share over three doublings of time is at rest
 _MOST_RECORDED = 2**26  # numbers of the record of all steps, 512 MB; beyond, emergence times integrate again
-
-
-class Neurons(NamedTuple):
-    """The state.
-
-    Attributes:
-        U: (N, M + N), directions of unit length.
-        log_s: (N,), log s.
-    """
-
-    U: Float[Array, "N D"]
-    log_s: Float[Array, " N"]
 
 
 class Steps(NamedTuple):
@@ -70,10 +60,11 @@ def joined(pieces: list[Steps]) -> Steps:
 
 class Coupled(Flow):
     """The full gradient flow of weights and norms, by diffrax (Tsitouras 5(4)), for every width and link with finite
-    g'(1).
+    g'(1); for every teacher, covariance and parametrisation too.
 
     `alignment` is the largest squared overlap max_i m_im², and `radius` the s_i of that neuron; for the pure link h_2,
-    where neurons share directions, they are diag G and diag ΘᵀSΘ as in `Quadratic`.
+    where neurons share directions, they are diag G and diag ΘᵀSΘ as in `Quadratic`. Of a two-layer student
+    s_i = b_i|w_i|, of either sign; one whose |w_i| is to reach 0, as it can where |b_i| > |w_i|, ends the flow there.
 
     Attributes:
         rtol: relative tolerance; the absolute one is `rtol` times the smallest overlap that greedy assignment relies
@@ -106,22 +97,22 @@ class Coupled(Flow):
         check_slope(problem.teacher.link, "Coupled")
 
     def horizon(self, problem: Problem) -> tuple[float, float] | None:
-        """For h_k, k ≥ 2, that of the decoupled equations; for other links found by a coarse integration.
+        """For the standard problem with h_k, k ≥ 2, that of the decoupled equations; else by a coarse integration.
 
         It goes on, time doubling, until min(N, M) directions have emerged or, one having emerged, the risk no longer
         falls; at most 4096 steps.
         """
         degree = problem.teacher.link.degree
-        if degree is None or degree < 2:
+        if degree is None or degree < 2 or departures(problem.teacher, problem.start):
             return _scouted(problem)
         return quadratic_horizon(problem) if degree == 2 else Decoupled().horizon(problem)
 
     def evolve(self, problem: Problem, times: Float[Array, " T"]) -> Course:
         """Risk, alignment and radius; outside jit fewer times than asked for if the flow was stopped."""
         if is_traced(problem, times):
-            state, atol = _begin(problem, self.rtol)
+            student, atol = _begin(problem, self.rtol)
             out = integrate(
-                coupled_velocity, state, problem.teacher, times, self.rtol, atol,
+                student.velocity, student.state, student.args, times, self.rtol, atol,
                 largest_component=True, max_steps=self.max_steps,
             )  # fmt: skip
             seen = jax.lax.map(lambda s: _observe(problem.teacher, s), out.states)
@@ -147,7 +138,7 @@ class Coupled(Flow):
         seen, pieces, kept = [], [], 0
         journey = _Journey(self, problem)
         for _ in journey.through(times):
-            seen.append(_observe(problem.teacher, journey.state))
+            seen.append(_observe(problem.teacher, journey.student.state))
             steps = journey.fresh_steps()
             kept += 2 * steps.odds.size
             if kept <= _MOST_RECORDED:
@@ -170,12 +161,12 @@ def _scouted(problem: Problem) -> tuple[float, float] | None:
     """The first and the last emergence time that a coarse integration meets."""
     teacher = problem.teacher
     journey = _Journey(Coupled(_SCOUT_RTOL, _SCOUT_STEPS), problem)
-    begin = 1 / float(teacher.link.dual_derivative(1.0) * jnp.max(teacher.a))
+    begin = 1 / float(teacher.link.dual_derivative(1.0) * jnp.max(jnp.abs(teacher.speed)))
     found, risks = np.full(teacher.width, np.inf), []
     for _ in journey.through(begin * 2.0 ** np.arange(_DOUBLINGS)):
         steps = journey.fresh_steps()
         found = np.minimum(found, first_crossings(steps.times, steps.odds, 0.0, rates=steps.rates))
-        risks.append(float(_observe(teacher, journey.state).risk))
+        risks.append(float(_observe(teacher, journey.student.state).risk))
         emerged = int(np.isfinite(found).sum())
         at_rest = emerged > 0 and len(risks) > 3 and risks[-1] > _FALLS * risks[-4]
         if at_rest or emerged >= min(teacher.width, problem.start.student_width):
@@ -186,59 +177,32 @@ def _scouted(problem: Problem) -> tuple[float, float] | None:
     return (float(later.min()), float(later.max())) if len(later) else None
 
 
-def coupled_velocity(_: Any, state: Neurons, teacher: Teacher) -> Neurons:
-    """du_i/dt and d log s_i/dt. U is scaled to unit rows first, so rounding cannot carry it off the sphere."""
-    a, link = teacher.a, teacher.link
-    U = state.U / jnp.linalg.norm(state.U, axis=1, keepdims=True)
-    s, m, q = jnp.exp(state.log_s), U[:, : a.shape[0]], U @ U.T
-    (g_m, slope_m), (g_q, slope_q) = link.dual_pair(m), link.dual_pair(q)
-    pull, push = a * slope_m, s * slope_q
-    along = jnp.sum(pull * m, axis=1) - jnp.sum(push * q, axis=1)
-    dU = -(push @ U) - along[:, None] * U
-    return Neurons(dU.at[:, : a.shape[0]].add(pull), 4 * (g_m @ a - g_q @ s))
-
-
 def check_slope(link: Link, flow: str) -> None:
     """Refuse a link whose g'(1) is infinite: its neurons never come to rest at a direction in these coordinates."""
     must = f"have a link with finite g'(1) for {flow} (a smooth one, such as erf for sign)"
     require(link.has_finite_slope, "teacher", must, repr(link))
 
 
-def _begin(problem: Problem, rtol: float) -> tuple[Neurons, Array]:
-    start = problem.full_start
-    log_s, atol = _sizes(start.norms, problem.assigned()[0], np.asarray(rtol))
-    return Neurons(start.directions, log_s), atol
+def _begin(problem: Problem, rtol: float) -> tuple[Student, Array]:
+    log_s, atol = _sizes(problem.full_start.norms, problem.assigned()[0], np.asarray(rtol))
+    return student_of(problem, log_s), atol
 
 
 @jax.jit
 def _sizes(norms: Float[Array, " N"], overlaps: Float[Array, " M"], rtol: Array) -> tuple[Array, Array]:
-    """log s, and the absolute tolerance."""
+    """2 log |w|, and the absolute tolerance."""
     size = jnp.where(overlaps != 0, jnp.abs(overlaps), 1.0)
     return 2 * jnp.log(norms), jax.lax.stop_gradient(rtol * jnp.min(size))
 
 
-@compiled_quickly(eqx.filter_jit)
-def _observe(teacher: Teacher, state: Neurons) -> Observables:
-    s = jnp.exp(state.log_s)
-    U = state.U / jnp.linalg.norm(state.U, axis=1, keepdims=True)
-    size = U[:, : teacher.width] ** 2
-    radius = s @ size if teacher.link.degree == 2 else s[jnp.argmax(size, axis=0)]
-    return Observables(population_risk(teacher, U, s), squared_overlaps(teacher, U), radius)
-
-
-def _odds(time: Array, state: Neurons, teacher: Teacher) -> tuple[Array, Array]:
-    """Log-odds of each direction's squared overlap, and their rate."""
-
-    def odds(state: Neurons) -> Array:
-        return log_odds(squared_overlaps(teacher, state.U))
-
-    return jax.jvp(odds, (state,), (coupled_velocity(time, state, teacher),))
+_observe = compiled_quickly(eqx.filter_jit)(observe)
+_first_odds = compiled_quickly(eqx.filter_jit)(odds_and_rates)
 
 
 class _Chunk(NamedTuple):
     """Some steps: the state and time they end at, how many, and times (inf past the end), log-odds and rates."""
 
-    state: Neurons
+    state: Neurons | TwoLayer
     time: Array
     steps: Array
     times: Array
@@ -247,17 +211,21 @@ class _Chunk(NamedTuple):
 
 
 @compiled_quickly(eqx.filter_jit)
-def _chunk(teacher: Teacher, state: Neurons, begin: Array, end: Array, rtol: Array, atol: Array) -> _Chunk:
+def _chunk(student: Student, begin: Array, end: Array, rtol: Array, atol: Array) -> _Chunk:
     """At most `_CHUNK` steps from `begin` towards `end`."""
+
+    def odds(time: Array, state: Neurons | TwoLayer, args: Any) -> tuple[Array, Array]:
+        return odds_and_rates(Student(student.velocity, state, args), time)
+
     out = diffrax.diffeqsolve(
-        diffrax.ODETerm(coupled_velocity),
+        diffrax.ODETerm(student.velocity),
         diffrax.Tsit5(),
         begin,
         end,
         None,
-        state,
-        teacher,
-        saveat=diffrax.SaveAt(subs=[diffrax.SubSaveAt(t1=True), diffrax.SubSaveAt(steps=True, fn=_odds)]),
+        student.state,
+        student.args,
+        saveat=diffrax.SaveAt(subs=[diffrax.SubSaveAt(t1=True), diffrax.SubSaveAt(steps=True, fn=odds)]),
         stepsize_controller=controller(rtol, atol, largest_component=True),
         max_steps=_CHUNK,
         throw=False,
@@ -270,10 +238,10 @@ class _Journey:
     """An integration on its way, a chunk of steps at a time."""
 
     def __init__(self, flow: Coupled, problem: Problem):
-        self.state, atol = _begin(problem, flow.rtol)
+        self.student, atol = _begin(problem, flow.rtol)
         self.now, self.used, self.outcome = 0.0, 0, Outcome.complete
-        self._teacher, self._most, self._tolerances = problem.teacher, flow.max_steps, (jnp.asarray(flow.rtol), atol)
-        self._fresh = [Steps(np.zeros(1), *(np.asarray(x)[None] for x in _first_odds(self._teacher, self.state)))]
+        self._most, self._tolerances = flow.max_steps, (jnp.asarray(flow.rtol), atol)
+        self._fresh = [Steps(np.zeros(1), *(np.asarray(x)[None] for x in _first_odds(self.student, jnp.zeros(()))))]
 
     def through(self, times: np.ndarray) -> Iterator[float]:
         """Each of `times` as it is reached; ends early, with `outcome` the reason, if one cannot be."""
@@ -303,12 +271,12 @@ class _Journey:
         return steps
 
     def _go(self, time: float) -> None:
-        out = _chunk(self._teacher, self.state, jnp.asarray(self.now), jnp.asarray(time), *self._tolerances)
+        out = _chunk(self.student, jnp.asarray(self.now), jnp.asarray(time), *self._tolerances)
         steps = int(out.steps)
         if steps == 0 or not np.isfinite(float(out.time)):
             self.outcome = Outcome.step_vanished
             return
-        self.state, self.now, self.used = out.state, float(out.time), self.used + steps
+        self.student, self.now, self.used = self.student._replace(state=out.state), float(out.time), self.used + steps
         self._fresh.append(_steps(out.times, out.odds, out.rates))
 
 
@@ -316,8 +284,3 @@ def _steps(times: Array, odds: Array, rates: Array) -> Steps:
     """What a buffer of steps holds, without its unused end (inf times)."""
     kept = np.isfinite(np.asarray(times))
     return Steps(*(np.asarray(x)[kept] for x in (times, odds, rates)))
-
-
-@compiled_quickly(eqx.filter_jit)
-def _first_odds(teacher: Teacher, state: Neurons) -> tuple[Array, Array]:
-    return _odds(jnp.zeros(()), state, teacher)

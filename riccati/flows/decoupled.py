@@ -11,6 +11,11 @@ obeys a linear equation, whence, with dI/dy = g(m) and dH/dy = (1 - g(m)/g(1)) e
 
 Emergence times need no curve: T_p = (1/a_p) ∫ dv/(g'(v)(1 - v²)), in closed form for h_k. Neurons that are given no
 direction are spectators: only their own norm acts on them, ds/dt = -4 g(1) s².
+
+For odd k a_p < 0 is |a_p| towards -θ_p; for even k nothing learns it. Under the input's covariance, with direction p
+along its p-th eigenvector, the search for it runs at a_p λ_p in place of a_p, and its norm is taken to follow at that
+speed; what turns the neuron's other coordinates meanwhile is left out, as the other overlaps are
+(derivations/anisotropic.py).
 Source: RNWL25 (arXiv 2504.19983), the decoupled dynamics of its proof sketch; derivations/decoupled.py.
 """
 
@@ -27,7 +32,7 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float
 
-from ..problem import AnyStart, Link, Observables, Problem, Spectators, Teacher
+from ..problem import ANISOTROPIC, SIGNED, AnyStart, Link, Observables, Problem, Spectators, Teacher, require_standard
 from ..support import is_traced, progress, require, require_open_unit
 from .flow import Course, Flow, in_blocks
 from .overlap import MasterCurve, collapsed_time, evaluate, leading_collapsed_time, master_curve, position_of
@@ -45,6 +50,9 @@ class Decoupled(Flow):
     without a neuron (N < M) stay unlearned. Neurons without a direction (N > M, or for odd k overlaps that are all
     negative) are spectators, whose norms decay as s_i0/(1 + 4 g(1) s_i0 t).
 
+    a may have either sign, and the input a covariance with directions along eigenvectors; correlated directions, a
+    link for each and two-layer students are refused.
+
     `alignment` is m_p², `radius` is s_p, and
 
         risk = [ Σ_p (a_p² g(1) - 2 a_p s_p g(m_p) + s_p² g(1)) + Σ_spectators g(1) s_i² ] / Σ_p a_p² g(1).
@@ -58,6 +66,7 @@ class Decoupled(Flow):
     def check(self, problem: Problem) -> None:
         """k > 2, c_0 = 0; with a link of mixed parity, positive overlaps of the assigned neurons."""
         link = problem.teacher.link
+        require_standard("Decoupled", problem.teacher, problem.start, but=(SIGNED, ANISOTROPIC))
         require(link.information_exponent > 2, "teacher", "have information exponent > 2 for Decoupled", repr(link))
         require(link.is_centred, "teacher", "have a link with c_0 = 0 for Decoupled (or use Coupled())", repr(link))
         if link.is_even or link.is_odd or is_traced(problem):
@@ -115,7 +124,9 @@ class Decoupled(Flow):
         problem = Problem(teacher, start)
         self.check(problem)
         pairs = _pairs(problem)
-        return jnp.where(pairs.has, leading_collapsed_time(teacher.link, pairs.overlaps) / teacher.a, jnp.inf)
+        return jnp.where(
+            pairs.has, leading_collapsed_time(teacher.link, pairs.overlaps) / jnp.abs(teacher.speed), jnp.inf
+        )
 
 
 class _Pairs(NamedTuple):
@@ -141,7 +152,7 @@ def _pairs(problem: Problem) -> _Pairs:
 
 @eqx.filter_jit
 def _pairs_of(link: Link, m: Array, s: Array, spectators: Spectators) -> _Pairs:
-    has = m != 0 if link.either_sign else m > 0
+    has = m != 0  # assigned neurons' overlaps have a sign that grows
     return _Pairs(jnp.where(has, jnp.minimum(jnp.abs(m), _LEARNED), _HALF), jnp.where(has, s, 1.0), has, spectators)
 
 
@@ -153,7 +164,7 @@ def _emergence(teacher: Teacher, pairs: _Pairs, level: float, until: ArrayLike =
 def _inverse(teacher: Teacher, pairs: _Pairs, level: Array, until: Array) -> Float[Array, " M"]:
     """t(m² = level), inf where it is past `until`."""
     wait = collapsed_time(teacher.link, pairs.overlaps) - collapsed_time(teacher.link, jnp.sqrt(level))
-    found = jnp.maximum(wait, 0.0) / teacher.a
+    found = jnp.maximum(wait, 0.0) / jnp.abs(teacher.speed)
     return jnp.where(pairs.has & (found <= until), found, jnp.inf)
 
 
@@ -190,7 +201,7 @@ class _Begun(NamedTuple):
 def _begin(teacher: Teacher, pairs: _Pairs, curve: MasterCurve) -> _Begun:
     ahead = collapsed_time(teacher.link, pairs.overlaps)
     _, growth, H, _ = evaluate(teacher.link, curve, ahead)
-    return _Begun(position_of(pairs.overlaps), ahead, growth, H, teacher.a / pairs.s - 1)
+    return _Begun(position_of(pairs.overlaps), ahead, growth, H, jnp.abs(teacher.a) / pairs.s - 1)
 
 
 class _Now(NamedTuple):
@@ -208,7 +219,7 @@ class _Now(NamedTuple):
 
 
 def _at(teacher: Teacher, pairs: _Pairs, begun: _Begun, curve: MasterCurve, time: Float[Array, ""]) -> _Now:
-    target, y = teacher.link.dual(1.0), teacher.a * time
+    target, y = teacher.link.dual(1.0), jnp.abs(teacher.speed) * time
     ahead = begun.ahead - y
     past = jnp.maximum(curve.end - ahead, 0.0)  # time since the curve's end, where m = 1 to the last bit
     position, growth, H, log_deficit = evaluate(teacher.link, curve, ahead + past)
@@ -237,7 +248,7 @@ def _seen(teacher: Teacher, pairs: _Pairs, curve: MasterCurve, times: Float[Arra
     def at(time: Array) -> Observables:
         now = _at(teacher, pairs, begun, curve, time)
         alignment = jnp.where(pairs.has, jax.nn.sigmoid(2 * now.position), 0.0)
-        radius = jnp.where(pairs.has, teacher.a / (1 + now.lag), 0.0)
+        radius = jnp.where(pairs.has, jnp.abs(teacher.a) / (1 + now.lag), 0.0)
         return Observables(_risk(teacher, pairs, now, time), alignment, radius)
 
     return jax.lax.map(at, times)

@@ -21,7 +21,7 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float
 
 from ..numerics import Integrated, Outcome, compiled_quickly
-from ..problem import Link, Observables, Problem
+from ..problem import Link, Observables, Problem, require_standard
 from ..support import is_traced, require, require_real
 from .coupled import Coupled
 from .decoupled import Decoupled
@@ -98,8 +98,9 @@ class FiniteStep(Flow):
         return f"SGD limit at step γ/d, γ = {self.gamma:.3g}"
 
     def check(self, problem: Problem) -> None:
-        """For h_2 all overlaps, and for its Stiefel SGD the dimension; for `"own"` a pure link of k > 2."""
+        """The standard problem; h_2 with all overlaps, its Stiefel SGD with `dim`; for `"own"` a pure h_k, k > 2."""
         link = problem.teacher.link
+        require_standard("FiniteStep", problem.teacher, problem.start)
         if link.degree != 2:
             must = 'be "homogeneous" or None unless the link is h_2'
             require(self.algorithm != "stiefel", "algorithm", must, repr(self.algorithm))

@@ -13,8 +13,10 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from ..numerics import Outcome, padded
-from ..problem import Observables, Problem, riccati_rate
+from ..problem import CORRELATED, SIGNED, Observables, Problem, require_standard, riccati_rate, spectrum
 from ..support import is_traced, require
+
+_NO_RATE = 1e-12  # an eigenvalue this small beside the largest is rounding
 
 
 class Course(NamedTuple):
@@ -95,19 +97,26 @@ def in_blocks(evolve: Callable[[Float[Array, " T"]], Course], times: Float[Array
 
 
 def check_quadratic(problem: Problem, flow: str) -> None:
-    """The conditions of every k = 2 flow: σ = c h_2, a start with all overlaps."""
+    """The conditions of every k = 2 flow: σ = c h_2, a start with all overlaps, isotropic input, one link."""
     link = problem.teacher.link
+    require_standard(flow, problem.teacher, problem.start, but=(SIGNED, CORRELATED))
     require(link.degree == 2, "teacher", f"have the pure link h_2 for {flow}", repr(link))
     _ = problem.full_start
 
 
-def quadratic_horizon(problem: Problem) -> tuple[float, float]:
+def growing_rates(problem: Problem) -> Float[np.ndarray, " n"]:
+    """The rates that a k = 2 student learns, largest first: positive eigenvalues of S*, min(N, M) at the most."""
+    rates = -np.sort(-np.asarray(spectrum(problem.teacher).rates))
+    return rates[rates > _NO_RATE * np.abs(rates).max()][: problem.start.student_width]
+
+
+def quadratic_horizon(problem: Problem) -> tuple[float, float] | None:
     """First and last emergence time of the decoupled approximation log(1/G_0 - 1)/(2 a_m), in canonical time.
 
-    Only min(N, M) directions emerge. G_0 is the mean of ||Z_m||², which is N/d for a random start.
+    G_0 is the mean of ||Z_m||², which is N/d for a random start.
     """
     overlaps, rate = np.asarray(problem.full_start.teacher_overlaps), float(riccati_rate(problem.teacher))
     small = 0.5 * np.mean(np.sum(overlaps**2, axis=0))
-    a = -np.sort(-np.asarray(problem.teacher.a))[: len(overlaps)]
+    a = growing_rates(problem)
     delay = np.log(1 / min(small, 0.25) - 1) / (2 * rate)
-    return float(delay / a[0]), float(delay / a[-1])
+    return (float(delay / a[0]), float(delay / a[-1])) if len(a) else None

@@ -25,16 +25,16 @@ from ..problem import Observables, Problem, riccati_rate
 from ..support import is_traced, require
 from .chart import (
     Chart,
+    along_directions,
     chart_emergence_times,
     follow,
-    in_teachers_order,
     inverse_of_lower,
-    row_sizes,
+    relative,
     subspace,
     subspace_risk,
     weighted_grams,
 )
-from .flow import Course, Flow, check_quadratic, quadratic_horizon
+from .flow import Course, Flow, check_quadratic, growing_rates, quadratic_horizon
 
 _LARGEST_NORM = 1e75  # up to which the risk's r⁴ is in range; a start's least norm keeps r² and 1/r² there
 
@@ -43,7 +43,12 @@ class Quadratic(Flow):
     """The k = 2 gradient flow of the weights, exact for every time, and every initial norm from 1e-150 to 1e75.
 
     `alignment` is diag G, as in `Riccati`; `radius` is <θ_m, S θ_m>, which tends to a_m where direction m is
-    learned; `risk` is ||S - S*||_F², nothing refitted.
+    learned; `risk` is ||S - S*||_F²/||S*||_F², nothing refitted.
+
+    a may have either sign: S ≽ 0 never learns a negative eigenvalue of S*, whose square stays in the risk. Correlated
+    directions are solved in the eigenbasis of S*, and alignment and radius are those of the original ones; either may
+    fall again, and emergence times are first crossings. Under jit, where signs cannot be read, negative rates overflow
+    past Riccati time 350/|ρ|, and what is seen is not a number.
     """
 
     @property
@@ -59,11 +64,14 @@ class Quadratic(Flow):
             largest = np.asarray(norms).max()
             require(bool(largest <= _LARGEST_NORM), "norms", f"be ≤ {_LARGEST_NORM:g} for Quadratic", f"{largest:g}")
 
-    def horizon(self, problem: Problem) -> tuple[float, float]:
+    def horizon(self, problem: Problem) -> tuple[float, float] | None:
         """From the decoupled approximation, with the time that a small initial norm needs to grow."""
-        start, (first, last) = problem.full_start, quadratic_horizon(problem)
+        start, expected = problem.full_start, quadratic_horizon(problem)
+        if expected is None:
+            return None
+        first, last = expected
         overlaps = np.sum(np.asarray(start.teacher_overlaps) ** 2, axis=0)
-        norms, a = np.asarray(start.norms), np.sort(problem.teacher.a)[-start.student_width :]
+        norms, a = np.asarray(start.norms), growing_rates(problem)
         grown = np.log(2 * a) - np.log(np.mean(norms**2) * np.mean(overlaps))  # from θᵀSθ at the start
         growth = np.max(np.maximum(grown, np.log(2)) / (2 * a)) / riccati_rate(problem.teacher)
         return first, max(last, float(growth))
@@ -87,16 +95,25 @@ def memory(rate: Float[Array, " n"], time: Float[Array, ""]) -> Float[Array, " n
 
 
 def _observe(chart: Chart, time: Array) -> Observables:
-    weights = (jnp.ones_like(chart.row_rate), chart.row_rate, memory(chart.row_rate, time))
+    weights = (jnp.ones_like(chart.row_rate), chart.row_rate, _kept(chart, chart.row_rate, time))
     S, C, gram = weighted_grams(chart.B, *weights)
     space = subspace(S, C)
-    Q = chart.J.T @ chart.J + jnp.diag(memory(chart.column_rate, time)) + gram
+    start = chart.J.T @ chart.J
+    if chart.fading is not None:
+        start = start + chart.J.T @ chart.fading.memory(time) @ chart.J
+    Q = start + jnp.diag(_kept(chart, chart.column_rate, time)) + gram
     inverse = inverse_of_lower(jnp.linalg.cholesky(Q))
-    aligned, radius = row_sizes(chart.B, space.inverse, inverse)
+    aligned, radius = along_directions(
+        chart, (space.inverse, jnp.diag(space.W)), (inverse, jnp.sum(inverse**2, axis=0))
+    )
     half = inverse @ space.L
     K = space.inverse @ (jnp.diag(chart.column_rate) + C) @ space.inverse.T
-    return Observables(
-        subspace_risk(chart, space) + jnp.sum((half.T @ half - K) ** 2),
-        in_teachers_order(chart, aligned, jnp.diag(space.W)),
-        in_teachers_order(chart, radius, jnp.sum(inverse**2, axis=0)),
-    )
+    missed = subspace_risk(chart, space) + jnp.sum((half.T @ half - K) ** 2)
+    return Observables(relative(chart, missed), aligned, radius)
+
+
+def _kept(chart: Chart, rate: Float[Array, " n"], time: Float[Array, ""]) -> Float[Array, " n"]:
+    """Ψ; negative rates' is `Fading.memory` where it is held."""
+    if chart.fading is None:
+        return memory(rate, time)
+    return jnp.where(rate < 0, 0.0, memory(jnp.maximum(rate, 0.0), time))

@@ -22,10 +22,10 @@ from ..problem import Observables, Problem, riccati_rate
 from ..support import require, require_real
 from .chart import (
     Chart,
+    along_directions,
     chart_emergence_times,
     follow,
-    in_teachers_order,
-    row_sizes,
+    relative,
     subspace,
     subspace_risk,
     weighted_grams,
@@ -39,6 +39,10 @@ _PLAIN = 0.1  # a G_mm this far outside [0, 1] is no projection's at any toleran
 
 class Riccati(Flow):
     """The k = 2 flow of the student's subspace; radius refitted optimally, risk = 1 - tr(AGAG).
+
+    a may have either sign, as may the fitted radial part: what the span holds of a direction with a_m < 0 is fitted.
+    Correlated directions are solved in the eigenbasis of S*, and `alignment` is ||P θ_m||² of the original ones. With
+    either an alignment may fall again; emergence times are its first crossings.
 
     `method="exact"` is the chart solution: no time step, relative error of diag G near rounding at every τ, cost
     O((M + N) N²) per output time, however far apart they are. `method="ode"` integrates the dense M x M equation with
@@ -66,10 +70,12 @@ class Riccati(Flow):
         return "gradient flow, radius refitted" if self.method == "exact" else "dense Riccati equation"
 
     def check(self, problem: Problem) -> None:
-        """Pure link h_2 and a start with all overlaps."""
+        """Pure link h_2 and a start with all overlaps; orthonormal directions for the dense equation."""
         check_quadratic(problem, "Riccati")
+        must = 'be "exact" for correlated directions'
+        require(self.method == "exact" or problem.teacher.frame is None, "method", must, repr(self.method))
 
-    def horizon(self, problem: Problem) -> tuple[float, float]:
+    def horizon(self, problem: Problem) -> tuple[float, float] | None:
         """From the decoupled approximation."""
         return quadratic_horizon(problem)
 
@@ -122,5 +128,5 @@ def dense_velocity(_: Any, G: Float[Array, "M M"], a: Float[Array, " M"]) -> Flo
 def _observe(chart: Chart, _: Array) -> Observables:
     S, C = weighted_grams(chart.B, jnp.ones_like(chart.row_rate), chart.row_rate)
     space = subspace(S, C)
-    (aligned,) = row_sizes(chart.B, space.inverse)
-    return Observables(subspace_risk(chart, space), in_teachers_order(chart, aligned, jnp.diag(space.W)), None)
+    (aligned,) = along_directions(chart, (space.inverse, jnp.diag(space.W)))
+    return Observables(relative(chart, subspace_risk(chart, space)), aligned, None)

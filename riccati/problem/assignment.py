@@ -1,7 +1,8 @@
 """Greedy maximum selection: which neuron learns which direction when the overlaps decide alone.
 
 Take the largest a_p |m_ip(0)|^(k-2), give neuron i direction p, delete row i and column p, repeat
-(RNWL25, section 3). For odd k only positive overlaps grow, so a negative one scores 0; for even k the sign is free.
+(RNWL25, section 3). For odd k only overlaps of the sign of a_p grow, so others score 0; for even k the overlap's sign
+is free, but nothing grows towards a direction with a_p < 0. Under anisotropic input a_p λ_p stands for a_p.
 """
 
 from __future__ import annotations
@@ -16,9 +17,11 @@ _TAKEN = -1.0  # below every score, which are ≥ 0
 
 
 def overlap_scores(a: Float[Array, " M"], overlaps: Float[Array, "N M"], link: Link) -> Float[Array, "N M"]:
-    """a_p |m_ip|^(k-2), 0 where an odd k forbids growth from a negative overlap."""
-    size = jnp.abs(overlaps) if link.either_sign else jnp.maximum(overlaps, 0.0)
-    return a * size ** max(link.information_exponent - 2, 0)
+    """|a_p| |m_ip|^(k-2), 0 where the signs of a_p and m_ip forbid growth."""
+    if link.either_sign:
+        return jnp.maximum(a, 0.0) * jnp.abs(overlaps) ** max(link.information_exponent - 2, 0)
+    size = jnp.maximum(jnp.sign(a) * overlaps, 0.0)
+    return jnp.abs(a) * size ** max(link.information_exponent - 2, 0)
 
 
 @jax.jit

@@ -143,6 +143,7 @@ _FORMS = (
 )
 
 CLOSED_FORMS = {form.name: form for form in _FORMS}
+HOMOGENEOUS = ("relu", "abs")  # σ(λz) = λσ(z) for λ > 0
 
 
 def closed_form(name: str) -> ClosedForm:

@@ -21,7 +21,7 @@ from jaxtyping import Array, Float
 
 from ..numerics import panel_nodes
 from ..support import is_traced, require, require_finite, require_integer
-from .closed_forms import CLOSED_FORMS, ClosedForm
+from .closed_forms import CLOSED_FORMS, HOMOGENEOUS, ClosedForm
 from .hermite import hermite, hermite_series, series_derivative
 
 _QUADRATURE_NODES = 200  # beyond about 350 the outer Gauss-Hermite weights underflow
@@ -134,6 +134,11 @@ class Link(eqx.Module):
         require(name in CLOSED_FORMS, "link", f"be one of {known}, or he1, he2, …", repr(name))
         form = CLOSED_FORMS[name]
         return cls(form.coefficients(), label=name, closed_form=form)
+
+    @property
+    def is_homogeneous(self) -> bool:
+        """Whether σ(λz) = λσ(z) for λ > 0, as for ReLU, |z| and z: what the standard parametrisation needs."""
+        return self.degree == 1 or (self.closed_form is not None and self.closed_form.name in HOMOGENEOUS)
 
     @property
     def either_sign(self) -> bool:

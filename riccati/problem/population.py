@@ -1,9 +1,9 @@
 """Population risk and alignment of a student, exact in its overlaps.
 
-f(x) = Σ_i s_i σ(<x, u_i>) with directions U in any coordinates whose first M are along the teacher's,
-m_im = <u_i, θ_m>, q_il = <u_i, u_l> and dual activation g:
+f(x) = Σ_i s_i σ(<x, u_i>) with directions U in any coordinates whose first K hold the teacher's (`Teacher.overlaps`),
+m_im = <u_i, θ_m>, q_il = <u_i, u_l>, dual activation g of the student's link, and g_m between it and direction m's:
 
-    E(f* - f)² = E f*² - 2 Σ_im s_i a_m g(m_im) + Σ_il s_i s_l g(q_il).
+    E(f* - f)² = E f*² - 2 Σ_im s_i a_m g_m(m_im) + Σ_il s_i s_l g(q_il).
 
 Derived in derivations/risk.py.
 """
@@ -35,10 +35,10 @@ class Observables(NamedTuple):
 
 @jax.jit
 def population_risk(teacher: Teacher, U: Float[Array, "N D"], s: Float[Array, " N"]) -> Float[Array, ""]:
-    """E(f* - f)²/E f*² from unit directions U and squared norms s."""
+    """E(f* - f)²/E f*² from unit directions U and squared norms s; for a two-layer student s_i = b_i|w_i|."""
     a, link = teacher.a, teacher.link
-    m = U[:, : a.shape[0]]
-    excess = teacher.second_moment - 2 * s @ link.dual(m) @ a + s @ link.dual(U @ U.T) @ s
+    m = teacher.overlaps(U)
+    excess = teacher.second_moment - 2 * s @ teacher.dual(m) @ a + s @ link.dual(U @ U.T) @ s
     return excess / teacher.second_moment
 
 
@@ -46,8 +46,8 @@ def squared_overlaps(teacher: Teacher, U: Float[Array, "N D"]) -> Float[Array, "
     """max_i m_im²; for the pure link h_2, where neurons share directions, diag G = ||P θ_m||²."""
     if teacher.link.degree == 2:
         Q = jnp.linalg.qr(U.T)[0]
-        return jnp.sum(Q[: teacher.width] ** 2, axis=1)
-    return jnp.max(U[:, : teacher.width] ** 2, axis=0)
+        return jnp.sum(teacher.overlaps(Q.T).T ** 2, axis=1)
+    return jnp.max(teacher.overlaps(U) ** 2, axis=0)
 
 
 def subspace_population_risk(a: Float[Array, " M"], Z: Float[Array, "M N"]) -> Float[Array, ""]:

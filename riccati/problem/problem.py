@@ -20,17 +20,22 @@ AnyStart = Start | TypicalStart
 class Spectators(NamedTuple):
     """Neurons without a direction: only their own norm acts on them, ds/dt = -4 g(1) s², s = s_0/(1 + 4 g(1) s_0 t).
 
+    Under anisotropic input each does so at the speed uᵀΣu, its direction taken to stay where it started.
+
     Attributes:
         s: (n,), initial squared norms.
         number: (n,), how many neurons have each.
+        speed: (n,), uᵀΣu of each; None for isotropic input, where it is 1.
     """
 
     s: Float[Array, " n"]
     number: Float[Array, " n"]
+    speed: Float[Array, " n"] | None = None
 
     def energy(self, decay: Float[Array, ""]) -> Float[Array, ""]:
         """Σ_i s_i² at `decay` = 4 g(1) t."""
-        return jnp.sum(self.number * (self.s / (1 + self.s * decay)) ** 2)
+        each = decay if self.speed is None else decay * self.speed
+        return jnp.sum(self.number * (self.s / (1 + self.s * each)) ** 2)
 
 
 class Problem(eqx.Module):
@@ -77,8 +82,28 @@ class Problem(eqx.Module):
         start = self.start
         if isinstance(start, TypicalStart):
             idle = start.student_width - jnp.sum(self.assigned()[0] != 0)
-            return Spectators(start.norms[:1] ** 2, jnp.maximum(idle, 0)[None].astype(float))
-        return _chosen(start.teacher_overlaps, start.norms, start.assignment(self.teacher))[2]
+            squares, number = start.norms[:1] ** 2, jnp.maximum(idle, 0)[None].astype(float)
+            return Spectators(squares, number, self._typical_speed())
+        left, speeds = _chosen(start.teacher_overlaps, start.norms, start.assignment(self.teacher))[2], self.speeds
+        return left if speeds is None else left._replace(speed=start.directions**2 @ speeds)
+
+    @property
+    def speeds(self) -> Float[Array, " D"] | None:
+        """What the isotropic velocity along each reduced coordinate is multiplied by, None for isotropic input."""
+        covariance, start = self.teacher.covariance, self.full_start
+        if covariance is None:
+            return None
+        assert start.residual_eigenvalues is not None
+        along = covariance.eigenvalues[: self.teacher.axes]
+        return covariance.speeds(jnp.concatenate([along, start.residual_eigenvalues]))
+
+    def _typical_speed(self) -> Float[Array, " 1"] | None:
+        """tr ΛΣ/tr Σ, Λ the speeds: uᵀΛu of a neuron of many coordinates."""
+        covariance = self.teacher.covariance
+        if covariance is None:
+            return None
+        eigenvalues = covariance.eigenvalues
+        return (covariance.speeds(eigenvalues) @ eigenvalues / jnp.sum(eigenvalues))[None]
 
 
 @jax.jit

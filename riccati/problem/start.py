@@ -3,7 +3,8 @@
 Neuron i has direction u_i and norm r_i. An isometry puts (θ, u) in R^(M+N): u_i = (m_i, ρ_i), with
 m_im = <u_i, θ_m> and ρ the rows of a factor of the Gram matrix of the parts orthogonal to the teacher,
 ρ ρᵀ = q - m mᵀ. The dimension d enters a random start only through the law of (m, ρ), so d = 10⁹ costs
-what d = 10³ costs.
+what d = 10³ costs. Correlated teacher directions have coordinates of their own (problem/frame.py), in whose place m
+stands above; under anisotropic input u and r are those of the whitened weights (problem/covariance.py).
 """
 
 from __future__ import annotations
@@ -13,17 +14,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
-from jaxtyping import Array, Float, Int, Key
+from jaxtyping import Array, Float, Key
 
-from ..numerics import as_key, bartlett, compiled_quickly
-from ..support import ArgumentError, is_traced, require, require_finite, require_integer, restored
+from ..numerics import as_key
+from ..support import is_traced, require, require_finite, require_integer, restored
 from .assignment import greedy_assignment
+from .covariance import Covariance
+from .frame import GRAM_TOLERANCE, frame_of, is_orthonormal, root_of_gram, unit_rows
 from .norms import require_norms
+from .reduced import Reduced, drawn, factor_of_gram, located
 from .teacher import Teacher
 from .typical import TypicalStart
-
-_INDEPENDENT = 1e-10  # least eigenvalue of q - m mᵀ at which Cholesky keeps its accuracy
-_GRAM_TOLERANCE = 1e-6  # logs carry seven digits or more
 
 
 class Start(eqx.Module):
@@ -33,12 +34,18 @@ class Start(eqx.Module):
         teacher_overlaps: m, (N, M), m_im = <u_i, θ_m>.
         student_gram: q, (N, N), q_il = <u_i, u_l>; None where the directions' parts orthogonal to the teacher
             are orthogonal to each other.
-        norms: r_i = |w_i|, (N,) or one number.
+        norms: r_i = |w_i|, (N,) or one number; |w_i|_Σ under a covariance.
         dim: d, where known; only typical scales and learning-rate rules read it.
         seed: the integer seed that a random start was drawn with, for its provenance; None for others.
+        teacher_gram: C, (M, M), of a teacher whose directions are not orthonormal.
+        second_layer: b, (N,) or one number, of either sign, for the two-layer student f(x) = Σ b_i σ(<x, w_i>) in the
+            standard parametrisation; None for the 2-homogeneous one, Σ |w_i|² σ(<x, w_i>/|w_i|).
 
     Attributes:
-        residual_factor: ρ, (N, N), with ρ ρᵀ = q - m mᵀ.
+        residual_factor: ρ, (N, R), with ρ ρᵀ = q - m mᵀ; R = N for isotropic input.
+        teacher_part: (N, K), coordinates along the teacher's where these are not its directions themselves, so that
+            they take the overlaps' place; None where they are.
+        residual_eigenvalues: (R,), the covariance's along each column of ρ; None for isotropic input.
 
     Raises:
         ArgumentError: shapes that disagree, entries that are not finite, norms that are not positive, or a Gram
@@ -46,8 +53,11 @@ class Start(eqx.Module):
     """
 
     teacher_overlaps: Float[Array, "N M"]
-    residual_factor: Float[Array, "N N"]
+    residual_factor: Float[Array, "N R"]
     norms: Float[Array, " N"]
+    second_layer: Float[Array, " N"] | None
+    teacher_part: Float[Array, "N K"] | None
+    residual_eigenvalues: Float[Array, " R"] | None
     dim: int | None = eqx.field(static=True)
     seed: int | None = eqx.field(static=True)
 
@@ -57,39 +67,44 @@ class Start(eqx.Module):
         student_gram: ArrayLike | None = None,
         norms: ArrayLike = 1.0,
         dim: int | None = None,
+        *,
+        teacher_gram: ArrayLike | None = None,
+        second_layer: ArrayLike | None = None,
     ):
         shape = np.shape(teacher_overlaps)
         require(len(shape) == 2 and min(shape) > 0, "teacher_overlaps", "be of shape (N, M)", shape)
         require_finite(teacher_overlaps, "teacher_overlaps")
-        m = jnp.asarray(teacher_overlaps, float)
+        self.teacher_overlaps = jnp.asarray(teacher_overlaps, float)
+        self.teacher_part = None if teacher_gram is None else _part_of(self.teacher_overlaps, teacher_gram)
+        m = self.teacher_overlaps if self.teacher_part is None else self.teacher_part
         if student_gram is None and is_traced(m):
             factor = jnp.diag(jnp.sqrt(jnp.maximum(1 - jnp.sum(m**2, axis=1), 0.0)))
         elif student_gram is None:
             within = 1 - np.sum(np.asarray(m) ** 2, axis=1)
             low = float(within.min())
             short = f"{(1 - low) ** 0.5:.6g}"
-            require(low >= -_GRAM_TOLERANCE, "teacher_overlaps", "have rows of norm ≤ 1", short)
+            require(low >= -GRAM_TOLERANCE, "teacher_overlaps", "have rows of norm ≤ 1", short)
             factor = jnp.asarray(np.diag(np.sqrt(np.maximum(within, 0.0))))
         else:
-            factor = _residual_factor(m, student_gram)
-        self._fill(m, factor, norms, dim)
-
-    def _fill(self, m: Array, factor: Array, norms: ArrayLike, dim: int | None) -> None:
+            factor = factor_of_gram(m, student_gram)
         neurons = m.shape[0]
         require(np.shape(norms) in ((), (neurons,)), "norms", f"be one number or {neurons}", np.shape(norms))
         require_norms(norms, "norms")
         if dim is not None:
-            require_integer(dim, "dim", max(m.shape))
-        self.teacher_overlaps, self.residual_factor, self.dim, self.seed = m, factor, dim, None
-        broadcast = jnp.broadcast_to if is_traced(norms) else np.broadcast_to
-        self.norms = jnp.asarray(broadcast(norms, (neurons,)), float)
+            require_integer(dim, "dim", max(shape))
+        self.residual_factor, self.residual_eigenvalues, self.dim, self.seed = factor, None, dim, None
+        self.norms = _spread(norms, neurons)
+        self.second_layer = None if second_layer is None else _second_layer(second_layer, neurons)
 
     @classmethod
-    def _from_factor(cls, m: Array, factor: Array, norms: ArrayLike, dim: int | None, seed: int | None = None) -> Start:
-        """A start whose residual factor is already known to be sound."""
-        broadcast = jnp.broadcast_to if is_traced(norms) else np.broadcast_to
-        norms = jnp.asarray(broadcast(norms, (m.shape[0],)), float)
-        return restored(cls, teacher_overlaps=m, residual_factor=factor, norms=norms, dim=dim, seed=seed)
+    def _at(cls, place: Reduced, norms: ArrayLike, dim: int, seed: int | None = None) -> Start:
+        """A start at directions already known to be sound."""
+        overlaps = place.along if place.frame is None else place.along @ place.frame.T
+        return restored(
+            cls, teacher_overlaps=overlaps, residual_factor=place.factor, norms=_spread(norms, len(overlaps)),
+            second_layer=None, teacher_part=None if place.frame is None else place.along,
+            residual_eigenvalues=place.eigenvalues, dim=dim, seed=seed,
+        )  # fmt: skip
 
     @classmethod
     def random(
@@ -100,33 +115,37 @@ class Start(eqx.Module):
         norm: float = 1e-2,
         seed: int | Key[Array, ""] = 0,
     ) -> Start:
-        """Directions uniform on the sphere of R^d, all norms `norm`, drawn in law.
+        """Directions w uniform on the sphere of R^d, all norms `norm`, drawn in law; `seed` is an integer or a JAX key.
 
-        The first M coordinates are Gaussian, the rest a Bartlett factor: lower triangular, N(0, 1) below the
-        diagonal, χ_(d-M-i) on it. Rows are then normalised. `seed` is an integer or a JAX key.
+        Under the teacher's covariance it is w that is uniform, so that v = Σ^½ w leans to large eigenvalues, and
+        `norm` is |w|_Σ, the student's own scale. See problem/reduced.py.
 
         Raises:
-            ArgumentError: if `student_width` < 1, or it or the teacher's width exceeds `dim`.
+            ArgumentError: if `student_width` < 1, or it or the teacher's width exceeds `dim`, or `dim` is not the
+                covariance's.
         """
-        neurons, directions = student_width, teacher.width
+        neurons, directions, covariance = student_width, teacher.width, teacher.covariance
         require_integer(neurons, "student_width", 1)
         require_integer(dim, "dim", 1)
         require(neurons <= dim, "student_width", f"be ≤ dim = {dim}", neurons)
-        require(directions <= dim, "dim", f"be ≥ the teacher's width {directions}", dim)
+        if covariance is None:
+            require(directions <= dim, "dim", f"be ≥ the teacher's width {directions}", dim)
+        else:
+            require(dim == covariance.dim, "dim", f"be the covariance's {covariance.dim}", dim)
         require_norms(norm, "norm")
-        m, factor = _in_law(as_key(seed), jnp.asarray(dim - directions), neurons, directions)
         drawn_with = int(seed) if isinstance(seed, (int, np.integer)) else None
-        return cls._from_factor(m, factor, norm, dim, drawn_with)
+        return cls._at(drawn(as_key(seed), teacher, neurons, dim), norm, dim, drawn_with)
 
     @classmethod
-    def from_weights(cls, W: ArrayLike, Theta: ArrayLike) -> Start:
-        """From student weights W (N, d) and teacher directions Θ (M, d) with orthonormal rows.
+    def from_weights(cls, W: ArrayLike, Theta: ArrayLike, covariance: Covariance | None = None) -> Start:
+        """From student weights W (N, d) and teacher directions Θ (M, d), in the input's coordinates.
 
-        The residual factor comes from a QR decomposition of the orthogonal parts, so nearly dependent neurons
-        keep their digits.
+        The rows of Θ need be neither orthogonal nor of length one, as independent Gaussian rows are not; only their
+        directions count, and the teacher is `Teacher.from_directions(Theta, …)` then, which is checked. Under a
+        covariance both are in its eigenbasis, and it is the teacher's.
 
         Raises:
-            ArgumentError: shapes that disagree, a zero neuron, or rows of Θ that are not orthonormal.
+            ArgumentError: shapes that disagree, a zero neuron or direction.
         """
         W, Theta = np.asarray(W, float), np.asarray(Theta, float)
         require(W.ndim == 2 and W.shape[0] <= W.shape[1], "W", "be of shape (N, d) with N ≤ d", W.shape)
@@ -134,16 +153,13 @@ class Start(eqx.Module):
         require(agree, "Theta", f"be of shape (M, {W.shape[1]})", Theta.shape)
         require_finite(W, "W")
         require_finite(Theta, "Theta")
-        off = float(np.abs(Theta @ Theta.T - np.eye(len(Theta))).max())
-        require(off < _GRAM_TOLERANCE, "Theta", "have orthonormal rows", f"off by {off:.2g}")
-        norms = np.linalg.norm(W, axis=1)
+        plain = covariance is None and is_orthonormal(Theta @ Theta.T)
+        directions = Theta if plain else unit_rows(Theta, "Theta", covariance)
+        whitened = W if covariance is None else W * np.sqrt(np.asarray(covariance.eigenvalues))
+        norms = np.linalg.norm(whitened, axis=1)
         require(bool(norms.min() > 0), "W", "have no zero row", f"zero at row {int(norms.argmin())}")
-        directions = W / norms[:, None]
-        m = directions @ Theta.T
-        residual = directions - m @ Theta
-        residual -= (residual @ Theta.T) @ Theta  # once more: the first projection leaves rounding of size |m|
-        factor = np.linalg.qr(residual.T, mode="r").T  # type: ignore[attr-defined]
-        return cls._from_factor(jnp.asarray(m), jnp.asarray(factor), norms, W.shape[1])
+        frame = None if plain else frame_of(directions, covariance)
+        return cls._at(located(whitened / norms[:, None], directions, frame, covariance), norms, W.shape[1])
 
     @staticmethod
     def typical(
@@ -152,21 +168,35 @@ class Start(eqx.Module):
         """What greedy assignment gives a typical random start, in O(M) memory; see `TypicalStart`."""
         return TypicalStart(teacher, student_width, dim, norm, quantile)
 
+    def with_second_layer(self, b: ArrayLike) -> Start:
+        """The same weights in the standard parametrisation, f(x) = Σ b_i σ(<x, w_i>), b (N,) or one number, of either
+        sign; b_i = ±|w_i| is the balanced start.
+
+        Raises:
+            ArgumentError: numbers that are not finite, or not N.
+        """
+        return restored(type(self), **vars(self) | {"second_layer": _second_layer(b, self.student_width)})
+
     @property
     def student_width(self) -> int:
         """N, the number of neurons."""
         return self.teacher_overlaps.shape[0]
 
     @property
-    def directions(self) -> Float[Array, "N M+N"]:
+    def directions(self) -> Float[Array, "N D"]:
         """U, the neurons' unit directions in reduced coordinates."""
-        parts = [self.teacher_overlaps, self.residual_factor]
+        parts = [self.along, self.residual_factor]
         if is_traced(*parts):
             return jnp.concatenate(parts, axis=1)
         return jax.device_put(np.concatenate(parts, axis=1))  # on the host, where nothing compiles
 
     @property
-    def weights(self) -> Float[Array, "N M+N"]:
+    def along(self) -> Float[Array, "N K"]:
+        """The first K of the reduced coordinates, which hold the teacher's directions."""
+        return self.teacher_overlaps if self.teacher_part is None else self.teacher_part
+
+    @property
+    def weights(self) -> Float[Array, "N D"]:
         """The weights w_i = r_i u_i in reduced coordinates."""
         return self.norms[:, None] * self.directions
 
@@ -177,59 +207,76 @@ class Start(eqx.Module):
 
     def assignment(self, teacher: Teacher) -> Array:
         """ι (M,): the neuron that greedy maximum selection gives direction p, -1 where none is left."""
-        return greedy_assignment(teacher.a, self.teacher_overlaps, teacher.link)
+        return greedy_assignment(teacher.speed, self.teacher_overlaps, teacher.link)
 
     def check_against(self, teacher: Teacher) -> None:
-        """Refuse a start whose overlaps are with another number of directions than `teacher` has."""
+        """Refuse a start for other directions, another input or another kind of link than `teacher` has."""
         directions = self.teacher_overlaps.shape[-1]
         require(directions == teacher.width, "start", f"overlap with {teacher.width} directions", directions)
+        self._check_input(teacher.covariance, teacher.axes)
+        self._check_directions(teacher)
+        if self.second_layer is not None:
+            must = "have a positively homogeneous link (relu, abs or he1) for a two-layer student"
+            require(teacher.link.is_homogeneous, "teacher", must, repr(teacher.link))
+
+    def _check_input(self, covariance: Covariance | None, axes: int) -> None:
+        if covariance is None:
+            isotropic = "be for isotropic input, as the teacher is"
+            require(self.residual_eigenvalues is None, "start", isotropic, "one under a covariance")
+            return
+        must = "be drawn under the teacher's covariance (Start.random, Start.from_weights(W, Theta, covariance))"
+        require(self.residual_eigenvalues is not None, "start", must, "one for isotropic input")
+        left = np.asarray(covariance.eigenvalues)[axes:]
+        same = self.dim == covariance.dim and bool(np.isin(np.asarray(self.residual_eigenvalues), left).all())
+        require(same, "start", must, "one under another")
+
+    def _check_directions(self, teacher: Teacher) -> None:
+        must = "be made for the teacher's directions (Start.from_weights, Start(…, teacher_gram=teacher.gram))"
+        if teacher.frame is None:
+            require(
+                self.teacher_part is None,
+                "start",
+                must,
+                "for correlated ones, which Teacher.from_directions gives a teacher",
+            )
+            return
+        require(self.teacher_part is not None, "start", must, "for orthonormal ones")
+        if is_traced(self, teacher):
+            return
+        part = np.asarray(self.teacher_part)
+        require(part.shape[1] == teacher.axes, "start", must, f"for {part.shape[1]} coordinates, not {teacher.axes}")
+        off = float(np.abs(part @ np.asarray(teacher.frame).T - np.asarray(self.teacher_overlaps)).max())
+        require(off < GRAM_TOLERANCE, "start", must, f"for others, with overlaps off by {off:.2g}")
 
     def __repr__(self) -> str:
         neurons, directions = self.teacher_overlaps.shape
-        return f"Start({neurons} neurons, {directions} directions, dim {self.dim or 'not given'})"
+        layer = "" if self.second_layer is None else ", two-layer"
+        return f"Start({neurons} neurons, {directions} directions, dim {self.dim or 'not given'}{layer})"
 
 
-@compiled_quickly(static_argnums=(2, 3))
-def _in_law(key: Array, outside: Int[Array, ""], neurons: int, directions: int) -> tuple[Array, Array]:
-    """Overlaps and residual factor of directions drawn uniformly, `outside` dimensions beyond the teacher's."""
-    overlap_key, below_key, diagonal_key = jax.random.split(key, 3)
-    return _on_sphere(overlap_key, bartlett(below_key, diagonal_key, neurons, outside), directions)
+def _spread(norms: ArrayLike, neurons: int) -> Array:
+    broadcast = jnp.broadcast_to if is_traced(norms) else np.broadcast_to
+    return jnp.asarray(broadcast(norms, (neurons,)), float)
 
 
-def _on_sphere(key: Array, factor: Array, directions: int) -> tuple[Array, Array]:
-    """Gaussian overlaps beside a Gaussian factor, each neuron scaled to length one; a neuron at a time."""
-
-    def neuron(pair: tuple[Array, Array]) -> tuple[Array, Array]:
-        row_key, residual = pair
-        m = jax.random.normal(row_key, (directions,))
-        length = jnp.sqrt(jnp.sum(m**2) + jnp.sum(residual**2))
-        return m / length, residual / length
-
-    return jax.lax.map(neuron, (jax.random.split(key, factor.shape[0]), factor))
+def _second_layer(b: ArrayLike, neurons: int) -> Array:
+    require(np.shape(b) in ((), (neurons,)), "second_layer", f"be one number or {neurons}", np.shape(b))
+    require_finite(b, "second_layer")
+    return _spread(b, neurons)
 
 
-def _residual_factor(m: Array, student_gram: ArrayLike) -> Array:
-    neurons = m.shape[0]
-    shape = np.shape(student_gram)
-    require(shape == (neurons, neurons), "student_gram", f"be of shape {(neurons, neurons)}", shape)
-    require_finite(student_gram, "student_gram")
-    if is_traced(m, student_gram):
-        q = jnp.asarray(student_gram, float)
-        return jnp.linalg.cholesky((q + q.T) / 2 - m @ m.T)
-    return jnp.asarray(_concrete_factor(np.asarray(m), np.asarray(student_gram, float)))
-
-
-def _concrete_factor(m: np.ndarray, q: np.ndarray) -> np.ndarray:
-    """On the host, where a first call compiles nothing."""
-    residual = (q + q.T) / 2 - m @ m.T
-    require(bool(np.abs(q - q.T).max() < _GRAM_TOLERANCE), "student_gram", "be symmetric", "not")
-    diagonal = float(np.abs(np.diag(q) - 1).max())
-    require(diagonal < _GRAM_TOLERANCE, "student_gram", "have ones on its diagonal", f"off by {diagonal:.2g}")
-    eigenvalues, vectors = np.linalg.eigh(residual)
-    low = float(eigenvalues[0])
-    if low < -_GRAM_TOLERANCE:
-        must = "leave student_gram - teacher_overlaps @ teacher_overlaps.T positive semidefinite"
-        raise ArgumentError("student_gram", must, f"not: its least eigenvalue is {low:.3g}")
-    if low > _INDEPENDENT:
-        return np.linalg.cholesky(residual)
-    return vectors * np.sqrt(np.maximum(eigenvalues, 0.0))
+def _part_of(m: Array, teacher_gram: ArrayLike) -> Array | None:
+    """Coordinates whose overlaps with the rows of C^½ are m; None where C is the identity."""
+    root = root_of_gram(teacher_gram, m.shape[1], "teacher_gram")
+    if is_orthonormal(root @ root.T):
+        return None
+    part = m @ jnp.asarray(np.linalg.pinv(root))
+    if not is_traced(m):
+        off = float(np.abs(np.asarray(part) @ root - np.asarray(m)).max())
+        require(
+            off < GRAM_TOLERANCE,
+            "teacher_overlaps",
+            "be overlaps with directions of that Gram matrix",
+            f"off by {off:.2g}",
+        )
+    return part

@@ -1,6 +1,14 @@
-"""The teacher f*(x) = Σ_m a_m σ(<x, θ_m>), orthonormal θ_m, Σ a_m² = 1."""
+"""The teacher f*(x) = Σ_m a_m σ(<x, θ_m>), unit θ_m, Σ a_m² = 1.
+
+Directions are orthonormal unless their Gram matrix C is given, a link serves every direction unless each has its own,
+and x ~ N(0, I) unless a covariance is given; a_m may be of either sign. E f*² = Σ_mn a_m a_n Γ_mn, Γ_mn = g_mn(C_mn).
+Derived in derivations/teachers.py.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -9,49 +17,132 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from ..support import is_traced, require, require_finite, require_integer, require_real
+from .covariance import Covariance
+from .frame import frame_of, is_orthonormal, root_of_gram, unit_rows
 from .link import Link
+from .mixed import coefficient_rows, dual_pairs, gram_of_links, information_exponents, require_links
+
+_NOTHING = 1e-14  # E f*² this small beside its diagonal is a function that cancels itself
 
 
 class Teacher(eqx.Module):
     """A two-layer teacher on Gaussian data.
 
+    Σ a_m² = 1 whatever the signs, directions and links: a second layer of another norm is this one seen on the clock
+    t ‖a‖. The risk is relative to E f*² (`second_moment`), which correlated directions make another number.
+
+    Args:
+        a: second layer (M,), of either sign, no entry 0; scaled to Σ a_m² = 1.
+        link: the link function σ of the student, and of the teacher unless `links` are given.
+        gram: C (M, M), the overlaps <θ_m, θ_n> of unit directions; None for orthonormal ones.
+        links: a link for each direction, Hermite series each; None where all have the student's.
+        covariance: the input's; direction m lies along its m-th eigenvector. `from_directions` takes others.
+
     Attributes:
-        a: second layer (M,), positive, scaled to Σ a_m² = 1.
-        link: the link function σ.
+        frame: coordinates of the directions in the first K of reduced coordinates, (M, K); None where they are the
+            coordinate axes. K = M, or d under a covariance.
 
     Raises:
-        ArgumentError: if `a` is not a vector of positive finite numbers.
+        ArgumentError: if `a` is not a vector of finite numbers other than 0, C no Gram matrix of unit directions, a
+            link none or foreign to the student's, a dimension too small, or f* = 0.
     """
 
     a: Float[Array, " M"]
     link: Link
+    frame: Float[Array, "M K"] | None
+    links: tuple[Link, ...] | None
+    covariance: Covariance | None
 
-    def __init__(self, a: ArrayLike, link: Link):
+    def __init__(
+        self,
+        a: ArrayLike,
+        link: Link,
+        *,
+        gram: ArrayLike | None = None,
+        links: Sequence[Link] | None = None,
+        covariance: Covariance | None = None,
+    ):
         require(np.ndim(a) == 1 and np.size(a) > 0, "a", "be a vector a_1 … a_M", f"of shape {np.shape(a)}")
         require_finite(a, "a")
         if not is_traced(a):
-            least = np.asarray(a).min()
-            require(bool(least > 0), "a", "be > 0 in every entry", f"{least:g} in one")
+            require(bool((np.asarray(a) != 0).all()), "a", "have no entry that is 0", "0 in one")
         require(isinstance(link, Link), "link", "be a riccati.Link", type(link).__name__)
         if is_traced(a):
             a = jnp.asarray(a, float)
             self.a = a / jnp.linalg.norm(a)
         else:  # on the host, where a first call compiles nothing
             self.a = jnp.asarray(np.asarray(a, float) / np.linalg.norm(a))
-        self.link = link
+        self.link, self.covariance, self.frame = link, covariance, None
+        self.links = None if links is None else require_links(links, self.width, link)
+        if covariance is not None:
+            known = isinstance(covariance, Covariance)
+            require(known, "covariance", "be a riccati.Covariance", type(covariance).__name__)
+            must = f"have {self.width} eigenvalues or more, one a direction"
+            require(covariance.dim >= self.width, "covariance", must, covariance.dim)
+            must = "be left out under a covariance (Teacher.from_directions takes directions)"
+            require(gram is None, "gram", must, "given")
+        if gram is not None:
+            root = root_of_gram(gram, self.width, "gram")
+            self.frame = None if is_orthonormal(root @ root.T) else jnp.asarray(root)
+        self._require_something()
+
+    def _require_something(self) -> None:
+        if (self.frame is None and self.links is None) or is_traced(self.a):
+            return
+        least = _NOTHING * float(jnp.sum(self.a**2 * jnp.diag(self._gram_of_links())))
+        require(
+            float(self.second_moment) > least, "a", "not cancel over the directions", "a second layer with E f*² = 0"
+        )
 
     @classmethod
-    def power_law(cls, width: int, beta: float, link: Link) -> Teacher:
-        """a_m ∝ m^-β, m = 1 … `width`, normalised to Σ a_m² = 1.
+    def power_law(
+        cls,
+        width: int,
+        beta: float,
+        link: Link,
+        *,
+        links: Sequence[Link] | None = None,
+        covariance: Covariance | None = None,
+    ) -> Teacher:
+        """a_m ∝ m^-β, m = 1 … `width`, normalised to Σ a_m² = 1; `links` and `covariance` as those of a Teacher.
 
         Raises:
             ArgumentError: if `width` < 1, or `beta` is negative or not finite.
         """
         require_integer(width, "width", 1)
         if is_traced(beta):
-            return cls(jnp.arange(1.0, width + 1) ** -beta, link)
+            return cls(jnp.arange(1.0, width + 1) ** -beta, link, links=links, covariance=covariance)
         require_real(beta, "beta", least=0)
-        return cls(np.arange(1.0, width + 1) ** -float(beta), link)
+        return cls(np.arange(1.0, width + 1) ** -float(beta), link, links=links, covariance=covariance)
+
+    @classmethod
+    def from_directions(
+        cls,
+        Theta: Any,
+        a: ArrayLike,
+        link: Link,
+        *,
+        links: Sequence[Link] | None = None,
+        covariance: Covariance | None = None,
+    ) -> Teacher:
+        """From directions Θ (M, d), of any length and overlaps, such as independent Gaussian rows.
+
+        Only the rows' directions count. Under a covariance they are in its eigenbasis and standardised: the teacher
+        is Σ a_m σ(<x, θ_m>/|θ_m|_Σ).
+
+        Raises:
+            ArgumentError: as the constructor; a zero row, or another number of rows than entries of `a`.
+        """
+        directions = unit_rows(Theta, "Theta", covariance)
+        require(
+            len(directions) == np.size(a), "Theta", f"have {np.size(a)} rows, one for each entry of a", len(directions)
+        )
+        plain = cls(a, link, links=links, covariance=covariance)
+        teacher = eqx.tree_at(
+            lambda t: t.frame, plain, frame_of(directions, covariance), is_leaf=lambda leaf: leaf is None
+        )
+        teacher._require_something()
+        return teacher
 
     @property
     def width(self) -> int:
@@ -59,10 +150,64 @@ class Teacher(eqx.Module):
         return self.a.shape[0]
 
     @property
+    def axes(self) -> int:
+        """K, how many of the reduced coordinates hold the directions."""
+        return self.width if self.frame is None else self.frame.shape[1]
+
+    @property
+    def gram(self) -> Float[Array, "M M"]:
+        """C_mn = <θ_m, θ_n>, of whitened directions under a covariance."""
+        return jnp.eye(self.width) if self.frame is None else self.frame @ self.frame.T
+
+    @property
+    def information_exponents(self) -> tuple[int, ...]:
+        """k_m, the information exponent of each direction."""
+        if self.links is None:
+            return (self.link.information_exponent,) * self.width
+        return information_exponents(self.links, self.link)
+
+    @property
+    def speed(self) -> Float[Array, " M"]:
+        """a_m <θ_m, Σ θ_m>, by which each direction's search is driven: a_m for isotropic input."""
+        if self.covariance is None:
+            return self.a
+        along = self.covariance.speeds(self.covariance.eigenvalues[: self.axes])
+        return self.a * (along if self.frame is None else self.frame**2 @ along)
+
+    @property
     def second_moment(self) -> Float[Array, ""]:
-        """E f*² = Σ_mn a_m a_n Γ_mn, with Γ = g(1) on the diagonal and g(0) off it."""
+        """E f*² = Σ_mn a_m a_n Γ_mn, Γ_mn = g_mn(C_mn): for one link and orthonormal θ, g(1) if m = n, else g(0)."""
+        if self.frame is not None or self.links is not None:
+            return self.a @ self._gram_of_links() @ self.a
         diagonal, off = self.link.dual(1.0), self.link.dual(0.0)
         return diagonal * jnp.sum(self.a**2) + off * (jnp.sum(self.a) ** 2 - jnp.sum(self.a**2))
 
+    def _gram_of_links(self) -> Float[Array, "M M"]:
+        C = jnp.where(jnp.eye(self.width, dtype=bool), 1.0, self.gram)
+        return self.link.dual(C) if self.links is None else gram_of_links(self.links, C)
+
+    def overlaps(self, U: Float[Array, "N D"]) -> Float[Array, "N M"]:
+        """m_im = <u_i, θ_m> of directions in reduced coordinates."""
+        along = U[:, : self.axes]
+        return along if self.frame is None else along @ self.frame.T
+
+    def combined(self, weights: Float[Array, "N M"]) -> Float[Array, "N K"]:
+        """Σ_m weights_im θ_m, in the first K of reduced coordinates."""
+        return weights if self.frame is None else weights @ self.frame
+
+    def dual_pair(self, m: Float[Array, "N M"]) -> tuple[Float[Array, "N M"], Float[Array, "N M"]]:
+        """g_m(m_im) and g_m'(m_im) of overlaps with the directions."""
+        if self.links is None:
+            return self.link.dual_pair(m)
+        student = self.link.coefficients
+        return dual_pairs(student * coefficient_rows(self.links, student.size), m)
+
+    def dual(self, m: Float[Array, "N M"]) -> Float[Array, "N M"]:
+        """g_m(m_im) of overlaps with the directions."""
+        return self.link.dual(m) if self.links is None else self.dual_pair(m)[0]
+
     def __repr__(self) -> str:
-        return f"Teacher({self.width} directions, {self.link!r})"
+        links = "" if self.links is None else ", a link for each direction"
+        gram = "" if self.frame is None else ", correlated"
+        covariance = "" if self.covariance is None else f", {self.covariance!r}"
+        return f"Teacher({self.width} directions{gram}, {self.link!r}{links}{covariance})"

@@ -3,8 +3,13 @@
 The overlap of a uniform direction on the sphere of R^d with a fixed θ has m² ~ Beta(1/2, (d-1)/2). Directions
 choose in order of a_p, so the p-th (p = 1 … min(N, M)) gets the largest of the N - p + 1 overlaps left:
 P(max < x) = F(x)^(N-p+1), with F the law of |m| where either sign grows (even k), else of m. For p ≪ N this is the
-largest of N, m² ≈ 2 log N / d. With a link of mixed parity and even k the overlaps are taken to be positive.
+largest of N, m² ≈ 2 log N / d. With a link of mixed parity and even k the overlaps are taken to be positive; for odd k
+they have the sign of a_p, and for even k directions with a_p < 0, which nothing learns, get no neuron.
 Derived in derivations/coverage.py.
+
+Under anisotropic input w is uniform on the sphere and v = Σ^½ w is what overlaps: v_p² = λ_p u_p²/Σ_i λ_i u_i², for
+which the other u_i² are taken at their mean, Σ_(i≠p) λ_i u_i² = (1 - u_p²) Σ_(i≠p) λ_i/(d - 1). Directions then choose
+in order of a_p λ_p^(k/2). Derived in derivations/anisotropic.py.
 """
 
 from __future__ import annotations
@@ -28,7 +33,7 @@ class TypicalStart(eqx.Module):
         teacher: the teacher.
         student_width: N, at most `dim`.
         dim: d.
-        norm: the neurons' initial norm r.
+        norm: the neurons' initial norm r, |w|_Σ under a covariance.
         quantile: the quantile, in (0, 1), of each direction's overlap; 0.5 is the median.
 
     Attributes:
@@ -36,7 +41,8 @@ class TypicalStart(eqx.Module):
         norms: (M,), the norm of the neuron of each direction.
 
     Raises:
-        ArgumentError: widths or a dimension that cannot be, a norm that is not positive, a quantile outside (0, 1).
+        ArgumentError: widths or a dimension that cannot be, a norm that is not positive, a quantile outside (0, 1), a
+            teacher with correlated directions or a link for each.
     """
 
     overlaps: Float[Array, " M"]
@@ -51,13 +57,18 @@ class TypicalStart(eqx.Module):
         require(teacher.width <= dim, "dim", f"be ≥ the teacher's width {teacher.width}", dim)
         require_norms(norm, "norm")
         require_open_unit(quantile, "quantile")
+        must = "have orthonormal directions and one link for Start.typical (Start.random takes others)"
+        require(teacher.frame is None and teacher.links is None, "teacher", must, repr(teacher))
+        if teacher.covariance is not None:
+            require(dim == teacher.covariance.dim, "dim", f"be the covariance's {teacher.covariance.dim}", dim)
+        a, link = np.asarray(teacher.a), teacher.link
         rank = np.empty(teacher.width, int)
-        rank[np.argsort(-np.asarray(teacher.a), kind="stable")] = np.arange(teacher.width)
+        rank[np.argsort(-_pull(teacher), kind="stable")] = np.arange(teacher.width)
         left = np.maximum(student_width - rank, 0)
-        found = left > 0
+        found = (left > 0) & ((a > 0) | (not link.either_sign))
         overlaps = np.zeros(teacher.width)
-        overlaps[found] = largest_overlap(left[found], dim, quantile, teacher.link.either_sign)
-        self.overlaps = jnp.asarray(overlaps)
+        overlaps[found] = np.sign(a[found]) * largest_overlap(left[found], dim, quantile, link.either_sign)
+        self.overlaps = jnp.asarray(overlaps if teacher.covariance is None else _stretched(overlaps, teacher))
         self.norms = jnp.full(teacher.width, float(norm))
         self.student_width, self.dim = int(student_width), int(dim)
 
@@ -68,6 +79,24 @@ class TypicalStart(eqx.Module):
 
     def __repr__(self) -> str:
         return f"TypicalStart({self.student_width} neurons, {self.overlaps.shape[0]} directions, dim {self.dim})"
+
+
+def _pull(teacher: Teacher) -> np.ndarray:
+    """What directions choose by: |a_p| λ_p^(k/2), or a_p where a negative one attracts nobody."""
+    a = np.asarray(teacher.a if teacher.link.either_sign else jnp.abs(teacher.a))
+    if teacher.covariance is None:
+        return a
+    eigenvalues = np.asarray(teacher.covariance.eigenvalues)[: teacher.width]
+    speeds = np.asarray(teacher.covariance.speeds(jnp.asarray(eigenvalues)))
+    return a * speeds * eigenvalues ** (teacher.link.information_exponent / 2 - 1)
+
+
+def _stretched(u: np.ndarray, teacher: Teacher) -> np.ndarray:
+    """v_p of u_p, with the other coordinates at their mean."""
+    eigenvalues = np.asarray(teacher.covariance.eigenvalues)  # type: ignore[union-attr]
+    own = eigenvalues[: len(u)]
+    others = (eigenvalues.sum() - own) / max(len(eigenvalues) - 1, 1)
+    return u / np.sqrt(u**2 + (1 - u**2) * others / own)
 
 
 def largest_overlap(count: ArrayLike, dim: int, quantile: float, either_sign: bool) -> np.ndarray:

@@ -8,7 +8,16 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from ..problem import Start, Teacher, as_directions, as_weights, neuron_alignment, population_risk, subspace_alignment
+from ..problem import (
+    Start,
+    Teacher,
+    as_directions,
+    as_weights,
+    neuron_alignment,
+    population_risk,
+    require_standard,
+    subspace_alignment,
+)
 from ..support import require, require_integer, require_real
 from .config import HALF, SQUARE, teacher_keys
 from .run import Run
@@ -38,6 +47,7 @@ class Recorder:
 
     def __init__(self, teacher: Teacher, Theta: Any, *, learning_rate: float, batch_size: int, training_loss: str):
         require(isinstance(teacher, Teacher), "teacher", "be a riccati.Teacher", type(teacher).__name__)
+        require_standard("a Recorder", teacher)
         require_real(learning_rate, "learning_rate", above=0)
         require_integer(batch_size, "batch_size", 1)
         losses = (HALF, SQUARE)

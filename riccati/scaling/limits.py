@@ -28,7 +28,7 @@ from jaxtyping import Float
 from numpy.typing import ArrayLike
 from scipy.special import ndtri
 
-from ..problem import Teacher
+from ..problem import Teacher, require_standard
 from ..support import require, require_integer
 from .sums import power_sum
 
@@ -149,6 +149,7 @@ def sharp_limit(teacher: Teacher, student_width: int | None = None) -> SharpLimi
         ArgumentError: a link with k < 2 or c_0 ≠ 0, or a width below 1.
     """
     require(isinstance(teacher, Teacher), "teacher", "be a riccati.Teacher", type(teacher).__name__)
+    require_standard("sharp_limit", teacher)
     link = teacher.link
     sharp = link.information_exponent >= 2 and float(link.dual(0.0)) == 0
     require(sharp, "teacher", "have a link with c_0 = 0 and information exponent ≥ 2", repr(link))

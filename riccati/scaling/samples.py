@@ -25,7 +25,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.optimize import minimize_scalar
 
-from ..problem import Teacher, largest_overlap
+from ..problem import Teacher, largest_overlap, require_standard
 from ..support import require, require_integer
 
 _MEDIAN = 0.5
@@ -69,6 +69,7 @@ def samples_to_learn(
     Raises:
         ArgumentError: a link that is not h_k, or a number of directions that cannot be learned.
     """
+    require_standard("samples_to_learn", teacher)
     k = teacher.link.degree
     require(k is not None and k >= 2, "teacher", "have a pure link h_k, k ≥ 2", repr(teacher.link))
     assert k is not None

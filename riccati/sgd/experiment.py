@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..numerics import require_double_precision
-from ..problem import Problem, Start, Teacher
+from ..problem import Problem, Start, Teacher, require_standard
 from ..runs import Run, teacher_keys
 from ..support import package_versions, require, require_integer, require_memory, require_real, sole_writer
 from . import checkpoint as checkpoints
@@ -67,6 +67,7 @@ class Experiment:
     def __post_init__(self) -> None:
         require_double_precision()
         _ = Problem(self.teacher, self.start).full_start
+        require_standard("online SGD", self.teacher, self.start)
         require(self.start.dim is not None, "start", "know the dimension (Start(…, dim=d))", "without it")
         for name in ("steps", "batch_size", "rows"):
             require_integer(getattr(self, name), name, 1)

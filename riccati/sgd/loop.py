@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key
 
+from ..numerics import compiled_quickly
 from ..problem import Teacher, squared_overlaps
 from .engine import Engine
 from .rule import Rule
@@ -67,7 +68,7 @@ class Measured(NamedTuple):
     overlaps: Float[Array, "S M"]
 
 
-@eqx.filter_jit
+@compiled_quickly(eqx.filter_jit)
 def take_steps(
     dynamics: Dynamics, keys: Key[Array, " S"], chains: Chains, rates: Float[Array, " n"], count: Int[Array, ""]
 ) -> Chains:
@@ -99,7 +100,7 @@ def take_steps(
     return jax.lax.fori_loop(0, count, body, chains)
 
 
-@eqx.filter_jit
+@compiled_quickly(eqx.filter_jit)
 def measured(dynamics: Dynamics, chains: Chains) -> Measured:
     """Risk and squared overlaps of each run, exact in the overlaps, in double precision."""
     rule, teacher = dynamics.rule, dynamics.teacher

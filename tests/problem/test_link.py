@@ -131,7 +131,7 @@ def test_pure_links_and_parity():
         (lambda: rc.Teacher.power_law(3, -1, rc.Link.hermite(2)), "`beta` must be ≥ 0, but is -1."),
         (lambda: rc.Teacher.power_law(0, 1, rc.Link.hermite(2)), "`width` must be a whole number ≥ 1"),
         (lambda: rc.Teacher([1.0, np.inf], rc.Link.hermite(2)), "`a` must be finite"),
-        (lambda: rc.Teacher([1.0, -1.0], rc.Link.hermite(2)), "`a` must be > 0"),
+        (lambda: rc.Teacher([1.0, 0.0], rc.Link.hermite(2)), "`a` must have no entry that is 0"),
         (lambda: rc.Teacher([1.0], "he2"), "`link` must be a riccati.Link"),
     ],
 )

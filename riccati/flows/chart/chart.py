@@ -26,7 +26,29 @@ from jaxtyping import Array, Float, Int
 
 BOUND = 4.0  # an entry above it becomes a pivot
 _LONGEST = 250.0  # growth e^250 in one stride; the product of two such entries is still finite
+_FADED = 1e150  # a pivot whose column of J is this large has weights below 1e-150
 _NOTHING = 1e-300  # entries below have lost their digits, and are zero where a stride is long
+
+
+class Fading(eqx.Module):
+    """What a flow with negative rates has to remember of its start.
+
+    e^{-ρτ}X = W_0 J. Where ρ < 0 the memory (e^{-2ρτ} - 1)/|ρ| of a row of X overflows, while (1 - e^{2ρτ})/|ρ| of
+    one of W_0 J, which is the same, does not.
+
+    Attributes:
+        origin: (M, N), W_0 along the teacher's coordinates.
+        rates: (M,), of these.
+    """
+
+    origin: Float[Array, "M N"]
+    rates: Float[Array, " M"]
+
+    def memory(self, time: Float[Array, ""]) -> Float[Array, "N N"]:
+        """W_0ᵀ diag((1 - e^{2ρτ})/|ρ|) W_0 over the rows with ρ < 0."""
+        fades = self.rates < 0
+        weight = jnp.where(fades, jnp.expm1(2 * self.rates * time) / jnp.where(fades, self.rates, 1.0), 0.0)
+        return self.origin.T @ (weight[:, None] * self.origin)
 
 
 class Chart(eqx.Module):
@@ -42,6 +64,8 @@ class Chart(eqx.Module):
         column_rate: (N,), the rate of each pivot.
         row: (M,), which row of the reduced space each row of B is.
         column: (N,), which row of the reduced space each pivot is.
+        directions: (M, M), the teacher's directions in its rows; None where they are those rows.
+        fading: what negative rates need; None where there are none, or only the span matters.
     """
 
     B: Float[Array, "M N"]
@@ -50,6 +74,8 @@ class Chart(eqx.Module):
     column_rate: Float[Array, " N"]
     row: Int[Array, " M"]
     column: Int[Array, " N"]
+    directions: Float[Array, "M M"] | None = None
+    fading: Fading | None = None
 
 
 def stride(chart: Chart, left: Float[Array, ""]) -> Float[Array, ""]:
@@ -71,7 +97,16 @@ def drift(chart: Chart, interval: Float[Array, ""]) -> Chart:
 
     # one exponential a row and column where none of them overflows, else one an entry
     B = jax.lax.cond(_is_short(chart, interval), by_factors, by_entries)
-    return eqx.tree_at(lambda c: (c.B, c.J), chart, (B, chart.J * shrink))
+    return eqx.tree_at(lambda c: (c.B, c.J), chart, (B, _inverse_pivots(chart, shrink)))
+
+
+def _inverse_pivots(chart: Chart, shrink: Float[Array, " N"]) -> Float[Array, "K N"]:
+    """J after its columns have shrunk; that of a pivot with ρ < 0, which fades, grows for ever and is held back."""
+    if chart.fading is None:
+        return chart.J * shrink
+    J = chart.J * jnp.minimum(shrink, _FADED)
+    held = jnp.minimum(1.0, _FADED / jnp.max(jnp.abs(J), axis=0))
+    return jnp.where(chart.column_rate < 0, J * held, J)
 
 
 def largest_entry(chart: Chart) -> tuple[Array, Array, Array]:
@@ -100,6 +135,8 @@ def exchange(chart: Chart, i: Int[Array, ""], j: Int[Array, ""]) -> Chart:
         chart.column_rate.at[j].set(chart.row_rate[i]),
         chart.row.at[i].set(chart.column[j]),
         chart.column.at[j].set(chart.row[i]),
+        chart.directions,
+        chart.fading,
     )
 
 
@@ -126,7 +163,8 @@ def carry(chart: Chart, interval: Float[Array, ""]) -> Chart:
 def _is_short(chart: Chart, interval: Array) -> Array:
     """Whether the exponentials of all rates over `interval` stay in range, and their products with them."""
     fastest = jnp.maximum(jnp.max(chart.row_rate), jnp.max(chart.column_rate))
-    return fastest * interval <= _LONGEST
+    fading = -jnp.minimum(jnp.min(chart.row_rate), jnp.min(chart.column_rate))
+    return jnp.maximum(fastest, fading) * interval <= _LONGEST
 
 
 def _room(chart: Chart) -> Float[Array, ""]:

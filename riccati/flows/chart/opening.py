@@ -12,10 +12,10 @@ import scipy.linalg
 from jaxtyping import Array, Float, Int
 
 from ...numerics import compiled_quickly
-from ...problem import Problem
+from ...problem import Problem, spectrum
 from ...support import is_traced
 from .blocks import fold_blocks, put
-from .chart import Chart, settle
+from .chart import Chart, Fading, settle
 
 _DEPENDENT = 1e-13  # a unit vector this close to a combination of the others is one
 
@@ -27,20 +27,30 @@ class Weights(NamedTuple):
         overlaps: (N, M), the teacher's coordinates of the neurons' directions.
         residual: (N, N), the others.
         norms: (N,), the neurons' norms; None where only the span matters.
-        rates: (M,), a; the residual coordinates have rate 0.
+        rates: (M,), a, or the eigenvalues of S* where directions are correlated; the residual coordinates have rate 0.
+        directions: (M, M), the teacher's directions in the eigenbasis of S*, which `overlaps` are with then; None where
+            they are that basis.
+        origin: (M, N), the weights along the teacher's coordinates, kept where a rate is negative and norms matter;
+            None elsewhere, and under jit, where signs cannot be read.
     """
 
     overlaps: Float[Array, "N M"]
     residual: Float[Array, "N N"]
     norms: Float[Array, " N"] | None
     rates: Float[Array, " M"]
+    directions: Float[Array, "M M"] | None = None
+    origin: Float[Array, "M N"] | None = None
 
 
 def weights_of(problem: Problem, *, with_norms: bool) -> Weights:
     """The student's weights at the start, or their directions alone."""
-    start = problem.full_start
+    start, basis = problem.full_start, spectrum(problem.teacher)
     norms = start.norms if with_norms else None
-    return Weights(start.teacher_overlaps, start.residual_factor, norms, problem.teacher.a)
+    overlaps = start.along if basis.vectors is None else start.along @ basis.vectors
+    weights = Weights(overlaps, start.residual_factor, norms, basis.rates, basis.directions)
+    if norms is None or is_traced(weights) or not bool((np.asarray(basis.rates) < 0).any()):
+        return weights
+    return weights._replace(origin=(norms[:, None] * overlaps).T)
 
 
 def opened(weights: Weights) -> Chart:
@@ -71,7 +81,7 @@ _first_chart = compiled_quickly()(first_chart)
 
 def chart_at(weights: Weights, column: Int[Array, " N"]) -> tuple[Chart, Float[Array, ""]]:
     """The chart with the pivots `column`; and the least diagonal entry of their triangular factor."""
-    overlaps, residual, norms, rates = weights
+    overlaps, residual, norms, rates = weights[:4]
     neurons, directions = overlaps.shape
 
     # the teacher's rows fill B; the places of those that are pivots go to the residual rows that are not
@@ -97,7 +107,8 @@ def chart_at(weights: Weights, column: Int[Array, " N"]) -> tuple[Chart, Float[A
     B = B.at[place].set(spare_rows, mode="drop")
     J = jnp.zeros((0, neurons)) if norms is None else jnp.linalg.inv(pivots) / norms[:, None]
     every = jnp.concatenate([rates, jnp.zeros(neurons)])
-    return Chart(B, J, every[row], every[column], row, column), least
+    fading = None if weights.origin is None else Fading(weights.origin, rates)
+    return Chart(B, J, every[row], every[column], row, column, weights.directions, fading), least
 
 
 def pivot_rows(overlaps: Float[Array, "N M"], residual: Float[Array, "N N"]) -> Int[Array, " N"]:
@@ -127,7 +138,9 @@ def independent(weights: Weights) -> Weights:
     # residual directions all have rate 0, so as many as there are neurons are enough
     residual = np.linalg.qr(residual.T, mode="r").T  # type: ignore[attr-defined]
     kept = None if weights.norms is None else jnp.asarray(norms)
-    return Weights(jnp.asarray(overlaps), jnp.asarray(residual), kept, weights.rates)
+    origin = None if weights.origin is None else jnp.asarray((norms[:, None] * overlaps).T)
+    basis = weights.rates, weights.directions
+    return Weights(jnp.asarray(overlaps), jnp.asarray(residual), kept, *basis, origin)
 
 
 def _triangle(W: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -87,8 +87,28 @@ def in_teachers_order(chart: Chart, rows: Float[Array, " M"], columns: Float[Arr
     return every.at[chart.row].set(rows).at[chart.column].set(columns)[: rows.shape[0]]
 
 
+def along_directions(
+    chart: Chart, *parts: tuple[Float[Array, "N N"], Float[Array, " N"]]
+) -> tuple[Float[Array, " M"], ...]:
+    """θ_mᵀ X (L Lᵀ)^{-1} Xᵀ θ_m of every direction, for each pair of L^{-1} and the diagonal of (L Lᵀ)^{-1}."""
+    inverses = [inverse for inverse, _ in parts]
+    if chart.directions is None:
+        rows = row_sizes(chart.B, *inverses)
+        return tuple(in_teachers_order(chart, row, pivots) for row, (_, pivots) in zip(rows, parts, strict=True))
+    M, N = chart.B.shape
+    X = jnp.zeros((M + N, N)).at[chart.row].set(chart.B).at[chart.column].set(jnp.eye(N))[:M]
+    return tuple(jnp.sum((chart.directions @ X @ inverse.T) ** 2, axis=1) for inverse in inverses)
+
+
+def relative(chart: Chart, excess: Float[Array, ""]) -> Float[Array, ""]:
+    """E(f* - f)² as a share of E f*²: of Σρ² where directions are correlated; else Σa² = 1."""
+    if chart.directions is None:
+        return excess
+    return excess / (jnp.sum(chart.row_rate**2) + jnp.sum(chart.column_rate**2))
+
+
 def subspace_risk(chart: Chart, space: Subspace) -> Float[Array, ""]:
-    """1 - tr(AGAG), the risk left after the best radial fit."""
+    """Σa² - tr(AGAG), what the best radial fit leaves, over symmetric fits of any sign."""
     W, C, a = space.W, space.C, chart.column_rate
     missed, seen = space.S @ W, C @ W
     return (

@@ -1,0 +1,168 @@
+"""The gradient flow of a student in reduced coordinates, whatever its parametrisation and the input's covariance.
+
+With directions U, m_im = <u_i, θ_m>, q = U Uᵀ, X_i = Σ_m a_m g_m(m_im) - Σ_l s_l g(q_il) and
+
+    F_i = Σ_m a_m g_m'(m_im) (θ_m - m_im u_i) - Σ_l s_l g'(q_il) (u_l - q_il u_i),
+
+the flow on isotropic input is, for weights w_i = |w_i| u_i,
+
+    2-homogeneous, f = Σ |w_i|² σ(<x, u_i>), s_i = |w_i|²:    du_i/dt = F_i,               ds_i/dt = 4 s_i X_i
+    two-layer, f = Σ b_i σ(<x, w_i>), s_i = b_i |w_i|:        du_i/dt = (b_i/|w_i|) F_i,   d|w_i|/dt = b_i X_i,
+                                                              db_i/dt = |w_i| X_i.
+
+Two-layer students need σ(λz) = λσ(z), λ > 0, and keep b_i² - |w_i|². Under the covariance Σ the whitened weights move
+by Σ times that, so that with y_i the isotropic dw_i/dt divided by |w_i|,
+
+    du_i/dt = Σy_i - <u_i, Σy_i> u_i,        d log |w_i|/dt = <u_i, Σy_i>.
+
+Derived in derivations/population_gradient.py, derivations/anisotropic.py and derivations/two_layer.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from ..numerics import log_odds
+from ..problem import Observables, Problem, Teacher, population_risk, squared_overlaps
+
+
+class Neurons(NamedTuple):
+    """The state of a 2-homogeneous student.
+
+    Attributes:
+        U: (N, D), directions of unit length.
+        log_s: (N,), log s.
+    """
+
+    U: Float[Array, "N D"]
+    log_s: Float[Array, " N"]
+
+    @property
+    def s(self) -> Float[Array, " N"]:
+        """s_i = |w_i|²."""
+        return jnp.exp(self.log_s)
+
+
+class TwoLayer(NamedTuple):
+    """The state of a two-layer student.
+
+    Attributes:
+        U: (N, D), directions of unit length.
+        log_norm: (N,), log |w|.
+        b: (N,), the second layer.
+    """
+
+    U: Float[Array, "N D"]
+    log_norm: Float[Array, " N"]
+    b: Float[Array, " N"]
+
+    @property
+    def s(self) -> Float[Array, " N"]:
+        """s_i = b_i |w_i|."""
+        return self.b * jnp.exp(self.log_norm)
+
+
+class Setting(NamedTuple):
+    """What drives a student that is two-layer or on anisotropic input.
+
+    Attributes:
+        teacher: the teacher.
+        speeds: (D,), of the reduced coordinates, Σ of the docstring above; None for isotropic input.
+    """
+
+    teacher: Teacher
+    speeds: Float[Array, " D"] | None
+
+
+class Student(NamedTuple):
+    """A student's flow as an integrator needs it.
+
+    Attributes:
+        velocity: `velocity(t, state, args)`, a function of this module's level.
+        state: `Neurons` or `TwoLayer`.
+        args: what the velocity is given: the teacher, or a `Setting`.
+    """
+
+    velocity: Callable
+    state: Neurons | TwoLayer
+    args: Any
+
+    @property
+    def teacher(self) -> Teacher:
+        """The teacher."""
+        return self.args.teacher if isinstance(self.args, Setting) else self.args
+
+
+def student_of(problem: Problem, log_s: Float[Array, " N"]) -> Student:
+    """The flow of the problem's student from its start; `log_s` is 2 log |w|."""
+    start, speeds = problem.full_start, problem.speeds
+    if start.second_layer is not None:
+        state = TwoLayer(start.directions, log_s / 2, start.second_layer)
+        return Student(two_layer_velocity, state, Setting(problem.teacher, speeds))
+    neurons = Neurons(start.directions, log_s)
+    if speeds is None:
+        return Student(coupled_velocity, neurons, problem.teacher)
+    return Student(anisotropic_velocity, neurons, Setting(problem.teacher, speeds))
+
+
+def coupled_velocity(_: Any, state: Neurons, teacher: Teacher) -> Neurons:
+    """du_i/dt and d log s_i/dt, 2-homogeneous on isotropic input."""
+    _, F, X = _forces(teacher, state.U, state.s)
+    return Neurons(F, 4 * X)
+
+
+def anisotropic_velocity(_: Any, state: Neurons, setting: Setting) -> Neurons:
+    """du_i/dt and d log s_i/dt, 2-homogeneous under a covariance."""
+    U, F, X = _forces(setting.teacher, state.U, state.s)
+    turned, grown = _turned_and_grown(U, F + 2 * X[:, None] * U, setting.speeds)
+    return Neurons(turned, 2 * grown)
+
+
+def two_layer_velocity(_: Any, state: TwoLayer, setting: Setting) -> TwoLayer:
+    """du_i/dt, d log |w_i|/dt and db_i/dt of the standard parametrisation."""
+    U, F, X = _forces(setting.teacher, state.U, state.s)
+    norm = jnp.exp(state.log_norm)
+    turned, grown = _turned_and_grown(U, (state.b / norm)[:, None] * (F + X[:, None] * U), setting.speeds)
+    return TwoLayer(turned, grown, norm * X)
+
+
+def _turned_and_grown(U: Array, y: Array, speeds: Array | None) -> tuple[Array, Array]:
+    """Σy less its part along u, and <u, Σy>."""
+    moved = y if speeds is None else speeds * y
+    along = jnp.sum(U * moved, axis=1)
+    return moved - along[:, None] * U, along
+
+
+def _forces(teacher: Teacher, U: Array, s: Array) -> tuple[Array, Array, Array]:
+    """Unit U, F and X. U is scaled to unit rows first, so rounding cannot carry it off the sphere."""
+    a, link = teacher.a, teacher.link
+    U = U / jnp.linalg.norm(U, axis=1, keepdims=True)
+    m, q = teacher.overlaps(U), U @ U.T
+    (g_m, slope_m), (g_q, slope_q) = teacher.dual_pair(m), link.dual_pair(q)
+    pull, push = a * slope_m, s * slope_q
+    along = jnp.sum(pull * m, axis=1) - jnp.sum(push * q, axis=1)
+    F = -(push @ U) - along[:, None] * U
+    return U, F.at[:, : teacher.axes].add(teacher.combined(pull)), g_m @ a - g_q @ s
+
+
+def observe(teacher: Teacher, state: Neurons | TwoLayer) -> Observables:
+    """Risk, alignment and radius of a state."""
+    s = state.s
+    U = state.U / jnp.linalg.norm(state.U, axis=1, keepdims=True)
+    size = teacher.overlaps(U) ** 2
+    radius = s @ size if teacher.link.degree == 2 else s[jnp.argmax(size, axis=0)]
+    return Observables(population_risk(teacher, U, s), squared_overlaps(teacher, U), radius)
+
+
+def odds_and_rates(student: Student, time: Array) -> tuple[Array, Array]:
+    """Log-odds of each direction's squared overlap, and their rate."""
+
+    def odds(state: Neurons | TwoLayer) -> Array:
+        return log_odds(squared_overlaps(student.teacher, state.U))
+
+    return jax.jvp(odds, (student.state,), (student.velocity(time, student.state, student.args),))

@@ -1,0 +1,74 @@
+"""Teacher directions that are not orthonormal, or not along the input's eigenvectors: their coordinates.
+
+Unit directions with Gram matrix C = ΘΘᵀ have the rows of C^½ as coordinates in the orthonormal basis that is closest
+to them, the polar factor of Θ. The root depends on C alone, so a teacher and a start that know C agree on it. Under
+anisotropic input coordinates are the whitened ones, Θ Σ^½ with rows of length one, in all d of them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from jax.typing import ArrayLike
+from jaxtyping import Array, Float
+
+from ..support import ArgumentError, is_traced, require, require_finite
+from .covariance import Covariance
+
+GRAM_TOLERANCE = 1e-6  # logs carry seven digits or more
+
+
+def root_of_gram(gram: ArrayLike, width: int, name: str) -> Float[np.ndarray, "M M"]:
+    """C^½, the symmetric root, of a Gram matrix of unit directions.
+
+    Raises:
+        ArgumentError: under `name`, if C is no symmetric positive semidefinite matrix with ones on its diagonal.
+    """
+    if is_traced(gram):
+        raise TypeError(f"{name} is factored when it is given: give it outside jit.")
+    C = np.asarray(gram, float)
+    require(C.shape == (width, width), name, f"be of shape {(width, width)}", C.shape)
+    require_finite(C, name)
+    require(bool(np.abs(C - C.T).max() < GRAM_TOLERANCE), name, "be symmetric", "not")
+    off = float(np.abs(np.diag(C) - 1).max())
+    require(off < GRAM_TOLERANCE, name, "have ones on its diagonal", f"off by {off:.2g}")
+    eigenvalues, vectors = np.linalg.eigh((C + C.T) / 2)
+    if eigenvalues[0] < -GRAM_TOLERANCE:
+        raise ArgumentError(name, "be positive semidefinite", f"not: its least eigenvalue is {eigenvalues[0]:.3g}")
+    root = (vectors * np.sqrt(np.maximum(eigenvalues, 0.0))) @ vectors.T
+    return root / np.linalg.norm(root, axis=1, keepdims=True)
+
+
+def is_orthonormal(gram: ArrayLike) -> bool:
+    """Whether a Gram matrix of unit directions counts as the identity: within 10⁻⁶, as that of a log."""
+    return bool(np.abs(np.asarray(gram) - np.eye(np.shape(gram)[0])).max() < GRAM_TOLERANCE)
+
+
+def unit_rows(rows: Any, name: str, covariance: Covariance | None = None) -> Float[np.ndarray, "n d"]:
+    """Rows whitened and scaled to length one; only their directions count.
+
+    Raises:
+        ArgumentError: under `name`, for rows that are no matrix of finite numbers, of another length than the
+            covariance's dimension, or zero.
+    """
+    array = np.asarray(rows, float)
+    require(array.ndim == 2 and array.size > 0, name, "be a matrix, a row for each direction", array.shape)
+    require_finite(array, name)
+    if covariance is not None:
+        require(array.shape[1] == covariance.dim, name, f"have rows of length {covariance.dim}", array.shape)
+        array = array * np.sqrt(np.asarray(covariance.eigenvalues))
+    norms = np.linalg.norm(array, axis=1)
+    require(bool(norms.min() > 0), name, "have no zero row", f"zero at row {int(norms.argmin())}")
+    return array / norms[:, None]
+
+
+def frame_of(directions: Float[np.ndarray, "M d"], covariance: Covariance | None) -> Float[Array, "M K"] | None:
+    """Coordinates of unit directions; None where they are orthonormal, or the first M axes of the input."""
+    width = len(directions)
+    if covariance is not None:
+        along = directions.shape[1] >= width and np.abs(directions - np.eye(*directions.shape)).max() < GRAM_TOLERANCE
+        return None if along else jnp.asarray(directions)
+    gram = directions @ directions.T
+    return None if is_orthonormal(gram) else jnp.asarray(root_of_gram(gram, width, "Theta"))

@@ -1,0 +1,165 @@
+"""Student directions in reduced coordinates: K along the teacher's, then as few as the rest of the space needs.
+
+Isotropic input leaves everything orthogonal to the teacher to one factor of N columns. Under anisotropic input each
+group of equal eigenvalues has its own, of N columns or as many as the group has coordinates: all of them where the
+eigenvalues differ, so that the state is N x d.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.typing import ArrayLike
+from jaxtyping import Array, Float, Int
+
+from ..numerics import bartlett, compiled_quickly
+from ..support import ArgumentError, is_traced, require, require_finite
+from .covariance import Covariance, Group
+from .frame import GRAM_TOLERANCE
+from .teacher import Teacher
+
+_INDEPENDENT = 1e-10  # least eigenvalue of q - m mᵀ at which Cholesky keeps its accuracy
+
+
+class Reduced(NamedTuple):
+    """Unit directions u_i.
+
+    Attributes:
+        along: (N, K), their coordinates along the teacher's.
+        factor: (N, R), the others.
+        eigenvalues: (R,), of the covariance along each of the latter; None for isotropic input.
+        frame: (M, K), the teacher's directions in the former; None where they are the axes.
+    """
+
+    along: Float[Array, "N K"]
+    factor: Float[Array, "N R"]
+    eigenvalues: Float[Array, " R"] | None
+    frame: Float[Array, "M K"] | None
+
+
+def drawn(key: Array, teacher: Teacher, neurons: int, dim: int) -> Reduced:
+    """w uniform on the sphere of R^d: Gaussian coordinates along the teacher's, a Bartlett factor for the rest.
+
+    The factor is lower triangular, N(0, 1) below the diagonal, χ_(d-K-i) on it. Under a covariance a group of equal
+    eigenvalues has a factor of its own, coordinates are stretched by √λ, and directions are those of Σ^½ w.
+    """
+    axes, covariance = teacher.axes, teacher.covariance
+    if covariance is None:
+        along, factor = _in_law(key, jnp.asarray(dim - axes), neurons, axes)
+        return Reduced(along, factor, None, teacher.frame)
+    overlap_key, below_key, diagonal_key = jax.random.split(key, 3)
+
+    def part(group: Group, number: int) -> Array:
+        below, diagonal = (jax.random.fold_in(k, number) if number else k for k in (below_key, diagonal_key))
+        return bartlett(below, diagonal, neurons, len(group.places))
+
+    gathered, eigenvalues = _by_group(covariance, axes, neurons, part)
+    roots = jnp.sqrt(covariance.eigenvalues[:axes])
+    along, factor = _stretched_on_sphere(overlap_key, gathered * jnp.sqrt(eigenvalues), axes, roots)
+    return Reduced(along, factor, eigenvalues, teacher.frame)
+
+
+def located(
+    U: Float[np.ndarray, "N d"],
+    directions: Float[np.ndarray, "M d"],
+    frame: Float[Array, "M K"] | None,
+    covariance: Covariance | None,
+) -> Reduced:
+    """Given unit directions, whitened under a covariance, as are the teacher's, which `frame_of` gives a frame.
+
+    The residual factor comes from QR decompositions of the orthogonal parts, so that nearly dependent neurons keep
+    their digits.
+    """
+    if covariance is None:
+        basis = directions if frame is None else _polar_factor(directions)
+        along = U @ basis.T
+        residual = U - along @ basis
+        residual -= (residual @ basis.T) @ basis  # once more: the first projection leaves rounding of size |m|
+        if len(basis) >= U.shape[1]:  # nothing is orthogonal to a teacher that spans the space, not even rounding
+            residual = np.zeros_like(residual)
+        factor = np.linalg.qr(residual.T, mode="r").T  # type: ignore[attr-defined]
+        return Reduced(jnp.asarray(along), jnp.asarray(factor), None, frame)
+    axes = len(directions) if frame is None else covariance.dim
+
+    def part(group: Group, _: int) -> Array:
+        return jnp.asarray(np.linalg.qr(U[:, group.places].T, mode="r").T)  # type: ignore[attr-defined]
+
+    factor, eigenvalues = _by_group(covariance, axes, len(U), part)
+    return Reduced(jnp.asarray(U[:, :axes]), factor, eigenvalues, frame)
+
+
+def _polar_factor(directions: Float[np.ndarray, "M d"]) -> Float[np.ndarray, "M d"]:
+    """The orthonormal rows E closest to the directions, Θ = C^½ E."""
+    left, _, right = np.linalg.svd(directions, full_matrices=False)
+    return left @ right
+
+
+def _by_group(
+    covariance: Covariance, axes: int, neurons: int, part: Callable[[Group, int], Array]
+) -> tuple[Float[Array, "N R"], Float[Array, " R"]]:
+    """The factors of all groups of coordinates past the teacher's, side by side, and each column's eigenvalue."""
+    parts, eigenvalues = [jnp.zeros((neurons, 0))], [np.zeros(0)]
+    for number, group in enumerate(covariance.groups_after(axes)):
+        columns = part(group, number)[:, : len(group.places)]
+        parts.append(columns)
+        eigenvalues.append(np.full(columns.shape[1], group.eigenvalue))
+    return jnp.concatenate(parts, axis=1), jnp.asarray(np.concatenate(eigenvalues))
+
+
+@compiled_quickly(static_argnums=(2, 3))
+def _in_law(key: Array, outside: Int[Array, ""], neurons: int, directions: int) -> tuple[Array, Array]:
+    """Coordinates along the teacher's and residual factor, with `outside` dimensions beyond the teacher's."""
+    overlap_key, below_key, diagonal_key = jax.random.split(key, 3)
+    return _on_sphere(overlap_key, bartlett(below_key, diagonal_key, neurons, outside), directions, None)
+
+
+def _on_sphere(key: Array, factor: Array, directions: int, roots: Array | None) -> tuple[Array, Array]:
+    """Gaussian overlaps, stretched by `roots`, beside a factor, each neuron scaled to length one, one at a time."""
+
+    def neuron(pair: tuple[Array, Array]) -> tuple[Array, Array]:
+        row_key, residual = pair
+        m = jax.random.normal(row_key, (directions,))
+        m = m if roots is None else m * roots
+        length = jnp.sqrt(jnp.sum(m**2) + jnp.sum(residual**2))
+        return m / length, residual / length
+
+    return jax.lax.map(neuron, (jax.random.split(key, factor.shape[0]), factor))
+
+
+_stretched_on_sphere = compiled_quickly(static_argnums=2)(_on_sphere)
+
+
+def factor_of_gram(m: Float[Array, "N K"], student_gram: ArrayLike) -> Float[Array, "N N"]:
+    """ρ with ρ ρᵀ = q - m mᵀ, of given Gram matrices.
+
+    Raises:
+        ArgumentError: a q that no directions of unit length with these coordinates can have.
+    """
+    neurons = m.shape[0]
+    shape = np.shape(student_gram)
+    require(shape == (neurons, neurons), "student_gram", f"be of shape {(neurons, neurons)}", shape)
+    require_finite(student_gram, "student_gram")
+    if is_traced(m, student_gram):
+        q = jnp.asarray(student_gram, float)
+        return jnp.linalg.cholesky((q + q.T) / 2 - m @ m.T)
+    return jnp.asarray(_concrete_factor(np.asarray(m), np.asarray(student_gram, float)))
+
+
+def _concrete_factor(m: np.ndarray, q: np.ndarray) -> np.ndarray:
+    """On the host, where a first call compiles nothing."""
+    residual = (q + q.T) / 2 - m @ m.T
+    require(bool(np.abs(q - q.T).max() < GRAM_TOLERANCE), "student_gram", "be symmetric", "not")
+    diagonal = float(np.abs(np.diag(q) - 1).max())
+    require(diagonal < GRAM_TOLERANCE, "student_gram", "have ones on its diagonal", f"off by {diagonal:.2g}")
+    eigenvalues, vectors = np.linalg.eigh(residual)
+    low = float(eigenvalues[0])
+    if low < -GRAM_TOLERANCE:
+        must = "leave student_gram - teacher_overlaps @ teacher_overlaps.T positive semidefinite"
+        raise ArgumentError("student_gram", must, f"not: its least eigenvalue is {low:.3g}")
+    if low > _INDEPENDENT:
+        return np.linalg.cholesky(residual)
+    return vectors * np.sqrt(np.maximum(eigenvalues, 0.0))
