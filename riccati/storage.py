@@ -54,6 +54,7 @@ def provenance_of(flow: Flow, problem: Problem) -> str:
             "settings": flow.settings(),
             "link": teacher.link.label,
             "link_error": teacher.link.error,
+            "link_missing": teacher.link.missing,
             "closed_form": teacher.link.closed_form is not None,
             "teacher_width": teacher.width,
             "start": type(start).__name__,
@@ -138,7 +139,10 @@ def _problem(provenance: dict[str, Any], held: dict[str, np.ndarray]) -> Problem
     if provenance["closed_form"]:
         link = Link.named(provenance["link"])
     else:
-        link = Link(held["link_coefficients"], label=provenance["link"], error=provenance["link_error"])
+        missing = provenance.get("link_missing", 0.0)  # which files of version 0.1 do not hold
+        link = Link(
+            held["link_coefficients"], label=provenance["link"], error=provenance["link_error"], missing=missing
+        )
     a, settings = held["a"], provenance["start_settings"]
     require(isinstance(settings, dict), "start_settings", "be one JSON object", type(settings).__name__)
     width = _only_axis(a, "a")

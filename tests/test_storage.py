@@ -110,3 +110,10 @@ def test_foreign_arrays_are_refused_by_name(saved, tmp_path, changes, words):
 def test_foreign_provenance_is_refused(saved, tmp_path, changes, words):
     provenance = rc.Trajectory.load(saved).provenance | changes
     assert words in refusal(rewritten(saved, tmp_path / "foreign.npz", provenance=json.dumps(provenance)))
+
+
+def test_what_a_link_leaves_out_comes_back(tmp_path):
+    teacher = rc.Teacher([1.0], rc.Link(np.array([0.0, 0.0, 1.0, 0.5]), error=1e-3, missing=0.04))
+    start = rc.Start.random(teacher, 1, 20, seed=0)
+    rc.solve(rc.Coupled(), teacher, start, [0.1]).save(tmp_path / "t.npz")
+    assert rc.Trajectory.load(tmp_path / "t.npz").teacher.link.missing == 0.04
