@@ -1,7 +1,7 @@
 """Theory against an SGD run."""
 
-from .checks import Check as Check
 from .compare import compare as compare
+from .found import Check as Check
 from .report import Comparison as Comparison
 from .report import Emergence as Emergence
 from .statistics import Draws as Draws

@@ -16,7 +16,8 @@ from ..runs import Run, overlap_of
 from ..solver import best_flow, solve
 from ..support import require
 from ..trajectory import IncompleteTrajectory, Trajectory
-from .checks import checks_of, clock_from_risk, clock_from_times
+from .checks import checks_of
+from .clock import clock_from_risk, clock_from_times, falls
 from .judged import judged
 from .report import Comparison, Emergence, known
 from .step import step_of
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from ..emergence import EmergenceLaw
 
 _MOST_TIMES = 4096  # at which theory is evaluated
+_LONGER, _FURTHER = 100.0, 200  # times, and output times, of theory where nothing happens in it
 _FILL_IN_SEED, _FILL_IN_NORM = 0, 1e-2  # of a start that stands in for one that was not logged
 
 
@@ -90,11 +92,19 @@ def compare(run: Run, trajectory: Trajectory | None = None, *, replicas: int | N
 
 
 def _clock(run: Run, theory: Trajectory, emergence: tuple[Emergence, ...]) -> tuple[float, float] | None:
-    """The run's times over theory's, from directions that emerged in both, else from the risk."""
-    rows = [(e.measured, e.finite_step or e.predicted, e.spread) for e in emergence]
-    found = clock_from_times(
-        *(np.array([np.nan if x is None else x for x in column]) for column in zip(*rows, strict=True))
-    )
+    """The run's times over theory's, from directions that emerged in both, else from the risk.
+
+    Where something happens in the run and nothing in theory by then, theory is followed for `_LONGER` times that.
+    """
+    spread = np.array([e.spread for e in emergence])
+    measured = np.array([np.nan if e.measured is None else e.measured for e in emergence])
+    predicted = np.array([e.finite_step or e.predicted or np.nan for e in emergence])
+    last, happened = float(theory.times[-1]), np.isfinite(measured).any() or (run.risk is not None and falls(run.risk))
+    if happened and last > 0 and not falls(np.asarray(theory.risk)):
+        further = np.unique(np.r_[np.asarray(theory.times), np.geomspace(last, _LONGER * last, _FURTHER)])
+        theory = _followed(theory.flow, theory.teacher, theory.start, further, [])
+        predicted = np.asarray(theory.emergence_times())
+    found = clock_from_times(measured, predicted, spread)
     if found is not None or run.risk is None:
         return found
     return clock_from_risk(run.times, run.risk, np.asarray(theory.times), np.asarray(theory.risk))

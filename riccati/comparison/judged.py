@@ -14,7 +14,7 @@ from ..numerics import first_crossings
 from ..problem import Link, Start, Teacher
 from ..runs import Run
 from ..support import require, require_integer
-from .checks import clock_from_risk, clock_from_times
+from .clock import clock_from_risk, clock_from_times
 from .statistics import Draws
 from .step import RunStep
 from .verdict import Alternative, Observed, Verdict, verdict_of

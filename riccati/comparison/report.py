@@ -18,7 +18,7 @@ from ..numerics import name_of
 from ..runs import Run, is_run_file
 from ..support import require, whole_file
 from ..trajectory import Trajectory
-from .checks import Check
+from .found import Check
 from .verdict import Verdict
 
 if TYPE_CHECKING:
