@@ -14,6 +14,7 @@ Source: RNWL25 (arXiv 2504.19983), equation of the population gradient flow; der
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any, NamedTuple
 
 import diffrax
@@ -73,9 +74,11 @@ class Coupled(Flow):
     g'(1).
 
     `alignment` is the largest squared overlap max_i m_im², and `radius` the s_i of that neuron; for the pure link h_2,
-    where neurons share directions, they are diag G and diag ΘᵀSΘ as in `Quadratic`.
+    where neurons share directions, they are diag G and diag ΘᵀSΘ as in `Quadratic`. Either definition of `alignment`
+    can be had for every link.
 
     Attributes:
+        overlap: what `alignment` is, "subspace" (diag G) or "neuron" (max_i m_im²); None takes that of the link.
         rtol: relative tolerance; the absolute one is `rtol` times the smallest overlap that greedy assignment relies
             on, so that tiny overlaps escape on time.
         max_steps: of the integrator, in all.
@@ -84,14 +87,17 @@ class Coupled(Flow):
     output times reached so far, and the trajectory's `outcome` says so. Under jit the rest is inf.
 
     Raises:
-        ArgumentError: tolerances or step numbers that are not positive, a start without all overlaps, a link such as
-            sign whose g'(1) is infinite.
+        ArgumentError: tolerances or step numbers that are not positive, another `overlap`, a start without all
+            overlaps, a link such as sign whose g'(1) is infinite.
     """
 
     rtol: float = eqx.field(static=True, default=1e-8)
     max_steps: int = eqx.field(static=True, default=2_000_000)
+    overlap: str | None = eqx.field(static=True, default=None)
 
     def __check_init__(self) -> None:
+        known = self.overlap in (None, "subspace", "neuron")
+        require(known, "overlap", 'be "subspace" or "neuron"', repr(self.overlap))
         require_real(self.rtol, "rtol", above=0)
         require_integer(self.max_steps, "max_steps", 1)
 
@@ -124,7 +130,7 @@ class Coupled(Flow):
                 coupled_velocity, state, problem.teacher, times, self.rtol, atol,
                 largest_component=True, max_steps=self.max_steps,
             )  # fmt: skip
-            seen = jax.lax.map(lambda s: _observe(problem.teacher, s), out.states)
+            seen = jax.lax.map(lambda s: _observe(problem.teacher, s, self.overlap), out.states)
             return Course(seen, out.outcome, out.reached, out.steps)
         return self._in_chunks(problem, np.asarray(times))
 
@@ -147,7 +153,7 @@ class Coupled(Flow):
         seen, pieces, kept = [], [], 0
         journey = _Journey(self, problem)
         for _ in journey.through(times):
-            seen.append(_observe(problem.teacher, journey.state))
+            seen.append(_observe(problem.teacher, journey.state, self.overlap))
             steps = journey.fresh_steps()
             kept += 2 * steps.odds.size
             if kept <= _MOST_RECORDED:
@@ -175,7 +181,7 @@ def _scouted(problem: Problem) -> tuple[float, float] | None:
     for _ in journey.through(begin * 2.0 ** np.arange(_DOUBLINGS)):
         steps = journey.fresh_steps()
         found = np.minimum(found, first_crossings(steps.times, steps.odds, 0.0, rates=steps.rates))
-        risks.append(float(_observe(teacher, journey.state).risk))
+        risks.append(float(_observe(teacher, journey.state, None).risk))
         emerged = int(np.isfinite(found).sum())
         at_rest = emerged > 0 and len(risks) > 3 and risks[-1] > _FALLS * risks[-4]
         if at_rest or emerged >= min(teacher.width, problem.start.student_width):
@@ -213,19 +219,19 @@ def _begin(problem: Problem, rtol: float) -> tuple[Neurons, Array]:
 
 
 @eqx.filter_jit
-def _observe(teacher: Teacher, state: Neurons) -> Observables:
+def _observe(teacher: Teacher, state: Neurons, overlap: str | None) -> Observables:
     s = jnp.exp(state.log_s)
     U = state.U / jnp.linalg.norm(state.U, axis=1, keepdims=True)
     size = U[:, : teacher.width] ** 2
     radius = s @ size if teacher.link.degree == 2 else s[jnp.argmax(size, axis=0)]
-    return Observables(population_risk(teacher, U, s), squared_overlaps(teacher, U), radius)
+    return Observables(population_risk(teacher, U, s), squared_overlaps(teacher, U, overlap), radius)
 
 
-def _odds(time: Array, state: Neurons, teacher: Teacher) -> tuple[Array, Array]:
+def _odds(time: Array, state: Neurons, teacher: Teacher, overlap: str | None) -> tuple[Array, Array]:
     """Log-odds of each direction's squared overlap, and their rate."""
 
     def odds(state: Neurons) -> Array:
-        return log_odds(squared_overlaps(teacher, state.U))
+        return log_odds(squared_overlaps(teacher, state.U, overlap))
 
     return jax.jvp(odds, (state,), (coupled_velocity(time, state, teacher),))
 
@@ -242,7 +248,9 @@ class _Chunk(NamedTuple):
 
 
 @eqx.filter_jit
-def _chunk(teacher: Teacher, state: Neurons, begin: Array, end: Array, rtol: Array, atol: Array) -> _Chunk:
+def _chunk(
+    teacher: Teacher, state: Neurons, begin: Array, end: Array, rtol: Array, atol: Array, overlap: str | None
+) -> _Chunk:
     """At most `_CHUNK` steps from `begin` towards `end`."""
     out = diffrax.diffeqsolve(
         diffrax.ODETerm(coupled_velocity),
@@ -252,7 +260,9 @@ def _chunk(teacher: Teacher, state: Neurons, begin: Array, end: Array, rtol: Arr
         None,
         state,
         teacher,
-        saveat=diffrax.SaveAt(subs=[diffrax.SubSaveAt(t1=True), diffrax.SubSaveAt(steps=True, fn=_odds)]),
+        saveat=diffrax.SaveAt(
+            subs=[diffrax.SubSaveAt(t1=True), diffrax.SubSaveAt(steps=True, fn=partial(_odds, overlap=overlap))]
+        ),
         stepsize_controller=controller(rtol, atol, largest_component=True),
         max_steps=_CHUNK,
         throw=False,
@@ -267,8 +277,10 @@ class _Journey:
     def __init__(self, flow: Coupled, problem: Problem):
         self.state, atol = _begin(problem, flow.rtol)
         self.now, self.used, self.outcome = 0.0, 0, Outcome.complete
-        self._teacher, self._most, self._tolerances = problem.teacher, flow.max_steps, (jnp.asarray(flow.rtol), atol)
-        self._fresh = [Steps(np.zeros(1), *(np.asarray(x)[None] for x in _first_odds(self._teacher, self.state)))]
+        self._teacher, self._most, self._overlap = problem.teacher, flow.max_steps, flow.overlap
+        self._tolerances = (jnp.asarray(flow.rtol), atol)
+        odds = _first_odds(self._teacher, self.state, self._overlap)
+        self._fresh = [Steps(np.zeros(1), *(np.asarray(x)[None] for x in odds))]
 
     def through(self, times: np.ndarray) -> Iterator[float]:
         """Each of `times` as it is reached; ends early, with `outcome` the reason, if one cannot be."""
@@ -298,7 +310,8 @@ class _Journey:
         return steps
 
     def _go(self, time: float) -> None:
-        out = _chunk(self._teacher, self.state, jnp.asarray(self.now), jnp.asarray(time), *self._tolerances)
+        now, end = jnp.asarray(self.now), jnp.asarray(time)
+        out = _chunk(self._teacher, self.state, now, end, *self._tolerances, self._overlap)
         steps = int(out.steps)
         if steps == 0 or not np.isfinite(float(out.time)):
             self.outcome = Outcome.step_vanished
@@ -314,5 +327,5 @@ def _steps(times: Array, odds: Array, rates: Array) -> Steps:
 
 
 @eqx.filter_jit
-def _first_odds(teacher: Teacher, state: Neurons) -> tuple[Array, Array]:
-    return _odds(jnp.zeros(()), state, teacher)
+def _first_odds(teacher: Teacher, state: Neurons, overlap: str | None) -> tuple[Array, Array]:
+    return _odds(jnp.zeros(()), state, teacher, overlap)
