@@ -17,7 +17,7 @@ from .clock import clock_from_risk, clock_from_times
 from .draws import Draws, Setting
 from .statistics import Observed, noise_of
 from .step import RunStep
-from .verdict import Alternative, Verdict, verdict_of
+from .verdict import UNASKED, Alternative, Verdict, verdict_of
 
 _SHIFTS = (-0.3, -0.2, -0.1, 0.1, 0.2, 0.3)  # of β that are tried as explanations
 _EXPONENTS = (2, 3, 4)  # and of the information exponent
@@ -76,14 +76,13 @@ def judged(
         draws, why = setting.quick_law()
         if draws is None:
             return None, why
-        unasked = "no verdict: give replicas, the number of draws to hold the run against"
-        return Judgement(draws, Verdict(None, None, unasked), _clock(observed, draws), _cautions(draws, None)), ""
+        return Judgement(draws, UNASKED, _clock(observed, draws), _cautions(draws, None)), ""
     draws = setting.drawn()
     law = setting.quick_law()[0] if setting.affordable else None
     clock = _clock(observed, draws)
     observed = replace(observed, noise=noise_of(observed.risk, draws))
     if run.start is None:
-        verdict = Verdict(None, None, "no verdict: initial_overlaps are not given, and emergence times depend on them")
+        verdict = Verdict(None, None, "none: initial_overlaps are not given, and emergence times depend on them")
     else:
         verdict = verdict_of(observed, draws, _alternatives(run, setting, observed, clock))
     rough = f"the logged risk is rough by {observed.noise:.1%}, as one estimated on samples: the verdict allows for it"

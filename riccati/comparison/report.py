@@ -19,7 +19,7 @@ from ..trajectory import Trajectory
 from .found import Check
 from .picture import picture_of
 from .saving import write_report
-from .verdict import Verdict
+from .verdict import UNASKED, Verdict
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -101,7 +101,7 @@ class Comparison:
     def verdict(self) -> Verdict:
         """Whether the run is one of those that theory draws, in one sentence."""
         if self.judgement is None:
-            return Verdict(None, None, "no verdict: give replicas, the number of draws to hold the run against")
+            return UNASKED
         return self.judgement.verdict
 
     @cached_property
@@ -140,8 +140,8 @@ class Comparison:
         rows.insert(0, ["direction", *columns])
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         lines = ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
-        first = [] if self.judgement is None else [f"verdict: {self.verdict}"]
-        return "\n".join([*first, *lines, *self._drawn_lines(), *self._risk_lines(), *self._remarks()])
+        verdict = [] if self.judgement is None else [f"verdict: {self.verdict}"]
+        return "\n".join([*verdict, *lines, *self._drawn_lines(), *self._risk_lines(), *self._remarks()])
 
     def _drawn_lines(self) -> list[str]:
         """What the columns are of."""

@@ -39,6 +39,9 @@ class Verdict:
         return self.sentence
 
 
+UNASKED = Verdict(None, None, "none: give replicas, the number of draws to hold the run against")
+
+
 @dataclass(frozen=True, eq=False)
 class Alternative:
     """Another problem that the run might be of.
@@ -59,7 +62,7 @@ def verdict_of(observed: Observed, draws: Draws, alternatives: Iterable[Alternat
     features = Features.of(observed, draws)
     cloud = cloud_of(features, observed, draws)
     if cloud is None:
-        return Verdict(None, None, "no verdict: neither the risk nor emergence times can be compared")
+        return Verdict(None, None, "none: neither the risk nor emergence times can be compared")
     probability = cloud.probability
     against = f"probability {probability:.2g} among {draws.source}"
     if probability >= LEVEL:
@@ -73,7 +76,11 @@ def verdict_of(observed: Observed, draws: Draws, alternatives: Iterable[Alternat
 def _explanations(
     features: Features, observed: Observed, draws: Draws, alternatives: Iterable[Alternative]
 ) -> tuple[str, ...]:
-    """The reasons under which the run is likelier, by how much, the likeliest first."""
+    """The reasons under which the run is likelier: those it is consistent with first, and each by how much likelier.
+
+    The normal law behind a likelihood says little of draws of which some have learned a direction and some have not;
+    the rank of the distance holds for them as well.
+    """
     found = []
     for other in alternatives:
         seen = features if other.observed.emerged is not None else Features(features.rows, np.array([], int))
@@ -82,8 +89,9 @@ def _explanations(
             continue
         gain = there.log_likelihood - here.log_likelihood
         if gain > 0:
-            found.append((gain, f"{other.reason} (probability {there.probability:.2g})"))
-    return tuple(reason for _, reason in sorted(found, key=lambda one: -one[0]))
+            under = there.probability
+            found.append((under >= LEVEL, gain, f"{other.reason} (probability {under:.2g})"))
+    return tuple(reason for *_, reason in sorted(found, key=lambda one: one[:2], reverse=True))
 
 
 def _where(observed: Observed, draws: Draws) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .config import HALF, NEURON, OVERLAPS, RISK, SQUARE, STIEFEL, SUBSPACE
+from .config import HALF, NEURON, OVERLAPS, PARAMETRISATIONS, RISK, SQUARE, STIEFEL, SUBSPACE
 from .tables import TOLERANCE
 
 # other programs' words for the two definitions
@@ -50,7 +50,8 @@ def assumed(config: dict[str, Any], kind: str, has_loss: bool, has_overlaps: boo
     """What the keys do not say and is taken for granted, a line each."""
     lines = []
     if "kind" not in config:
-        lines.append(f"kind is not given: {kind}")
+        student = f", {PARAMETRISATIONS[kind]}" if kind in PARAMETRISATIONS and "parametrisation" not in config else ""
+        lines.append(f"kind is not given: {kind}{student}")
     if kind != STIEFEL:
         lines += _of_losses(config, has_loss)
         if "initial_overlaps" in config and "initial_student_gram" not in config:
