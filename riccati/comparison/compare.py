@@ -161,7 +161,8 @@ def _clock(run: Run, theory: Trajectory, emergence: tuple[Emergence, ...]) -> tu
     found = clock_from_times(measured, predicted, spread)
     if found is not None or run.risk is None:
         return found
-    return clock_from_risk(run.times, run.risk, np.asarray(theory.times), np.asarray(theory.risk))
+    rows = rows_held(run)
+    return clock_from_risk(run.times[rows], run.risk[rows], np.asarray(theory.times), np.asarray(theory.risk))
 
 
 def _emergences(

@@ -72,9 +72,10 @@ def _begin(curves: Sequence[Curve]) -> float:
     for curve in curves:
         for values in (curve.risk, curve.overlaps):
             if values is not None:
+                shown = values[curve.drawn]
                 with np.errstate(invalid="ignore"):
-                    off = np.abs(values - values[0]).reshape(len(values), -1).max(axis=1) > _STILL
-                moved += [curve.times[off][0]] if off.any() else []
+                    off = np.abs(shown - values[0]).reshape(len(shown), -1).max(axis=1) > _STILL
+                moved += [curve.times[curve.drawn][off][0]] if off.any() else []
     return min(moved, default=0.0) / 2
 
 

@@ -135,6 +135,10 @@ def test_a_wrong_script_is_told_which_key(tmp_path, name):
     report, found = checks(rc.Run.load(path))
     assert all(check.holds is not False for check in found.values()), [check.message for check in found.values()]
     assert "initial_overlaps" not in keys or report.finite_step_deviation < 0.06
+    if script.overlaps == "neuron":  # which for h_2 only the flow of the weights has
+        assert report.flow == "Coupled"
+        np.testing.assert_allclose(report.trajectory.alignment, report.overlaps, atol=0.15)
+        assert all(0.8 < e.ratio < 1.25 for e in report.emergence if e.measured and e.expected)
 
 
 def test_every_convention_wrong_at_once_and_none_of_them_told(tmp_path):
