@@ -139,10 +139,8 @@ def _problem(provenance: dict[str, Any], held: dict[str, np.ndarray]) -> Problem
     if provenance["closed_form"]:
         link = Link.named(provenance["link"])
     else:
-        missing = provenance.get("link_missing", 0.0)  # which files of version 0.1 do not hold
-        link = Link(
-            held["link_coefficients"], label=provenance["link"], error=provenance["link_error"], missing=missing
-        )
+        left_out = {name: provenance[f"link_{name}"] for name in ("error", "missing")}
+        link = Link(held["link_coefficients"], label=provenance["link"], **left_out)
     a, settings = held["a"], provenance["start_settings"]
     require(isinstance(settings, dict), "start_settings", "be one JSON object", type(settings).__name__)
     width = _only_axis(a, "a")

@@ -77,7 +77,8 @@ def run():
     """SGD on the Stiefel manifold, whose alternatives are other clocks only."""
     teacher = rc.Teacher.power_law(2, 1.0, rc.Link.hermite(2))
     start = rc.Start.random(teacher, 2, 200, seed=0)
-    return rc.sgd.simulate(teacher, start, learning_rate=2.5e-4, steps=12000, rows=30, engine="stiefel", seed=1)
+    step = {"learning_rate": 2e-3, "batch_size": 8, "steps": 1500}
+    return rc.sgd.simulate(teacher, start, **step, rows=30, engine="stiefel", seed=1)
 
 
 def test_a_run_that_obeys_is_consistent_and_a_wrong_clock_is_not(run, tmp_path):
@@ -99,3 +100,48 @@ def test_a_verdict_that_cannot_be_is_refused(run):
     without = replace(run, config={k: v for k, v in run.config.items() if k != "batch_size"})
     with pytest.raises(rc.ArgumentError, match="`run` must tell its step for a verdict"):
         rc.compare(without, replicas=20)
+
+
+@pytest.fixture(scope="module")
+def replicas():
+    """64 draws and 64 runs of SGD each: of what is said, of another β, and at 1.3 times the rate."""
+    teacher = rc.Teacher.power_law(4, 1.0, rc.Link.hermite(2))
+    start = rc.Start.random(teacher, 4, 80, 0.3, seed=0)
+
+    def half(seed, beta=1.0, faster=1.0):
+        of = rc.Teacher.power_law(4, beta, rc.Link.hermite(2))
+        experiment = rc.sgd.Experiment(
+            teacher=of, start=start, learning_rate=0.02 * faster, batch_size=32, steps=400, rows=40
+        )
+        seen = experiment.ensemble(range(seed, seed + 128))
+        times, risk, emerged = seen.times[0, 1:] / faster, seen.risk[:, 1:], seen.emergence_times() / faster
+        runs = [Observed(times, risk[i], emerged[i]) for i in range(64, 128)]
+        return Draws(times, risk[:64], emerged[:64], 0.0, "64 replicas"), runs
+
+    return {"right": half(0), "beta": half(1000, beta=1.2), "clock": half(2000, faster=1.3)}
+
+
+def test_runs_of_sgd_are_consistent_and_others_are_explained(replicas):
+    """Both laws as alternatives to each other's runs, times on the clock that is said."""
+    law, right = replicas["right"]
+    assert np.mean([verdict_of(run, law, []).consistent for run in right]) >= 0.9
+    for truth in ("beta", "clock"):
+        found = []
+        for run in replicas[truth][1][:24]:
+            others = [Alternative(name, replicas[name][0], run) for name in ("clock", "beta")]
+            found.append(verdict_of(run, law, others))
+        assert np.mean([verdict.consistent is False for verdict in found]) >= 0.9
+        first = [verdict.reasons[0].startswith(truth) for verdict in found if verdict.reasons]
+        assert sum(first) >= 0.9 * len(found)
+
+
+def test_a_wrong_beta_is_explained_in_a_report():
+    teacher = rc.Teacher.power_law(3, 1.3, rc.Link.hermite(2))
+    start = rc.Start.random(teacher, 3, 60, 0.5, seed=0)
+    step = {"learning_rate": 0.04, "batch_size": 64, "steps": 200, "rows": 20}
+    run = rc.sgd.simulate(teacher, start, **step, seed=1)
+    config = {key: value for key, value in run.config.items() if key not in ("second_layer", "link")}
+    said = replace(run, config=config | {"beta": 1.0, "information_exponent": 2})
+    verdict = rc.compare(said, replicas=1).verdict
+    assert verdict.consistent is False
+    assert verdict.reasons[0].startswith("beta = 1.")

@@ -249,9 +249,7 @@ def test_a_run_knows_its_link(tmp_path, link):
 
 
 def test_steps_to_log_can_be_given():
-    teacher = rc.Teacher.power_law(2, 1.0, rc.Link.hermite(2))
-    start = rc.Start.random(teacher, 2, 60, seed=0)
-    given = {"teacher": teacher, "start": start, "learning_rate": 1e-3, "batch_size": 2}
+    given = problem() | {"learning_rate": 1e-3, "batch_size": 2}
     some = rc.sgd.Experiment(**given, steps=20, logged=(3, 20)).simulate()
     every = rc.sgd.Experiment(**given, steps=20, logged=tuple(range(21))).simulate()
     np.testing.assert_array_equal(some.steps, [3, 20])
