@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import jax.numpy as jnp
+import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
@@ -76,4 +77,4 @@ def default_times(flow: Flow, teacher: Teacher, start: AnyStart, count: int = 20
     must = "be given, as nothing is expected to emerge"
     require(expected is not None, "times", must, "left out")
     first, last = expected  # type: ignore[misc]
-    return jnp.geomspace(_BEFORE * first, _AFTER * last, count)
+    return jnp.asarray(np.geomspace(_BEFORE * first, _AFTER * last, count))

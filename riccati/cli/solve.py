@@ -83,5 +83,7 @@ def emergence(
         with written_to_out():
             _write_emergence(trajectory, level, out / "emergence.csv")
     typer.echo(f"{'direction':>9} {'a':>9} {'T':>11}")
-    for m, (a, time) in enumerate(zip(trajectory.teacher.a, trajectory.emergence_times(level), strict=True)):
+    for m, (a, time) in enumerate(
+        zip(np.asarray(trajectory.teacher.a), np.asarray(trajectory.emergence_times(level)), strict=True)
+    ):
         typer.echo(f"{m + 1:>9} {a:>9.4g} {'never' if np.isinf(time) else format(time, '.5g'):>11}")

@@ -24,6 +24,7 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int
 
+from ..numerics import compiled_quickly
 from ..problem import Link, Teacher
 from ..support import progress
 from .diffusion import Diffusion, StepSize, diffusion_at, rest_energy
@@ -184,7 +185,7 @@ def march(equation: ForwardEquation, state: Front) -> Marched:
     )
 
 
-@jax.jit
+@compiled_quickly()
 def _march_on(equation: ForwardEquation, state: Front) -> tuple[Front, Float[Array, ""]]:
     """Some steps more, and the largest P_p there."""
     count = jnp.minimum(_CHUNK, equation.last - state.now)

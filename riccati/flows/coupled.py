@@ -24,7 +24,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from ..numerics import Outcome, controller, first_crossings, integrate, log_odds, message_of
+from ..numerics import Outcome, compiled_quickly, controller, first_crossings, integrate, log_odds, message_of
 from ..problem import Link, Observables, Problem, Teacher, population_risk, squared_overlaps
 from ..support import StopRequest, is_traced, orderly_stop, progress, require, require_integer, require_real
 from .decoupled import Decoupled
@@ -212,13 +212,18 @@ def check_slope(link: Link, flow: str) -> None:
 
 def _begin(problem: Problem, rtol: float) -> tuple[Neurons, Array]:
     start = problem.full_start
-    state = Neurons(start.directions, 2 * jnp.log(start.norms))
-    overlaps, _ = problem.assigned()
+    log_s, atol = _sizes(start.norms, problem.assigned()[0], np.asarray(rtol))
+    return Neurons(start.directions, log_s), atol
+
+
+@jax.jit
+def _sizes(norms: Float[Array, " N"], overlaps: Float[Array, " M"], rtol: Array) -> tuple[Array, Array]:
+    """log s, and the absolute tolerance."""
     size = jnp.where(overlaps != 0, jnp.abs(overlaps), 1.0)
-    return state, jax.lax.stop_gradient(rtol * jnp.min(size))
+    return 2 * jnp.log(norms), jax.lax.stop_gradient(rtol * jnp.min(size))
 
 
-@eqx.filter_jit
+@compiled_quickly(eqx.filter_jit)
 def _observe(teacher: Teacher, state: Neurons, overlap: str | None) -> Observables:
     s = jnp.exp(state.log_s)
     U = state.U / jnp.linalg.norm(state.U, axis=1, keepdims=True)
@@ -247,7 +252,7 @@ class _Chunk(NamedTuple):
     rates: Array
 
 
-@eqx.filter_jit
+@compiled_quickly(eqx.filter_jit)
 def _chunk(
     teacher: Teacher, state: Neurons, begin: Array, end: Array, rtol: Array, atol: Array, overlap: str | None
 ) -> _Chunk:
@@ -326,6 +331,6 @@ def _steps(times: Array, odds: Array, rates: Array) -> Steps:
     return Steps(*(np.asarray(x)[kept] for x in (times, odds, rates)))
 
 
-@eqx.filter_jit
+@compiled_quickly(eqx.filter_jit)
 def _first_odds(teacher: Teacher, state: Neurons, overlap: str | None) -> tuple[Array, Array]:
     return _odds(jnp.zeros(()), state, teacher, overlap)

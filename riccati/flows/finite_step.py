@@ -20,7 +20,7 @@ import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float
 
-from ..numerics import Integrated, Outcome
+from ..numerics import Integrated, Outcome, compiled_quickly
 from ..problem import Link, Observables, Problem
 from ..support import is_traced, require, require_real
 from .coupled import Coupled
@@ -171,7 +171,7 @@ class FiniteStep(Flow):
         return stiefel_system(problem, self.gamma, self.student_scale)
 
 
-@eqx.filter_jit
+@compiled_quickly(eqx.filter_jit)
 def _course(observe: Callable, args: Any, out: Integrated) -> Course:
     """The observables at each time; what exploded, or was not reached, has infinite risk and no alignment."""
 

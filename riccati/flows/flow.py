@@ -12,11 +12,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from ..numerics import Outcome
+from ..numerics import Outcome, padded
 from ..problem import Observables, Problem, riccati_rate
 from ..support import is_traced, require
-
-_BLOCK = 64  # output times; compiled programs see multiples of it
 
 
 class Course(NamedTuple):
@@ -80,14 +78,14 @@ class Flow(eqx.Module):
 
 
 def in_blocks(evolve: Callable[[Float[Array, " T"]], Course], times: Float[Array, " T"]) -> Course:
-    """`evolve(times)` with the last time repeated up to a multiple of 64, and the course cut back to what was asked.
+    """`evolve(times)` at the times padded, and the course cut back to what was asked.
 
     So compiled programs see few different numbers of output times. Traced times go in as they are.
     """
     if is_traced(times):
         return evolve(times)
     count = times.shape[0]
-    course = evolve(jnp.asarray(np.pad(np.asarray(times), (0, -count % _BLOCK), mode="edge")))
+    course = evolve(padded(times))
     if is_traced(course):
         reached = None if course.reached is None else jnp.minimum(course.reached, count)
         return course._replace(seen=jax.tree.map(lambda x: x[:count], course.seen), reached=reached)

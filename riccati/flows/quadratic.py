@@ -76,7 +76,7 @@ class Quadratic(Flow):
         self, problem: Problem, times: Float[Array, " T"], course: Course, level: float
     ) -> Float[Array, " M"]:
         """Bracketed on the output times and refined on the exact subspace."""
-        return chart_emergence_times(problem, times, course.seen.alignment, level)
+        return chart_emergence_times(problem, times, course.seen.alignment, level, with_norms=True)
 
 
 def memory(rate: Float[Array, " n"], time: Float[Array, ""]) -> Float[Array, " n"]:

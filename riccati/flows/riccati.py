@@ -84,7 +84,7 @@ class Riccati(Flow):
     ) -> Float[Array, " M"]:
         """Bracketed on the output times, refined on the exact solution; the dense equation interpolates."""
         if self.method == "exact":
-            return chart_emergence_times(problem, times, course.seen.alignment, level)
+            return chart_emergence_times(problem, times, course.seen.alignment, level, with_norms=False)
         assert course.seen.alignment is not None
         odds = log_odds(course.seen.alignment)
         return jnp.asarray(first_crossings(times, odds, float(log_odds(level)), smooth=True))

@@ -1,11 +1,13 @@
 """Numerical pieces that several rooms share: integration, crossings, quadrature, random draws."""
 
+from .compiling import compiled_quickly as compiled_quickly
 from .crossings import first_crossings as first_crossings
 from .crossings import first_reached as first_reached
 from .crossings import log_odds as log_odds
 from .integrate import Integrated as Integrated
 from .integrate import controller as controller
 from .integrate import integrate as integrate
+from .integrate import padded as padded
 from .outcome import Outcome as Outcome
 from .outcome import message_of as message_of
 from .outcome import name_of as name_of

@@ -9,13 +9,17 @@ import diffrax
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optimistix as optx
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int, PyTree
 
+from ..support import is_traced
+from .compiling import compiled_quickly
 from .outcome import Outcome
 
 _MOST_STEPS = 2**16
+_BLOCK = 64  # output times; compiled programs see multiples of it
 
 
 class Integrated(NamedTuple):
@@ -51,8 +55,18 @@ def integrate(
     the largest. `velocity` is a function of a module's level and tolerances go in as arrays, so that new numbers
     compile nothing anew; output times may repeat, `atol` should scale with the smallest initial overlap.
     """
-    rtol, atol = jnp.asarray(rtol, float), jnp.asarray(atol, float)
+    rtol, atol = _as_array(rtol), _as_array(atol)
     return _integrate(velocity, state, args, times, rtol, atol, largest_component, max_steps)
+
+
+def padded(times: ArrayLike, fewest: int = 0) -> Float[Array, " T"]:
+    """Concrete `times` with the last repeated up to a multiple of 64, `fewest` at the least.
+
+    So compiled programs see few different numbers of output times.
+    """
+    count = np.shape(times)[0]
+    wanted = max(count, fewest)
+    return jax.device_put(np.pad(np.asarray(times, float), (0, wanted + -wanted % _BLOCK - count), mode="edge"))
 
 
 def controller(rtol: Array, atol: Array, largest_component: bool) -> diffrax.PIDController:
@@ -68,7 +82,11 @@ def outcome_of(result: diffrax.RESULTS) -> Outcome:
     return Outcome.where(result == diffrax.RESULTS.successful, Outcome.complete, spent)
 
 
-@eqx.filter_jit
+def _as_array(number: ArrayLike) -> Array:
+    return jnp.asarray(number, float) if is_traced(number) else jax.device_put(np.asarray(number, float))
+
+
+@compiled_quickly(eqx.filter_jit)
 def _integrate(
     velocity: Callable, state: Any, args: Any, times: Array, rtol: Array, atol: Array, largest: bool, max_steps: int
 ) -> Integrated:

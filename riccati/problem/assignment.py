@@ -22,12 +22,13 @@ def overlap_scores(a: Float[Array, " M"], overlaps: Float[Array, "N M"], link: L
 
 
 @jax.jit
-def _match(scores: Float[Array, "N M"]) -> Int[Array, " M"]:
+def _match(a: Float[Array, " M"], overlaps: Float[Array, "N M"], link: Link) -> Int[Array, " M"]:
     """Greedy matching by lazy maxima.
 
     `best` holds for each column a bound on its best score among the free rows; bounds only fall, so a column on
     top whose best row is still free is the true maximum. About M log M columns are looked at again, not N x M x M.
     """
+    scores = overlap_scores(a, overlaps, link)
     rows, columns = scores.shape
 
     def unfinished(state: tuple) -> Array:
@@ -62,5 +63,4 @@ def greedy_assignment(a: Float[Array, " M"], overlaps: Float[Array, "N M"], link
 
     A score of 0, an overlap that cannot grow, gives nobody a direction. Ties go to the lower indices.
     """
-    scores = overlap_scores(a, overlaps, link)
-    return _match(jax.lax.stop_gradient(scores))
+    return _match(jax.lax.stop_gradient(a), jax.lax.stop_gradient(overlaps), link)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
@@ -32,6 +33,7 @@ class Observables(NamedTuple):
     radius: Float[Array, "T M"] | None
 
 
+@jax.jit
 def population_risk(teacher: Teacher, U: Float[Array, "N D"], s: Float[Array, " N"]) -> Float[Array, ""]:
     """E(f* - f)²/E f*² from unit directions U and squared norms s."""
     a, link = teacher.a, teacher.link

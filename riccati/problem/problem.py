@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from ..support import require
 from .start import Start
@@ -69,10 +70,7 @@ class Problem(eqx.Module):
         start = self.start
         if isinstance(start, TypicalStart):
             return start.overlaps, jnp.where(start.overlaps != 0, start.norms**2, 0.0)
-        neuron = start.assignment(self.teacher)
-        has = neuron >= 0
-        m = start.teacher_overlaps[neuron, jnp.arange(self.teacher.width)]
-        return jnp.where(has, m, 0.0), jnp.where(has, start.norms[neuron] ** 2, 0.0)
+        return _chosen(start.teacher_overlaps, start.norms, start.assignment(self.teacher))[:2]
 
     def spectators(self) -> Spectators:
         """The neurons that greedy selection gives no direction."""
@@ -80,6 +78,15 @@ class Problem(eqx.Module):
         if isinstance(start, TypicalStart):
             idle = start.student_width - jnp.sum(self.assigned()[0] != 0)
             return Spectators(start.norms[:1] ** 2, jnp.maximum(idle, 0)[None].astype(float))
-        neuron = start.assignment(self.teacher)
-        idle = jnp.ones(start.student_width).at[neuron].set(0.0, mode="drop", wrap_negative_indices=False)
-        return Spectators(start.norms**2, idle)
+        return _chosen(start.teacher_overlaps, start.norms, start.assignment(self.teacher))[2]
+
+
+@jax.jit
+def _chosen(
+    overlaps: Float[Array, "N M"], norms: Float[Array, " N"], neuron: Int[Array, " M"]
+) -> tuple[Float[Array, " M"], Float[Array, " M"], Spectators]:
+    """m_p and s_p of each direction's neuron, 0 where there is none; and the neurons that have no direction."""
+    has = neuron >= 0
+    m = overlaps[neuron, jnp.arange(overlaps.shape[1])]
+    idle = jnp.ones(overlaps.shape[0]).at[neuron].set(0.0, mode="drop", wrap_negative_indices=False)
+    return jnp.where(has, m, 0.0), jnp.where(has, norms[neuron] ** 2, 0.0), Spectators(norms**2, idle)

@@ -8,16 +8,14 @@ what d = 10³ costs.
 
 from __future__ import annotations
 
-from functools import partial
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Float, Int, Key
 
-from ..numerics import as_key, bartlett
+from ..numerics import as_key, bartlett, compiled_quickly
 from ..support import ArgumentError, is_traced, require, require_finite, require_integer, restored
 from .assignment import greedy_assignment
 from .norms import require_norms
@@ -116,9 +114,7 @@ class Start(eqx.Module):
         require(neurons <= dim, "student_width", f"be ≤ dim = {dim}", neurons)
         require(directions <= dim, "dim", f"be ≥ the teacher's width {directions}", dim)
         require_norms(norm, "norm")
-        overlap_key, below_key, diagonal_key = jax.random.split(as_key(seed), 3)
-        factor = bartlett(below_key, diagonal_key, neurons, dim - directions)
-        m, factor = _on_sphere(overlap_key, factor, directions)
+        m, factor = _in_law(as_key(seed), jnp.asarray(dim - directions), neurons, directions)
         drawn_with = int(seed) if isinstance(seed, (int, np.integer)) else None
         return cls._from_factor(m, factor, norm, dim, drawn_with)
 
@@ -164,7 +160,10 @@ class Start(eqx.Module):
     @property
     def directions(self) -> Float[Array, "N M+N"]:
         """U, the neurons' unit directions in reduced coordinates."""
-        return jnp.concatenate([self.teacher_overlaps, self.residual_factor], axis=1)
+        parts = [self.teacher_overlaps, self.residual_factor]
+        if is_traced(*parts):
+            return jnp.concatenate(parts, axis=1)
+        return jax.device_put(np.concatenate(parts, axis=1))  # on the host, where nothing compiles
 
     @property
     def weights(self) -> Float[Array, "N M+N"]:
@@ -190,7 +189,13 @@ class Start(eqx.Module):
         return f"Start({neurons} neurons, {directions} directions, dim {self.dim or 'not given'})"
 
 
-@partial(jax.jit, static_argnums=2)
+@compiled_quickly(static_argnums=(2, 3))
+def _in_law(key: Array, outside: Int[Array, ""], neurons: int, directions: int) -> tuple[Array, Array]:
+    """Overlaps and residual factor of directions drawn uniformly, `outside` dimensions beyond the teacher's."""
+    overlap_key, below_key, diagonal_key = jax.random.split(key, 3)
+    return _on_sphere(overlap_key, bartlett(below_key, diagonal_key, neurons, outside), directions)
+
+
 def _on_sphere(key: Array, factor: Array, directions: int) -> tuple[Array, Array]:
     """Gaussian overlaps beside a Gaussian factor, each neuron scaled to length one; a neuron at a time."""
 

@@ -1,5 +1,6 @@
 """The decoupled flow: master curve, exact inverse and plain integration agree; starts, links and derivatives."""
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -244,3 +245,24 @@ def test_what_it_does_not_describe_is_refused_without_times_too():
     np.testing.assert_allclose(coupled.emergence_times(), 1.50, rtol=0.01)
     with pytest.raises(rc.ArgumentError, match="`level` must be < 1"):
         flow.emergence_times_of(rc.Teacher([1.0], rc.Link.hermite(3)), rc.Start([[0.3]]), 1.0)
+
+
+@pytest.mark.parametrize("degree", [3, 4])
+def test_emergence_times_are_differentiable_in_the_teacher_and_the_overlaps(degree):
+    """Under jit, against central differences."""
+    teacher, start = problem(3, 3, 150, 0.8, degree=degree, norm=0.1)
+    chosen = np.asarray(start.assignment(teacher))
+    own = jnp.abs(jnp.asarray(start.teacher_overlaps)[chosen, np.arange(3)])
+
+    def wait(a, own):
+        moved = rc.Start(jnp.diag(own), None, 0.1)
+        scaled = eqx.tree_at(lambda t: t.a, teacher, a)
+        return jnp.sum(rc.solve(rc.Decoupled(), scaled, moved, jnp.array([1e6])).emergence_times())
+
+    at = (teacher.a, own)
+    slopes = jax.jit(jax.grad(wait, argnums=(0, 1)))(*at)
+    for which, slope in enumerate(slopes):
+        for p in range(3):
+            step = 1e-5 * at[which][p]
+            high, low = ([x.at[p].add(by) if n == which else x for n, x in enumerate(at)] for by in (step, -step))
+            np.testing.assert_allclose(slope[p], (wait(*high) - wait(*low)) / (2 * step), rtol=1e-6)

@@ -209,6 +209,21 @@ def test_samples_see_the_coordinates_that_steps_have_added():
     assert abs(size.mean() - 1) < 4 * error
 
 
+def test_the_rest_is_folded_at_the_end_of_each_cycle_and_not_before():
+    """A cycle that began unfolded would draw samples blind to the coordinates beyond the first N of the rest."""
+    start = rc.Start(np.zeros((4, 2)), dim=400)
+    experiment = sgd.Experiment(
+        teacher=rc.Teacher([0.8, 0.6], rc.Link.hermite(2)), start=start, learning_rate=0.01, steps=8
+    )
+    chains, keys = experiment.initial_chains(1), jax.vmap(jax.random.key)(jnp.arange(1))
+    cycle, one = experiment.dynamics.engine.cycle, jnp.asarray(1)
+    assert cycle > 2
+    for step in range(1, 2 * cycle + 1):
+        chains = take_steps(experiment.dynamics, keys, chains, jnp.full(STEPS_A_CALL, 0.01), one)
+        beyond = np.abs(np.asarray(chains.W)[0, :, 2 + 4 :]).max(axis=0) > 0
+        np.testing.assert_array_equal(beyond, np.arange(len(beyond)) < step % cycle)
+
+
 def test_a_fold_keeps_overlaps_and_gram_matrix():
     W = np.random.default_rng(0).normal(size=(3, 2 + 6))
     new = np.asarray(folded(jnp.asarray(W), 2))

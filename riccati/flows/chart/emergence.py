@@ -7,6 +7,7 @@ found by a bracketing root finder on the exact map. Derived in derivations/ricca
 
 from __future__ import annotations
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -14,7 +15,7 @@ import scipy.linalg
 from jaxtyping import Array, Float, Int
 from scipy.optimize import brentq
 
-from ...numerics import first_reached
+from ...numerics import compiled_quickly, first_reached
 from ...problem import Problem, riccati_rate
 from ...support import is_traced, progress
 from .chart import Chart, carry
@@ -24,13 +25,21 @@ from .opening import opened, weights_of
 _REACH = 3.0  # growth e^3 before a change of chart is wanted: the root finder stays in one chart
 _TOLERANCE = 4 * np.finfo(float).eps
 
-_carry = jax.jit(carry, donate_argnums=0)
+_carry = compiled_quickly(donate_argnums=0)(carry)
 
 
 def chart_emergence_times(
-    problem: Problem, times: Float[Array, " T"], alignment: Float[Array, "T M"] | None, level: float
+    problem: Problem,
+    times: Float[Array, " T"],
+    alignment: Float[Array, "T M"] | None,
+    level: float,
+    *,
+    with_norms: bool,
 ) -> Float[Array, " M"]:
-    """First times, canonical, at which G_mm reaches `level`; bracketed by `alignment` at `times`."""
+    """First times, canonical, at which G_mm reaches `level`; bracketed by `alignment` at `times`.
+
+    `with_norms` is what the output times were followed with.
+    """
     if is_traced(problem, times):
         raise TypeError(
             "Emergence times of an exact k = 2 flow need concrete arrays: ask for them outside jit and grad."
@@ -43,7 +52,9 @@ def chart_emergence_times(
     first_output = first_reached(np.asarray(alignment) >= level)
     crossed = first_output < len(ends)
 
-    chart = opened(weights_of(problem, with_norms=False))
+    # opened as for the output times, which has been compiled; only the span moves on
+    chart = opened(weights_of(problem, with_norms=with_norms))
+    chart = eqx.tree_at(lambda c: c.J, chart, jax.device_put(np.zeros((0, chart.J.shape[1]))))
     now: float = np.float64(0.0)  # as output times are, or the first would compile anew
     with progress(int(crossed.sum()), "emergence times") as bar:
         for g in np.unique(first_output[crossed]):

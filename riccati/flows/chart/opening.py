@@ -11,6 +11,7 @@ import numpy as np
 import scipy.linalg
 from jaxtyping import Array, Float, Int
 
+from ...numerics import compiled_quickly
 from ...problem import Problem
 from ...support import is_traced
 from .blocks import fold_blocks, put
@@ -65,7 +66,7 @@ def first_chart(weights: Weights) -> tuple[Chart, Float[Array, ""]]:
     return settle(chart), least
 
 
-_first_chart = jax.jit(first_chart)
+_first_chart = compiled_quickly()(first_chart)
 
 
 def chart_at(weights: Weights, column: Int[Array, " N"]) -> tuple[Chart, Float[Array, ""]]:

@@ -19,7 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from ...numerics import Outcome
+from ...numerics import Outcome, compiled_quickly
 from ...problem import Observables, Problem, riccati_rate
 from ...support import is_traced, orderly_stop, progress
 from ..flow import Course
@@ -63,7 +63,7 @@ def _by_stretches(observe: Observe, chart: Chart, times: np.ndarray) -> Course:
     return Course(joined, outcome, done)
 
 
-@partial(jax.jit, static_argnums=0, donate_argnums=1)
+@compiled_quickly(static_argnums=0, donate_argnums=1)
 def _stretch(
     observe: Observe, chart: Chart, now: Float[Array, ""], times: Float[Array, " t"], count: Int[Array, ""]
 ) -> tuple[Chart, Observables]:
@@ -112,4 +112,4 @@ def _course_jvp(observe: Observe, primals: tuple, tangents: tuple) -> tuple:
     return (seen, columns), (moved, np.zeros(columns.shape, jax.dtypes.float0))
 
 
-_in_one = jax.jit(_course, static_argnums=0)
+_in_one = compiled_quickly(static_argnums=0)(_course)

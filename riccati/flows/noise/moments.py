@@ -26,7 +26,6 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 from scipy.special import ndtri
-from scipy.stats import qmc
 
 from ...problem import Link
 
@@ -101,6 +100,8 @@ def counted_moments(
 @cache
 def sobol_points(dimension: int) -> Float[np.ndarray, "points dimension"]:
     """Sobol's points as Gaussian ones, with mean 0 and unit covariance to rounding; always the same."""
+    from scipy.stats import qmc  # 0.3 s to import, needed here only
+
     x = ndtri(qmc.Sobol(dimension, scramble=True, seed=0).random_base2(_LOG2_POINTS))
     x -= x.mean(axis=0)
     return np.linalg.solve(np.linalg.cholesky(x.T @ x / len(x)), x.T).T

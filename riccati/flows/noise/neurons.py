@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from ...problem import Observables, Problem, Teacher
@@ -78,15 +79,22 @@ def neuron_system(problem: Problem, gamma: float) -> System:
     """All neurons of the 2-homogeneous student, in canonical time."""
     teacher, start = problem.teacher, problem.full_start
     counted = is_counted(teacher.link)
-    points = None if counted else jnp.asarray(sobol_points(teacher.width + start.student_width))
+    points = None if counted else jax.device_put(sobol_points(teacher.width + start.student_width))
     moments = Moments(graphs_of(teacher.link) if counted else None, points)
-    factor = start.residual_factor
-    state = Directions(start.teacher_overlaps, factor @ factor.T, 2 * jnp.log(start.norms))
-    size = jnp.max(jnp.abs(start.teacher_overlaps), axis=0)
-    smallest = jax.lax.stop_gradient(jnp.min(jnp.where(size > 0, size, 1.0)))
-    setting = Setting(teacher, jnp.asarray(gamma, float), moments)
+    state, smallest = _begun(start.teacher_overlaps, start.residual_factor, start.norms)
+    held, rate = jax.device_put((np.asarray(gamma, float), np.ones(())))
     least_rtol = 0.0 if counted else _POINTS_RTOL
-    return System(neuron_velocity, _observe, state, setting, jnp.asarray(1.0), smallest, least_rtol)
+    return System(neuron_velocity, _observe, state, Setting(teacher, held, moments), rate, smallest, least_rtol)
+
+
+@jax.jit
+def _begun(
+    overlaps: Float[Array, "N M"], factor: Float[Array, "N N"], norms: Float[Array, " N"]
+) -> tuple[Directions, Float[Array, ""]]:
+    """The state, and the least of the directions' largest overlaps."""
+    size = jnp.max(jnp.abs(overlaps), axis=0)
+    smallest = jax.lax.stop_gradient(jnp.min(jnp.where(size > 0, size, 1.0)))
+    return Directions(overlaps, factor @ factor.T, 2 * jnp.log(norms)), smallest
 
 
 def _unit(state: Directions) -> tuple[Array, Array]:

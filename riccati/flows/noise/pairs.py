@@ -26,7 +26,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from ...numerics import log_odds
-from ...problem import Observables, Problem
+from ...problem import Observables, Problem, Spectators, Teacher
 from .system import System, exploded, pace
 
 _LEAST = 1e-300  # 1 - m² below which nothing is divided by it
@@ -68,13 +68,21 @@ def pair_system(problem: Problem, gamma: float) -> System:
     """The pairs that greedy assignment makes, in time c_k² t, for which the link is h_k."""
     teacher = problem.teacher
     k = teacher.link.information_exponent
-    rate = teacher.link.coefficients[k] ** 2
-    m, s = problem.assigned()
+    state, setting, rate = _begun(
+        teacher, *problem.assigned(), problem.spectators(), own_pair_weights(k), np.asarray(gamma)
+    )
+    return System(pair_velocity, _observe, state, setting, rate, jax.device_put(np.ones(())))
+
+
+@jax.jit
+def _begun(
+    teacher: Teacher, m: Array, s: Array, spectators: Spectators, weights: Float[Array, " k"], gamma: Array
+) -> tuple[Pairs, Setting, Float[Array, ""]]:
+    """State, setting and rate."""
+    rate = teacher.link.coefficients[weights.shape[0]] ** 2
     has = m != 0
-    spectators = problem.spectators()
     state = Pairs(log_odds(jnp.where(has, m**2, 0.5)), jnp.log(jnp.where(has, s, 1.0)), jnp.log(spectators.s))
-    setting = Setting(teacher.a, has, spectators.number, jnp.asarray(own_pair_weights(k)), gamma * rate)
-    return System(pair_velocity, _observe, state, setting, rate, jnp.asarray(1.0))
+    return state, Setting(teacher.a, has, spectators.number, weights, gamma * rate), rate
 
 
 def own_pair_weights(k: int) -> np.ndarray:

@@ -17,10 +17,12 @@ Source: BEVW25 (arXiv 2508.03688) for the algorithm; derivations/finite_step.py,
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from ...problem import Observables, Problem, riccati_rate, subspace_population_risk
@@ -44,27 +46,42 @@ def stiefel_system(problem: Problem, gamma: float, scale: float | None) -> Syste
     teacher, start = problem.teacher, problem.full_start
     assert start.dim is not None
     neurons = start.student_width
-    c = jnp.asarray(1 / neurons**0.5 if scale is None else scale)
-    noise = jnp.asarray(gamma / 8 * (1 - neurons / start.dim))
-    Y = jnp.linalg.qr(start.directions.T)[0][: teacher.width]
-    return System(stiefel_velocity, _observe_stiefel, Y, (teacher.a, c, noise), riccati_rate(teacher), _least(Y))
+    c = 1 / neurons**0.5 if scale is None else scale
+    held = jax.device_put((np.asarray(c, float), np.asarray(gamma / 8 * (1 - neurons / start.dim))))
+    Y, _, least = _span(start.directions, teacher.width)
+    return System(stiefel_velocity, _observe_stiefel, Y, (teacher.a, *held), riccati_rate(teacher), least)
 
 
 def weights_system(problem: Problem, gamma: float) -> System:
     """SGD on the weights of the two-homogeneous student."""
     teacher, start = problem.teacher, problem.full_start
     rate = riccati_rate(teacher)
-    unit = jax.lax.stop_gradient(jnp.min(start.norms))
-    V, T = jnp.linalg.qr(start.weights.T)
-    state = Weights(V[: teacher.width], T / unit)
-    args = (teacher.a, gamma * rate / 2, unit)
-    return System(weights_velocity, _observe_weights, state, args, rate, _least(state.Y))
+    state, held, least = _begun(start.directions, start.norms, teacher.width, np.asarray(gamma), rate)
+    return System(weights_velocity, _observe_weights, state, (teacher.a, *held), rate, least)
 
 
-def _least(Y: Float[Array, "M N"]) -> Float[Array, ""]:
-    """The least size of a row's entries; rows of zeros stay zero at any tolerance."""
+@partial(jax.jit, static_argnums=1)
+def _span(
+    vectors: Float[Array, "N D"], width: int
+) -> tuple[Float[Array, "M N"], Float[Array, "N N"], Float[Array, ""]]:
+    """Y and T of the vectors (ΘᵀV, T) with VT their transpose; and the least size of the entries of a row of Y.
+
+    Rows of zeros do not count: they stay zero at any tolerance.
+    """
+    V, T = jnp.linalg.qr(vectors.T)
+    Y = V[:width]
     size = jnp.linalg.norm(jax.lax.stop_gradient(Y), axis=1)
-    return jnp.min(jnp.where(size > 0, size, 1.0)) / Y.shape[1] ** 0.5
+    return Y, T, jnp.min(jnp.where(size > 0, size, 1.0)) / Y.shape[1] ** 0.5
+
+
+@partial(jax.jit, static_argnums=2)
+def _begun(
+    directions: Float[Array, "N D"], norms: Float[Array, " N"], width: int, gamma: Float[Array, ""], rate: Array
+) -> tuple[Weights, tuple[Array, Array], Float[Array, ""]]:
+    """The state of the weights, γ in Riccati time and the unit of T, and the least size of the entries of a row."""
+    unit = jax.lax.stop_gradient(jnp.min(norms))
+    Y, T, least = _span(norms[:, None] * directions, width)
+    return Weights(Y, T / unit), (gamma * rate / 2, unit), least
 
 
 def misfit(a: Float[Array, " M"], K: Float[Array, "N N"], Omega: Float[Array, "N N"]) -> Float[Array, ""]:

@@ -20,7 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from ...numerics import Integrated, first_crossings, first_reached, integrate, log_odds
+from ...numerics import Integrated, compiled_quickly, first_crossings, first_reached, integrate, log_odds, padded
 
 _TOO_LARGE = 1e2  # γ times a neuron's size from which noise outgrows any drift
 _SLOW = 1e4  # and around which the clock slows; of its pace 1e-8 is lost where the weights count as exploded
@@ -60,8 +60,14 @@ def exploded(gamma: Float[Array, ""], size: Float[Array, ""]) -> Bool[Array, ""]
 def states_at(system: System, times: Array, rtol: float) -> Integrated:
     """The system through `times` (canonical)."""
     rtol = max(rtol, system.least_rtol)
-    atol = rtol * system.smallest
-    return integrate(system.velocity, system.state, system.args, system.rate * times, rtol, atol)
+    own, atol = _own_units(system.rate, times, system.smallest, np.asarray(rtol))
+    return integrate(system.velocity, system.state, system.args, own, rtol, atol)
+
+
+@jax.jit
+def _own_units(rate: Array, times: Array, smallest: Array, rtol: Array) -> tuple[Array, Array]:
+    """Output times on the system's clock, and the absolute tolerance."""
+    return rate * times, rtol * smallest
 
 
 def refined_crossings(
@@ -74,13 +80,14 @@ def refined_crossings(
     first = first_reached(np.asarray(alignment) >= level) % len(times)
     right = np.asarray(times)[first]
     left = np.where(first > 0, np.asarray(times)[first - 1], 0.0)
-    begun = moving & (np.asarray(system.observe(system.state, system.args).alignment) >= level)
+    alike = len(times)  # so that the program of the output times serves
+    begun = moving & (_odds_at(system, np.zeros(len(guess)), rtol, alike)[0] >= goal)
     guess, moving = np.where(begun, 0.0, guess), moving & ~begun
     guess = np.where(moving & (guess == right), (left + right) / 2, guess)
     for _ in range(_ROUNDS):
         if not moving.any():
             break
-        odds, rate = _odds_at(system, np.where(moving, guess, guess[moving].min()), rtol)
+        odds, rate = _odds_at(system, np.where(moving, guess, guess[moving].min()), rtol, alike)
         above = odds >= goal
         right, left = np.where(above, guess, right), np.where(above, left, guess)
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -94,20 +101,25 @@ def refined_crossings(
     return jnp.asarray(guess)
 
 
-def _odds_at(system: System, times: np.ndarray, rtol: float) -> tuple[np.ndarray, np.ndarray]:
-    """Direction m's log-odds and their rate at times[m]."""
+def _odds_at(system: System, times: np.ndarray, rtol: float, alike: int) -> tuple[np.ndarray, np.ndarray]:
+    """Direction m's log-odds and their rate at times[m]; integrated through `alike` times or more."""
     order = np.argsort(times)
-    numbers = sum(leaf.size for leaf in jax.tree.leaves(system.state))
+    most = max(_MOST_NUMBERS // sum(leaf.size for leaf in jax.tree.leaves(system.state)), 1)
     parts = []
-    for block in np.array_split(order, -(-len(order) * numbers // _MOST_NUMBERS)):
-        states = states_at(system, jnp.asarray(times[block]), rtol).states
-        parts.append(_odds(system, states, jnp.asarray(block)))
+    for block in np.array_split(order, -(-len(order) // most)):
+        found = states_at(system, padded(times[block], min(alike, most)), rtol).states
+        parts.append(_odds(system, _first(found, len(block)), jax.device_put(block)))
     odds, rates = np.empty(len(order)), np.empty(len(order))
     odds[order], rates[order] = (np.concatenate(part) for part in zip(*parts, strict=True))
     return odds, rates
 
 
-@eqx.filter_jit
+def _first(states: Any, count: int) -> Any:
+    """The first rows, cut on the host, where nothing compiles."""
+    return jax.tree.map(lambda leaf: np.asarray(leaf)[:count], states)
+
+
+@compiled_quickly(eqx.filter_jit)
 def _odds(system: System, states: Any, directions: Int[Array, " n"]) -> tuple[Float[Array, " n"], Float[Array, " n"]]:
     """The log-odds of direction directions[i] in state i, and their rate in canonical time."""
 

@@ -1,0 +1,44 @@
+"""How the larger programs are compiled.
+
+On the processor, XLA's newer emitters of fused loops (MLIR) take half of the compile time of long programs and save
+nothing at run time there, so such programs ask for the older ones, by `@compiled_quickly()`. Not all do: the older ones
+fare badly on loops that share large subexpressions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, TypeVar
+
+import jax
+import jaxlib
+import numpy as np
+
+from ..support import is_traced
+
+T = TypeVar("T")
+
+_SINCE, _UNTIL = (0, 7), (0, 11)  # releases of jaxlib that are known to know the option; others refuse it
+_OPTION = {"xla_cpu_use_fusion_emitters": False}
+
+
+def compiled_quickly(jit: Callable = jax.jit, **settings: Any) -> Callable[[Callable[..., T]], Callable[..., T]]:
+    """`jit`, `jax.jit` or `equinox.filter_jit`, with `settings` and the older emitters.
+
+    XLA takes options for whole programs only, so what is called within another program is compiled as that is.
+    """
+    release = tuple(int(part) for part in jaxlib.__version__.split(".")[:2])
+    option = _OPTION if _SINCE <= release < _UNTIL else {}
+
+    def compiled(function: Callable[..., T]) -> Callable[..., T]:
+        alone, within = jit(function, **settings, compiler_options=option), jit(function, **settings)
+
+        @wraps(function)
+        def call(*args: Any) -> T:
+            inside = is_traced(args) or is_traced(jax.device_put(np.zeros(())))
+            return (within if inside else alone)(*args)
+
+        return call
+
+    return compiled
