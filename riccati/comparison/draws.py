@@ -29,7 +29,7 @@ class Draws:
     Attributes:
         times: (T,), canonical.
         risk: (n, T), at those times; inf, or NaN, where a draw has diverged.
-        emerged: (n, M), emergence times, inf where not by the last time.
+        emerged: (n, M), emergence times, inf where not by the end of what was drawn, the last time or later.
         slack: the relative error that risk and times themselves have.
         source: what they are, in words.
         caution: what should be known before they are trusted, empty where there is nothing.
@@ -41,6 +41,11 @@ class Draws:
     slack: float
     source: str
     caution: str = ""
+
+    @property
+    def seen(self) -> Float[np.ndarray, "n M"]:
+        """The emergence times as a run sees them that ends at the last time: inf beyond."""
+        return np.where(self.emerged <= self.times[-1], self.emerged, np.inf)
 
     def risk_quantile(self, q: float) -> Float[np.ndarray, " T"]:
         """The risk that a fraction `q` of the draws does not exceed, at each time; diverged ones count as infinite."""

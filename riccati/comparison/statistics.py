@@ -60,7 +60,7 @@ class Features:
             known = np.flatnonzero(np.isfinite(observed.risk) & (observed.risk > 0))
             rows = known[np.unique(np.linspace(0, len(known) - 1, _ROWS).round().astype(int))] if len(known) else known
         if observed.emerged is not None:
-            learned = np.flatnonzero(np.isfinite(draws.emerged).mean(axis=0) >= _SELDOM)
+            learned = np.flatnonzero(np.isfinite(draws.seen).mean(axis=0) >= _SELDOM)
             others = np.setdiff1d(np.arange(draws.emerged.shape[1]), learned)
             directions = np.r_[learned, others][:_DIRECTIONS]
         return cls(rows, directions)
@@ -132,7 +132,7 @@ def cloud_of(features: Features, observed: Observed, draws: Draws) -> Cloud | No
     sound = np.isfinite(risk[:, features.rows]).all(axis=1)
     if features.none or sound.sum() < 2 * (len(features.rows) + len(features.directions)):
         return None
-    rows = features.rows_of(risk[sound], draws.emerged[sound], horizon)
+    rows = features.rows_of(risk[sound], draws.seen[sound], horizon)
     own = features.rows_of(own_risk[None], own_emerged[None], horizon)[0]
     return Cloud(rows, own, _excess(features, rows.mean(axis=0), draws, observed.noise))
 

@@ -108,7 +108,7 @@ def _where(observed: Observed, draws: Draws) -> str:
                 f"from t = {observed.times[t]:.3g} on its risk leaves the band, {ratio:.3g} times the median there"
             )
     if observed.emerged is not None:
-        shares = np.mean(draws.emerged < observed.emerged, axis=0)
+        shares = np.mean(draws.seen < observed.emerged, axis=0)
         m = int(np.argmax(np.abs(shares - 0.5)))
         time = f"{observed.emerged[m]:.3g}" if np.isfinite(observed.emerged[m]) else "never"
         said.append(f"T_{m + 1} is {time}, later than {shares[m]:.0%} of theory's")

@@ -37,7 +37,8 @@ class RiskLaw(eqx.Module):
     Attributes:
         times: (T,), canonical time t = η·step.
         draws: (n, T), the risk of each draw; inf where it diverged.
-        emerged: (n, M), its emergence times at squared overlap ½, inf where not by times[-1].
+        emerged: (n, M), its emergence times at squared overlap ½, inf where not by the end of what was drawn, which is
+            times[-1] or later.
         flow: (T,), the risk of the finite-step limit, which no run need follow.
         learning_rate, batch_size: η and B.
         label: what `flow` is, in the words of a legend.
@@ -167,7 +168,7 @@ def risk_law(
     return RiskLaw(
         times=jnp.asarray(at),
         draws=jnp.asarray(draws),
-        emerged=jnp.asarray(np.where(emerged <= at[-1], emerged, np.inf)),
+        emerged=jnp.asarray(emerged),
         flow=mean_flow,
         learning_rate=float(learning_rate),
         batch_size=int(batch_size),

@@ -111,7 +111,7 @@ def replicas():
     def half(seed, beta=1.0, faster=1.0):
         of = rc.Teacher.power_law(4, beta, rc.Link.hermite(2))
         experiment = rc.sgd.Experiment(
-            teacher=of, start=start, learning_rate=0.02 * faster, batch_size=32, steps=400, rows=40
+            teacher=of, start=start, learning_rate=0.02 * faster, batch_size=64, steps=400, rows=40
         )
         seen = experiment.ensemble(range(seed, seed + 128))
         times, risk, emerged = seen.times[0, 1:] / faster, seen.risk[:, 1:], seen.emergence_times() / faster
