@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
-from ..emergence import Algorithm, risk_law
+from ..emergence import Algorithm, EmergenceLaw, risk_law
 from ..problem import AnyStart, Start, Teacher
 from ..sgd import Experiment
 from ..support import ArgumentError
@@ -33,6 +33,7 @@ class Draws:
         slack: the relative error that risk and times themselves have.
         source: what they are, in words.
         caution: what should be known before they are trusted, empty where there is nothing.
+        law: of the emergence times, where it is known better than by draws; else None.
     """
 
     times: Float[np.ndarray, " T"]
@@ -41,6 +42,7 @@ class Draws:
     slack: float
     source: str
     caution: str = ""
+    law: EmergenceLaw | None = None
 
     @property
     def seen(self) -> Float[np.ndarray, "n M"]:
@@ -53,7 +55,9 @@ class Draws:
         return np.quantile(risk, q, axis=0, method="inverted_cdf")
 
     def emergence_quantile(self, q: float) -> Float[np.ndarray, " M"]:
-        """The time by which a fraction `q` of the draws has learned the direction, inf where fewer have."""
+        """The time by which a fraction `q` of the runs has learned the direction, inf where fewer have."""
+        if self.law is not None:
+            return np.asarray(self.law.quantile(q))
         return np.quantile(self.emerged, q, axis=0, method="inverted_cdf")
 
 
@@ -122,7 +126,9 @@ class Setting:
                 replicas=self.replicas, seed=_SEED,
             )  # fmt: skip
         source, slack = f"{self.replicas} draws of the law", _LATE / self.step.dim
-        return Draws(self.times, np.asarray(law.draws), np.asarray(law.emerged), slack, source, law.caution)
+        return Draws(
+            self.times, np.asarray(law.draws), np.asarray(law.emerged), slack, source, law.caution, law.emergence
+        )
 
     def drawn(self) -> Draws:
         """Replicas of SGD where they are affordable, else draws of the law."""

@@ -21,6 +21,7 @@ from .law import diffusion_law
 from .quadratic_law import Algorithm, caution_of, quadratic_replicas
 from .race import run_race
 from .raced_risk import raced_risk
+from .random_times import EmergenceLaw
 from .replicas import FINE
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ class RiskLaw(eqx.Module):
         learning_rate, batch_size: η and B.
         label: what `flow` is, in the words of a legend.
         caution: what should be known before the law is trusted, empty where there is nothing.
+        emergence: k > 2, the law of the emergence times that `emerged` are drawn from; None for k = 2.
     """
 
     times: Float[Array, " T"]
@@ -53,6 +55,7 @@ class RiskLaw(eqx.Module):
     batch_size: int = eqx.field(static=True)
     label: str = eqx.field(static=True)
     caution: str = eqx.field(static=True)
+    emergence: EmergenceLaw | None = None
 
     @property
     def mean(self) -> Float[Array, " T"]:
@@ -145,7 +148,7 @@ def risk_law(
     pure = "have a pure link h_k, k ≥ 2, for risk_law"
     require((teacher.link.degree or 0) >= 2, "teacher", pure, repr(teacher.link))
     gamma = learning_rate * float(start.dim or 0) / batch_size
-    caution = ""
+    caution, law = "", None
     if teacher.link.degree == 2:
         horizon = max(float(at[-1]), np.finfo(float).tiny)
         drawn, _, _ = quadratic_replicas(
@@ -174,6 +177,7 @@ def risk_law(
         batch_size=int(batch_size),
         label=flow.label,
         caution=caution,
+        emergence=law,
     )
 
 

@@ -37,13 +37,16 @@ def norm_of(second_layer: np.ndarray) -> float:
 
 
 def overlap_said(config: dict[str, Any]) -> str | None:
-    """`subspace` or `neuron`, as the key `overlap` says in these or another program's words; None without it."""
+    """`subspace` or `neuron`, as `overlap` says in these or another program's words; None if neither or both."""
     said = str(config.get("overlap", "")).lower()
     if said in OVERLAPS:
         return said
-    if any(word in said for word in _SUBSPACE_WORDS):
-        return SUBSPACE
-    return NEURON if any(word in said for word in _NEURON_WORDS) else None
+    meant = {
+        name
+        for name, words in ((SUBSPACE, _SUBSPACE_WORDS), (NEURON, _NEURON_WORDS))
+        if any(word in said for word in words)
+    }
+    return meant.pop() if len(meant) == 1 else None
 
 
 def assumed(config: dict[str, Any], kind: str, has_loss: bool, has_overlaps: bool) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ import numpy as np
 
 from ..numerics import require_double_precision
 from ..problem import Problem, Start, Teacher
-from ..runs import Run, teacher_keys
+from ..runs import Run, overlap_of, teacher_keys
 from ..support import package_versions, require, require_integer, require_memory, require_real, sole_writer
 from . import checkpoint as checkpoints
 from .choice import Choice, chosen_engine
@@ -122,6 +122,7 @@ class Experiment:
         return {
             **self._rule.config(self.start, self._schedule.describe()),
             **teacher_keys(self.teacher),
+            "overlap": overlap_of(self.teacher.link),
             "dim": self._dim,
             "student_width": self.start.student_width,
             "batch_size": self.batch_size,
