@@ -21,6 +21,7 @@ from .found import Check
 
 _NEAR = 0.05  # a factor this close to a convention's is explained by it
 _LOSS_OFF = 0.1  # relative: what a logged loss at step 0 may differ from the start's risk
+_UNKNOWN = 0.5  # relative error of a clock that tells nothing
 _SHOWN = 4  # entries of a second layer that are written out
 
 
@@ -126,6 +127,8 @@ def _clock_check(run: Run, clock: tuple[float, float] | None) -> Check | None:
         return None
     factor, error = clock
     said = f"the run's times are {factor:.3g} (± {error:.1%}) times theory's"
+    if error > _UNKNOWN:
+        return Check("clock", None, f"{said}, which is too uncertain to tell", factor=factor, error=error)
     if abs(math.log(factor)) < max(3 * error, _NEAR):
         return Check("clock", True, said, factor=factor, error=error)
     scale, batch = _scale_of(run), float(run.config.get("batch_size", 1))
