@@ -13,7 +13,13 @@ from .tables import TOLERANCE
 TWO_HOMOGENEOUS, STIEFEL = KINDS = ("two_homogeneous", "stiefel_quadratic")
 HALF, SQUARE, RISK = CONVENTIONS = ("0.5*(f*-f)^2", "(f*-f)^2", "risk")
 SUBSPACE, NEURON = OVERLAPS = ("subspace", "neuron")
-_WHOLE = ("information_exponent", "dim", "teacher_width", "student_width", "batch_size")
+# of the student; what is not here is refused by name, and another one is let in here
+PARAMETRISATIONS = {"two_homogeneous": "f = Σ |w_i|² σ(<x, w_i>/|w_i|)"}
+_OTHER_STUDENTS = {
+    "two_layer": "f = Σ b_i σ(<x, w_i>)", "standard": "f = Σ b_i σ(<x, w_i>)", "mean_field": "f = Σ b_i σ(<x, w_i>)/N",
+    "ntk": "f = Σ b_i σ(<x, w_i>)/√N", "mup": "f = Σ b_i σ(<x, w_i>), with widths in its rates",
+}  # fmt: skip
+_WHOLE = ("information_exponent", "dim", "teacher_width", "student_width", "batch_size", "steps_per_epoch")
 _POSITIVE = ("learning_rate", "riccati_step", "student_scale")
 
 
@@ -50,7 +56,14 @@ def directions_of(config: dict[str, Any]) -> int | None:
 
 def check_config(config: dict[str, Any], kind: str) -> None:
     """Refuse what is there but cannot be meant; what is not there is refused when it is asked for."""
+    for key, found in (("kind", kind), ("parametrisation", config.get("parametrisation"))):
+        if isinstance(found, str) and found.lower() in _OTHER_STUDENTS:
+            known = " or ".join(f"{name}, {form}" for name, form in PARAMETRISATIONS.items())
+            other = _OTHER_STUDENTS[found.lower()]
+            require(False, key, f"be {known}, of which there is a theory here", f"{found!r}, {other}")
     require(kind in KINDS, "kind", f"be one of {', '.join(KINDS)}", repr(kind))
+    if "parametrisation" in config:
+        _check_choice(config, "parametrisation", tuple(PARAMETRISATIONS))
     for key in [key for key in _WHOLE if key in config]:
         require_integer(config[key], key, 1)
     for key in [key for key in _POSITIVE if key in config]:
@@ -85,7 +98,9 @@ def check_config(config: dict[str, Any], kind: str) -> None:
 
 
 def _check_choice(config: dict[str, Any], key: str, known: tuple[str, ...]) -> None:
-    require(config[key] in known, key, f"be one of {', '.join(known)}", repr(config[key]))
+    require(
+        isinstance(config[key], str) and config[key] in known, key, f"be one of {', '.join(known)}", repr(config[key])
+    )
 
 
 def _check_start(config: dict[str, Any], kind: str, directions: int | None, neurons: int | None) -> None:

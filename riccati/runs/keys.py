@@ -11,7 +11,7 @@ from ..support import ArgumentError
 KEYS = (
     "kind", "information_exponent", "link", "dim", "teacher_width", "student_width", "beta", "second_layer",
     "learning_rate", "batch_size", "riccati_step", "student_scale", "init_norm", "initial_overlaps",
-    "initial_student_gram", "loss", "training_loss", "overlap",
+    "initial_student_gram", "loss", "training_loss", "overlap", "parametrisation", "steps_per_epoch",
 )  # fmt: skip
 # of how a run was made, by `riccati simulate` or another program; theory reads none of them
 _RECORDED = (

@@ -202,8 +202,12 @@ class Run:
     ) -> Run:
         """Read a run: CSV (any delimiter), JSON lines, NPZ or Parquet, the first two gzipped or not.
 
+        Exports are read as they are: CSV of W&B, TensorBoard (one scalar), Lightning and Keras (with the key
+        `steps_per_epoch`), a Hugging Face trainer_state.json. Of MLflow a table with a column for each metric.
+
         Args:
-            path: the file, or the name of a sample run; `<stem>.json` beside it is read too, if there.
+            path: the file, or the name of a sample run; `<stem>.json` beside it is read too, if there (a
+                trainer_state.json has none: its keys are `overrides`).
             step_column: the column of the steps, if it is none of step, iter, iteration, global_step, _step.
             loss_column: the loss column, if it is none of risk, loss, test_loss, train_loss and their like; of several
                 a population or test loss is taken before one on the minibatch.

@@ -14,7 +14,7 @@ import numpy as np
 
 from ..numerics import require_double_precision
 from ..problem import Problem, Start, Teacher, require_standard
-from ..runs import Run, teacher_keys
+from ..runs import Run, overlap_of, teacher_keys
 from ..support import package_versions, require, require_integer, require_memory, require_real, sole_writer
 from . import checkpoint as checkpoints
 from .choice import Choice, chosen_engine
@@ -47,6 +47,7 @@ class Experiment:
         student_scale: c of Stiefel SGD, 1/√N if not given.
         dtype: "float64", or for direct simulation "float32".
         rows: about how many steps are logged, evenly spaced in their logarithm, besides step 0.
+        logged: the steps that are logged, instead of those; increasing, the last of them at most `steps`.
 
     The risk that is logged is the population risk, computed from the overlaps; nothing is estimated.
 
@@ -63,6 +64,7 @@ class Experiment:
     student_scale: float | None = None
     dtype: str = "float64"
     rows: int = 200
+    logged: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
         require_double_precision()
@@ -72,6 +74,11 @@ class Experiment:
         for name in ("steps", "batch_size", "rows"):
             require_integer(getattr(self, name), name, 1)
         require(self.steps <= MOST_STEPS, "steps", "be ≤ 2^32 - 1, as many as a seed has samples for", self.steps)
+        if self.logged is not None:
+            for step in self.logged:
+                require_integer(step, "logged", 0)
+            inside = len(self.logged) > 0 and np.all(np.diff(self.logged) > 0) and self.logged[-1] <= self.steps
+            require(bool(inside), "logged", f"increase up to {self.steps} at the most", self.logged)
         _ = self._choice
         if self.student_scale is not None:
             require(self._on_stiefel, "student_scale", f'be left out for engine="{self.engine}"', self.student_scale)
@@ -116,13 +123,14 @@ class Experiment:
         return {
             **self._rule.config(self.start, self._schedule.describe()),
             **teacher_keys(self.teacher),
+            "overlap": overlap_of(self.teacher.link),
             "dim": self._dim,
             "student_width": self.start.student_width,
             "batch_size": self.batch_size,
             "steps": self.steps,
             "engine": self._choice.name,
             "dtype": self.dtype,
-            "rows": self.rows,
+            "rows": self.rows if self.logged is None else len(self.logged),
             **({} if self.start.seed is None else {"start_seed": self.start.seed}),
             "versions": package_versions(),
         }
@@ -149,7 +157,8 @@ class Experiment:
         config = {**self.config(), "seeds": [int(seed) for seed in seeds]}
         keys = jax.vmap(jax.random.key)(jnp.asarray(list(seeds)))
         chains = self.initial_chains(len(seeds))
-        record = Record.empty(logged_steps(self.steps, self.rows), len(seeds), self.teacher.width)
+        steps = logged_steps(self.steps, self.rows) if self.logged is None else np.asarray(self.logged, np.int64)
+        record = Record.empty(steps, len(seeds), self.teacher.width)
         if checkpoint is None:
             chains = run_to_end(self.dynamics, self._schedule, keys, chains, record, None)
         else:

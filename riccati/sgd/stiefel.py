@@ -76,7 +76,6 @@ class Stiefel(Rule):
             "student_scale": float(self.student_scale),
             "initial_overlaps": np.asarray(overlaps.T).tolist(),
             "loss": "1 - tr(AGAG), after the optimal radial fit",
-            "overlap": "diag G",
         }
 
 

@@ -61,5 +61,5 @@ class TwoHomogeneous(Rule):
             "initial_overlaps": np.asarray(start.teacher_overlaps).tolist(),
             "initial_student_gram": np.asarray(start.student_gram).tolist(),
             "loss": "risk",
-            "overlap": "diag G for the link h_2, else max_i <w_i/|w_i|, theta_m>^2",
+            "training_loss": "0.5*(f*-f)^2",
         }

@@ -35,6 +35,42 @@ def test_equals_the_exact_flow_for_h2(width, neurons, norm):
     np.testing.assert_allclose(T[both], expected[both], rtol=1e-6)
 
 
+def test_either_definition_of_the_overlap_is_that_of_the_weights():
+    """k = 2 in weights: dW/dt = 2W(S* - S), S = WᵀW, by Runge and Kutta's steps in all dimensions."""
+    rng, directions, dim, step = np.random.default_rng(0), 3, 25, 0.01
+    teacher = rc.Teacher.power_law(directions, 1.0, rc.Link.hermite(2))
+    theta, W = np.eye(directions, dim), 0.4 * rng.standard_normal((4, dim)) / 5
+    target = theta.T @ (np.asarray(teacher.a)[:, None] * theta)
+    start, seen = rc.Start.from_weights(W, theta), []
+
+    def velocity(W):
+        return 2 * W @ (target - W.T @ W)
+
+    for n in range(601):
+        if n in (1, 100, 250, 600):
+            seen.append([rc.neuron_alignment(W, theta), rc.subspace_alignment(W, theta)])
+        a = velocity(W)
+        b = velocity(W + step / 2 * a)
+        c = velocity(W + step / 2 * b)
+        W = W + step / 6 * (a + 2 * b + 2 * c + velocity(W + step * c))
+    times = step * np.array([1, 100, 250, 600])
+    for overlap, values in zip(("neuron", "subspace"), np.swapaxes(seen, 0, 1), strict=True):
+        course = rc.solve(rc.Coupled(overlap=overlap), teacher, start, times)
+        np.testing.assert_allclose(course.alignment, values, atol=1e-6)
+    np.testing.assert_array_equal(rc.solve(rc.Coupled(), teacher, start, times).alignment, course.alignment)
+    cubic = rc.Teacher(teacher.a, rc.Link.hermite(3))
+    begun = rc.solve(rc.Coupled(overlap="subspace"), cubic, start, [1e-9])
+    np.testing.assert_allclose(begun.alignment[0], subspace_at(start), atol=1e-6)
+    with pytest.raises(rc.ArgumentError, match='`overlap` must be "subspace" or "neuron"'):
+        rc.Coupled(overlap="span")
+
+
+def subspace_at(start):
+    """diag G of a start's neurons."""
+    basis = np.linalg.qr(np.asarray(start.directions).T)[0]
+    return np.sum(basis[: start.teacher_overlaps.shape[1]] ** 2, axis=1)
+
+
 @pytest.mark.parametrize("link", ["he3", "he4", "relu", "erf"])
 def test_velocity_is_minus_the_gradient_and_dissipates_its_square(link):
     """dw/dt = -∇L in the weights, hence dL/dt = -||∇L||²."""

@@ -248,6 +248,17 @@ def test_a_run_knows_its_link(tmp_path, link):
     np.testing.assert_allclose(rc.Run.load(tmp_path / "run.csv").teacher.link.dual(q), teacher.link.dual(q), rtol=1e-15)
 
 
+def test_steps_to_log_can_be_given():
+    given = problem() | {"learning_rate": 1e-3, "batch_size": 2}
+    some = rc.sgd.Experiment(**given, steps=20, logged=(3, 20)).simulate()
+    every = rc.sgd.Experiment(**given, steps=20, logged=tuple(range(21))).simulate()
+    np.testing.assert_array_equal(some.steps, [3, 20])
+    np.testing.assert_array_equal(some.risk, every.risk[[3, 20]])
+    for logged in ((), (3, 3), (21,), (1.5,)):
+        with pytest.raises(rc.ArgumentError, match="`logged` must"):
+            rc.sgd.Experiment(**given, steps=20, logged=logged)
+
+
 def test_logged_steps_begin_with_zero_and_end_with_the_last():
     for last in (1, 2, 7, 10**6):
         steps = sgd.logged_steps(last, 50)
