@@ -198,7 +198,10 @@ class Start(eqx.Module):
     @property
     def weights(self) -> Float[Array, "N D"]:
         """The weights w_i = r_i u_i in reduced coordinates."""
-        return self.norms[:, None] * self.directions
+        if is_traced(self.norms, self.directions):
+            return self.norms[:, None] * self.directions
+        # on the host, where nothing compiles
+        return jax.device_put(np.asarray(self.norms)[:, None] * np.asarray(self.directions))
 
     @property
     def student_gram(self) -> Float[Array, "N N"]:
