@@ -1,10 +1,10 @@
 """Theory against an SGD run."""
 
 from .compare import compare as compare
+from .compared import Emergence as Emergence
 from .draws import Draws as Draws
 from .found import Check as Check
 from .report import Comparison as Comparison
-from .report import Emergence as Emergence
 from .statistics import Observed as Observed
 from .statistics import probability_of as probability_of
 from .verdict import Alternative as Alternative

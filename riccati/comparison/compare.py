@@ -16,9 +16,10 @@ from ..support import require, require_integer
 from ..trajectory import Trajectory
 from .checks import checks_of
 from .clock import clock_from_risk, clock_from_times, falls
+from .compared import Emergence, known
 from .draws import FEWEST, Setting
 from .judged import Judgement, judged, rows_held
-from .report import Comparison, Emergence, known
+from .report import Comparison
 from .step import RunStep, step_of
 from .theory import followed, outcome_notes, theory_of
 

@@ -12,13 +12,13 @@ from jaxtyping import Int
 
 from ..support import require, require_integer
 from ..trajectory import Trajectory
+from .compared import Compared
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from ..plot import Band, Curve, EmergenceTimes
-    from .report import Comparison
 
 _BAND = (0.05, 0.5, 0.95)
 
@@ -81,7 +81,7 @@ def _line(panel: str, curve: str, direction: int | None, *numbers: float) -> str
     return ",".join([panel, f'"{label}"', "" if direction is None else str(direction), *cells])
 
 
-def picture_of(report: Comparison, directions: Sequence[int] | None) -> Picture:
+def picture_of(report: Compared, directions: Sequence[int] | None) -> Picture:
     """The picture of a comparison; `directions` from 1, or those that matter.
 
     Raises:
@@ -107,7 +107,7 @@ def picture_of(report: Comparison, directions: Sequence[int] | None) -> Picture:
     )
 
 
-def _shown(report: Comparison, directions: Sequence[int] | None) -> Int[np.ndarray, " n"]:
+def _shown(report: Compared, directions: Sequence[int] | None) -> Int[np.ndarray, " n"]:
     """Indices of the directions to draw: the user's, or some of those that emerge in theory or in the run."""
     from ..plot import spread_out
 
