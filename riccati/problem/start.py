@@ -204,6 +204,11 @@ class Start(eqx.Module):
         return jax.device_put(np.asarray(self.norms)[:, None] * np.asarray(self.directions))
 
     @property
+    def s(self) -> Float[Array, " N"]:
+        """s_i of f = Σ_i s_i σ(<x, u_i>): |w_i|², or b_i|w_i| of a two-layer student."""
+        return self.norms**2 if self.second_layer is None else self.second_layer * self.norms
+
+    @property
     def student_gram(self) -> Float[Array, "N N"]:
         """q_il = <u_i, u_l>."""
         return self.directions @ self.directions.T

@@ -20,6 +20,7 @@ from jaxtyping import Array, Float
 from ..support import is_traced, require, require_finite, require_integer, require_real
 from .covariance import Covariance
 from .frame import frame_of, is_orthonormal, root_of_gram, unit_rows
+from .hermite import hermite_series
 from .link import Link
 from .mixed import coefficient_rows, dual_pairs, gram_of_links, information_exponents, require_links
 
@@ -189,6 +190,13 @@ class Teacher(eqx.Module):
         """m_im = <u_i, θ_m> of directions in reduced coordinates."""
         along = U[:, : self.axes]
         return along if self.frame is None else along @ self.frame.T
+
+    def output(self, along: Float[Array, "B M"]) -> Float[Array, " B"]:
+        """f* of samples with the projections <x, θ_m>."""
+        if self.links is None:
+            return self.link(along) @ self.a
+        rows = coefficient_rows(self.links).T[:, None, :]
+        return hermite_series(rows, along) @ self.a
 
     def combined(self, weights: Float[Array, "N M"]) -> Float[Array, "N K"]:
         """Σ_m weights_im θ_m, in the first K of reduced coordinates."""

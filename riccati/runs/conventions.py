@@ -52,8 +52,8 @@ def overlap_said(config: dict[str, Any]) -> str | None:
 def assumed(config: dict[str, Any], kind: str, has_loss: bool, has_overlaps: bool) -> tuple[str, ...]:
     """What the keys do not say and is taken for granted, a line each."""
     lines = []
-    if "kind" not in config:
-        student = f", {PARAMETRISATIONS[kind]}" if kind in PARAMETRISATIONS and "parametrisation" not in config else ""
+    if "kind" not in config and "parametrisation" not in config:
+        student = f", {PARAMETRISATIONS[kind]}" if kind in PARAMETRISATIONS else ""
         lines.append(f"kind is not given: {kind}{student}")
     if kind != STIEFEL:
         lines += _of_losses(config, has_loss)

@@ -69,7 +69,7 @@ class Ensemble:
         final = self.final_overlaps[index]
         config |= {
             "seed": int(self.seeds[index]),
-            "final_overlaps": (final.T if config["kind"] == "stiefel_quadratic" else final).tolist(),
+            "final_overlaps": (final.T if config.get("kind") == "stiefel_quadratic" else final).tolist(),
         }
         if (step := int(self.diverged[index])) >= 0:
             config["diverged_at_step"] = step

@@ -26,6 +26,7 @@ from .rule import Rule
 from .schedule import Constant, Schedule, as_schedule
 from .stiefel import Stiefel
 from .two_homogeneous import TwoHomogeneous
+from .two_layer import TwoLayer
 
 _EXPLODED = 1e6  # growth of the sum of squared weights, or its size, that counts as divergence
 _COPIES = 4  # of the weights, that a step holds at once
@@ -36,13 +37,16 @@ class Experiment:
     """Online SGD with fresh samples at each step.
 
     Args:
-        teacher: the teacher.
-        start: initial overlaps and norms, with `dim` given; Stiefel SGD takes its directions' polar factor.
+        teacher: the teacher, of any signs, directions and links, under any covariance; Stiefel SGD takes orthonormal
+            directions, h_2 and isotropic input.
+        start: initial overlaps and norms, with `dim` given; with a second layer both layers are trained, at one rate.
+            Stiefel SGD takes its directions' polar factor.
         learning_rate: η, canonical time per step: SGD on ½(f* - f)² with step size η; a number, a function of the
             step, or a schedule of `riccati.sgd` (PowerLaw, PerDirection). A Stiefel step is ε = 2η of Riccati time.
         steps: number of steps.
         batch_size: samples per step.
-        engine: "in_law", in reduced coordinates, exact in law at any dimension; "direct", with all d coordinates;
+        engine: "in_law", in reduced coordinates, exact in law at any dimension, which under a covariance is replaced
+            by "direct", as the run says; "direct", with all d coordinates;
             "stiefel" and "stiefel_direct", the same two for a quadratic student on the Stiefel manifold (Phase I).
         student_scale: c of Stiefel SGD, 1/√N if not given.
         dtype: "float64", or for direct simulation "float32".
@@ -69,7 +73,6 @@ class Experiment:
     def __post_init__(self) -> None:
         require_double_precision()
         _ = Problem(self.teacher, self.start).full_start
-        require_standard("online SGD", self.teacher, self.start)
         require(self.start.dim is not None, "start", "know the dimension (Start(…, dim=d))", "without it")
         for name in ("steps", "batch_size", "rows"):
             require_integer(getattr(self, name), name, 1)
@@ -83,8 +86,9 @@ class Experiment:
         if self.student_scale is not None:
             require(self._on_stiefel, "student_scale", f'be left out for engine="{self.engine}"', self.student_scale)
             require_real(self.student_scale, "student_scale", above=0)
-        self._rule.check(self.teacher)
-        _ = self._schedule
+        self._rule.check(self.teacher, self.start)
+        if self._schedule.follows_direction:
+            require_standard("a rate that follows the direction", self.teacher, self.start)
 
     @property
     def _on_stiefel(self) -> bool:
@@ -97,19 +101,20 @@ class Experiment:
     @cached_property
     def _rule(self) -> Rule:
         if not self._on_stiefel:
-            return TwoHomogeneous()
+            return TwoHomogeneous() if self.start.second_layer is None else TwoLayer()
         c = self.student_scale if self.student_scale is not None else self.start.student_width**-0.5
         return Stiefel(jnp.asarray(float(c)))
 
     @cached_property
     def _choice(self) -> Choice:
         dim, neurons = self._dim, self.start.student_width
-        return chosen_engine(self.engine, self.dtype, self.batch_size, dim, self.teacher.width, neurons)
+        return chosen_engine(self.engine, self.dtype, self.batch_size, dim, self.teacher, neurons)
 
     @cached_property
     def dynamics(self) -> Dynamics:
         """What its steps have in common."""
-        largest = _EXPLODED * max(1.0, float(jnp.sum(self._rule.initial_weights(self.start) ** 2)))
+        W, b = self._rule.initial_weights(self.start)
+        largest = _EXPLODED * max(1.0, float(jnp.sum(W**2) + jnp.sum(b**2)))
         follow = self._schedule.follows_direction
         return Dynamics(self._choice.engine, self._rule, self.teacher, jnp.asarray(largest), follow)
 
@@ -121,7 +126,7 @@ class Experiment:
     def config(self) -> dict[str, Any]:
         """The experiment by the keys of a run's JSON file."""
         return {
-            **self._rule.config(self.start, self._schedule.describe()),
+            **self._rule.config(self.teacher, self.start, self._schedule.describe()),
             **teacher_keys(self.teacher),
             "overlap": overlap_of(self.teacher.link),
             "dim": self._dim,
@@ -177,13 +182,15 @@ class Experiment:
 
     def initial_chains(self, runs: int) -> Chains:
         """So many chains at the start."""
-        W = self._choice.engine.placed(self._rule.initial_weights(self.start), self.teacher.width)
-        return Chains(jnp.tile(W, (runs, 1, 1)), jnp.asarray(0), jnp.zeros(runs), jnp.full(runs, -1))
+        W, b = self._rule.initial_weights(self.start)
+        W = self._choice.engine.placed(W, self.teacher)
+        each = jnp.tile(W, (runs, 1, 1)), jnp.tile(b.astype(W.dtype), (runs, 1))
+        return Chains(*each, jnp.asarray(0), jnp.zeros(runs), jnp.full(runs, -1))
 
     def _require_memory(self, runs: int) -> None:
         M, N = self.teacher.width, self.start.student_width
         direct = "direct" in self._choice.name
-        columns = self._dim if direct else M + 2 * N
+        columns = self._dim if direct else self.teacher.axes + 2 * N
         require_memory(6.0 * self.rows + float(runs) * min(self.rows, self.steps) * (M + 2), "rows", self.rows)
         name, value = ("dim", self._dim) if direct else ("student_width", N)
         require_memory(float(_COPIES) * runs * N * columns, name, value)

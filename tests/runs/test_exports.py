@@ -82,7 +82,7 @@ def test_a_chart_of_two_runs_and_a_json_file_that_is_no_log_are_refused(tmp_path
             rc.Run.load(tmp_path / "run.json")
 
 
-@pytest.mark.parametrize("name", ["two_layer", "NTK", "mean_field"])
+@pytest.mark.parametrize("name", ["standard", "NTK", "mean_field"])
 def test_other_students_are_refused_by_name(name):
     for key in ("parametrisation", "kind"):
         with pytest.raises(
