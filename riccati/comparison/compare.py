@@ -11,6 +11,7 @@ from jaxtyping import Float
 
 from ..flows import Coupled, Decoupled
 from ..numerics import first_crossings
+from ..problem import departures
 from ..runs import Run, overlap_of
 from ..support import require, require_integer
 from ..trajectory import Trajectory
@@ -21,7 +22,7 @@ from .draws import FEWEST, Setting
 from .judged import Judgement, judged, rows_held
 from .report import Comparison
 from .step import RunStep, step_of
-from .theory import followed, outcome_notes, theory_of
+from .theory import DECOUPLED, followed, outcome_notes, theory_of
 
 _LONGER, _FURTHER = 100.0, 200  # times, and output times, of theory where nothing happens in it
 
@@ -48,7 +49,9 @@ def compare(run: Run, trajectory: Trajectory | None = None, *, replicas: int | N
     decoupled emergence times beside it for k > 2. A run that logged its overlaps by the other definition than the one
     that theory is about gets the `Coupled` flow with that. Where no overlaps were logged a start stands in: drawn in
     law, or for k > 2 the typical one in the `Decoupled` flow. Where the run says its step, `FiniteStep` is laid over
-    it too, with the law of risk and emergence times by draws (128), unless those would take long.
+    it too, with the law of risk and emergence times by draws (128), unless those would take long. Both are known for
+    the standard problem alone; of signed, correlated or mixed teachers, anisotropic input and two-layer students the
+    notes name what they are not known for, and a verdict is by replicas of SGD.
 
     Args:
         run: the run.
@@ -119,7 +122,10 @@ def _beyond(
         require(replicas is None, "run", "tell its step for a verdict", f"without: {missing}")
         notes.append(f"no finite-step limit: {missing}")
         return _Beyond()
-    finite_step = followed(step.flow, teacher, start, trajectory.times, notes)
+    beyond = departures(teacher, start)
+    if beyond:
+        notes.append(f"no finite-step limit: none is known for {' and '.join(beyond)}")
+    finite_step = None if beyond else followed(step.flow, teacher, start, trajectory.times, notes)
     native = _own_definition(trajectory) == overlap_of(teacher.link)
     if not native and overlaps is not None:
         notes.append("the finite-step limit and the law are about the other overlaps: emergence times are not theirs")
@@ -173,7 +179,7 @@ def _emergences(
     columns: dict[str, ArrayLike] = {"predicted": trajectory.emergence_times()}
     if overlaps is not None:
         columns["measured"] = first_crossings(run.times, overlaps, 0.5)
-    if teacher.link.information_exponent > 2:
+    if teacher.link.information_exponent > 2 and set(departures(teacher, trajectory.start)) <= DECOUPLED:
         columns["decoupled"] = Decoupled().emergence_times_of(teacher, trajectory.start)
     if beyond.finite_step is not None and _own_definition(trajectory) == overlap_of(teacher.link):
         columns["finite_step"] = beyond.finite_step.emergence_times()

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 from scipy.stats import beta
 
-from ..problem import Start
+from ..problem import Start, Teacher
 from ..runs import OVERLAPS, Run, overlap_of
 from ..trajectory import Trajectory
 from .found import Check
@@ -46,7 +47,7 @@ def overlap_check(run: Run, theory: Trajectory) -> Check | None:
 
 def _against_start(run: Run, start: Start, theory: Trajectory) -> Check:
     assert run.overlaps is not None
-    logged, own = run.overlaps[0], _start_overlaps(start)
+    logged, own = run.overlaps[0], _start_overlaps(theory.teacher, start)
     tried = own | {f"unsquared {name}": np.sqrt(values) for name, values in own.items()}
     off = {name: float(np.max(np.abs(logged / values - 1))) for name, values in tried.items()}
     if off[run.overlap] < _OFF:
@@ -71,12 +72,12 @@ def _another(nearest: str, said: str, theory: Trajectory) -> Check:
     return Check("overlap", False, f'{said}: set overlap = "{nearest}"{remedy}', f'overlap = "{nearest}"')
 
 
-def _start_overlaps(start: Start) -> dict[str, Float[np.ndarray, " M"]]:
+def _start_overlaps(teacher: Teacher, start: Start) -> dict[str, Float[np.ndarray, " M"]]:
     m = np.asarray(start.teacher_overlaps)
     basis = np.linalg.qr(np.asarray(start.directions).T)[0]
     least = np.finfo(float).tiny
     return {
-        "subspace": np.maximum(np.sum(basis[: m.shape[1]] ** 2, axis=1), least),
+        "subspace": np.maximum(np.sum(np.asarray(teacher.overlaps(jnp.asarray(basis.T))) ** 2, axis=0), least),
         "neuron": np.maximum(np.max(m**2, axis=0), least),
     }
 
@@ -85,7 +86,7 @@ def _against_law(run: Run, theory: Trajectory) -> Check | None:
     """The mean overlap against its law over random starts, where no start is given."""
     assert run.overlaps is not None
     dim = theory.start.dim
-    if dim is None:
+    if dim is None or theory.teacher.covariance is not None:
         return None
     directions, neurons = run.overlaps.shape[1], theory.start.student_width
     laws = _laws(neurons, dim, directions)

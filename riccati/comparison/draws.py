@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from ..emergence import Algorithm, EmergenceLaw, risk_law
-from ..problem import AnyStart, Start, Teacher
+from ..problem import AnyStart, Start, Teacher, departures
 from ..sgd import Experiment
 from ..support import ArgumentError
 from .step import RunStep
@@ -89,7 +89,8 @@ class Setting:
         if not isinstance(self.start, Start):
             return False
         samples = float(self.logged[-1]) * self.step.batch_size * self.replicas
-        return samples * (self.teacher.width + self.start.student_width) <= _AFFORDABLE
+        directly = self.teacher.covariance is not None
+        return samples * (self.step.dim if directly else self.teacher.axes + self.start.student_width) <= _AFFORDABLE
 
     @property
     def law_is_quick(self) -> bool:
@@ -136,6 +137,9 @@ class Setting:
 
     def quick_law(self) -> tuple[Draws | None, str]:
         """Draws of the law where they take seconds, else None and why there are none."""
+        beyond = departures(self.teacher, self.start)
+        if beyond:
+            return None, f"no law of the risk is known for {' and '.join(beyond)}"
         if not self.law_is_quick:
             return None, "draws of the law are made where they are asked for, as replicas: they take long at this size"
         try:
