@@ -28,6 +28,9 @@ def compare(
     learning_rate: Annotated[float | None, typer.Option(help="η of SGD.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Samples per step.")] = None,
     init_norm: Annotated[float | None, typer.Option(help="Initial norm of every neuron.")] = None,
+    covariance_exponent: Annotated[
+        float | None, typer.Option(help="γ of the input's covariance, λ_i = i^-γ; isotropic if nothing says it.")
+    ] = None,
     steps_per_epoch: Annotated[int | None, typer.Option(help="Steps of an epoch, where a log counts epochs.")] = None,
     riccati_step: Annotated[float | None, typer.Option(help="Riccati time per step of Stiefel SGD.")] = None,
     replicas: Annotated[
@@ -52,6 +55,7 @@ def compare(
             information_exponent=information_exponent, dim=dim, teacher_width=teacher_width,
             student_width=student_width, beta=beta, learning_rate=learning_rate, batch_size=batch_size,
             init_norm=init_norm, riccati_step=riccati_step, steps_per_epoch=steps_per_epoch,
+            covariance=covariance_exponent,
         ),
         replicas=replicas,
     )  # fmt: skip
