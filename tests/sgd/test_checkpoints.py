@@ -10,6 +10,20 @@ import numpy as np
 import pytest
 from sgd_runs import problem, same
 
+
+class Signalling:
+    """A constant learning rate that raises a signal the first time that it is asked for the rate of certain steps."""
+
+    def __init__(self, *steps, number=signal.SIGINT):
+        self.left, self.number = set(steps), number
+
+    def __call__(self, step):
+        if step in self.left:
+            self.left.remove(step)
+            signal.raise_signal(self.number)
+        return 1e-3
+
+
 import riccati as rc
 from riccati import sgd
 from riccati.support import Stopped, sole_writer
