@@ -10,6 +10,10 @@ import numpy as np
 import pytest
 from sgd_runs import problem, same
 
+import riccati as rc
+from riccati import sgd
+from riccati.support import Stopped, sole_writer
+
 
 class Signalling:
     """A constant learning rate that raises a signal the first time that it is asked for the rate of certain steps."""
@@ -22,11 +26,6 @@ class Signalling:
             self.left.remove(step)
             signal.raise_signal(self.number)
         return 1e-3
-
-
-import riccati as rc
-from riccati import sgd
-from riccati.support import Stopped, sole_writer
 
 
 @pytest.mark.parametrize("follow", [False, True])
