@@ -159,7 +159,8 @@ def _computed() -> dict[str, Any]:
         "rest": float(law.eigenvalues[1:].mean()),
         "a": np.asarray(teacher.a), "λ": np.asarray(law.eigenvalues[:20]), "overlap": np.asarray(overlap),
         "T": np.asarray(rc.Decoupled().leading_emergence_times(teacher, given)),
-        "sharp": limit.emergence_times * limit.unit(40), "overlaps": np.sqrt(law.eigenvalues[:20] / law.eigenvalues.sum()),
+        "sharp": limit.emergence_times * limit.unit(40),
+        "overlaps": np.sqrt(law.eigenvalues[:20] / law.eigenvalues.sum()),
         "growth": _growth(),
     }  # fmt: skip
 

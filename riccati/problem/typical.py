@@ -84,7 +84,7 @@ class TypicalStart(eqx.Module):
 def pull(teacher: Teacher) -> np.ndarray:
     """What directions choose by, (M,): |a_p| λ_p^(k/2), or a_p where a negative one attracts nobody.
 
-    It is a_p on isotropic input, and a_p λ_p^(k/2-1) where steps are preconditioned. T_p is in proportion to its inverse.
+    It is a_p on isotropic input, and a_p λ_p^(k/2-1) where steps are preconditioned. T_p goes as its inverse.
     """
     a = np.asarray(teacher.a if teacher.link.either_sign else jnp.abs(teacher.a))
     if teacher.covariance is None:
