@@ -43,7 +43,7 @@ def _problem(dim: int, p: Parameters) -> tuple[rc.Teacher, rc.Start]:
 
 def _student(p: Parameters) -> rc.Link:
     low, high = p.exponents
-    return rc.Link.from_coefficients([float(j in (low, high)) for j in range(high + 1)])
+    return rc.Link.from_coefficients(np.isin(np.arange(high + 1), (low, high)).astype(float))
 
 
 def pieces(p: Parameters) -> dict[str, Piece]:
