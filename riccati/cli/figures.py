@@ -34,7 +34,8 @@ def figures(
     """Draw the figures of the talk and the papers; writes NAME.png, NAME.pdf, NAME.npz and NAME.json.
 
     Each is drawn from data that is kept in DIR/cache and computed again only where its parameters, its code or the
-    package's changed, and drawn again only where these or what draws changed. Exit code 1 if a figure's fact does not hold on its data.
+    package's changed, and drawn again only where these or what draws changed. Exit code 1 if a figure's fact does not
+    hold on its data.
     """
     gallery = companion("figures")
     chosen = names or list(gallery.NAMES)
