@@ -109,7 +109,7 @@ def check(derivation: Derivation | None = None) -> Checked:
     import jax.numpy as jnp
 
     import riccati as rc
-    from riccati.sgd import Stiefel, TwoHomogeneous
+    from riccati.sgd import Stiefel, TwoHomogeneous, Weights
 
     d = derivation or derive()
     random = np.random.default_rng(1)
@@ -120,10 +120,11 @@ def check(derivation: Derivation | None = None) -> Checked:
     at = X[0] @ W.T / length
     values, slopes = np.asarray(link(at)), np.asarray(link.derivative(at))
     wrong = float(np.asarray(link(X[0, :2])) @ np.asarray(teacher.a) - values @ length**2)
-    kept, push = TwoHomogeneous().push(teacher, jnp.asarray(W), X[:, :2], X @ W.T, jnp.asarray(rate))
+    weights = Weights(jnp.asarray(W), jnp.zeros(0))
+    kept, push = TwoHomogeneous().push(teacher, weights, X[:, :2], X @ W.T, jnp.asarray(rate))
     of_w, of_x = (numeric(d[name], value, slope, z, r)(values, slopes, at, length) for name in ("along w", "along x"))
     worst = [
-        agree(W + rate * wrong * of_w[:, None] * W, kept, "kept"),
+        agree(W + rate * wrong * of_w[:, None] * W, kept.W, "kept"),
         agree(rate * wrong * of_x, push[0], "push"),
     ]
 

@@ -55,6 +55,7 @@ def provenance_of(flow: Flow, problem: Problem) -> str:
             "settings": flow.settings(),
             "link": teacher.link.label,
             "link_error": teacher.link.error,
+            "link_missing": teacher.link.missing,
             "closed_form": teacher.link.closed_form is not None,
             "teacher_width": teacher.width,
             **_teacher_settings(teacher),
@@ -160,7 +161,8 @@ def _teacher(provenance: dict[str, Any], held: dict[str, np.ndarray]) -> Teacher
     if provenance["closed_form"]:
         link = Link.named(provenance["link"])
     else:
-        link = Link(held["link_coefficients"], label=provenance["link"], error=provenance["link_error"])
+        left_out = {name: provenance[f"link_{name}"] for name in ("error", "missing")}
+        link = Link(held["link_coefficients"], label=provenance["link"], **left_out)
     width = _only_axis(held["a"], "a")
     frame, links, covariance = None, None, None
     if "teacher_frame" in held:

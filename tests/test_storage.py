@@ -136,3 +136,10 @@ def test_teachers_inputs_and_second_layers_come_back(tmp_path, teacher, start):
     assert repr(back.teacher) == repr(teacher)
     assert repr(back.start) == repr(begun)
     assert back.provenance == seen.provenance
+
+
+def test_what_a_link_leaves_out_comes_back(tmp_path):
+    teacher = rc.Teacher([1.0], rc.Link(np.array([0.0, 0.0, 1.0, 0.5]), error=1e-3, missing=0.04))
+    start = rc.Start.random(teacher, 1, 20, seed=0)
+    rc.solve(rc.Coupled(), teacher, start, [0.1]).save(tmp_path / "t.npz")
+    assert rc.Trajectory.load(tmp_path / "t.npz").teacher.link.missing == 0.04

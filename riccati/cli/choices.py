@@ -31,7 +31,15 @@ class KindChoice(StrEnum):
     """The kinds of run."""
 
     TWO_HOMOGENEOUS = "two_homogeneous"
+    TWO_LAYER = "two_layer"
     STIEFEL_QUADRATIC = "stiefel_quadratic"
+
+
+class ParametrisationChoice(StrEnum):
+    """The students."""
+
+    TWO_HOMOGENEOUS = "two_homogeneous"
+    TWO_LAYER = "two_layer"
 
 
 class OverlapChoice(StrEnum):

@@ -28,13 +28,17 @@ def compare(
     learning_rate: Annotated[float | None, typer.Option(help="η of SGD.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Samples per step.")] = None,
     init_norm: Annotated[float | None, typer.Option(help="Initial norm of every neuron.")] = None,
+    covariance_exponent: Annotated[
+        float | None, typer.Option(help="γ of the input's covariance, λ_i = i^-γ; isotropic if nothing says it.")
+    ] = None,
+    steps_per_epoch: Annotated[int | None, typer.Option(help="Steps of an epoch, where a log counts epochs.")] = None,
     riccati_step: Annotated[float | None, typer.Option(help="Riccati time per step of Stiefel SGD.")] = None,
     replicas: Annotated[
         int | None,
         typer.Option(help="Draws of the law to hold the run against, for a band and a verdict; at least 128."),
     ] = None,
 ) -> None:
-    """Lay theory over an SGD run; prints the table, writes comparison.png and comparison.json.
+    """Lay theory over an SGD run; prints the table, writes comparison.png, .pdf, .json and comparison_curves.csv.
 
     Options replace keys of the JSON file beside the run.
     """
@@ -50,11 +54,12 @@ def compare(
             **{key: None if choice is None else choice.value for key, choice in names.items()},
             information_exponent=information_exponent, dim=dim, teacher_width=teacher_width,
             student_width=student_width, beta=beta, learning_rate=learning_rate, batch_size=batch_size,
-            init_norm=init_norm, riccati_step=riccati_step,
+            init_norm=init_norm, riccati_step=riccati_step, steps_per_epoch=steps_per_epoch,
+            covariance=covariance_exponent,
         ),
         replicas=replicas,
     )  # fmt: skip
     with written_to_out():
         report.save(out)
     typer.echo(report.table())
-    typer.echo(f"wrote comparison.png and comparison.json to {out}")
+    typer.echo(f"wrote comparison.png, comparison.pdf, comparison.json and comparison_curves.csv to {out}")

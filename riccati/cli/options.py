@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..support import ArgumentError
-from .choices import LINKS, FlowChoice
+from .choices import LINKS, FlowChoice, ParametrisationChoice
+from .problem import problem_of
 
 if TYPE_CHECKING:
     from ..trajectory import Trajectory
@@ -22,6 +23,13 @@ TeacherWidth = Annotated[int, typer.Option(help="M, directions of the teacher.")
 StudentWidth = Annotated[int, typer.Option(help="N, neurons of the student.")]
 Beta = Annotated[float, typer.Option(help="Decay of the second layer, a_m ∝ m^-β.")]
 Dim = Annotated[int, typer.Option(help="d, input dimension.")]
+CovarianceExponent = Annotated[
+    float | None, typer.Option(help="γ of the input's covariance, λ_i = i^-γ; isotropic if not given.")
+]
+Parametrisation = Annotated[
+    ParametrisationChoice, typer.Option(help="two_layer: f = Σ b_i σ(<x, w_i>), from b_i = ±|w_i|.")
+]
+TWO_HOMOGENEOUS = ParametrisationChoice.TWO_HOMOGENEOUS
 Norm = Annotated[float, typer.Option(help="Initial norm of every neuron.")]
 FlowName = Annotated[FlowChoice | None, typer.Option("--flow", help="The best for the link if not given.")]
 Horizon = Annotated[float | None, typer.Option(help="Last time; past the last emergence if not given.")]
@@ -44,12 +52,13 @@ def written_to_out() -> Iterator[None]:
 def solved(
     link: str, teacher_width: int, beta: float, student_width: int, dim: int, norm: float, seed: int,
     flow: FlowChoice | None, gamma: float | None, horizon: float | None, points: int,
+    covariance_exponent: float | None, parametrisation: str,
 ) -> Trajectory:  # fmt: skip
     """The trajectory of a flow from a random start, as the options describe them."""
     import numpy as np
 
     from ..flows import FLOWS
-    from ..problem import Link, Problem, Start, Teacher
+    from ..problem import Problem
     from ..solver import best_flow, default_times, solve
     from ..support import require, require_real
 
@@ -58,8 +67,9 @@ def solved(
         require_real(horizon, "horizon", above=0)
     at_finite_step = "be given with, and only with, the flow FiniteStep"
     require((flow == FlowChoice.FINITE_STEP) == (gamma is not None), "gamma", at_finite_step, gamma)
-    teacher = Teacher.power_law(teacher_width, beta, Link.named(link))
-    start = Start.random(teacher, student_width, dim, norm, seed)
+    teacher, start = problem_of(
+        link, teacher_width, beta, student_width, dim, norm, seed, covariance_exponent, parametrisation
+    )
     if flow is None:
         chosen = best_flow(Problem(teacher, start))
     else:

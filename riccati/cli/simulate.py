@@ -8,7 +8,19 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .choices import EngineChoice
-from .options import Beta, Dim, LinkName, Norm, Out, StudentWidth, TeacherWidth
+from .options import (
+    TWO_HOMOGENEOUS,
+    Beta,
+    CovarianceExponent,
+    Dim,
+    LinkName,
+    Norm,
+    Out,
+    Parametrisation,
+    StudentWidth,
+    TeacherWidth,
+)
+from .problem import problem_of
 
 if TYPE_CHECKING:
     from ..runs import Run
@@ -37,6 +49,7 @@ def simulate(
     second_phase_samples: Annotated[
         int | None, typer.Option(help="Fit the radial part of Stiefel SGD on as many fresh samples at the end.")
     ] = None,
+    covariance_exponent: CovarianceExponent = None, parametrisation: Parametrisation = TWO_HOMOGENEOUS,
 ) -> None:  # fmt: skip
     """Run online SGD from a random start; writes run.csv, run.json and run.png.
 
@@ -50,6 +63,7 @@ def simulate(
             teacher_width=teacher_width, student_width=student_width, dim=dim, steps=steps, learning_rate=learning_rate,
             link=link, beta=beta, norm=norm, seed=seed, batch_size=batch_size, engine=engine.value, schedule=schedule,
             exponent=exponent, scale=scale, student_scale=student_scale, dtype=dtype, rows=rows,
+            covariance_exponent=covariance_exponent, parametrisation=parametrisation,
         )  # fmt: skip
         with sole_writer(out / "run.csv", "out"):
             _try_results(out, engine.value, student_width, second_phase_samples)
@@ -66,24 +80,18 @@ def simulate(
 def experiment_of(
     *, teacher_width: int, student_width: int, dim: int, steps: int, learning_rate: float, link: str, beta: float,
     norm: float, seed: int, batch_size: int, engine: str, schedule: str, exponent: float | None, scale: float | None,
-    student_scale: float | None, dtype: str, rows: int,
+    student_scale: float | None, dtype: str, rows: int, covariance_exponent: float | None, parametrisation: str,
 ) -> Experiment:  # fmt: skip
     """The experiment that the options describe.
 
     Raises:
         ArgumentError: for anything that cannot be simulated.
     """
-    from ..problem import Link, Start, Teacher
     from ..sgd import Experiment, schedule_named
-    from ..support import require_integer, require_memory
 
-    # before the draw of the start, which allocates
-    for name, value in {"teacher_width": teacher_width, "student_width": student_width, "dim": dim}.items():
-        require_integer(value, name, 1)
-    require_memory(float(teacher_width), "teacher_width", teacher_width)
-    require_memory(4.0 * student_width * (teacher_width + student_width), "student_width", student_width)
-    teacher = Teacher.power_law(teacher_width, beta, Link.named(link))
-    start = Start.random(teacher, student_width, dim, norm, seed)
+    teacher, start = problem_of(
+        link, teacher_width, beta, student_width, dim, norm, seed, covariance_exponent, parametrisation
+    )
     return Experiment(
         teacher=teacher, start=start, learning_rate=schedule_named(schedule, learning_rate, exponent, scale),
         steps=steps, batch_size=batch_size, engine=engine, student_scale=student_scale, dtype=dtype, rows=rows,

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .options import (
+    TWO_HOMOGENEOUS,
     Beta,
+    CovarianceExponent,
     Dim,
     FlowName,
     Gamma,
@@ -17,6 +19,7 @@ from .options import (
     LinkName,
     Norm,
     Out,
+    Parametrisation,
     Points,
     Seed,
     StudentWidth,
@@ -48,13 +51,17 @@ def solve(
     teacher_width: TeacherWidth, student_width: StudentWidth, dim: Dim, out: Out,
     link: LinkName = "he2", beta: Beta = 1.0, norm: Norm = 1e-2, seed: Seed = 0, flow: FlowName = None,
     gamma: Gamma = None, horizon: Horizon = None, points: Points = 200, level: Level = 0.5,
+    covariance_exponent: CovarianceExponent = None, parametrisation: Parametrisation = TWO_HOMOGENEOUS,
 ) -> None:  # fmt: skip
     """Follow a flow from a random start; writes trajectory.npz, risk.png and emergence.csv."""
     from ..support import require_folder, require_open_unit, whole_file
 
     require_folder(out, "out")
     require_open_unit(level, "level")
-    trajectory = solved(link, teacher_width, beta, student_width, dim, norm, seed, flow, gamma, horizon, points)
+    trajectory = solved(
+        link, teacher_width, beta, student_width, dim, norm, seed, flow, gamma, horizon, points,
+        covariance_exponent, parametrisation,
+    )  # fmt: skip
     with written_to_out():
         _write_emergence(trajectory, level, out / "emergence.csv")
         trajectory.save(out / "trajectory.npz")
@@ -68,6 +75,7 @@ def emergence(
     teacher_width: TeacherWidth, student_width: StudentWidth, dim: Dim,
     link: LinkName = "he2", beta: Beta = 1.0, norm: Norm = 1e-2, seed: Seed = 0, flow: FlowName = None,
     gamma: Gamma = None, horizon: Horizon = None, points: Points = 200, level: Level = 0.5,
+    covariance_exponent: CovarianceExponent = None, parametrisation: Parametrisation = TWO_HOMOGENEOUS,
     out: Annotated[Path | None, typer.Option(help="Folder for emergence.csv; nothing is written if not given.")] = None,
 ) -> None:  # fmt: skip
     """Print when each direction emerges."""
@@ -78,7 +86,10 @@ def emergence(
     if out is not None:
         require_folder(out, "out")
     require_open_unit(level, "level")
-    trajectory = solved(link, teacher_width, beta, student_width, dim, norm, seed, flow, gamma, horizon, points)
+    trajectory = solved(
+        link, teacher_width, beta, student_width, dim, norm, seed, flow, gamma, horizon, points,
+        covariance_exponent, parametrisation,
+    )  # fmt: skip
     if out is not None:
         with written_to_out():
             _write_emergence(trajectory, level, out / "emergence.csv")

@@ -1,12 +1,12 @@
 """Theory against an SGD run."""
 
-from .checks import Check as Check
 from .compare import compare as compare
+from .compared import Emergence as Emergence
+from .draws import Draws as Draws
+from .found import Check as Check
 from .report import Comparison as Comparison
-from .report import Emergence as Emergence
-from .statistics import Draws as Draws
+from .statistics import Observed as Observed
 from .statistics import probability_of as probability_of
 from .verdict import Alternative as Alternative
-from .verdict import Observed as Observed
 from .verdict import Verdict as Verdict
 from .verdict import verdict_of as verdict_of

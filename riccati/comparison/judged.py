@@ -1,4 +1,4 @@
-"""What theory draws for a run, and for the problems that it might be of instead."""
+"""A run held against what theory draws for it, and for the problems that it might be of instead."""
 
 from __future__ import annotations
 
@@ -9,132 +9,150 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float
 
-from ..emergence import Algorithm, EmergenceLaw, RiskLaw, emergence_law, risk_law
 from ..numerics import first_crossings
-from ..problem import Link, Start, Teacher
-from ..runs import Run
-from ..support import require, require_integer
-from .checks import clock_from_risk, clock_from_times
-from .statistics import Draws
+from ..problem import Link, Teacher
+from ..runs import Run, overlap_of
+from ..support import ArgumentError
+from .clock import clock_from_risk, clock_from_times
+from .draws import Draws, Setting
+from .statistics import Observed, noise_of
 from .step import RunStep
-from .verdict import Alternative, Observed, Verdict, verdict_of
+from .verdict import UNASKED, Alternative, Verdict, verdict_of
 
 _SHIFTS = (-0.3, -0.2, -0.1, 0.1, 0.2, 0.3)  # of β that are tried as explanations
 _EXPONENTS = (2, 3, 4)  # and of the information exponent
-_SEED = 0
-_FEWEST = 128  # draws
+_MOST_ROWS = 200  # of a run that are held against draws, evenly in log t
+_ROUGH = 0.005  # relative error of the logged risk from which it is told
+_OFF = 0.02  # of log time: a clock closer than that explains nothing
+_TRUSTED = 0.05  # rms of log10(median of the law/median of SGD) up to which the law is trusted
 
 
 @dataclass(frozen=True, eq=False)
 class Judgement:
-    """What the law says of a run.
+    """What theory's draws say of a run.
 
     Attributes:
-        band: the law of the risk at the run's times.
-        law: the law of the emergence times.
+        draws: what it was held against, or what its band is of.
         verdict: whether the run is one of theirs.
         clock: the run's times over theory's, and the relative error of that; None where it cannot be told.
+        notes: what should be known of the draws, a line each.
     """
 
-    band: RiskLaw
-    law: EmergenceLaw
+    draws: Draws
     verdict: Verdict
     clock: tuple[float, float] | None
+    notes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, eq=False)
-class _Setting:
-    """What theory is sampled for: a problem, a step, and the times at which it is looked at."""
+def rows_held(run: Run) -> np.ndarray:
+    """Indices of the rows beyond step 0 that are held against draws."""
+    later = np.flatnonzero(run.steps > 0)
+    if len(later) <= _MOST_ROWS:
+        return later
+    wanted = np.geomspace(run.steps[later[0]], run.steps[later[-1]], _MOST_ROWS)
+    return np.unique(np.searchsorted(run.steps, wanted).clip(later[0], later[-1]))
 
-    teacher: Teacher
-    start: Start
-    step: RunStep
-    times: Float[np.ndarray, " T"]
-    replicas: int
 
-    def laws(self) -> tuple[RiskLaw, EmergenceLaw]:
-        """The law of the risk and that of the emergence times."""
-        step = self.step
-        algorithm: Algorithm = "stiefel" if step.on_stiefel else "homogeneous"
-        band = risk_law(
-            self.teacher, self.start, times=self.times, learning_rate=step.learning_rate, batch_size=step.batch_size,
-            algorithm=algorithm, student_scale=step.student_scale, replicas=self.replicas, seed=_SEED,
-        )  # fmt: skip
-        if self.teacher.link.degree != 2:
-            law = emergence_law(self.teacher, self.start, learning_rate=step.learning_rate, batch_size=step.batch_size)
-            return band, law
-        law = emergence_law(
-            self.teacher, self.start, learning_rate=step.learning_rate, batch_size=step.batch_size,
-            algorithm=algorithm, student_scale=step.student_scale, horizon=float(self.times[-1]),
-            replicas=self.replicas, seed=_SEED,
-        )  # fmt: skip
-        return band, law
-
-    def draws(self, band: RiskLaw, law: EmergenceLaw) -> Draws:
-        """What the two draw, as seen by a run that ends at the last of the times."""
-        emerged = np.asarray(law.sample(self.replicas, seed=_SEED + 1))
-        seen = np.where(emerged <= self.times[-1], emerged, np.inf)
-        return Draws(np.asarray(band.draws), seen, self.step.dim)
+def observed_of(run: Run, overlaps: Float[np.ndarray, "T M"] | None, rows: np.ndarray) -> Observed:
+    """The run at these rows."""
+    times, emerged = run.times[rows], None
+    if overlaps is not None:
+        # on the rows of the draws where they have overlaps: noise crosses a level the earlier, the closer one looks
+        seen = rows if np.isfinite(overlaps[rows]).all() else np.arange(len(run.times))
+        emerged = first_crossings(run.times[seen], overlaps[seen], 0.5)
+    return Observed(times, None if run.risk is None else run.risk[rows], emerged)
 
 
 def judged(
-    run: Run, teacher: Teacher, start: Start, step: RunStep, overlaps: Float[np.ndarray, "T M"] | None, replicas: int
-) -> Judgement:
-    """Hold a run against draws of its law: `replicas`, or 128 if that is more, as fewer cannot tell 5 %.
+    run: Run, setting: Setting, overlaps: Float[np.ndarray, "T M"] | None, asked: bool
+) -> tuple[Judgement | None, str]:
+    """What theory draws, and with `asked` the verdict; None and why where no draws are to be had.
 
     Raises:
-        ArgumentError: no whole number of replicas, or a problem whose law is not known (see `risk_law`).
+        ArgumentError: `asked`, of a problem whose law is not known and whose replicas are too many.
     """
-    require_integer(replicas, "replicas", 1)
-    later = run.times > 0
-    require(bool(later.any()), "run", "have logged a step beyond 0", "without one")
-    emerged = None if overlaps is None else first_crossings(run.times, overlaps, 0.5)
-    observed = Observed(run.times[later], None if run.risk is None else run.risk[later], emerged)
-    setting = _Setting(teacher, start, step, observed.times, max(replicas, _FEWEST))
-    band, law = setting.laws()
-    clock = _clock(observed, band, law)
-    verdict = verdict_of(observed, setting.draws(band, law), _alternatives(run, setting, observed, clock))
-    return Judgement(band, law, verdict, clock)
+    observed = observed_of(run, overlaps, rows_held(run))
+    if not asked:
+        draws, why = setting.quick_law()
+        if draws is None:
+            return None, why
+        return Judgement(draws, UNASKED, _clock(observed, draws), _cautions(draws, None)), ""
+    draws = setting.drawn()
+    law = setting.quick_law()[0] if setting.affordable else None
+    clock = _clock(observed, draws)
+    observed = replace(observed, noise=noise_of(observed.risk, draws))
+    if run.start is None:
+        verdict = Verdict(None, None, "none: initial_overlaps are not given, and emergence times depend on them")
+    else:
+        verdict = verdict_of(observed, draws, _alternatives(run, setting, observed, clock))
+    rough = f"the logged risk is rough by {observed.noise:.1%}, as one estimated on samples: the verdict allows for it"
+    notes = (*_cautions(draws, law), *([rough] if observed.noise > _ROUGH else []))
+    return Judgement(draws, verdict, clock, notes), ""
 
 
-def _clock(observed: Observed, band: RiskLaw, law: EmergenceLaw) -> tuple[float, float] | None:
+def _cautions(draws: Draws, law: Draws | None) -> tuple[str, ...]:
+    """What is to be known of the draws, and of the law beside replicas of SGD."""
+    found = [f"the law may be off: {held.caution}" for held in (draws, law) if held is not None and held.caution]
+    if law is None or law is draws:
+        return tuple(found)
+    with np.errstate(invalid="ignore"):
+        ratio = np.log10(law.risk_quantile(0.5) / draws.risk_quantile(0.5))
+    off = float(np.sqrt(np.mean(ratio**2)))
+    if not off <= _TRUSTED:
+        found.append(
+            f"the law is not to be trusted at this d and step: its median risk is off from that of {draws.source} by "
+            f"an rms log10 ratio of {off:.2g}"
+        )
+    return tuple(found)
+
+
+def _clock(observed: Observed, draws: Draws) -> tuple[float, float] | None:
     """The factor between the clocks of run and theory, from emergence times where there are any, else from the risk."""
     if observed.emerged is not None:
-        early, middle, late = (np.asarray(law.quantile(q)) for q in (0.16, 0.5, 0.84))
+        early, middle, late = (draws.emergence_quantile(q) for q in (0.16, 0.5, 0.84))
         with np.errstate(invalid="ignore", divide="ignore"):
             found = clock_from_times(observed.emerged, middle, np.log(late / early) / 2)
         if found is not None:
             return found
     if observed.risk is None:
         return None
-    return clock_from_risk(observed.times, observed.risk, observed.times, np.asarray(band.quantile(0.5)))
+    return clock_from_risk(observed.times, observed.risk, draws.times, draws.risk_quantile(0.5))
 
 
 def _alternatives(
-    run: Run, setting: _Setting, observed: Observed, clock: tuple[float, float] | None
+    run: Run, setting: Setting, observed: Observed, clock: tuple[float, float] | None
 ) -> Iterator[Alternative]:
-    """The problems that differ in one key, each sampled as it is asked for."""
-    if clock is not None and abs(math.log(clock[0])) > 0.02:
-        factor = clock[0]
-        times = observed.times / factor
-        emerged = None if observed.emerged is None else observed.emerged / factor
-        step = replace(setting.step, learning_rate=setting.step.learning_rate / factor)
-        reason = f"a clock whose times are {factor:.3g} times theory's (± {clock[1]:.1%})"
-        yield _sampled(
-            reason, replace(setting, step=step, times=times), replace(observed, times=times, emerged=emerged)
-        )
+    """The problems that differ in one key, each sampled as it is asked for; those of no known law are left out."""
+    for reason, other, seen in _others(run, setting, observed, clock):
+        try:
+            yield Alternative(reason, other.drawn(), seen)
+        except ArgumentError:
+            continue
+
+
+def _others(
+    run: Run, setting: Setting, observed: Observed, clock: tuple[float, float] | None
+) -> Iterator[tuple[str, Setting, Observed]]:
+    if clock is not None and abs(math.log(clock[0])) > _OFF:
+        yield _with_clock(setting, observed, *clock)
+    link, width = setting.teacher.link, setting.teacher.width
     if "beta" in run.config:
         for shift in _SHIFTS:
             beta = float(run.config["beta"]) + shift
             if beta >= 0:
-                other = Teacher.power_law(setting.teacher.width, beta, setting.teacher.link)
-                yield _sampled(f"beta = {beta:.3g}", replace(setting, teacher=other), observed)
-    degree = setting.teacher.link.degree
+                other = Teacher.power_law(width, beta, link)
+                yield f"beta = {beta:.3g}", replace(setting, teacher=other), observed
     for k in () if setting.step.on_stiefel else _EXPONENTS:
-        if k != degree:
-            other = Teacher(setting.teacher.a, Link.hermite(k))
-            yield _sampled(f"information_exponent = {k}", replace(setting, teacher=other), observed)
+        if k != link.degree:
+            teacher = Teacher(setting.teacher.a, Link.hermite(k))
+            comparable = run.overlap == overlap_of(teacher.link)
+            seen = observed if comparable else replace(observed, emerged=None)
+            yield f"information_exponent = {k}", replace(setting, teacher=teacher), seen
 
 
-def _sampled(reason: str, setting: _Setting, observed: Observed) -> Alternative:
-    return Alternative(reason, setting.draws(*setting.laws()), observed)
+def _with_clock(setting: Setting, observed: Observed, factor: float, error: float) -> tuple[str, Setting, Observed]:
+    """The problem with a step that is so many times shorter, and the run on its clock."""
+    step: RunStep = replace(setting.step, learning_rate=setting.step.learning_rate / factor)
+    emerged = None if observed.emerged is None else observed.emerged / factor
+    reason = f"a clock whose times are {factor:.3g} times theory's (± {error:.1%})"
+    return reason, replace(setting, step=step), replace(observed, times=observed.times / factor, emerged=emerged)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..flows import FiniteStep
-from ..problem import AnyStart, Start, Teacher
+from ..problem import AnyStart, Start, Teacher, departures
 from ..runs import Run
 from ..trajectory import Trajectory
 
@@ -41,9 +41,11 @@ class RunStep:
         return FiniteStep(gamma=gamma, algorithm="homogeneous")
 
     def law(self, trajectory: Trajectory) -> EmergenceLaw | None:
-        """The law of the emergence times where it costs no replicas, for k > 2 and c_0 = 0."""
+        """The law of the emergence times where it costs no replicas, for k > 2 and c_0 = 0 in the standard problem."""
         link = trajectory.teacher.link
         if link.information_exponent <= 2 or float(link.dual(0.0)) != 0:
+            return None
+        if departures(trajectory.teacher, trajectory.start):
             return None
         from ..emergence import emergence_law  # needed for k > 2 only
 

@@ -106,17 +106,18 @@ class Step(NamedTuple):
 
 
 def chain_of(
-    problem: Problem, learning_rate: float, batch_size: int, level: float, scale: float | None, on_stiefel: bool
+    problem: Problem, learning_rate: float, batch_size: int, level: float, student_scale: float | None, on_stiefel: bool
 ) -> Chain:
     """The chain of a k = 2 problem whose start knows its dimension."""
     teacher, start = problem.teacher, problem.full_start
     assert start.dim is not None
-    step = jnp.asarray(learning_rate / batch_size) * teacher.link.coefficients[2] ** 2
-    V, T = jnp.linalg.qr((start.directions if on_stiefel else start.weights).T)
-    c = start.student_width**-0.5 if scale is None else scale
-    return Chain(
-        teacher.a, step, jnp.asarray(float(start.dim)), jnp.asarray(float(c)), log_odds(level), V, T, on_stiefel
-    )
+    size = learning_rate / batch_size * np.asarray(teacher.link.coefficients)[2] ** 2
+    weights = np.asarray(start.directions if on_stiefel else start.weights)
+    c = start.student_width**-0.5 if student_scale is None else student_scale
+    # on the host, where nothing compiles
+    held = (size, start.dim, c, log_odds(level), *np.linalg.qr(weights.T))
+    step, dim, scale, goal, V, T = jax.device_put([np.asarray(part, float) for part in held])
+    return Chain(teacher.a, step, dim, scale, goal, V, T, on_stiefel)
 
 
 @compiled_quickly()
@@ -125,7 +126,7 @@ def begin(chain: Chain, half: Float[Array, ""]) -> tuple[Replica, Float[Array, "
     Y = chain.V[: chain.a.shape[0]]
     odds = log_odds(jnp.sum(Y**2, axis=1))
     V, T = flow(chain, chain.V, chain.T, half)
-    replica = Replica(V, T, jnp.asarray(0.0), odds, jnp.where(odds >= chain.goal, 0.0, jnp.inf))
+    replica = Replica(V, T, jnp.zeros(()), odds, jnp.where(odds >= chain.goal, 0.0, jnp.inf))
     return replica, chain.risk(Y, chain.Omega(chain.T))
 
 

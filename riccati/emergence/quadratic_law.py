@@ -183,7 +183,7 @@ def quadratic_replicas(
     require_real(horizon, "horizon", above=0)
     require_integer(replicas, "replicas", 1)
     chain = chain_of(problem, learning_rate, batch_size, level, student_scale, on_stiefel)
-    rate = float(teacher.link.coefficients[2]) ** 2
+    rate = float(np.asarray(teacher.link.coefficients)[2]) ** 2
     return run(chain, rate, horizon, replicas, seed, longest), chain, rate
 
 

@@ -22,9 +22,9 @@ from jaxtyping import Array, Bool, Float, Key
 from scipy.special import ndtri
 
 from ..flows.noise import Pairs, Setting, own_pair_weights, pair_residuals, pair_velocity
-from ..flows.overlap import collapsed_time, evaluate, master_curve
-from ..numerics import as_key, integrate
-from ..problem import Problem, Start, Teacher, population_risk
+from ..flows.overlap import MasterCurve, collapsed_time, evaluate, master_curve
+from ..numerics import as_key, integrate, padded
+from ..problem import Link, Problem, Start, Teacher, population_risk
 from .race import Raced
 
 _RTOL, _ATOL = 1e-6, 1e-9  # of log-odds and log-norms: far below the spread of any draw
@@ -54,17 +54,18 @@ def raced_risk(
     """The risk of each draw at `times`, for a pure link h_k and `step` = η/B; `seed` of the early fluctuations."""
     teacher = problem.teacher
     k = teacher.link.information_exponent
-    rate = teacher.link.coefficients[k] ** 2
+    rate = np.asarray(teacher.link.coefficients)[k] ** 2
     gamma = step * float(problem.start.dim or 0)
     draws, state = _begun(problem, raced, level)
-    setting = Setting(teacher.a, draws.has, draws.idle, jnp.asarray(own_pair_weights(k)), jnp.asarray(gamma) * rate)
-    ahead = np.concatenate([[0.0], times]) if times[0] > 0 else times
-    out = integrate(_velocity, state, setting, rate * jnp.asarray(ahead), _RTOL, _ATOL)
-    risk = np.asarray(jax.lax.map(lambda state: _risk(state, setting), out.states)).T[:, -len(times) :]
+    weights, noise, clock = jax.device_put((own_pair_weights(k), np.asarray(gamma * rate), rate * times))
+    setting = Setting(teacher.a, draws.has, draws.idle, weights, noise)
+    out = integrate(_velocity, state, setting, padded(clock), _RTOL, _ATOL)
+    at_start, risk = (np.asarray(values).T for values in _risks(state, out.states, setting))
+    risk = risk[:, : len(times)]
     begun, variance = early_risk(problem)
     moved = np.asarray(jax.random.normal(as_key(seed), risk.shape)) * np.sqrt(np.diff(times, prepend=0.0))
     early = np.exp(np.sqrt(variance * step) * np.cumsum(moved, axis=1))
-    return risk * early * (begun / np.asarray(_risk(state, setting))[:, None] if begun else 1.0)
+    return risk * early * (begun / at_start[:, None] if begun else 1.0)
 
 
 def early_risk(problem: Problem) -> tuple[float, float]:
@@ -78,7 +79,7 @@ def early_risk(problem: Problem) -> tuple[float, float]:
     from scipy.stats import qmc  # 0.3 s to import, needed here only
 
     points = qmc.Sobol(dimensions, seed=0).random_base2(_SAMPLES)
-    value, variance = _early_risk(problem.teacher, problem.start.weights, jnp.asarray(ndtri(points)))
+    value, variance = _early_risk(problem.teacher, problem.start.weights, ndtri(points))
     return float(value), float(variance)
 
 
@@ -103,21 +104,32 @@ def _early_risk(
 def _begun(problem: Problem, raced: Raced, level: float) -> tuple[Draws, Pairs]:
     """Each draw's neurons at time 0: overlaps from T_p, norms from the start."""
     teacher, start = problem.teacher, problem.start
-    has, owner = jnp.asarray(np.isfinite(raced.emerged)), jnp.asarray(raced.neuron)
-    ahead = collapsed_time(teacher.link, jnp.sqrt(level)) + teacher.a * jnp.where(has, raced.emerged, 0.0)
-    ahead = jnp.where(has, ahead, 0.0)
-    curve = master_curve(teacher.link, float(ahead.max()))
-    position = evaluate(teacher.link, curve, ahead.ravel())[0].reshape(ahead.shape)
+    emerged, norms = np.asarray(raced.emerged), np.asarray(start.norms)
+    has = np.isfinite(emerged)
+    ahead = np.asarray(_ahead(teacher, np.where(has, emerged, 0.0), has, np.asarray(level, float)))
+    position = _positions(teacher.link, master_curve(teacher.link, float(ahead.max())), ahead)
     if isinstance(start, Start):
-        norms = start.norms
-        own = norms[jnp.maximum(owner, 0)]
-        idle = jnp.asarray(raced.free)
+        own, idle = norms[np.maximum(np.asarray(raced.neuron), 0)], np.asarray(raced.free, float)
     else:
-        norms, own = start.norms[:1], jnp.broadcast_to(start.norms, has.shape)
-        idle = jnp.maximum(start.student_width - jnp.sum(has, axis=1, keepdims=True), 0)
-    idle = idle.astype(float)
-    spectators = jnp.broadcast_to(2 * jnp.log(norms), idle.shape)
-    return Draws(has, idle), Pairs(2 * position, 2 * jnp.log(own), spectators)
+        own, norms = np.broadcast_to(norms, has.shape), norms[:1]
+        idle = np.maximum(start.student_width - np.sum(has, axis=1, keepdims=True), 0.0)
+    spectators = np.broadcast_to(2 * np.log(norms), idle.shape)
+    learned, unused, *sizes = jax.device_put((has, idle, 2 * np.log(own), spectators))
+    return Draws(learned, unused), Pairs(position, *sizes)
+
+
+@jax.jit
+def _ahead(
+    teacher: Teacher, emerged: Float[Array, "n M"], has: Bool[Array, "n M"], level: Array
+) -> Float[Array, "n M"]:
+    """The collapsed time from 0 to m² = ½ of each direction, 0 where it is not learned."""
+    return jnp.where(has, collapsed_time(teacher.link, jnp.sqrt(level)) + teacher.a * emerged, 0.0)
+
+
+@jax.jit
+def _positions(link: Link, curve: MasterCurve, ahead: Float[Array, "n M"]) -> Float[Array, "n M"]:
+    """Log-odds of m² a collapsed time `ahead` of m² = ½."""
+    return 2 * evaluate(link, curve, ahead.ravel())[0].reshape(ahead.shape)
 
 
 def _each(setting: Setting, has: Array, idle: Array) -> Setting:
@@ -135,6 +147,12 @@ def _velocity(_: Any, state: Pairs, setting: Setting) -> Pairs:
         return noisy._replace(odds=odds)
 
     return jax.vmap(one)(state, setting.has, setting.idle)
+
+
+@jax.jit
+def _risks(begun: Pairs, states: Pairs, setting: Setting) -> tuple[Float[Array, " n"], Float[Array, "T n"]]:
+    """At the start and at the output times."""
+    return _risk(begun, setting), jax.lax.map(lambda state: _risk(state, setting), states)
 
 
 def _risk(state: Pairs, setting: Setting) -> Float[Array, " n"]:

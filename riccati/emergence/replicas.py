@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Float, Int, Key
 
 from ..numerics import as_key
 from ..support import progress
@@ -38,24 +37,30 @@ def run(chain: Chain, rate: float, horizon: float, count: int, seed: int | Key[A
 
     Steps are at most `longest`/a_1.
     """
-    steps = steps_to(rate * horizon, float(chain.a.max()), float(chain.step), longest)
+    steps = steps_to(rate * horizon, float(np.max(chain.a)), float(chain.step), longest)
     blocks, total = -(-count // _BLOCK), len(steps.number)
-    keys = jax.vmap(lambda n: jax.random.fold_in(as_key(seed), n))(jnp.arange(blocks * _BLOCK))
-    begun, risk_begun = begin(chain, steps.length[0] / 2)
+    keys = _keys(as_key(seed), np.arange(blocks * _BLOCK).reshape(blocks, _BLOCK))
+    begun, risk_begun = jax.tree.map(np.asarray, begin(chain, np.asarray(steps.length)[0] / 2))
     emerged, risk = [], []
     with progress(blocks * total, "replicas of SGD") as bar:
         for block in range(blocks):
-            replicas = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (_BLOCK, *leaf.shape)), begun)
+            replicas = jax.tree.map(lambda leaf: np.broadcast_to(leaf, (_BLOCK, *leaf.shape)), begun)
             seen = [np.full((_BLOCK, 1), float(risk_begun))]
             for first in range(0, total, _CHUNK):
-                part: Step = jax.tree.map(lambda leaf, first=first: leaf[first : first + _CHUNK], steps)
-                replicas, part_risk = advance(chain, keys[block * _BLOCK :][:_BLOCK], replicas, part)
+                part: Step = jax.tree.map(lambda leaf, first=first: np.asarray(leaf)[first : first + _CHUNK], steps)
+                replicas, part_risk = advance(chain, keys[block], replicas, part)
                 seen.append(np.asarray(part_risk))
                 bar.update(_CHUNK)
             emerged.append(np.asarray(replicas.emerged) / rate)
             risk.append(np.concatenate(seen, axis=1))
     times = np.concatenate([[0.0], np.asarray(steps.time) / rate])
     return Replicas(times, np.concatenate(emerged)[:count], np.concatenate(risk)[:count])
+
+
+@jax.jit
+def _keys(key: Key[Array, ""], numbers: Int[Array, "blocks block"]) -> Key[Array, "blocks block"]:
+    """A key for each replica."""
+    return jax.vmap(jax.vmap(lambda n: jax.random.fold_in(key, n)))(numbers)
 
 
 def steps_to(horizon: float, largest: float, step: float, longest: float) -> Step:
@@ -69,4 +74,4 @@ def steps_to(horizon: float, largest: float, step: float, longest: float) -> Ste
     length = np.array(lengths)
     flowing = (length + np.append(length[1:], length[-1])) / 2
     parts = (np.arange(len(length)), length, flowing, np.cumsum(length) - length / 2)
-    return Step(*(jnp.asarray(part) for part in parts))
+    return Step(*(jax.device_put(part) for part in parts))

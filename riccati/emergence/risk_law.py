@@ -21,9 +21,11 @@ from .law import diffusion_law
 from .quadratic_law import Algorithm, caution_of, quadratic_replicas
 from .race import run_race
 from .raced_risk import raced_risk
+from .random_times import EmergenceLaw
 from .replicas import FINE
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 _LEVEL = 0.5  # squared overlap at which draws of the race are joined to the course
@@ -36,19 +38,24 @@ class RiskLaw(eqx.Module):
     Attributes:
         times: (T,), canonical time t = η·step.
         draws: (n, T), the risk of each draw; inf where it diverged.
+        emerged: (n, M), its emergence times at squared overlap ½, inf where not by the end of what was drawn, which is
+            times[-1] or later.
         flow: (T,), the risk of the finite-step limit, which no run need follow.
         learning_rate, batch_size: η and B.
         label: what `flow` is, in the words of a legend.
         caution: what should be known before the law is trusted, empty where there is nothing.
+        emergence: k > 2, the law of the emergence times that `emerged` are drawn from; None for k = 2.
     """
 
     times: Float[Array, " T"]
     draws: Float[Array, "n T"]
+    emerged: Float[Array, "n M"]
     flow: Float[Array, " T"]
     learning_rate: float = eqx.field(static=True)
     batch_size: int = eqx.field(static=True)
     label: str = eqx.field(static=True)
     caution: str = eqx.field(static=True)
+    emergence: EmergenceLaw | None = None
 
     @property
     def mean(self) -> Float[Array, " T"]:
@@ -64,8 +71,10 @@ class RiskLaw(eqx.Module):
         require_open_unit(q, "q")
         return jnp.asarray(np.quantile(self.draws, q, axis=0, method="inverted_cdf"))
 
-    def plot(self, coverage: float = 0.9) -> Figure:
+    def plot(self, coverage: float = 0.9, ax: Axes | None = None) -> Figure:
         """The band that holds a fraction `coverage` of the runs at each time, the median, and the mean flow.
+
+        On axes of the user's, or a new figure.
 
         Raises:
             ArgumentError: if `coverage` is not in (0, 1).
@@ -76,7 +85,7 @@ class RiskLaw(eqx.Module):
         low, middle, high = (np.asarray(self.quantile(q)) for q in ((1 - coverage) / 2, 0.5, (1 + coverage) / 2))
         times = np.asarray(self.times)
         band = Band(f"{100 * coverage:.3g} % of runs", times, low, middle, high)
-        return risk_band_page(band, Curve(self.label, times, np.asarray(self.flow), mark="--"))
+        return risk_band_page(band, Curve(self.label, times, np.asarray(self.flow), mark="--"), ax)
 
     def __repr__(self) -> str:
         low, high = (float(self.quantile(q)[-1]) for q in (0.05, 0.95))
@@ -139,7 +148,7 @@ def risk_law(
     pure = "have a pure link h_k, k ≥ 2, for risk_law"
     require((teacher.link.degree or 0) >= 2, "teacher", pure, repr(teacher.link))
     gamma = learning_rate * float(start.dim or 0) / batch_size
-    caution = ""
+    caution, law = "", None
     if teacher.link.degree == 2:
         horizon = max(float(at[-1]), np.finfo(float).tiny)
         drawn, _, _ = quadratic_replicas(
@@ -147,7 +156,7 @@ def risk_law(
         )
         diverged = float(np.mean(~np.isfinite(drawn.risk[:, -1])))
         caution = caution_of(problem, learning_rate, batch_size, algorithm == "stiefel", diverged)
-        draws = _interpolated(at, drawn.times, drawn.risk)
+        draws, emerged = _interpolated(at, drawn.times, drawn.risk), drawn.emerged
     else:
         require(algorithm == "homogeneous", "algorithm", 'be "homogeneous" unless the link is h_2', repr(algorithm))
         must = "be left out unless the link is h_2"
@@ -156,16 +165,19 @@ def risk_law(
         race_key, early_key = jax.random.split(as_key(seed))
         raced = run_race(law.race, replicas, race_key)
         draws = raced_risk(problem, raced, learning_rate / batch_size, _LEVEL, at, early_key)
+        emerged = raced.emerged
     flow = FiniteStep(2 * gamma if algorithm == "stiefel" else gamma, algorithm, student_scale)
     mean_flow = flow.evolve(problem, jnp.asarray(at)).seen.risk
     return RiskLaw(
         times=jnp.asarray(at),
         draws=jnp.asarray(draws),
+        emerged=jnp.asarray(emerged),
         flow=mean_flow,
         learning_rate=float(learning_rate),
         batch_size=int(batch_size),
         label=flow.label,
         caution=caution,
+        emergence=law,
     )
 
 

@@ -63,10 +63,12 @@ class Coupled(Flow):
     g'(1); for every teacher, covariance and parametrisation too.
 
     `alignment` is the largest squared overlap max_i m_im², and `radius` the s_i of that neuron; for the pure link h_2,
-    where neurons share directions, they are diag G and diag ΘᵀSΘ as in `Quadratic`. Of a two-layer student
-    s_i = b_i|w_i|, of either sign; one whose |w_i| is to reach 0, as it can where |b_i| > |w_i|, ends the flow there.
+    where neurons share directions, they are diag G and diag ΘᵀSΘ as in `Quadratic`. Either definition of `alignment`
+    can be had for every link. Of a two-layer student s_i = b_i|w_i|, of either sign; one whose |w_i| is to reach 0, as
+    it can where |b_i| > |w_i|, ends the flow there.
 
     Attributes:
+        overlap: what `alignment` is, "subspace" (diag G) or "neuron" (max_i m_im²); None takes that of the link.
         rtol: relative tolerance; the absolute one is `rtol` times the smallest overlap that greedy assignment relies
             on, so that tiny overlaps escape on time.
         max_steps: of the integrator, in all.
@@ -75,14 +77,17 @@ class Coupled(Flow):
     output times reached so far, and the trajectory's `outcome` says so. Under jit the rest is inf.
 
     Raises:
-        ArgumentError: tolerances or step numbers that are not positive, a start without all overlaps, a link such as
-            sign whose g'(1) is infinite.
+        ArgumentError: tolerances or step numbers that are not positive, another `overlap`, a start without all
+            overlaps, a link such as sign whose g'(1) is infinite.
     """
 
     rtol: float = eqx.field(static=True, default=1e-8)
     max_steps: int = eqx.field(static=True, default=2_000_000)
+    overlap: str | None = eqx.field(static=True, default=None)
 
     def __check_init__(self) -> None:
+        known = self.overlap in (None, "subspace", "neuron")
+        require(known, "overlap", 'be "subspace" or "neuron"', repr(self.overlap))
         require_real(self.rtol, "rtol", above=0)
         require_integer(self.max_steps, "max_steps", 1)
 
@@ -110,12 +115,12 @@ class Coupled(Flow):
     def evolve(self, problem: Problem, times: Float[Array, " T"]) -> Course:
         """Risk, alignment and radius; outside jit fewer times than asked for if the flow was stopped."""
         if is_traced(problem, times):
-            student, atol = _begin(problem, self.rtol)
+            student, atol = _begin(problem, self)
             out = integrate(
                 student.velocity, student.state, student.args, times, self.rtol, atol,
                 largest_component=True, max_steps=self.max_steps,
             )  # fmt: skip
-            seen = jax.lax.map(lambda s: _observe(problem.teacher, s), out.states)
+            seen = jax.lax.map(lambda s: _observe(problem.teacher, s, self.overlap), out.states)
             return Course(seen, out.outcome, out.reached, out.steps)
         return self._in_chunks(problem, np.asarray(times))
 
@@ -138,7 +143,7 @@ class Coupled(Flow):
         seen, pieces, kept = [], [], 0
         journey = _Journey(self, problem)
         for _ in journey.through(times):
-            seen.append(_observe(problem.teacher, journey.student.state))
+            seen.append(_observe(problem.teacher, journey.student.state, self.overlap))
             steps = journey.fresh_steps()
             kept += 2 * steps.odds.size
             if kept <= _MOST_RECORDED:
@@ -166,7 +171,7 @@ def _scouted(problem: Problem) -> tuple[float, float] | None:
     for _ in journey.through(begin * 2.0 ** np.arange(_DOUBLINGS)):
         steps = journey.fresh_steps()
         found = np.minimum(found, first_crossings(steps.times, steps.odds, 0.0, rates=steps.rates))
-        risks.append(float(_observe(teacher, journey.student.state).risk))
+        risks.append(float(_observe(teacher, journey.student.state, None).risk))
         emerged = int(np.isfinite(found).sum())
         at_rest = emerged > 0 and len(risks) > 3 and risks[-1] > _FALLS * risks[-4]
         if at_rest or emerged >= min(teacher.width, problem.start.student_width):
@@ -183,9 +188,9 @@ def check_slope(link: Link, flow: str) -> None:
     require(link.has_finite_slope, "teacher", must, repr(link))
 
 
-def _begin(problem: Problem, rtol: float) -> tuple[Student, Array]:
-    log_s, atol = _sizes(problem.full_start.norms, problem.assigned()[0], np.asarray(rtol))
-    return student_of(problem, log_s), atol
+def _begin(problem: Problem, flow: Coupled) -> tuple[Student, Array]:
+    log_s, atol = _sizes(problem.full_start.norms, problem.assigned()[0], np.asarray(flow.rtol))
+    return student_of(problem, log_s, flow.overlap), atol
 
 
 @jax.jit
@@ -215,7 +220,7 @@ def _chunk(student: Student, begin: Array, end: Array, rtol: Array, atol: Array)
     """At most `_CHUNK` steps from `begin` towards `end`."""
 
     def odds(time: Array, state: Neurons | TwoLayer, args: Any) -> tuple[Array, Array]:
-        return odds_and_rates(Student(student.velocity, state, args), time)
+        return odds_and_rates(student._replace(state=state, args=args), time)
 
     out = diffrax.diffeqsolve(
         diffrax.ODETerm(student.velocity),
@@ -238,7 +243,7 @@ class _Journey:
     """An integration on its way, a chunk of steps at a time."""
 
     def __init__(self, flow: Coupled, problem: Problem):
-        self.student, atol = _begin(problem, flow.rtol)
+        self.student, atol = _begin(problem, flow)
         self.now, self.used, self.outcome = 0.0, 0, Outcome.complete
         self._most, self._tolerances = flow.max_steps, (jnp.asarray(flow.rtol), atol)
         self._fresh = [Steps(np.zeros(1), *(np.asarray(x)[None] for x in _first_odds(self.student, jnp.zeros(()))))]

@@ -86,11 +86,13 @@ class Student(NamedTuple):
         velocity: `velocity(t, state, args)`, a function of this module's level.
         state: `Neurons` or `TwoLayer`.
         args: what the velocity is given: the teacher, or a `Setting`.
+        overlap: which of its overlaps emerge, as in `squared_overlaps`.
     """
 
     velocity: Callable
     state: Neurons | TwoLayer
     args: Any
+    overlap: str | None
 
     @property
     def teacher(self) -> Teacher:
@@ -98,16 +100,16 @@ class Student(NamedTuple):
         return self.args.teacher if isinstance(self.args, Setting) else self.args
 
 
-def student_of(problem: Problem, log_s: Float[Array, " N"]) -> Student:
+def student_of(problem: Problem, log_s: Float[Array, " N"], overlap: str | None = None) -> Student:
     """The flow of the problem's student from its start; `log_s` is 2 log |w|."""
     start, speeds = problem.full_start, problem.speeds
     if start.second_layer is not None:
         state = TwoLayer(start.directions, log_s / 2, start.second_layer)
-        return Student(two_layer_velocity, state, Setting(problem.teacher, speeds))
+        return Student(two_layer_velocity, state, Setting(problem.teacher, speeds), overlap)
     neurons = Neurons(start.directions, log_s)
     if speeds is None:
-        return Student(coupled_velocity, neurons, problem.teacher)
-    return Student(anisotropic_velocity, neurons, Setting(problem.teacher, speeds))
+        return Student(coupled_velocity, neurons, problem.teacher, overlap)
+    return Student(anisotropic_velocity, neurons, Setting(problem.teacher, speeds), overlap)
 
 
 def coupled_velocity(_: Any, state: Neurons, teacher: Teacher) -> Neurons:
@@ -150,19 +152,19 @@ def _forces(teacher: Teacher, U: Array, s: Array) -> tuple[Array, Array, Array]:
     return U, F.at[:, : teacher.axes].add(teacher.combined(pull)), g_m @ a - g_q @ s
 
 
-def observe(teacher: Teacher, state: Neurons | TwoLayer) -> Observables:
-    """Risk, alignment and radius of a state."""
+def observe(teacher: Teacher, state: Neurons | TwoLayer, overlap: str | None) -> Observables:
+    """Risk, alignment, by the definition `overlap`, and radius of a state."""
     s = state.s
     U = state.U / jnp.linalg.norm(state.U, axis=1, keepdims=True)
     size = teacher.overlaps(U) ** 2
     radius = s @ size if teacher.link.degree == 2 else s[jnp.argmax(size, axis=0)]
-    return Observables(population_risk(teacher, U, s), squared_overlaps(teacher, U), radius)
+    return Observables(population_risk(teacher, U, s), squared_overlaps(teacher, U, overlap), radius)
 
 
 def odds_and_rates(student: Student, time: Array) -> tuple[Array, Array]:
     """Log-odds of each direction's squared overlap, and their rate."""
 
     def odds(state: Neurons | TwoLayer) -> Array:
-        return log_odds(squared_overlaps(student.teacher, state.U))
+        return log_odds(squared_overlaps(student.teacher, state.U, student.overlap))
 
     return jax.jvp(odds, (student.state,), (student.velocity(time, student.state, student.args),))

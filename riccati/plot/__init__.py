@@ -22,4 +22,5 @@ from .style import reference_slope as reference_slope
 from .style import shades as shades
 from .style import sheet as sheet
 from .style import spaced as spaced
+from .style import spread_out as spread_out
 from .style import style as style

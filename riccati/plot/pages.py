@@ -14,6 +14,8 @@ from .style import style
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+_STILL = 0.02  # change of risk or overlap that is not seen
+
 
 def course_page(curve: Curve, axes: Sequence[Axes] | None = None) -> Figure:
     """Risk on the left, the squared overlaps on the right, both against canonical time.
@@ -42,24 +44,39 @@ def comparison_page(
     run: Curve,
     found: EmergenceTimes,
     deviation: float,
+    expected: str = "predicted",
     axes: Sequence[Axes] | None = None,
     band: Band | None = None,
+    directions: np.ndarray | None = None,
 ) -> Figure:
     """Risk, overlaps and emergence times of a run (points) against theory (lines).
 
-    `theory` begins with the prediction that the emergence times and `deviation`, the rms of the log10 risk ratio, are
-    those of; `band` is that of the risk. Drawn on three `axes`, or on a new figure without them, which is returned.
+    `theory` begins with the prediction that `deviation`, the rms of the log10 risk ratio, is that of; `expected` says
+    what the emergence times are compared with; `band` is that of the risk; `directions` are the indices of those whose
+    overlaps are drawn. Drawn on three `axes`, or on a new figure without them, which is returned.
     """
     with style():
         left, middle, right = _panels(axes, 3, (11.4, 3.8))
+        begin = _begin([theory[0], run])
         title = "risk" if np.isnan(deviation) else f"risk, rms log$_{{10}}$ ratio {deviation:.2g}"
-        if band is not None:
-            left.fill_between(band.at, band.low, band.high, color=band.colour, alpha=0.4, lw=0, label=band.label)
-        risk_panel(left, [*theory, run], title)
+        risk_panel(left, [*theory, run], title, band, begin)
         _cut_below(left, theory[0], run)
-        overlap_panel(middle, [*theory, run], "overlaps: theory (lines), SGD (points)")
-        emergence_panel(right, found)
+        overlap_panel(middle, [*theory, run], "overlaps: lines theory, points SGD", directions, begin)
+        emergence_panel(right, found, expected)
     return _figure_of(left)
+
+
+def _begin(curves: Sequence[Curve]) -> float:
+    """The time before which no curve moves: half of the first at which a risk or an overlap has changed."""
+    moved = []
+    for curve in curves:
+        for values in (curve.risk, curve.overlaps):
+            if values is not None:
+                shown = values[curve.drawn]
+                with np.errstate(invalid="ignore"):
+                    off = np.abs(shown - values[0]).reshape(len(shown), -1).max(axis=1) > _STILL
+                moved += [curve.times[curve.drawn][off][0]] if off.any() else []
+    return min(moved, default=0.0) / 2
 
 
 def _panels(axes: Sequence[Axes] | None, count: int, size: tuple[float, float]) -> Sequence[Axes]:
@@ -80,11 +97,13 @@ def _cut_below(axes: Axes, theory: Curve, run: Curve) -> None:
         axes.set_ylim(bottom=max(least / 3, 1e-16))
 
 
-def band_page(risk: Band, emergence: Band) -> Figure:
-    """Risk against canonical time on the left, emergence times against their direction on the right, as bands."""
+def band_page(risk: Band, emergence: Band, axes: Sequence[Axes] | None = None) -> Figure:
+    """Risk against canonical time on the left, emergence times against their direction on the right, as bands.
+
+    Drawn on two `axes`, or on a new figure without them; their figure is returned.
+    """
     with style():
-        figure = Figure(figsize=(8.4, 3.3))
-        left, right = figure.subplots(1, 2)
+        left, right = _panels(axes, 2, (8.4, 3.3))
         band_panel(left, [risk], "time $t$", "risk", "risk")
         band_panel(right, [emergence], "direction $m$", "$T_m$", "emergence times")
-    return figure
+    return _figure_of(left)

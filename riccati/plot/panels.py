@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import cycle
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +13,7 @@ from jaxtyping import Float, Int
 from .style import COLOURS, log_axes, plain_ticks, spread_out, thinned
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
 
 _FLOOR = 1e-16  # the least risk that is drawn
@@ -45,11 +47,11 @@ class Curve:
 
 @dataclass(frozen=True, eq=False)
 class EmergenceTimes:
-    """Emergence times to draw, of directions that have both; canonical.
+    """Emergence times to draw; canonical.
 
     Attributes:
         direction: (n,), m from 1.
-        predicted, measured: (n,).
+        predicted, measured: (n,), NaN where the direction emerged in the other alone.
         early, late: (n,), quartiles of the law, NaN where unknown.
     """
 
@@ -81,70 +83,102 @@ class Band:
     colour: str = COLOURS[1]
 
 
-def band_panel(axes: Axes, bands: Sequence[Band], xlabel: str, ylabel: str, title: str) -> None:
+def band_panel(axes: Axes, bands: Sequence[Band], xlabel: str, ylabel: str, title: str) -> list[Artist]:
     """Bands with their medians, both axes logarithmic; a band that is open above reaches the top."""
     shown = np.concatenate([part for band in bands for part in (band.low, band.middle, band.high)])
     shown = np.maximum(shown[np.isfinite(shown)], _FLOOR)
     bottom, top = (shown.min() / 1.3, shown.max() * 1.3) if shown.size else (1.0, 10.0)
+    artists: list[Artist] = []
     for band in bands:
         known = np.isfinite(band.low)
         high = np.where(np.isfinite(band.high), np.maximum(band.high, _FLOOR), 10 * top)
         low, middle = (np.where(np.isfinite(y), np.maximum(y, _FLOOR), np.nan) for y in (band.low, band.middle))
-        axes.fill_between(band.at[known], low[known], high[known], color=band.colour, alpha=0.25, lw=0)
-        axes.plot(band.at, middle, "-", color=band.colour, label=band.label)
+        artists.append(axes.fill_between(band.at[known], low[known], high[known], color=band.colour, alpha=0.25, lw=0))
+        artists += axes.plot(band.at, middle, "-", color=band.colour, label=band.label)
     log_axes(axes, bands[0].at, both=True)
     axes.set_ylim(bottom, top)
     axes.set(xlabel=xlabel, ylabel=ylabel, title=title)
     axes.legend(loc="best")
+    return artists
 
 
-def risk_panel(axes: Axes, curves: Sequence[Curve], title: str = "risk") -> None:
-    """Risk against canonical time, both logarithmic."""
+def risk_panel(
+    axes: Axes, curves: Sequence[Curve], title: str = "risk", band: Band | None = None, begin: float = 0.0
+) -> list[Artist]:
+    """Risk against canonical time from `begin` on, both logarithmic, a band behind it."""
+    artists: list[Artist] = []
+    if band is not None:
+        edges = (band.at, band.low, np.where(np.isfinite(band.high), band.high, 1 / _FLOOR))
+        artists.append(axes.fill_between(*edges, color=band.colour, alpha=0.4, lw=0, label=band.label))
     for curve in curves:
         if curve.risk is None:
             continue
         shown = np.where(np.isfinite(curve.risk), np.maximum(curve.risk, _FLOOR), np.nan)[curve.drawn]
-        axes.plot(curve.times[curve.drawn], shown, curve.mark, ms=3, color=curve.colour, label=curve.label)
-    log_axes(axes, curves[0].times, both=True)
+        artists += axes.plot(curve.times[curve.drawn], shown, curve.mark, ms=3, color=curve.colour, label=curve.label)
+    log_axes(axes, curves[0].times, both=True, begin=begin)
     axes.set(xlabel="time $t$", ylabel="risk", title=title)
     if len(curves) > 1:
         axes.legend(loc="lower left")
+    return artists
 
 
-def overlap_panel(axes: Axes, curves: Sequence[Curve], title: str = "emergence") -> None:
+def overlap_panel(
+    axes: Axes,
+    curves: Sequence[Curve],
+    title: str = "emergence",
+    directions: Int[np.ndarray, " n"] | None = None,
+    begin: float = 0.0,
+) -> list[Artist]:
     """Squared overlaps of a few directions against canonical time; the first curve's carry the labels."""
+    artists: list[Artist] = []
     for n, curve in enumerate(curves):
         if curve.overlaps is None:
             continue
-        for colour, m in zip(COLOURS[1:], spread_out(curve.overlaps.shape[1]), strict=False):
+        shown = spread_out(curve.overlaps.shape[1]) if directions is None else directions
+        for colour, m in zip(cycle(COLOURS[1:]), shown, strict=False):
             label = f"$m={m + 1}$" if n == 0 else None
-            axes.plot(
+            artists += axes.plot(
                 curve.times[curve.drawn], curve.overlaps[curve.drawn, m], curve.mark, ms=3,
                 lw=1.4 if n == 0 else 1.0, color=colour, label=label,
             )  # fmt: skip
-    log_axes(axes, curves[0].times)
+    log_axes(axes, curves[0].times, begin=begin)
     axes.set(xlabel="time $t$", ylabel="squared overlap", ylim=(-0.03, 1.03), title=title)
     if axes.get_legend_handles_labels()[0]:
         axes.legend(loc="upper left")
+    return artists
 
 
-def emergence_panel(axes: Axes, found: EmergenceTimes) -> None:
-    """Measured against predicted emergence times."""
-    if not len(found.direction):
-        axes.text(0.5, 0.5, "no direction emerged\nin both", ha="center", va="center", transform=axes.transAxes)
+def emergence_panel(axes: Axes, found: EmergenceTimes, expected: str = "predicted") -> list[Artist]:
+    """Measured against expected emergence times, on equal axes; at the edges those that emerged in one alone."""
+    known = np.r_[found.predicted, found.measured]
+    known = known[np.isfinite(known) & (known > 0)]
+    if not len(known):
+        artist = axes.text(0.5, 0.5, "no direction emerged", ha="center", va="center", transform=axes.transAxes)
         axes.set_axis_off()
-        return
-    predicted, measured = found.predicted, found.measured
-    ends = np.array([min(predicted.min(), measured.min()) / 1.3, max(predicted.max(), measured.max()) * 1.3])
-    axes.plot(ends, ends, color=COLOURS[0], lw=1, label="equal")
-    axes.fill_between(ends, ends / 1.25, ends * 1.25, color="0.88", lw=0, label="within 25 %")
-    axes.plot(predicted, measured, "o", ms=4, color=COLOURS[2])
-    known = np.isfinite(found.early) & np.isfinite(found.late)
-    if known.any():
-        law = (measured[known], found.early[known], found.late[known])
-        axes.hlines(*law, color=COLOURS[1], lw=1, label="quartiles of $T_m$")
-    for m, x, y in zip(found.direction, predicted, measured, strict=True):
-        axes.annotate(f"{m:.0f}", (x, y), textcoords="offset points", xytext=(4, -8), fontsize=7)
-    axes.set(xscale="log", yscale="log", xlabel="predicted $T_m$", ylabel="measured $T_m$", title="emergence times")
+        return [artist]
+    ends = np.array([known.min() / 1.3, known.max() * 1.3])
+    artists: list[Artist] = [axes.fill_between(ends, ends / 1.25, ends * 1.25, color="0.88", lw=0, label="within 25 %")]
+    artists += axes.plot(ends, ends, color=COLOURS[0], lw=1, label="equal")
+    x, y = (np.where(np.isfinite(t), t, ends[1]) for t in (found.predicted, found.measured))
+    both = np.isfinite(found.predicted) & np.isfinite(found.measured)
+    artists += axes.plot(x[both], y[both], "o", ms=4, color=COLOURS[2])
+    never = {
+        "never in SGD": (~np.isfinite(found.measured), "^"),
+        "never in theory": (~np.isfinite(found.predicted), ">"),
+    }
+    for label, (alone, mark) in never.items():
+        if alone.any():
+            artists += axes.plot(
+                x[alone], y[alone], mark, ms=5, mfc="white", color=COLOURS[2], label=label, clip_on=False
+            )
+    law = both & np.isfinite(found.early) & np.isfinite(found.late)
+    if law.any():
+        ranges = (found.measured[law], found.early[law], found.late[law])
+        artists.append(axes.hlines(*ranges, color=COLOURS[1], lw=1, label="quartiles of $T_m$"))
+    for m, at in zip(found.direction, zip(x, y, strict=True), strict=True):
+        axes.annotate(f"{m:.0f}", at, textcoords="offset points", xytext=(4, -8), fontsize=7)
+    axes.set(xscale="log", yscale="log", xlabel=f"{expected} $T_m$", ylabel="measured $T_m$", title="emergence times")
+    axes.set(xlim=ends, ylim=ends, aspect="equal")
     plain_ticks(axes.xaxis, axes.yaxis)  # less than a decade is common
     axes.legend(loc="upper left")
+    return artists

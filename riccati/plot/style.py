@@ -125,11 +125,13 @@ def thinned(times: np.ndarray) -> np.ndarray:
     return np.unique(np.searchsorted(times, wanted).clip(max=len(times) - 1))
 
 
-def log_axes(axes: Axes, times: np.ndarray, both: bool = False) -> None:
-    """Logarithmic time where it spans more than a decade, and logarithmic ordinate with `both`."""
+def log_axes(axes: Axes, times: np.ndarray, both: bool = False, begin: float = 0.0) -> None:
+    """Logarithmic time where it spans more than a decade from `begin` on, and logarithmic ordinate with `both`."""
     positive = times[times > 0]
-    if len(positive) > 1 and positive[-1] > 10 * positive[0]:
-        axes.set_xscale("log")
-        axes.set_xlim(positive[0], positive[-1])
+    if len(positive) > 1:
+        first = max(positive[0], begin)
+        if positive[-1] > 10 * first:
+            axes.set_xscale("log")
+            axes.set_xlim(first, positive[-1])
     if both:
         axes.set_yscale("log")

@@ -1,5 +1,6 @@
 """What is given: the link function, the teacher, the student's start; and what is seen of a student."""
 
+from .alignment import alignments as alignments
 from .alignment import as_directions as as_directions
 from .alignment import as_weights as as_weights
 from .alignment import neuron_alignment as neuron_alignment
@@ -21,6 +22,7 @@ from .population import subspace_population_risk as subspace_population_risk
 from .problem import AnyStart as AnyStart
 from .problem import Problem as Problem
 from .problem import Spectators as Spectators
+from .reduced import in_eigenbasis as in_eigenbasis
 from .spectrum import Spectrum as Spectrum
 from .spectrum import spectrum as spectrum
 from .standard import ANISOTROPIC as ANISOTROPIC

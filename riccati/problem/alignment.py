@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
 from ..support import ArgumentError, require, require_finite
+from .start import Start
+from .teacher import Teacher
 
 _ORTHONORMAL = 1e-6  # single precision is enough
 _RANK = 1e-12  # singular values of the neurons' directions below it add nothing to their span
@@ -63,9 +66,21 @@ def subspace_alignment(W: Any, Theta: Any) -> Float[np.ndarray, " M"]:
     """diag G (M,), ||P θ_m||² with P the projector on the span of W's rows; arguments as in `neuron_alignment`."""
     U = _units(W)
     directions = as_directions(Theta, U.shape[1])
+    return np.minimum(np.sum((directions @ _spanned(U).T) ** 2, axis=1), 1.0)
+
+
+def alignments(teacher: Teacher, start: Start) -> tuple[Float[np.ndarray, " M"], Float[np.ndarray, " M"]]:
+    """Both of a student anywhere, by subspace and by neuron; of whitened weights and directions under a covariance."""
+    basis = _spanned(np.asarray(start.directions))
+    of_span = np.sum(np.asarray(teacher.overlaps(jnp.asarray(basis))) ** 2, axis=0)
+    of_neuron = np.max(np.asarray(start.teacher_overlaps) ** 2, axis=0)
+    return np.minimum(of_span, 1.0), np.minimum(of_neuron, 1.0)
+
+
+def _spanned(U: Float[np.ndarray, "N d"]) -> Float[np.ndarray, "rank d"]:
+    """An orthonormal basis of the rows' span."""
     _, size, basis = np.linalg.svd(U, full_matrices=False)
-    spanned = basis[size > _RANK * size[0]]
-    return np.minimum(np.sum((directions @ spanned.T) ** 2, axis=1), 1.0)
+    return basis[size > _RANK * size[0]]
 
 
 def _units(W: Any) -> Float[np.ndarray, "N d"]:

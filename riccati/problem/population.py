@@ -42,9 +42,12 @@ def population_risk(teacher: Teacher, U: Float[Array, "N D"], s: Float[Array, " 
     return excess / teacher.second_moment
 
 
-def squared_overlaps(teacher: Teacher, U: Float[Array, "N D"]) -> Float[Array, " M"]:
-    """max_i m_im²; for the pure link h_2, where neurons share directions, diag G = ||P θ_m||²."""
-    if teacher.link.degree == 2:
+def squared_overlaps(teacher: Teacher, U: Float[Array, "N D"], overlap: str | None = None) -> Float[Array, " M"]:
+    """max_i m_im² (`neuron`), or diag G = ||P θ_m||², P the projector on the span of U (`subspace`).
+
+    Without `overlap` what emerges: for the pure link h_2, where neurons share directions, the latter.
+    """
+    if overlap == "subspace" or (overlap is None and teacher.link.degree == 2):
         Q = jnp.linalg.qr(U.T)[0]
         return jnp.sum(teacher.overlaps(Q.T).T ** 2, axis=1)
     return jnp.max(teacher.overlaps(U) ** 2, axis=0)

@@ -110,6 +110,20 @@ def _by_group(
     return jnp.concatenate(parts, axis=1), jnp.asarray(np.concatenate(eigenvalues))
 
 
+def in_eigenbasis(weights: Float[Array, "N K+R"], axes: int, covariance: Covariance) -> Float[Array, "N d"]:
+    """Weights in the first K = `axes` and the groups' coordinates, in all d of the covariance's eigenbasis.
+
+    A group's columns take its first places: which of them does not matter to SGD or a flow.
+    """
+    found, used = np.zeros((weights.shape[0], covariance.dim)), axes
+    found[:, :axes] = weights[:, :axes]
+    for group in covariance.groups_after(axes):
+        places = group.places[: weights.shape[0]]
+        found[:, places] = weights[:, used : used + len(places)]
+        used += len(places)
+    return jnp.asarray(found)
+
+
 @compiled_quickly(static_argnums=(2, 3))
 def _in_law(key: Array, outside: Int[Array, ""], neurons: int, directions: int) -> tuple[Array, Array]:
     """Coordinates along the teacher's and residual factor, with `outside` dimensions beyond the teacher's."""

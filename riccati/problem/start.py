@@ -198,7 +198,15 @@ class Start(eqx.Module):
     @property
     def weights(self) -> Float[Array, "N D"]:
         """The weights w_i = r_i u_i in reduced coordinates."""
-        return self.norms[:, None] * self.directions
+        if is_traced(self.norms, self.directions):
+            return self.norms[:, None] * self.directions
+        # on the host, where nothing compiles
+        return jax.device_put(np.asarray(self.norms)[:, None] * np.asarray(self.directions))
+
+    @property
+    def s(self) -> Float[Array, " N"]:
+        """s_i of f = Σ_i s_i σ(<x, u_i>): |w_i|², or b_i|w_i| of a two-layer student."""
+        return self.norms**2 if self.second_layer is None else self.second_layer * self.norms
 
     @property
     def student_gram(self) -> Float[Array, "N N"]:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
@@ -19,6 +20,7 @@ from jaxtyping import Array, Float
 from ..support import is_traced, require, require_finite, require_integer, require_real
 from .covariance import Covariance
 from .frame import frame_of, is_orthonormal, root_of_gram, unit_rows
+from .hermite import hermite_series
 from .link import Link
 from .mixed import coefficient_rows, dual_pairs, gram_of_links, information_exponents, require_links
 
@@ -89,7 +91,7 @@ class Teacher(eqx.Module):
     def _require_something(self) -> None:
         if (self.frame is None and self.links is None) or is_traced(self.a):
             return
-        least = _NOTHING * float(jnp.sum(self.a**2 * jnp.diag(self._gram_of_links())))
+        least = _NOTHING * float(jnp.sum(self.a**2 * jnp.diag(self.gram_of_links())))
         require(
             float(self.second_moment) > least, "a", "not cancel over the directions", "a second layer with E f*² = 0"
         )
@@ -177,12 +179,10 @@ class Teacher(eqx.Module):
     @property
     def second_moment(self) -> Float[Array, ""]:
         """E f*² = Σ_mn a_m a_n Γ_mn, Γ_mn = g_mn(C_mn): for one link and orthonormal θ, g(1) if m = n, else g(0)."""
-        if self.frame is not None or self.links is not None:
-            return self.a @ self._gram_of_links() @ self.a
-        diagonal, off = self.link.dual(1.0), self.link.dual(0.0)
-        return diagonal * jnp.sum(self.a**2) + off * (jnp.sum(self.a) ** 2 - jnp.sum(self.a**2))
+        return _second_moment(self)
 
-    def _gram_of_links(self) -> Float[Array, "M M"]:
+    def gram_of_links(self) -> Float[Array, "M M"]:
+        """Γ_mn = E σ_m(<x,θ_m>) σ_n(<x,θ_n>) = g_mn(C_mn)."""
         C = jnp.where(jnp.eye(self.width, dtype=bool), 1.0, self.gram)
         return self.link.dual(C) if self.links is None else gram_of_links(self.links, C)
 
@@ -190,6 +190,13 @@ class Teacher(eqx.Module):
         """m_im = <u_i, θ_m> of directions in reduced coordinates."""
         along = U[:, : self.axes]
         return along if self.frame is None else along @ self.frame.T
+
+    def output(self, along: Float[Array, "B M"]) -> Float[Array, " B"]:
+        """f* of samples with the projections <x, θ_m>."""
+        if self.links is None:
+            return self.link(along) @ self.a
+        rows = coefficient_rows(self.links).T[:, None, :]
+        return hermite_series(rows, along) @ self.a
 
     def combined(self, weights: Float[Array, "N M"]) -> Float[Array, "N K"]:
         """Σ_m weights_im θ_m, in the first K of reduced coordinates."""
@@ -211,3 +218,11 @@ class Teacher(eqx.Module):
         gram = "" if self.frame is None else ", correlated"
         covariance = "" if self.covariance is None else f", {self.covariance!r}"
         return f"Teacher({self.width} directions{gram}, {self.link!r}{links}{covariance})"
+
+
+@jax.jit
+def _second_moment(teacher: Teacher) -> Float[Array, ""]:
+    if teacher.frame is not None or teacher.links is not None:
+        return teacher.a @ teacher.gram_of_links() @ teacher.a
+    diagonal, off = teacher.link.dual(1.0), teacher.link.dual(0.0)
+    return diagonal * jnp.sum(teacher.a**2) + off * (jnp.sum(teacher.a) ** 2 - jnp.sum(teacher.a**2))

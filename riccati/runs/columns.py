@@ -13,10 +13,14 @@ STEPS = ("step", "iter", "iteration", "global_step", "_step", "trainer/global_st
 # a population or test loss is preferred to one on the minibatch
 LOSSES = (
     "risk", "population_risk", "population_loss", "test_risk", "test_loss", "test/loss", "val_loss", "val/loss",
-    "eval_loss", "eval/loss", "loss", "train_loss", "train/loss",
+    "eval_loss", "eval/loss", "loss", "train_loss", "train/loss", "train_loss_epoch", "train_loss_step",
 )  # fmt: skip
 RISKS = ("risk", "population_risk", "test_risk")  # a column of that name holds the risk
+EPOCH = "epoch"  # counts the steps where nothing else does, as Keras logs
+VALUE, _WALL = "value", "wall time"  # of a TensorBoard export, which holds one scalar
+_LONG = ("key", "metric")  # beside a value: MLflow's table, a row for each metric and step
 _NUMBERED = re.compile(r"(.*?\D)?([0-9]+)")
+_OF_RUN = " - "  # between the run and its metric, as W&B exports charts
 _OVERLAP_PREFIXES = re.compile(r".*(overlap|align|cos)[a-z0-9]*[\W_]*")
 
 
@@ -57,8 +61,8 @@ class Chosen(NamedTuple):
 
 
 def clean(name: object) -> str:
-    """A column's name without spaces around it, in lower case."""
-    return str(name).strip().strip('"').strip().lower()
+    """A column's name without spaces around it, in lower case, and without the run's name of a W&B chart."""
+    return str(name).strip().strip('"').strip().lower().rsplit(_OF_RUN, 1)[-1]
 
 
 def is_step(name: str) -> bool:
@@ -72,11 +76,16 @@ def choose(columns: list[str], names: Names) -> Chosen:
     Raises:
         ArgumentError: a column that is missing, is there twice, or is asked for as two things.
     """
-    step = _named(columns, names.step, "step_column") or _first(columns, STEPS)
+    if VALUE in columns and (long := _first(columns, _LONG)) is not None:
+        pivot = f'frame.pivot_table(index="step", columns="{long}", values="value")'
+        wide = f"be a column for each (in pandas: {pivot})"
+        raise ArgumentError(long, wide, "the name of what each row holds, a table as MLflow exports it")
+    step = _named(columns, names.step, "step_column") or _first(columns, (*STEPS, EPOCH))
     there = f"missing: the columns are {', '.join(columns)}"
     others = ", ".join(STEPS[1:5])
     require(step is not None, "step", f"be a column, or {others}, or one named by step_column", there)
-    loss = _named(columns, names.loss, "loss_column") or _first(columns, LOSSES)
+    losses = (*LOSSES, VALUE) if _WALL in columns else LOSSES
+    loss = _named(columns, names.loss, "loss_column") or _first(columns, losses)
     require(loss != step, "loss_column", "be another column than that of the steps", loss)
     overlaps = _overlaps([name for name in columns if name not in (step, loss)], names.overlaps)
     must = "be a column, or risk, test_loss, train_loss, …, or one named by loss_column, where no overlaps are logged"

@@ -6,14 +6,21 @@ from typing import Any
 
 import numpy as np
 
-from ..problem import Link, Teacher
+from ..problem import Link
 from ..support import ArgumentError, require, require_finite, require_integer, require_real
 from .tables import TOLERANCE
 
-TWO_HOMOGENEOUS, STIEFEL = KINDS = ("two_homogeneous", "stiefel_quadratic")
+TWO_HOMOGENEOUS, TWO_LAYER, STIEFEL = KINDS = ("two_homogeneous", "two_layer", "stiefel_quadratic")
 HALF, SQUARE, RISK = CONVENTIONS = ("0.5*(f*-f)^2", "(f*-f)^2", "risk")
 SUBSPACE, NEURON = OVERLAPS = ("subspace", "neuron")
-_WHOLE = ("information_exponent", "dim", "teacher_width", "student_width", "batch_size")
+# of the student; what is not here is refused by name, and another one is let in here
+PARAMETRISATIONS = {TWO_HOMOGENEOUS: "f = Σ |w_i|² σ(<x, w_i>/|w_i|)", TWO_LAYER: "f = Σ b_i σ(<x, w_i>)"}
+_OTHER_STUDENTS = {
+    "standard": "f = Σ b_i σ(<x, w_i>), called two_layer", "mean_field": "f = Σ b_i σ(<x, w_i>)/N",
+    "ntk": "f = Σ b_i σ(<x, w_i>)/√N", "mup": "f = Σ b_i σ(<x, w_i>), with widths in its rates",
+}  # fmt: skip
+WHERE = "in the run's JSON file, on the command line or as keywords"
+_WHOLE = ("information_exponent", "dim", "teacher_width", "student_width", "batch_size", "steps_per_epoch")
 _POSITIVE = ("learning_rate", "riccati_step", "student_scale")
 
 
@@ -41,6 +48,22 @@ def link_of(config: dict[str, Any]) -> Link | None:
         raise error.renamed({"coefficients": "link"}) from None
 
 
+def given(config: dict[str, Any], key: str) -> Any:
+    """The value of a key that the theory needs.
+
+    Raises:
+        ArgumentError: if it is missing.
+    """
+    require(key in config, key, f"be given, {WHERE}", "missing")
+    return config[key]
+
+
+def kind_of(config: dict[str, Any]) -> str:
+    """One of KINDS; where the config does not say, a Riccati step or its parametrisation tells."""
+    fallback = STIEFEL if "riccati_step" in config else config.get("parametrisation", TWO_HOMOGENEOUS)
+    return config.get("kind", fallback)
+
+
 def directions_of(config: dict[str, Any]) -> int | None:
     """M, where the config tells it."""
     if "teacher_width" in config or "second_layer" not in config:
@@ -50,19 +73,28 @@ def directions_of(config: dict[str, Any]) -> int | None:
 
 def check_config(config: dict[str, Any], kind: str) -> None:
     """Refuse what is there but cannot be meant; what is not there is refused when it is asked for."""
+    for key, found in (("parametrisation", config.get("parametrisation")), ("kind", kind)):
+        if isinstance(found, str) and found.lower() in _OTHER_STUDENTS:
+            known = " or ".join(f"{name}, {form}" for name, form in PARAMETRISATIONS.items())
+            other = _OTHER_STUDENTS[found.lower()]
+            require(False, key, f"be {known}, of which there is a theory here", f"{found!r}, {other}")
+    if "parametrisation" in config:
+        _check_choice(config, "parametrisation", tuple(PARAMETRISATIONS))
     require(kind in KINDS, "kind", f"be one of {', '.join(KINDS)}", repr(kind))
+    if "parametrisation" in config:
+        require(
+            config["parametrisation"] == kind, "parametrisation", f"agree with kind, {kind}", config["parametrisation"]
+        )
     for key in [key for key in _WHOLE if key in config]:
         require_integer(config[key], key, 1)
     for key in [key for key in _POSITIVE if key in config]:
         require_real(config[key], key, above=0)
     if "beta" in config:
         require_real(config["beta"], "beta", least=0)
-    if kind == TWO_HOMOGENEOUS and "loss" in config:
+    if kind != STIEFEL and "loss" in config:
         _check_choice(config, "loss", CONVENTIONS)
     if "training_loss" in config:
-        require(
-            kind == TWO_HOMOGENEOUS, "training_loss", "be left out for a Stiefel run", repr(config["training_loss"])
-        )
+        require(kind != STIEFEL, "training_loss", "be left out for a Stiefel run", repr(config["training_loss"]))
         _check_choice(config, "training_loss", (HALF, SQUARE))
     if "overlap" in config:
         require(isinstance(config["overlap"], str), "overlap", f"be {SUBSPACE} or {NEURON}", repr(config["overlap"]))
@@ -79,13 +111,15 @@ def check_config(config: dict[str, Any], kind: str) -> None:
         require(exponent == link.information_exponent, "information_exponent", agree, exponent)
     if "second_layer" in config:
         a = array_of(config, "second_layer", 1)
-        require(bool(a.min() > 0), "second_layer", "be > 0 in every entry", f"{a.min():g} in one")
+        require(bool((a != 0).all()), "second_layer", "have no entry that is 0", "0 in one")
         require(directions in (None, len(a)), "second_layer", f"have teacher_width = {directions} entries", len(a))
     _check_start(config, kind, directions, neurons)
 
 
 def _check_choice(config: dict[str, Any], key: str, known: tuple[str, ...]) -> None:
-    require(config[key] in known, key, f"be one of {', '.join(known)}", repr(config[key]))
+    require(
+        isinstance(config[key], str) and config[key] in known, key, f"be one of {', '.join(known)}", repr(config[key])
+    )
 
 
 def _check_start(config: dict[str, Any], kind: str, directions: int | None, neurons: int | None) -> None:
@@ -100,7 +134,7 @@ def _check_start(config: dict[str, Any], kind: str, directions: int | None, neur
         agree = all(w in (None, found) for w, found in zip(wanted, overlaps.shape, strict=True))
         shape = tuple("any" if w is None else w for w in wanted)
         require(agree, "initial_overlaps", f"be of shape {layout} = {shape}".replace("'", ""), overlaps.shape)
-        neurons = overlaps.shape[0] if kind == TWO_HOMOGENEOUS else neurons
+        neurons = neurons if kind == STIEFEL else overlaps.shape[0]
     if "initial_student_gram" in config:
         gram = array_of(config, "initial_student_gram", 2).shape
         square = gram[0] == gram[1] and neurons in (None, gram[0])
@@ -122,24 +156,15 @@ def missing_keys(config: dict[str, Any], kind: str, has_clock: bool) -> list[str
     """What theory needs and the config lacks, in words."""
     rate = "riccati_step" if kind == STIEFEL else "learning_rate"
     needed = [] if has_clock else [rate]
-    if kind == TWO_HOMOGENEOUS and "link" not in config:
+    if kind != STIEFEL and "link" not in config:
         needed.append("information_exponent")
     if "second_layer" not in config:
         needed += ["teacher_width", "beta"]
     if "initial_overlaps" not in config:
-        needed += ["student_width", "dim"]
-    elif kind == TWO_HOMOGENEOUS:
+        needed += [] if "initial_weights" in config else ["student_width", "dim"]
+    elif kind != STIEFEL:
         needed.append("init_norm")
+    if kind == TWO_LAYER:
+        needed.append("initial_second_layer")
     other = {"information_exponent": " (or link)", "beta": " (or second_layer, the list of a_m)"}
     return [key + other.get(key, "") for key in needed if key not in config]
-
-
-def teacher_keys(teacher: Teacher) -> dict[str, Any]:
-    """The teacher by the keys of a run's JSON file."""
-    link = teacher.link
-    a = {"second_layer": np.asarray(teacher.a).tolist(), "teacher_width": teacher.width}
-    if link.closed_form is not None:
-        return a | {"link": link.label}
-    if link.degree is not None and float(link.coefficients[link.degree]) == 1.0:
-        return a | {"information_exponent": link.degree}
-    return a | {"link": np.asarray(link.coefficients).tolist()}

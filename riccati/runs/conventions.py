@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .config import HALF, NEURON, OVERLAPS, RISK, SQUARE, STIEFEL, SUBSPACE
+from .config import HALF, NEURON, OVERLAPS, PARAMETRISATIONS, RISK, SQUARE, STIEFEL, SUBSPACE
 from .tables import TOLERANCE
 
 # other programs' words for the two definitions
@@ -37,20 +37,24 @@ def norm_of(second_layer: np.ndarray) -> float:
 
 
 def overlap_said(config: dict[str, Any]) -> str | None:
-    """`subspace` or `neuron`, as the key `overlap` says in these or another program's words; None without it."""
+    """`subspace` or `neuron`, as `overlap` says in these or another program's words; None if neither or both."""
     said = str(config.get("overlap", "")).lower()
     if said in OVERLAPS:
         return said
-    if any(word in said for word in _SUBSPACE_WORDS):
-        return SUBSPACE
-    return NEURON if any(word in said for word in _NEURON_WORDS) else None
+    meant = {
+        name
+        for name, words in ((SUBSPACE, _SUBSPACE_WORDS), (NEURON, _NEURON_WORDS))
+        if any(word in said for word in words)
+    }
+    return meant.pop() if len(meant) == 1 else None
 
 
 def assumed(config: dict[str, Any], kind: str, has_loss: bool, has_overlaps: bool) -> tuple[str, ...]:
     """What the keys do not say and is taken for granted, a line each."""
     lines = []
-    if "kind" not in config:
-        lines.append(f"kind is not given: {kind}")
+    if "kind" not in config and "parametrisation" not in config:
+        student = f", {PARAMETRISATIONS[kind]}" if kind in PARAMETRISATIONS else ""
+        lines.append(f"kind is not given: {kind}{student}")
     if kind != STIEFEL:
         lines += _of_losses(config, has_loss)
         if "initial_overlaps" in config and "initial_student_gram" not in config:

@@ -13,7 +13,7 @@ import numpy as np
 from ..support import ArgumentError, require
 from .columns import Chosen, Names, choose, clean
 from .numbers import Column, count, numbers_of
-from .source import LARGEST, LINES, NPZ, TEXT, run_bytes, stem_and_suffix
+from .source import LARGEST, LINES, NPZ, TEXT, TRAINER, run_bytes, stem_and_suffix
 from .text import read_text
 
 if TYPE_CHECKING:
@@ -33,6 +33,8 @@ def read_columns(path: Path, names: Names, notes: list[str]) -> Columns:
         return read_text(raw, names, notes)
     if suffix in LINES:
         return _from_json_lines(raw, names, notes)
+    if suffix == TRAINER:
+        return _from_trainer(raw, path, names)
     return _from_npz(raw, path, names) if suffix == NPZ else from_frame(_parquet(raw, path), names)
 
 
@@ -74,6 +76,22 @@ def _from_json_lines(raw: bytes, names: Names, notes: list[str]) -> Columns:
             bad += 1
     if bad:
         notes.append(f"dropped {count(bad, 'line')} that cannot be read as a JSON object")
+    return _of_rows(rows, names)
+
+
+def _from_trainer(raw: bytes, path: Path, names: Names) -> Columns:
+    """The log of a Hugging Face trainer, a list of rows under `log_history`."""
+    must = "be a trainer_state.json, with a list log_history; the file of a run's keys stands beside its table"
+    try:
+        history = json.loads(raw.decode("utf-8-sig", "replace"))["log_history"]
+    except (ValueError, RecursionError, KeyError, TypeError):
+        raise ArgumentError("path", must, path) from None
+    sound = isinstance(history, list) and all(isinstance(row, dict) for row in history)
+    require(sound, "path", must, f"{path}, where it is none of rows")
+    return _of_rows([{clean(name): value for name, value in row.items()} for row in history], names)
+
+
+def _of_rows(rows: list[dict[str, object]], names: Names) -> Columns:
     chosen = choose(list(dict.fromkeys(name for row in rows for name in row)), names)
     return chosen, {name: numbers_of([row.get(name) for row in rows]) for name in chosen.all}
 

@@ -11,7 +11,9 @@ from ..support import ArgumentError
 KEYS = (
     "kind", "information_exponent", "link", "dim", "teacher_width", "student_width", "beta", "second_layer",
     "learning_rate", "batch_size", "riccati_step", "student_scale", "init_norm", "initial_overlaps",
-    "initial_student_gram", "loss", "training_loss", "overlap",
+    "initial_student_gram", "loss", "training_loss", "overlap", "parametrisation", "steps_per_epoch",
+    "covariance", "preconditioned", "teacher_gram", "teacher_directions", "teacher_links", "initial_weights",
+    "initial_second_layer",
 )  # fmt: skip
 # of how a run was made, by `riccati simulate` or another program; theory reads none of them
 _RECORDED = (
@@ -24,6 +26,7 @@ _SYNONYMS = {
     "m": "teacher_width", "n": "student_width", "width": "student_width", "k": "information_exponent",
     "a": "second_layer", "alpha": "beta", "norm": "init_norm", "gram": "initial_student_gram",
     "q": "initial_student_gram", "activation": "link", "epsilon": "riccati_step", "c": "student_scale",
+    "eigenvalues": "covariance", "sigma": "covariance", "links": "teacher_links", "b": "initial_second_layer",
 }  # fmt: skip
 _ALIKE = 0.8  # similarity from which a name is taken for a misspelling
 

@@ -10,14 +10,14 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Float, Int
 
-from ..support import ArgumentError, require
-from .columns import RISKS, Chosen, Names
+from ..support import ArgumentError, require, require_integer
+from .columns import EPOCH, RISKS, VALUE, Chosen, Names
 from .config import RISK, array_of
 from .conventions import norm_of
 from .formats import from_frame, read_columns, without_gaps
 from .keys import refuse_unknown, sorted_out
 from .numbers import Column
-from .source import found, read_sidecar, sidecar_path
+from .source import TRAINER, found, read_sidecar, sidecar_path, stem_and_suffix
 from .tables import table_of
 
 if TYPE_CHECKING:
@@ -46,14 +46,16 @@ def load_run(
     file, source = found(Path(path))
     given = _given(overrides)
     notes: list[str] = []
-    config = read_sidecar(sidecar_path(file))
+    own = stem_and_suffix(file)[1] == TRAINER  # which has the name that a file of keys would have
+    config = {} if own else read_sidecar(sidecar_path(file))
     if isinstance(earlier := config.get("notes"), list):
         notes += [str(note) for note in earlier]
         del config["notes"]
     replaced = {_REPLACES[key] for key in given if key in _REPLACES}
     config = {key: value for key, value in config.items() if value is not None and key not in replaced}
     config = sorted_out(config, sidecar_path(file).name, notes) | given
-    return _made(read_columns(file, Names(step, loss, overlaps), notes), config, notes, source)
+    chosen, columns = read_columns(file, Names(step, loss, overlaps), notes)
+    return _made((chosen, _in_steps(chosen, columns, step, config, notes)), config, notes, source)
 
 
 def run_from_frame(
@@ -62,8 +64,10 @@ def run_from_frame(
 ) -> Fields:  # fmt: skip
     """See `Run.from_frame`."""
     require(hasattr(frame, "columns"), "frame", "be a pandas DataFrame", type(frame).__name__)
-    columns = from_frame(frame, Names(step, loss, overlaps))
-    return _made(columns, _given(config), [], "a frame")
+    config = _given(config)
+    notes: list[str] = []
+    chosen, columns = from_frame(frame, Names(step, loss, overlaps))
+    return _made((chosen, _in_steps(chosen, columns, step, config, notes)), config, notes, "a frame")
 
 
 def run_from_arrays(
@@ -89,10 +93,29 @@ def run_from_arrays(
     return _made((chosen, without_gaps(chosen, columns)), config, [], "arrays")
 
 
+def _in_steps(
+    chosen: Chosen, columns: dict[str, Column], named: str | None, config: dict[str, Any], notes: list[str]
+) -> dict[str, Column]:
+    """The columns, with epochs as steps: epoch e is logged at its end, after (e + 1) steps_per_epoch steps."""
+    if chosen.step != EPOCH:
+        return columns
+    count = config.get("steps_per_epoch")
+    if count is None:
+        must = "be given, as the log counts epochs, or step_column name the column of the steps"
+        require(named is not None, "steps_per_epoch", must, "missing")
+        return columns
+    require_integer(count, "steps_per_epoch", 1)
+    notes.append(f"epoch e is logged at its end: taken as step (e + 1) x {count}")
+    values, known = columns[EPOCH]
+    return columns | {EPOCH: Column((values + 1) * count, known)}
+
+
 def _made(columns: tuple[Chosen, dict[str, Column]], config: dict[str, Any], notes: list[str], source: str) -> Fields:
     steps, loss, overlaps, clock, column = table_of(*columns, notes)
     if column in RISKS:
         config.setdefault("loss", RISK)
+    if column == VALUE:
+        notes.append("the column value, the one scalar of a TensorBoard export, is taken for the loss")
     if "second_layer" in config:
         norm = norm_of(array_of(config, "second_layer", 1))
         if norm != 1:

@@ -8,25 +8,19 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from ..problem import (
-    Start,
-    Teacher,
-    as_directions,
-    as_weights,
-    neuron_alignment,
-    population_risk,
-    require_standard,
-    subspace_alignment,
-)
+from ..problem import Start, Teacher, alignments, as_directions, as_weights, population_risk
 from ..support import require, require_integer, require_real
-from .config import HALF, SQUARE, teacher_keys
+from .config import HALF, SQUARE
+from .problem_keys import start_keys, teacher_keys
 from .run import Run
 
 
 class Recorder:
-    """Logs a 2-homogeneous student f(x) = Σ_i |w_i|² σ(<x, w_i>/|w_i|) while it is trained.
+    """Logs a student while it is trained: f(x) = Σ_i |w_i|² σ(<x, w_i>/|w_i|), or f(x) = Σ_i b_i σ(<x, w_i>).
 
-    Call it with a step and the weights, at step 0 and as often as you like; the weights are numpy, jax or torch.
+    Call it with a step and the weights, at step 0 and as often as you like; the weights are numpy, jax or torch. With
+    `log(step, W, b)` the student is the second one, with both layers trained at one rate; its link is ReLU or another
+    positively homogeneous one. Under the teacher's covariance Σ, |w|² of the first one stands for wᵀΣw.
 
         log = rc.Recorder(teacher, Theta, learning_rate=0.01, batch_size=32, training_loss="(f*-f)^2")
         log(0, W)                   # and after every so many steps: log(step, W)
@@ -36,18 +30,18 @@ class Recorder:
 
     Args:
         teacher: the teacher; its Σ a_m² is 1.
-        Theta: orthonormal teacher directions θ_m, (M, d).
+        Theta: the teacher's directions, (M, d): orthonormal, or those that `Teacher.from_directions` was given. Under
+            a covariance they and the weights are in its eigenbasis.
         learning_rate: step size of SGD.
         batch_size: samples of a step.
         training_loss: what SGD descends, "0.5*(f*-f)^2" or "(f*-f)^2" (a mean squared error without the half).
 
     Raises:
-        ArgumentError: a loss that is neither, directions that are not orthonormal, numbers out of range.
+        ArgumentError: a loss that is neither, directions that are not the teacher's, numbers out of range.
     """
 
     def __init__(self, teacher: Teacher, Theta: Any, *, learning_rate: float, batch_size: int, training_loss: str):
         require(isinstance(teacher, Teacher), "teacher", "be a riccati.Teacher", type(teacher).__name__)
-        require_standard("a Recorder", teacher)
         require_real(learning_rate, "learning_rate", above=0)
         require_integer(batch_size, "batch_size", 1)
         losses = (HALF, SQUARE)
@@ -56,7 +50,9 @@ class Recorder:
         require(
             len(directions) == teacher.width, "Theta", f"have {teacher.width} rows, one a direction", len(directions)
         )
-        self._teacher, self._directions = teacher, as_directions(directions, directions.shape[1])
+        if teacher.frame is None and teacher.covariance is None:
+            as_directions(directions, directions.shape[1])
+        self._teacher, self._directions = teacher, directions
         self._config = {
             "learning_rate": float(learning_rate),
             "batch_size": int(batch_size),
@@ -66,11 +62,12 @@ class Recorder:
         self._rows: list[tuple[float, np.ndarray, np.ndarray]] = []
         self._start: Start | None = None
 
-    def __call__(self, step: int, W: Any) -> None:
-        """Log the weights W (N, d) after `step` steps; steps increase.
+    def __call__(self, step: int, W: Any, b: Any = None) -> None:
+        """Log the weights W (N, d), and b (N,) of a two-layer student, after `step` steps; steps increase.
 
         Raises:
-            ArgumentError: a step that is not beyond the last, or weights of another shape than before.
+            ArgumentError: a step that is not beyond the last, weights of another shape than before, or directions
+                that are not the teacher's.
         """
         require_integer(step, "step", 0)
         last = self._steps[-1] if self._steps else -1
@@ -78,15 +75,20 @@ class Recorder:
         weights = as_weights(W, "W")
         dim = self._directions.shape[1]
         require(weights.shape[1] == dim, "W", f"be of shape (N, {dim}), a row for each neuron", weights.shape)
-        start = Start.from_weights(weights, self._directions)
+        start = Start.from_weights(weights, self._directions, self._teacher.covariance)
+        if b is not None:
+            rows = b.reshape(1, -1) if hasattr(b, "reshape") else [b]
+            start = start.with_second_layer(as_weights(rows, "b")[0])
         if self._start is None:
+            start.check_against(self._teacher)
             self._start = start
+        as_before = (b is None) == (self._start.second_layer is None)
+        require(as_before, "b", "be given at every step or at none", "given" if b is not None else "left out")
         neurons = self._start.student_width
         require(len(weights) == neurons, "W", f"have {neurons} rows, as before", len(weights))
-        risk = float(population_risk(self._teacher, start.directions, start.norms**2))
+        risk = float(population_risk(self._teacher, start.directions, start.s))
         self._steps.append(int(step))
-        directions = self._directions
-        self._rows.append((risk, subspace_alignment(weights, directions), neuron_alignment(weights, directions)))
+        self._rows.append((risk, *alignments(self._teacher, start)))
 
     @property
     def steps(self) -> np.ndarray:
@@ -124,15 +126,12 @@ class Recorder:
             self._config
             | teacher_keys(self._teacher)
             | {
-                "kind": "two_homogeneous",
                 "loss": "risk",
                 "overlap": "subspace" if by_subspace else "neuron",
                 "dim": self._directions.shape[1],
                 "student_width": start.student_width,
-                "init_norm": np.asarray(start.norms).tolist(),
-                "initial_overlaps": np.asarray(start.teacher_overlaps).tolist(),
-                "initial_student_gram": np.asarray(start.student_gram).tolist(),
             }
+            | start_keys(self._teacher, start)
         )
         overlaps = self.subspace_overlaps if by_subspace else self.neuron_overlaps
         return Run(self.steps, self.risk, overlaps, config, source="riccati.Recorder")

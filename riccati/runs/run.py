@@ -16,11 +16,12 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Float, Int
 
-from ..problem import Link, Start, Teacher
-from ..support import ArgumentError, require, require_memory, require_times
+from ..problem import Start, Teacher
+from ..support import require, require_times
 from . import conventions
 from .columns import CLOCK
-from .config import KINDS, STIEFEL, array_of, check_config, directions_of, link_of, missing_keys, overlap_of
+from .config import STIEFEL, WHERE, array_of, check_config, directions_of, given, kind_of, missing_keys, overlap_of
+from .problem_keys import check_problem, is_beyond, start_of, teacher_of
 from .reading import load_run, run_from_arrays, run_from_frame
 from .saving import write_run
 
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-_WHERE = "in the run's JSON file, on the command line or as keywords"
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,19 +69,25 @@ class Run:
         require(self.loss is not None or self.overlaps is not None, "loss", "be given, or overlaps", "missing, as they")
         require(isinstance(self.config, dict), "config", "be a dictionary of keys", type(self.config).__name__)
         check_config(self.config, self.kind)
+        check_problem(self.config, self.kind)
         width = directions_of(self.config)
         if self.overlaps is not None:
             shape = np.shape(self.overlaps)
             require(len(shape) == 2 and shape[:1] == rows, "overlaps", f"be of shape ({rows[0]}, M)", shape)
             last = f"be the last overlap column, as the teacher has {width} directions"
             require(width in (None, shape[1]), f"overlap_{width}", last, f"not: that is overlap_{shape[1]}")
-        if self.kind == STIEFEL or "init_norm" in self.config:
-            _ = self.start  # refuses now what the theory would refuse later
+        known = not missing_keys(self.config, self.kind, has_clock=True)
+        if self.kind == STIEFEL or "init_norm" in self.config or known:
+            start = self.start  # refuses now what the theory would refuse later
+            if known and start is not None:
+                start.check_against(self.teacher)
+            elif known and is_beyond(self.config):
+                _ = self.teacher
 
     @property
     def kind(self) -> str:
-        """`two_homogeneous` or `stiefel_quadratic`; where the config does not say, a Riccati step tells."""
-        return self.config.get("kind", STIEFEL if "riccati_step" in self.config else KINDS[0])
+        """`two_homogeneous`, `two_layer` or `stiefel_quadratic`; a Riccati step or the parametrisation tells it too."""
+        return kind_of(self.config)
 
     @property
     def directions(self) -> int | None:
@@ -101,9 +106,9 @@ class Run:
         η||a||, twice that for SGD on (f* - f)²; for Stiefel SGD half its Riccati time, times ||a||.
         """
         if self.kind == STIEFEL:
-            return self._given("riccati_step") / 2 * self.second_layer_norm
+            return given(self.config, "riccati_step") / 2 * self.second_layer_norm
         factor = conventions.clock_factor(self.config)
-        return self._given("learning_rate") * factor * self.second_layer_norm
+        return given(self.config, "learning_rate") * factor * self.second_layer_norm
 
     @property
     def risk(self) -> Float[np.ndarray, " T"] | None:
@@ -149,35 +154,12 @@ class Run:
     @cached_property
     def teacher(self) -> Teacher:
         """The teacher; its second layer is scaled to Σ a_m² = 1."""
-        link = Link.hermite(2) if self.kind == STIEFEL else link_of(self.config)
-        if link is None:
-            link = Link.hermite(self._given("information_exponent"))
-        if "second_layer" in self.config:
-            return Teacher(array_of(self.config, "second_layer", 1), link)
-        width = self._given("teacher_width")
-        require_memory(width, "teacher_width", width)
-        return Teacher.power_law(width, self._given("beta"), link)
+        return teacher_of(self.config, self.kind)
 
     @cached_property
     def start(self) -> Start | None:
         """The start that the run logged, None if it logged no initial overlaps."""
-        if "initial_overlaps" not in self.config:
-            return None
-        overlaps = array_of(self.config, "initial_overlaps", 2)
-        dim = int(self.config["dim"]) if "dim" in self.config else None
-        if self.kind == STIEFEL:
-            return Start(overlaps.T, np.eye(overlaps.shape[1]), 1.0, dim)
-        norms, key = np.asarray(self._given("init_norm"), float), "initial_student_gram"
-        gram = array_of(self.config, key, 2) if key in self.config else None
-        try:
-            return Start(overlaps, gram, norms / self.second_layer_norm**0.5, dim)
-        except ArgumentError as error:
-            ours = {"teacher_overlaps": "initial_overlaps", "student_gram": key, "norms": "init_norm"}
-            raise error.renamed(ours) from None
-
-    def _given(self, key: str) -> Any:
-        require(key in self.config, key, f"be given, {_WHERE}", "missing")
-        return self.config[key]
+        return start_of(self.config, self.kind, self.second_layer_norm)
 
     def require_keys(self) -> None:
         """Refuse a run that lacks what the theory needs, naming all of it.
@@ -187,8 +169,8 @@ class Run:
         """
         missing = missing_keys(self.config, self.kind, self.clock is not None)
         if len(missing) == 1 and " " not in missing[0]:
-            self._given(missing[0])
-        require(not missing, "run", f"give {', '.join(missing)}, {_WHERE}", "without")
+            given(self.config, missing[0])
+        require(not missing, "run", f"give {', '.join(missing)}, {WHERE}", "without")
 
     @classmethod
     def load(
@@ -202,8 +184,12 @@ class Run:
     ) -> Run:
         """Read a run: CSV (any delimiter), JSON lines, NPZ or Parquet, the first two gzipped or not.
 
+        Exports are read as they are: CSV of W&B, TensorBoard (one scalar), Lightning and Keras (with the key
+        `steps_per_epoch`), a Hugging Face trainer_state.json. Of MLflow a table with a column for each metric.
+
         Args:
-            path: the file, or the name of a sample run; `<stem>.json` beside it is read too, if there.
+            path: the file, or the name of a sample run; `<stem>.json` beside it is read too, if there (a
+                trainer_state.json has none: its keys are `overrides`).
             step_column: the column of the steps, if it is none of step, iter, iteration, global_step, _step.
             loss_column: the loss column, if it is none of risk, loss, test_loss, train_loss and their like; of several
                 a population or test loss is taken before one on the minibatch.

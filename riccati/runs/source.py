@@ -12,6 +12,7 @@ from typing import Any
 from ..support import ArgumentError, require
 
 TEXT, LINES = (".csv", ".tsv", ".txt", ".dat", ".log"), (".jsonl", ".ndjson")
+TRAINER = ".json"  # a trainer_state.json of Hugging Face; beside a run, the file of its keys
 NPZ, PARQUET = ".npz", (".parquet", ".pq")
 SUFFIXES = (*TEXT, *LINES, NPZ, *PARQUET)
 LARGEST = 2**29  # bytes of a file, and of what is packed in it
@@ -54,7 +55,8 @@ def found(path: Path) -> tuple[Path, str]:
     require(there, "path", known, f"{path}, which does not exist")
     require(not path.is_dir(), "path", known, f"{path}, a folder")
     suffix = stem_and_suffix(path)[1]
-    require(suffix in SUFFIXES, "path", f"end in one of {', '.join(SUFFIXES)}, gzipped (.gz) or not", path)
+    readable = (*SUFFIXES, TRAINER)
+    require(suffix in readable, "path", f"end in one of {', '.join(readable)}, gzipped (.gz) or not", path)
     return path, source
 
 

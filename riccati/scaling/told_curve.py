@@ -18,7 +18,7 @@ from jaxtyping import Float
 
 from ..emergence import risk_law
 from ..flows import FiniteStep
-from ..problem import Link, Problem, Start, Teacher
+from ..problem import Link, Problem, Start, Teacher, require_standard
 from ..runs import Run
 from ..support import require
 
@@ -112,6 +112,7 @@ def told_curve(run: Run, rows: int) -> ToldCurve:
     must = "have a pure link h_k, k ≥ 2, for which the law of the risk is known"
     require((teacher.link.degree or 0) >= 2, "run", must, repr(teacher.link))
     require(start is not None and start.dim is not None, "run", "have initial_overlaps and dim", "without")
+    require_standard("the law of the risk", teacher, start)
     constant = run.kind == "two_homogeneous" and run.clock is None
     require(constant, "run", "be SGD on weights at a constant step", run.kind)
     require("batch_size" in run.config, "run", "give its batch_size", "without")

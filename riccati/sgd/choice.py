@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 
+from ..problem import Teacher
 from ..support import require
 from .direct import Direct
 from .engine import Engine
@@ -29,8 +30,9 @@ class Choice(NamedTuple):
     notes: tuple[str, ...]
 
 
-def chosen_engine(name: str, dtype: str, batch_size: int, dim: int, directions: int, neurons: int) -> Choice:
-    """The engine called `name`; where d is too small for reduced coordinates, its direct counterpart.
+def chosen_engine(name: str, dtype: str, batch_size: int, dim: int, teacher: Teacher, neurons: int) -> Choice:
+    """The engine called `name`; its direct counterpart under a covariance, and where d is too small for reduced
+    coordinates.
 
     Raises:
         ArgumentError: an unknown name, or single precision for an engine in law.
@@ -40,10 +42,14 @@ def chosen_engine(name: str, dtype: str, batch_size: int, dim: int, directions: 
     require(dtype == "float64" or "direct" in name, "dtype", f'be float64 for engine="{name}"', dtype)
     if "direct" in name:
         return Choice(name, Direct(dim=dim, batch_size=batch_size, dtype=dtype), ())
-    outside, fresh = dim - directions - neurons, min(batch_size, neurons)
-    if outside < fresh:
-        least = directions + neurons + fresh
-        note = f"d = {dim} too small for reduced coordinates, {least} or more: simulated directly, the same law"
+    outside, fresh = dim - teacher.axes - neurons, min(batch_size, neurons)
+    why = None
+    if teacher.covariance is not None:
+        why = "under a covariance there are no reduced coordinates for all samples"
+    elif outside < fresh:
+        why = f"d = {dim} too small for reduced coordinates, {teacher.axes + neurons + fresh} or more"
+    if why is not None:
+        note = f"{why}: simulated directly, the same law"
         return Choice(_DIRECTLY[name], Direct(dim=dim, batch_size=batch_size), (note,))
     cycle = min(neurons // fresh, outside // fresh)
     return Choice(name, InLaw(outside=jnp.asarray(float(outside)), batch_size=batch_size, cycle=cycle), ())

@@ -1,4 +1,9 @@
-"""Direct simulation: samples x ~ N(0, I_d) and weights with all their d coordinates, O(dN) per sample."""
+"""Direct simulation: samples and weights with all their d coordinates, O(dN) per sample.
+
+Under a covariance Σ both are whitened, x ~ N(0, I) and v_i = Σ^½ w_i, in its eigenbasis: what a step adds to v_i on
+isotropic input is multiplied by Σ, as dv = Σ^½ dw and the gradient in w has the factor Σ^½ too.
+Derived in derivations/anisotropic.py.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +12,13 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key
 
-from ..problem import Teacher
+from ..problem import Teacher, in_eigenbasis
 from .engine import Engine, in_dimension
-from .rule import Rule, moved
+from .rule import Rule, Weights, moved
 
 
 class Direct(Engine):
-    """SGD in R^d; the teacher's directions are the first M unit vectors.
+    """SGD in R^d, the first coordinates those that hold the teacher's directions.
 
     Attributes:
         dim: d.
@@ -25,20 +30,26 @@ class Direct(Engine):
     batch_size: int = eqx.field(static=True)
     dtype: str = eqx.field(static=True, default="float64")
 
-    def placed(self, weights: Float[Array, "N M+N"], directions: int) -> Float[Array, "N dim"]:
-        """The weights in R^d."""
-        return in_dimension(weights, directions, self.dim).astype(self.dtype)
+    def placed(self, weights: Float[Array, "N R"], teacher: Teacher) -> Float[Array, "N dim"]:
+        """The weights in R^d, under a covariance in its eigenbasis."""
+        if teacher.covariance is None:
+            return in_dimension(weights, teacher.axes, self.dim).astype(self.dtype)
+        return in_eigenbasis(weights, teacher.axes, teacher.covariance).astype(self.dtype)
 
     def step(
         self,
         rule: Rule,
         teacher: Teacher,
-        W: Float[Array, "N dim"],
+        weights: Weights,
         key: Key[Array, ""],
         rate: Float[Array, ""],
         number: Int[Array, ""],
-    ) -> Float[Array, "N dim"]:
+    ) -> Weights:
         """One step on B samples from R^d; its number does not matter."""
+        W = weights.W
         X = jax.random.normal(key, (self.batch_size, W.shape[1]), W.dtype)
         rule, teacher, rate = jax.tree.map(lambda leaf: jnp.asarray(leaf, W.dtype), (rule, teacher, rate))
-        return rule.retract(moved(rule, teacher, W, X, rate)[0], self.batch_size)
+        new, _ = moved(rule, teacher, weights, X, rate)
+        if (covariance := teacher.covariance) is not None:
+            new = new._replace(W=W + covariance.speeds(covariance.eigenvalues) * (new.W - W))
+        return new._replace(W=rule.retract(new.W, self.batch_size))

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
 from ..problem import Teacher
-from .rule import Rule
+from .rule import Rule, Weights
 
 
 class Engine(eqx.Module):
@@ -23,19 +23,19 @@ class Engine(eqx.Module):
     batch_size: eqx.AbstractVar[int]
 
     @abc.abstractmethod
-    def placed(self, weights: Float[Array, "N M+N"], directions: int) -> Float[Array, "N D"]:
-        """Weights in reduced coordinates, with M = `directions`, in the engine's own."""
+    def placed(self, weights: Float[Array, "N R"], teacher: Teacher) -> Float[Array, "N D"]:
+        """Weights in reduced coordinates in the engine's own."""
 
     @abc.abstractmethod
     def step(
         self,
         rule: Rule,
         teacher: Teacher,
-        W: Float[Array, "N D"],
+        weights: Weights,
         key: Key[Array, ""],
         rate: Float[Array, ""],
         number: Int[Array, ""],
-    ) -> Float[Array, "N D"]:
+    ) -> Weights:
         """The weights after step `number` = 0, 1, … on fresh samples."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -13,6 +14,7 @@ from ..runs import Run
 from ..support import require, require_integer, require_open_unit
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 
@@ -67,7 +69,7 @@ class Ensemble:
         final = self.final_overlaps[index]
         config |= {
             "seed": int(self.seeds[index]),
-            "final_overlaps": (final.T if config["kind"] == "stiefel_quadratic" else final).tolist(),
+            "final_overlaps": (final.T if config.get("kind") == "stiefel_quadratic" else final).tolist(),
         }
         if (step := int(self.diverged[index])) >= 0:
             config["diverged_at_step"] = step
@@ -95,8 +97,10 @@ class Ensemble:
         seen = (risk, self.emergence_times(level))
         return Quantiles(*(np.quantile(values, q, axis=0, method="inverted_cdf") for values in seen))
 
-    def plot(self, coverage: float = 0.8, level: float = 0.5) -> Figure:
+    def plot(self, coverage: float = 0.8, level: float = 0.5, ax: Sequence[Axes] | None = None) -> Figure:
         """Bands of risk and emergence times that hold the fraction `coverage` of the runs, and their medians.
+
+        On two axes of the user's, or a new figure.
 
         Risk is drawn at the median of the runs' times, which differ only where the learning rate follows the state.
 
@@ -112,7 +116,7 @@ class Ensemble:
         risk = Band(label, times, low.risk, middle.risk, high.risk)
         directions = np.arange(1.0, self.overlaps.shape[2] + 1)
         late = Band(label, directions, low.emergence_times, middle.emergence_times, high.emergence_times)
-        return band_page(risk, late)
+        return band_page(risk, late, ax)
 
     def __repr__(self) -> str:
         rows = {

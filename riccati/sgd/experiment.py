@@ -14,7 +14,7 @@ import numpy as np
 
 from ..numerics import require_double_precision
 from ..problem import Problem, Start, Teacher, require_standard
-from ..runs import Run, teacher_keys
+from ..runs import Run, overlap_of, teacher_keys
 from ..support import package_versions, require, require_integer, require_memory, require_real, sole_writer
 from . import checkpoint as checkpoints
 from .choice import Choice, chosen_engine
@@ -26,6 +26,7 @@ from .rule import Rule
 from .schedule import Constant, Schedule, as_schedule
 from .stiefel import Stiefel
 from .two_homogeneous import TwoHomogeneous
+from .two_layer import TwoLayer
 
 _EXPLODED = 1e6  # growth of the sum of squared weights, or its size, that counts as divergence
 _COPIES = 4  # of the weights, that a step holds at once
@@ -36,17 +37,21 @@ class Experiment:
     """Online SGD with fresh samples at each step.
 
     Args:
-        teacher: the teacher.
-        start: initial overlaps and norms, with `dim` given; Stiefel SGD takes its directions' polar factor.
+        teacher: the teacher, of any signs, directions and links, under any covariance; Stiefel SGD takes orthonormal
+            directions, h_2 and isotropic input.
+        start: initial overlaps and norms, with `dim` given; with a second layer both layers are trained, at one rate.
+            Stiefel SGD takes its directions' polar factor.
         learning_rate: η, canonical time per step: SGD on ½(f* - f)² with step size η; a number, a function of the
             step, or a schedule of `riccati.sgd` (PowerLaw, PerDirection). A Stiefel step is ε = 2η of Riccati time.
         steps: number of steps.
         batch_size: samples per step.
-        engine: "in_law", in reduced coordinates, exact in law at any dimension; "direct", with all d coordinates;
+        engine: "in_law", in reduced coordinates, exact in law at any dimension, which under a covariance is replaced
+            by "direct", as the run says; "direct", with all d coordinates;
             "stiefel" and "stiefel_direct", the same two for a quadratic student on the Stiefel manifold (Phase I).
         student_scale: c of Stiefel SGD, 1/√N if not given.
         dtype: "float64", or for direct simulation "float32".
         rows: about how many steps are logged, evenly spaced in their logarithm, besides step 0.
+        logged: the steps that are logged, instead of those; increasing, the last of them at most `steps`.
 
     The risk that is logged is the population risk, computed from the overlaps; nothing is estimated.
 
@@ -63,21 +68,27 @@ class Experiment:
     student_scale: float | None = None
     dtype: str = "float64"
     rows: int = 200
+    logged: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
         require_double_precision()
         _ = Problem(self.teacher, self.start).full_start
-        require_standard("online SGD", self.teacher, self.start)
         require(self.start.dim is not None, "start", "know the dimension (Start(…, dim=d))", "without it")
         for name in ("steps", "batch_size", "rows"):
             require_integer(getattr(self, name), name, 1)
         require(self.steps <= MOST_STEPS, "steps", "be ≤ 2^32 - 1, as many as a seed has samples for", self.steps)
+        if self.logged is not None:
+            for step in self.logged:
+                require_integer(step, "logged", 0)
+            inside = len(self.logged) > 0 and np.all(np.diff(self.logged) > 0) and self.logged[-1] <= self.steps
+            require(bool(inside), "logged", f"increase up to {self.steps} at the most", self.logged)
         _ = self._choice
         if self.student_scale is not None:
             require(self._on_stiefel, "student_scale", f'be left out for engine="{self.engine}"', self.student_scale)
             require_real(self.student_scale, "student_scale", above=0)
-        self._rule.check(self.teacher)
-        _ = self._schedule
+        self._rule.check(self.teacher, self.start)
+        if self._schedule.follows_direction:
+            require_standard("a rate that follows the direction", self.teacher, self.start)
 
     @property
     def _on_stiefel(self) -> bool:
@@ -90,19 +101,20 @@ class Experiment:
     @cached_property
     def _rule(self) -> Rule:
         if not self._on_stiefel:
-            return TwoHomogeneous()
+            return TwoHomogeneous() if self.start.second_layer is None else TwoLayer()
         c = self.student_scale if self.student_scale is not None else self.start.student_width**-0.5
         return Stiefel(jnp.asarray(float(c)))
 
     @cached_property
     def _choice(self) -> Choice:
         dim, neurons = self._dim, self.start.student_width
-        return chosen_engine(self.engine, self.dtype, self.batch_size, dim, self.teacher.width, neurons)
+        return chosen_engine(self.engine, self.dtype, self.batch_size, dim, self.teacher, neurons)
 
     @cached_property
     def dynamics(self) -> Dynamics:
         """What its steps have in common."""
-        largest = _EXPLODED * max(1.0, float(jnp.sum(self._rule.initial_weights(self.start) ** 2)))
+        W, b = self._rule.initial_weights(self.start)
+        largest = _EXPLODED * max(1.0, float(jnp.sum(W**2) + jnp.sum(b**2)))
         follow = self._schedule.follows_direction
         return Dynamics(self._choice.engine, self._rule, self.teacher, jnp.asarray(largest), follow)
 
@@ -114,15 +126,16 @@ class Experiment:
     def config(self) -> dict[str, Any]:
         """The experiment by the keys of a run's JSON file."""
         return {
-            **self._rule.config(self.start, self._schedule.describe()),
+            **self._rule.config(self.teacher, self.start, self._schedule.describe()),
             **teacher_keys(self.teacher),
+            "overlap": overlap_of(self.teacher.link),
             "dim": self._dim,
             "student_width": self.start.student_width,
             "batch_size": self.batch_size,
             "steps": self.steps,
             "engine": self._choice.name,
             "dtype": self.dtype,
-            "rows": self.rows,
+            "rows": self.rows if self.logged is None else len(self.logged),
             **({} if self.start.seed is None else {"start_seed": self.start.seed}),
             "versions": package_versions(),
         }
@@ -149,7 +162,8 @@ class Experiment:
         config = {**self.config(), "seeds": [int(seed) for seed in seeds]}
         keys = jax.vmap(jax.random.key)(jnp.asarray(list(seeds)))
         chains = self.initial_chains(len(seeds))
-        record = Record.empty(logged_steps(self.steps, self.rows), len(seeds), self.teacher.width)
+        steps = logged_steps(self.steps, self.rows) if self.logged is None else np.asarray(self.logged, np.int64)
+        record = Record.empty(steps, len(seeds), self.teacher.width)
         if checkpoint is None:
             chains = run_to_end(self.dynamics, self._schedule, keys, chains, record, None)
         else:
@@ -168,13 +182,15 @@ class Experiment:
 
     def initial_chains(self, runs: int) -> Chains:
         """So many chains at the start."""
-        W = self._choice.engine.placed(self._rule.initial_weights(self.start), self.teacher.width)
-        return Chains(jnp.tile(W, (runs, 1, 1)), jnp.asarray(0), jnp.zeros(runs), jnp.full(runs, -1))
+        W, b = self._rule.initial_weights(self.start)
+        W = self._choice.engine.placed(W, self.teacher)
+        each = jnp.tile(W, (runs, 1, 1)), jnp.tile(b.astype(W.dtype), (runs, 1))
+        return Chains(*each, jnp.asarray(0), jnp.zeros(runs), jnp.full(runs, -1))
 
     def _require_memory(self, runs: int) -> None:
         M, N = self.teacher.width, self.start.student_width
         direct = "direct" in self._choice.name
-        columns = self._dim if direct else M + 2 * N
+        columns = self._dim if direct else self.teacher.axes + 2 * N
         require_memory(6.0 * self.rows + float(runs) * min(self.rows, self.steps) * (M + 2), "rows", self.rows)
         name, value = ("dim", self._dim) if direct else ("student_width", N)
         require_memory(float(_COPIES) * runs * N * columns, name, value)

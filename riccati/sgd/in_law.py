@@ -1,8 +1,8 @@
 """Exact in law at a cost that does not depend on d: the Gram matrix of (θ, w) is a Markov chain.
 
 Weights are kept as (m, ρ), their overlaps with the teacher and an N x R factor of the rest, so in the first M + R
-coordinates of a basis of R^d. There a sample is ξ ~ N(0, I), and x_⊥ ~ N(0, I) in the d - M - R dimensions that are
-left. A step
+coordinates of a basis of R^d; correlated directions have coordinates of their own there (problem/frame.py), as many.
+In these a sample is ξ ~ N(0, I), and x_⊥ ~ N(0, I) in the d - M - R dimensions that are left. A step
 
     W -> kept + pushᵀ X,    X = (ξ, x_⊥),
 
@@ -25,7 +25,7 @@ from jaxtyping import Array, Float, Int, Key
 from ..numerics import bartlett
 from ..problem import Teacher
 from .engine import Engine
-from .rule import Rule, moved
+from .rule import Rule, Weights, moved
 
 
 class InLaw(Engine):
@@ -44,7 +44,7 @@ class InLaw(Engine):
     batch_size: int = eqx.field(static=True)
     cycle: int = eqx.field(static=True)
 
-    def placed(self, weights: Float[Array, "N M+N"], directions: int) -> Float[Array, "N M+R"]:
+    def placed(self, weights: Float[Array, "N M+N"], teacher: Teacher) -> Float[Array, "N M+R"]:
         """The weights, and room for the coordinates of a cycle."""
         return jnp.pad(weights, ((0, 0), (0, self.cycle * min(self.batch_size, weights.shape[0]))))
 
@@ -52,15 +52,16 @@ class InLaw(Engine):
         self,
         rule: Rule,
         teacher: Teacher,
-        W: Float[Array, "N M+R"],
+        weights: Weights,
         key: Key[Array, ""],
         rate: Float[Array, ""],
         number: Int[Array, ""],
-    ) -> Float[Array, "N M+R"]:
+    ) -> Weights:
         """One step on B samples from R^d."""
+        W = weights.W
         neurons, fresh = W.shape[0], min(self.batch_size, W.shape[0])
         since = number % self.cycle
-        used = teacher.width + neurons + since * fresh
+        used = teacher.axes + neurons + since * fresh
         inside_key, below_key, diagonal_key = jax.random.split(key, 3)
         xi = jax.random.normal(inside_key, (self.batch_size, W.shape[1]))
         X = jnp.where(jnp.arange(W.shape[1]) < used, xi, 0.0)
@@ -69,11 +70,13 @@ class InLaw(Engine):
             # T = push, so the samples may as well have L as their new coordinates; where W has none yet
             X = jax.lax.dynamic_update_slice(X, L, (0, used))
         # without the barrier the compiler draws a sample anew wherever one of its coordinates is read
-        W, push = moved(rule, teacher, W, jax.lax.optimization_barrier(X), rate)
+        new, push = moved(rule, teacher, weights, jax.lax.optimization_barrier(X), rate)
+        W = new.W
         if self.batch_size > neurons:
             W = jax.lax.dynamic_update_slice(W, jnp.linalg.qr(push, mode="r").T @ L, (0, used))
         W = rule.retract(W, self.batch_size)
-        return jax.lax.cond(since == self.cycle - 1, lambda W: folded(W, teacher.width), lambda W: W, W)
+        ends = since == self.cycle - 1
+        return new._replace(W=jax.lax.cond(ends, lambda W: folded(W, teacher.axes), lambda W: W, W))
 
 
 def folded(W: Float[Array, "N M+R"], directions: int) -> Float[Array, "N M+R"]:

@@ -15,7 +15,7 @@ from jaxtyping import Array, Bool, Float, Int, Key
 from ..numerics import compiled_quickly
 from ..problem import Teacher, squared_overlaps
 from .engine import Engine
-from .rule import Rule
+from .rule import Rule, Weights
 from .schedule import direction_factor
 
 STEPS_A_CALL = 4096  # at the most
@@ -45,15 +45,22 @@ class Chains(NamedTuple):
 
     Attributes:
         W: (S, N, D), weights in the engine's coordinates.
+        b: (S, N), second layers; (S, 0) of students without one of their own.
         step: (), steps done.
         time: (S,), canonical.
         diverged: (S,), the step at which each diverged, -1 where it has not.
     """
 
     W: Float[Array, "S N D"]
+    b: Float[Array, "S L"]
     step: Int[Array, ""]
     time: Float[Array, " S"]
     diverged: Int[Array, " S"]
+
+    @property
+    def weights(self) -> Weights:
+        """W and b."""
+        return Weights(self.W, self.b)
 
 
 class Measured(NamedTuple):
@@ -79,19 +86,20 @@ def take_steps(
     """
     rule, teacher = dynamics.rule, dynamics.teacher
 
-    def one(W: Array, key: Array, step: Array, rate: Array) -> tuple[Array, Array, Bool[Array, ""]]:
+    def one(weights: Weights, key: Array, step: Array, rate: Array) -> tuple[Weights, Array, Bool[Array, ""]]:
         if dynamics.follow:
-            overlaps = squared_overlaps(teacher, rule.directions(W))
-            rate = rate * direction_factor(teacher, overlaps, W.shape[0])
-        new = dynamics.engine.step(rule, teacher, W, jax.random.fold_in(key, step), rate, step)
-        return new, rate, jnp.sum(new**2) <= dynamics.largest
+            overlaps = squared_overlaps(teacher, rule.directions(weights.W))
+            rate = rate * direction_factor(teacher, overlaps, weights.W.shape[0])
+        new = dynamics.engine.step(rule, teacher, weights, jax.random.fold_in(key, step), rate, step)
+        return new, rate, jnp.sum(new.W**2) + jnp.sum(new.b**2) <= dynamics.largest
 
     def body(n: Array, chains: Chains) -> Chains:
-        new, rate, sound = jax.vmap(one, in_axes=(0, 0, None, None))(chains.W, keys, chains.step, rates[n])
+        new, rate, sound = jax.vmap(one, in_axes=(0, 0, None, None))(chains.weights, keys, chains.step, rates[n])
         running = chains.diverged < 0
         going = running & sound
         return Chains(
-            jnp.where(going[:, None, None], new, chains.W),
+            jnp.where(going[:, None, None], new.W, chains.W),
+            jnp.where(going[:, None], new.b, chains.b),
             chains.step + 1,
             jnp.where(going, chains.time + rate, chains.time),
             jnp.where(running & ~sound, chains.step + 1, chains.diverged),
@@ -105,13 +113,13 @@ def measured(dynamics: Dynamics, chains: Chains) -> Measured:
     """Risk and squared overlaps of each run, exact in the overlaps, in double precision."""
     rule, teacher = dynamics.rule, dynamics.teacher
 
-    def one(W: Array) -> Measured:
-        return Measured(rule.risk(teacher, W), squared_overlaps(teacher, rule.directions(W)))
+    def one(weights: Weights) -> Measured:
+        return Measured(rule.risk(teacher, weights), squared_overlaps(teacher, rule.directions(weights.W)))
 
-    return jax.vmap(one)(chains.W.astype(float))
+    return jax.vmap(one)(Weights(chains.W.astype(float), chains.b.astype(float)))
 
 
 @eqx.filter_jit
 def signed_overlaps(dynamics: Dynamics, chains: Chains) -> Float[Array, "S N M"]:
     """The overlaps of each run's unit directions with the teacher's."""
-    return jax.vmap(dynamics.rule.directions)(chains.W.astype(float))[:, :, : dynamics.teacher.width]
+    return jax.vmap(lambda W: dynamics.teacher.overlaps(dynamics.rule.directions(W)))(chains.W.astype(float))

@@ -15,9 +15,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from ..problem import Start, Teacher, subspace_population_risk
+from ..problem import SIGNED, Start, Teacher, require_standard, subspace_population_risk
 from ..support import require
-from .rule import Rule
+from .rule import Rule, Weights
 
 
 class Stiefel(Rule):
@@ -28,26 +28,28 @@ class Stiefel(Rule):
 
     student_scale: Float[Array, ""]
 
-    def check(self, teacher: Teacher) -> None:
-        """σ = h_2."""
+    def check(self, teacher: Teacher, start: Start) -> None:
+        """σ = h_2, orthonormal directions and isotropic input; a of either sign."""
+        require_standard("Stiefel SGD", teacher, start, but=(SIGNED,))
         require(teacher.link.degree == 2, "teacher", "have the pure link h_2 for Stiefel SGD", repr(teacher.link))
 
-    def initial_weights(self, start: Start) -> Float[Array, "N M+N"]:
+    def initial_weights(self, start: Start) -> Weights:
         """The polar factor of the start's directions."""
-        return polar(start.directions)
+        return Weights(polar(start.directions), jnp.zeros(0))
 
     def push(
         self,
         teacher: Teacher,
-        W: Float[Array, "N D"],
+        weights: Weights,
         along: Float[Array, "B M"],
         across: Float[Array, "B N"],
         rate: Float[Array, ""],
-    ) -> tuple[Float[Array, "N D"], Float[Array, "B N"]]:
+    ) -> tuple[Weights, Float[Array, "B N"]]:
         """(I + η mean (ŷ - y) uuᵀ) W, and -(η/B)(ŷ - y) u."""
+        W = weights.W
         wrong = self.student_scale * jnp.sum(across**2 - 1, axis=1) - (along**2 - 1) @ teacher.a
         push = -(rate / along.shape[0]) * wrong[:, None] * across
-        return W - (push.T @ across) @ W, push
+        return weights._replace(W=W - (push.T @ across) @ W), push
 
     def retract(self, W: Float[Array, "N D"], batch_size: int) -> Float[Array, "N D"]:
         """The polar factor; in closed form for one sample."""
@@ -61,22 +63,21 @@ class Stiefel(Rule):
         """W itself."""
         return W
 
-    def risk(self, teacher: Teacher, W: Float[Array, "N D"]) -> Float[Array, ""]:
+    def risk(self, teacher: Teacher, weights: Weights) -> Float[Array, ""]:
         """1 - tr(AGAG)."""
-        return subspace_population_risk(teacher.a, W[:, : teacher.width].T)
+        return subspace_population_risk(teacher.a, weights.W[:, : teacher.width].T)
 
-    def config(self, start: Start, rates: dict) -> dict:
+    def config(self, teacher: Teacher, start: Start, rates: dict) -> dict:
         """Riccati time per step, c and Z_0 = ΘᵀU_0."""
         if "learning_rate" in rates:
             rates = {"riccati_step": 2 * rates["learning_rate"]}
-        overlaps = self.initial_weights(start)[:, : start.teacher_overlaps.shape[1]]
+        overlaps = self.initial_weights(start).W[:, : start.teacher_overlaps.shape[1]]
         return {
             "kind": "stiefel_quadratic",
             **rates,
             "student_scale": float(self.student_scale),
             "initial_overlaps": np.asarray(overlaps.T).tolist(),
             "loss": "1 - tr(AGAG), after the optimal radial fit",
-            "overlap": "diag G",
         }
 
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from ..support import ArgumentError, require, whole_file
 from .grid import Result
 from .journal import require_same
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _KEY = b"riccati"
 
@@ -33,6 +35,8 @@ def columns_of(points: list[dict[str, Any]], results: list[Result]) -> dict[str,
 
 def frame_of(columns: dict[str, list[Any]], provenance: dict[str, Any]) -> pd.DataFrame:
     """The table of a sweep that was kept nowhere."""
+    import pandas as pd
+
     return _with_provenance(
         pd.DataFrame(
             {

@@ -31,16 +31,22 @@ def test_first_six_emergence_times_are_within_a_quarter(tmp_path, name, flow):
     report = rc.compare(rc.Run.load(name))
     assert report.flow == flow
     for e in report.emergence[:6]:
+        assert abs(e.predicted / e.measured - 1) < 0.25, e
+        assert e.ratio == e.median / e.measured
         assert abs(e.ratio - 1) < 0.25, e
     report.save(tmp_path)
     held = json.loads((tmp_path / "comparison.json").read_text())
     assert held["flow"] == flow
     assert held["risk_rms_log10"] == report.risk_rms_log10 < 0.15
+    assert held["ratio"] == "median T / measured T"
+    assert "median T / measured T" in report.table()
     assert set(held["emergence"][0]) >= {"direction", "predicted", "measured", "ratio"}
     assert held["finite_step"]["risk_rms_log10"] == report.finite_step_deviation < 0.05
     assert held["finite_step"]["final_risk"] == pytest.approx(report.run.risk[-1], rel=0.05)
     assert (tmp_path / "comparison.png").stat().st_size > 10_000
-    assert sorted(os.listdir(tmp_path)) == ["comparison.json", "comparison.png"]
+    assert sorted(os.listdir(tmp_path)) == [
+        "comparison.json", "comparison.pdf", "comparison.png", "comparison_curves.csv",
+    ]  # fmt: skip
     assert "direction" in report.table()
 
 
@@ -145,7 +151,8 @@ def test_overlaps_of_another_definition_are_not_compared(followed):
     overlaps = np.linspace(0, 1, 150).reshape(50, 3)
     same = rc.compare(run_of(SQUARE, overlaps=overlaps), followed)
     assert same.emergence[0].measured is not None
-    other = rc.compare(run_of(SQUARE, overlaps=overlaps, overlap="neuron"), same.trajectory)
+    neuron = run_of(SQUARE, overlaps=overlaps, overlap="neuron")
+    other = rc.compare(neuron, same.trajectory)
     assert all(e.measured is None for e in other.emergence)
     assert any("logged its overlaps as neuron" in note for note in other.notes)
     unsaid = rc.compare(run_of(SQUARE, overlaps=overlaps, overlap=None), same.trajectory)

@@ -4,7 +4,9 @@ import json
 import os
 
 import numpy as np
+import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 
 import riccati as rc
 
@@ -69,4 +71,57 @@ def test_an_earlier_comparison_is_replaced(report, tmp_path):
         report.save(tmp_path / "o")
     held = json.loads((tmp_path / "o" / "comparison.json").read_text(encoding="utf-8"))
     assert held["flow"] == "Quadratic"
-    assert sorted(os.listdir(tmp_path / "o")) == ["comparison.json", "comparison.png"]
+    assert sorted(os.listdir(tmp_path / "o")) == [
+        "comparison.json", "comparison.pdf", "comparison.png", "comparison_curves.csv",
+    ]  # fmt: skip
+
+
+def test_a_table_of_the_users_is_kept(report, tmp_path):
+    (tmp_path / "comparison_curves.csv").write_text("step,loss\n0,1\n")
+    with pytest.raises(rc.ArgumentError, match=r"must be another folder: comparison_curves\.csv there was not written"):
+        report.save(tmp_path)
+    assert os.listdir(tmp_path) == ["comparison_curves.csv"]
+
+
+@pytest.fixture(scope="module")
+def told():
+    """A run whose third direction emerges in theory alone, and its comparison."""
+    teacher = rc.Teacher.power_law(3, 0.5, rc.Link.hermite(2))
+    trajectory = rc.solve(rc.Quadratic(), teacher, rc.Start.random(teacher, 3, 40, 0.1), np.linspace(0.1, 20, 40))
+    overlaps = np.array(trajectory.alignment)
+    overlaps[:, 2] = 0.1
+    config = {"information_exponent": 2, "teacher_width": 3, "beta": 0.5, "learning_rate": 0.1, "loss": "risk"}
+    run = rc.Run(np.arange(1, 41) * 5, np.asarray(trajectory.risk), overlaps, config)
+    return rc.compare(run, trajectory)
+
+
+def test_every_drawn_curve_is_in_the_table_beside_the_picture(told, tmp_path):
+    told.save(tmp_path)
+    table = pd.read_csv(tmp_path / "comparison_curves.csv")
+    assert set(table["panel"]) == {"risk", "overlap", "emergence times"}
+    theory = table[(table["panel"] == "risk") & (table["curve"] == "gradient flow")]
+    np.testing.assert_array_equal(theory["y"], told.trajectory.risk)
+    assert set(table[table["panel"] == "overlap"]["direction"]) == {1, 2, 3}
+    times = table[table["panel"] == "emergence times"]
+    np.testing.assert_allclose(times["x"], [e.predicted for e in told.emergence])
+    assert times["y"].isna().tolist() == [False, False, True]
+    assert (tmp_path / "comparison.pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_the_picture_shows_who_emerged_in_one_alone_and_the_directions_asked_for(told):
+    figure = told.plot(directions=[3, 1])
+    risk, overlaps, scatter = figure.axes
+    assert [text.get_text() for text in overlaps.get_legend().get_texts()] == ["$m=3$", "$m=1$"]
+    assert "never in SGD" in [text.get_text() for text in scatter.get_legend().get_texts()]
+    assert scatter.get_aspect() == 1.0
+    assert scatter.get_xlim() == scatter.get_ylim()
+    first = min(line.get_xdata()[0] for line in risk.lines)
+    assert risk.get_xlim()[0] >= first
+    with pytest.raises(rc.ArgumentError, match="`directions` must be ≤ 3"):
+        told.plot(directions=[4])
+
+
+def test_it_draws_on_axes_of_the_users(told):
+    axes = Figure().subplots(1, 3)
+    assert told.plot(axes) is axes[0].get_figure()
+    assert all(panel.lines for panel in axes)

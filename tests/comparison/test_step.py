@@ -22,6 +22,8 @@ def test_a_run_in_law_lies_between_the_quartiles_of_its_law_half_the_time():
     several = experiment.ensemble(range(200))
     report = rc.compare(several.run(0))
     (e,) = report.emergence
+    assert report.run.overlap == "neuron"
+    assert e.measured is not None
     T = several.emergence_times()[:, 0]
     assert np.mean((e.early < T) & (e.late > T)) == pytest.approx(0.5, abs=0.12)
 

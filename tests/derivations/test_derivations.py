@@ -3,21 +3,17 @@
 import os
 import subprocess
 import sys
-from functools import cache
 
+import jax
 import pytest
 import sympy as sp
+from sympy.core.cache import clear_cache
 
 from derivations import NAMES, verify
 from derivations._common import Disagreement, NotProved, agree, prove_zero
 from derivations._verify import load
 
 CHANGE = sp.Rational(51, 50)
-
-
-@cache
-def derived(name):
-    return load(name).derive()
 
 
 def changed(expression):
@@ -33,9 +29,19 @@ def changed(expression):
     return [CHANGE * expression, *inside]
 
 
+@pytest.fixture
+def _nothing_stays():
+    """Programs and expressions of one derivation are of no use to the next, and take gigabytes together."""
+    yield
+    jax.clear_caches()
+    clear_cache()
+
+
+@pytest.mark.usefixtures("_nothing_stays")
 @pytest.mark.parametrize("name", NAMES)
 def test_derivation_holds_and_a_changed_coefficient_is_noticed(name):
-    derivation, module = derived(name), load(name)
+    module = load(name)
+    derivation = module.derive()
     assert derivation.steps
     proved, compared, deviation = module.check(derivation)
     assert proved
@@ -100,7 +106,7 @@ def test_verify_says_a_line_each_and_writes_latex(tmp_path):
 
 def test_verify_reports_failure(monkeypatch):
     module = load("hermite")
-    wrong = derived("hermite").with_result("derivative", sp.S.Zero)
+    wrong = load("hermite").derive().with_result("derivative", sp.S.Zero)
     monkeypatch.setattr(module, "derive", lambda: wrong)
     lines = []
     assert not verify(["hermite"], echo=lines.append)

@@ -79,7 +79,7 @@ def test_one_neuron_goes_to_one_direction_and_a_late_one_shares_it():
 def test_the_picture_is_a_band_beside_the_flow():
     times = jnp.linspace(0.1, 2, 5)
     draws = jnp.exp(jnp.linspace(-1, 1, 16)[:, None] - times)
-    law = rc.RiskLaw(times, draws, jnp.exp(-times), 1e-3, 1, "the limit", "it is made up")
+    law = rc.RiskLaw(times, draws, jnp.ones((len(draws), 1)), jnp.exp(-times), 1e-3, 1, "the limit", "it is made up")
     np.testing.assert_allclose(law.quantile(0.5), jnp.sort(draws, axis=0)[7])
     (axes,) = law.plot(0.8).axes
     assert {text.get_text() for text in axes.get_legend().get_texts()} == {"80 % of runs", "the limit"}

@@ -150,7 +150,7 @@ def test_flows_say_which_problems_they_do_not_cover(flow, departure):
 
 
 @pytest.mark.parametrize("departure", EVERY)
-def test_laws_limits_and_runs_refuse_them_by_name(departure):
+def test_laws_limits_and_schedules_refuse_them_by_name(departure):
     teacher = beyond(4)[departure]
     start = rc.Start.random(teacher, 2, 9)
     for call in (
@@ -160,8 +160,7 @@ def test_laws_limits_and_runs_refuse_them_by_name(departure):
         lambda: destination_probabilities(teacher),
         lambda: samples_to_learn(teacher, 1, dim=9, student_width=2),
         lambda: frontier(teacher, [1, 2, 3], dim=9, norm=0.1),
-        lambda: rc.sgd.simulate(teacher, start, learning_rate=0.1, steps=10),
-        lambda: rc.Recorder(teacher, np.eye(3, 9), learning_rate=0.1, batch_size=1, training_loss="(f*-f)^2"),
+        lambda: rc.sgd.simulate(teacher, start, learning_rate=rc.sgd.PerDirection(0.1), steps=10),
     ):
         with pytest.raises(rc.ArgumentError, match=f"but is one with {departure}"):
             call()

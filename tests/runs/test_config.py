@@ -24,7 +24,6 @@ from logs import CONFIG, OVERLAPS, STIEFEL, log, refusal
         ("link", ["a"]),
         ("link", 4),
         ("link", "relu"),  # information exponent 1, not 4
-        ("second_layer", [1, -1]),
         ("second_layer", [1, 0]),
         ("second_layer", [1, 2, 3]),
         ("second_layer", []),

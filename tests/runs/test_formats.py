@@ -170,8 +170,8 @@ def test_no_sidecar(tmp_path):
         (b" \n\n", "which is empty"),
         (b"# only a comment\n", "`step` must be a column"),
         (
-            b"epoch,loss\n0,1\n",
-            "or one named by step_column, but is missing: the columns are epoch, loss.",
+            b"era,loss\n0,1\n",
+            "or one named by step_column, but is missing: the columns are era, loss.",
         ),
         (b"step,acc\n0,1\n", "`loss` must be a column, or risk, test_loss, train_loss"),
         (b"step,loss,LOSS\n0,1,1\n", "`loss` must be the name of one column"),

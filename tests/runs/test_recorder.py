@@ -94,3 +94,56 @@ def test_what_cannot_be_logged_is_refused(teacher):
         assert message in str(refused.value)
     with pytest.raises(rc.ArgumentError, match="`step` must be 0 at the first call"):
         log.run()
+
+
+def beyond(name):
+    """A teacher, its directions and the second layer of a student of problems beyond the standard one."""
+    rng = np.random.default_rng(3)
+    rows = rng.standard_normal((2, DIM))
+    spread = rc.Covariance.power_law(DIM, 0.5)
+    relu, second = rc.Link.named("relu"), rc.Link.hermite(2)
+    match name:
+        case "gaussian rows":
+            return rc.Teacher.from_directions(rows, [1.0, -0.6], second), rows, None
+        case "covariance":
+            return rc.Teacher([1.0, 0.6], second, covariance=spread), np.eye(2, DIM), None
+        case "two-layer":
+            teacher = rc.Teacher.from_directions(rows, [1.0, 0.6], relu, covariance=spread)
+            return teacher, rows, np.array([0.5, -0.4, 0.3])
+
+
+@pytest.mark.parametrize("name", ["gaussian rows", "covariance", "two-layer"])
+def test_it_logs_problems_beyond_the_standard_one(tmp_path, name):
+    """The risk against an average over samples, the overlaps against cosines, and a run that has the same start."""
+    teacher, Theta, b = beyond(name)
+    rng = np.random.default_rng(0)
+    W = rng.standard_normal((3, DIM)) + 2 * Theta[0]
+    log = rc.Recorder(teacher, Theta, learning_rate=1e-3, batch_size=8, training_loss="0.5*(f*-f)^2")
+    log(0, W) if b is None else log(0, W, b)
+    root = np.sqrt(np.ones(DIM) if teacher.covariance is None else teacher.covariance.eigenvalues)
+    x = rng.standard_normal((200_000, DIM)) * root
+    sizes, lengths = np.linalg.norm(W * root, axis=1), np.linalg.norm(Theta * root, axis=1)
+    s = sizes**2 if b is None else b * sizes
+    target = np.asarray(teacher.link(x @ Theta.T / lengths)) @ np.asarray(teacher.a)
+    gap = target - np.asarray(teacher.link(x @ W.T / sizes)) @ s
+    assert log.risk[0] == pytest.approx(np.mean(gap**2) / float(teacher.second_moment), rel=0.02)
+    cosines = (W * root / sizes[:, None]) @ (Theta * root / lengths[:, None]).T
+    np.testing.assert_allclose(log.neuron_overlaps[0], np.max(cosines**2, axis=0), rtol=1e-10)
+    log.save(tmp_path / "run.csv")
+    start = rc.Run.load(tmp_path / "run.csv").start
+    np.testing.assert_allclose(start.s, s, rtol=1e-10)
+    np.testing.assert_allclose(start.teacher_overlaps, cosines, atol=1e-10)
+
+
+def test_other_directions_than_the_teachers_and_a_second_layer_now_and_then_are_refused():
+    teacher, Theta, b = beyond("two-layer")
+    W = np.random.default_rng(0).standard_normal((3, DIM))
+    settings = {"learning_rate": 1e-3, "batch_size": 8, "training_loss": "0.5*(f*-f)^2"}
+    with pytest.raises(rc.ArgumentError, match="`start` must be made for the teacher's directions"):
+        rc.Recorder(teacher, Theta[::-1], **settings)(0, W, b)
+    log = rc.Recorder(teacher, Theta, **settings)
+    log(0, W, b)
+    with pytest.raises(rc.ArgumentError, match="`b` must be given at every step or at none"):
+        log(1, W)
+    with pytest.raises(rc.ArgumentError, match="`teacher` must have a positively homogeneous link"):
+        rc.Recorder(*beyond("covariance")[:2], **settings)(0, W, b)

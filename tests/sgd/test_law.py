@@ -10,7 +10,7 @@ from scipy.stats import ks_2samp, kstest
 
 import riccati as rc
 from riccati import sgd
-from riccati.sgd import STEPS_A_CALL, InLaw, Stiefel, TwoHomogeneous, folded, take_steps
+from riccati.sgd import STEPS_A_CALL, InLaw, Stiefel, TwoHomogeneous, Weights, folded, take_steps
 
 _SEEDS = 400
 _LEAST_P = 0.05 / 10  # five per cent for all ten laws together
@@ -106,10 +106,12 @@ def _sampled_moments(teacher, start, rate, batch_size, number, key):
 
     @jax.jit
     def stepped(keys):
-        W = engine.placed(start.weights, 1)
-        return jax.vmap(lambda key: engine.step(TwoHomogeneous(), teacher, W, key, jnp.asarray(rate), number))(keys)
+        weights = Weights(engine.placed(start.weights, teacher), jnp.zeros(0))
+        return jax.vmap(lambda key: engine.step(TwoHomogeneous(), teacher, weights, key, jnp.asarray(rate), number))(
+            keys
+        )
 
-    W = np.asarray(stepped(jax.random.split(jax.random.key(key), _DRAWS)))
+    W = np.asarray(stepped(jax.random.split(jax.random.key(key), _DRAWS)).W)
     return _moments(W, 1, np.full(_DRAWS, 1 / _DRAWS))
 
 
@@ -158,8 +160,8 @@ class Constant(TwoHomogeneous):
 
     by: jax.Array
 
-    def push(self, teacher, W, along, across, rate):
-        return W, self.by
+    def push(self, teacher, weights, along, across, rate):
+        return weights, self.by
 
 
 @pytest.mark.parametrize(("batch_size", "dim"), [(1, 400), (2, 400), (7, 400), (1, 9)])
@@ -190,8 +192,8 @@ def test_steps_of_a_constant_push_have_wishart_gram_matrices(batch_size, dim):
 class Stretched(TwoHomogeneous):
     """W -> W (I + η x xᵀ), which reads every coordinate of the weights."""
 
-    def push(self, teacher, W, along, across, rate):
-        return W, rate * across
+    def push(self, teacher, weights, along, across, rate):
+        return weights, rate * across
 
 
 def test_samples_see_the_coordinates_that_steps_have_added():
@@ -278,8 +280,8 @@ def test_retraction_is_the_polar_factor(batch_size):
     largest = 0.0
     for _ in range(50):
         X = jnp.asarray(random.normal(size=(batch_size, 30)))
-        kept, push = rule.push(teacher, W, X[:, :3], X @ W.T, jnp.asarray(0.3))
-        moved = kept + push.T @ X
+        kept, push = rule.push(teacher, Weights(W, jnp.zeros(0)), X[:, :3], X @ W.T, jnp.asarray(0.3))
+        moved = kept.W + push.T @ X
         left, size, right = np.linalg.svd(moved, full_matrices=False)
         W = rule.retract(moved, batch_size)
         np.testing.assert_allclose(W, left @ right, atol=1e-14)

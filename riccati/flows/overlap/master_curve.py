@@ -110,8 +110,9 @@ def _velocity(sigma: Array, state: Array, args: tuple[Link, Array]) -> Array:
 
 
 @eqx.filter_jit
-def _tabulate(link: Link, low: Array, high: Array) -> MasterCurve:
+def _tabulate(link: Link, low: Array, furthest: Array) -> MasterCurve:
     """Integrate from σ = 0, where λ = H = 0, to both ends."""
+    high = jnp.arcsinh(link.dual_derivative(1.0) * furthest) + 1e-9
     spacing = (high - low) / (_NODES - 1)
     sigma = low + spacing * jnp.arange(_NODES)
     ahead = sigma >= 0
@@ -135,8 +136,8 @@ def _tabulate(link: Link, low: Array, high: Array) -> MasterCurve:
 def master_curve(link: Link, furthest: float) -> MasterCurve:
     """The curve from saturation back to a collapsed time of `furthest` ahead of emergence."""
     low = -np.arcsinh(2 * _SATURATED + 4.0)
-    high = jnp.arcsinh(link.dual_derivative(1.0) * max(furthest, 1.0)) + 1e-9
-    return _tabulate(*jax.lax.stop_gradient((link, jnp.asarray(low), high)))
+    ends = jax.device_put((np.asarray(low), np.asarray(max(furthest, 1.0))))
+    return _tabulate(*jax.lax.stop_gradient((link, *ends)))
 
 
 @jax.custom_jvp

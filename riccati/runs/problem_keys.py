@@ -1,0 +1,213 @@
+"""Teacher and start by the keys of a run's JSON file, written and read.
+
+Directions that are orthonormal need no key, correlated ones `teacher_gram`. Under a covariance Gram matrices do not
+determine a problem: directions that lie on no eigenvectors have `teacher_directions`, the student `initial_weights`,
+both with rows in the eigenbasis. A two-layer student has `initial_second_layer`, b_i. A second layer of another norm
+than 1 is scaled to it, and the student by its root on either layer: problem/clocks.py.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..problem import Covariance, Link, Start, Teacher, in_eigenbasis
+from ..support import ArgumentError, require, require_memory
+from .config import STIEFEL, TWO_HOMOGENEOUS, TWO_LAYER, array_of, given, link_of
+
+
+def teacher_keys(teacher: Teacher) -> dict[str, Any]:
+    """The teacher by the keys of a run's JSON file."""
+    keys = {"second_layer": np.asarray(teacher.a).tolist(), "teacher_width": teacher.width, **_link_keys(teacher.link)}
+    if teacher.links is not None:
+        keys["teacher_links"] = [_coefficients(link) for link in teacher.links]
+    if (covariance := teacher.covariance) is not None:
+        keys["covariance"] = np.asarray(covariance.eigenvalues).tolist()
+        if covariance.preconditioned:
+            keys["preconditioned"] = True
+        if teacher.frame is not None:
+            whitened = np.asarray(teacher.frame) / np.sqrt(np.asarray(covariance.eigenvalues))
+            keys["teacher_directions"] = whitened.tolist()
+    elif teacher.frame is not None:
+        keys["teacher_gram"] = np.asarray(teacher.gram).tolist()
+    return keys
+
+
+def _link_keys(link: Link) -> dict[str, Any]:
+    if link.closed_form is not None:
+        return {"link": link.label}
+    if link.degree is not None and float(link.coefficients[link.degree]) == 1.0:
+        return {"information_exponent": link.degree}
+    return {"link": _coefficients(link)}
+
+
+def _coefficients(link: Link) -> list[float]:
+    return np.asarray(link.coefficients).tolist()
+
+
+def start_keys(teacher: Teacher, start: Start) -> dict[str, Any]:
+    """The start of an unconstrained student by the keys of a run's JSON file."""
+    keys: dict[str, Any] = {"kind": TWO_HOMOGENEOUS}
+    if start.second_layer is not None:
+        b = np.asarray(start.second_layer).tolist()
+        keys = {"parametrisation": TWO_LAYER, "initial_second_layer": b}
+    if (covariance := teacher.covariance) is not None:
+        whitened = np.asarray(in_eigenbasis(start.weights, teacher.axes, covariance))
+        return keys | {"initial_weights": (whitened / np.sqrt(np.asarray(covariance.eigenvalues))).tolist()}
+    return keys | {
+        "init_norm": np.asarray(start.norms).tolist(),
+        "initial_overlaps": np.asarray(start.teacher_overlaps).tolist(),
+        "initial_student_gram": np.asarray(start.student_gram).tolist(),
+    }
+
+
+_ONLY_UNDER_COVARIANCE = ("preconditioned", "teacher_directions", "initial_weights")
+_REPLACED = {"teacher_gram": "teacher_directions", "initial_overlaps": "initial_weights"}  # under a covariance
+_BEYOND = ("covariance", "teacher_gram", "teacher_links", "initial_second_layer", *_ONLY_UNDER_COVARIANCE)
+
+
+def is_beyond(config: dict[str, Any]) -> bool:
+    """Whether a key says more of the problem than a standard one needs."""
+    return any(key in config for key in _BEYOND)
+
+
+def check_problem(config: dict[str, Any], kind: str) -> None:
+    """Refuse keys of problems beyond the standard one that do not go together, or cannot be meant.
+
+    Raises:
+        ArgumentError: under the key's name.
+    """
+    for key in [key for key in _BEYOND if key in config]:
+        require(kind != STIEFEL, key, "be left out for a Stiefel run", "given")
+    under = "covariance" in config
+    for key in [key for key in _ONLY_UNDER_COVARIANCE if key in config]:
+        require(under, key, "be left out without a covariance", "given")
+    for key in [key for key in _REPLACED if key in config]:
+        require(not under, key, f"be left out under a covariance, where {_REPLACED[key]} takes its place", "given")
+    if "teacher_links" in config:
+        _links_of(config)
+    must = "be left out, or parametrisation be two_layer"
+    require(kind == TWO_LAYER or "initial_second_layer" not in config, "initial_second_layer", must, "given")
+    link = link_of(config)
+    if kind == TWO_LAYER and link is not None:
+        must = "be positively homogeneous (relu, abs or he1) for a two-layer student"
+        require(link.is_homogeneous, "link", must, repr(link))
+    if under and (np.ndim(config["covariance"]) == 1 or "dim" in config):
+        _check_covariance(config)
+
+
+def _check_covariance(config: dict[str, Any]) -> None:
+    covariance = covariance_of(config)
+    assert covariance is not None
+    dim = config.get("dim", covariance.dim)
+    require(dim == covariance.dim, "covariance", f"have dim = {dim} eigenvalues", covariance.dim)
+    for key in [key for key in ("teacher_directions", "initial_weights") if key in config]:
+        shape = array_of(config, key, 2).shape
+        require(shape[1] == covariance.dim, key, f"have rows of length {covariance.dim}", shape)
+    neurons = config.get("student_width")
+    if "initial_weights" in config and neurons is not None:
+        found = len(config["initial_weights"])
+        require(found == neurons, "initial_weights", f"have student_width = {neurons} rows", found)
+
+
+_OF_TEACHER = {"a": "second_layer", "gram": "teacher_gram", "links": "teacher_links", "Theta": "teacher_directions"}
+_OF_OVERLAPS = {"teacher_overlaps": "initial_overlaps", "student_gram": "initial_student_gram", "norms": "init_norm"}
+_OF_START = {"W": "initial_weights", "Theta": "teacher_directions", "second_layer": "initial_second_layer"}
+
+
+def _by_key(error: ArgumentError, names: dict[str, str]) -> ArgumentError:
+    """The same refusal of the key of a run; its words stay, as these names are parts of words."""
+    return ArgumentError(names.get(error.argument, error.argument), error.must, error.found)
+
+
+def covariance_of(config: dict[str, Any]) -> Covariance | None:
+    """The input's covariance: its eigenvalues, or γ of λ_i = i^-γ. None without the key."""
+    if "covariance" not in config:
+        return None
+    preconditioned = config.get("preconditioned", False)
+    try:
+        if np.ndim(config["covariance"]) == 0:
+            return Covariance.power_law(given(config, "dim"), config["covariance"], preconditioned=preconditioned)
+        return Covariance(array_of(config, "covariance", 1), preconditioned=preconditioned)
+    except ArgumentError as error:
+        raise error.renamed({"eigenvalues": "covariance", "gamma": "covariance"}) from None
+
+
+def teacher_of(config: dict[str, Any], kind: str) -> Teacher:
+    """The teacher; its second layer is scaled to Σ a_m² = 1.
+
+    Raises:
+        ArgumentError: under the key's name, for one that is missing or cannot be meant.
+    """
+    link = Link.hermite(2) if kind == STIEFEL else link_of(config)
+    if link is None:
+        link = Link.hermite(given(config, "information_exponent"))
+    others: dict[str, Any] = {"covariance": covariance_of(config)}
+    if "teacher_links" in config:
+        others["links"] = _links_of(config)
+    try:
+        if "teacher_directions" in config:
+            return Teacher.from_directions(
+                array_of(config, "teacher_directions", 2), _second_layer(config), link, **others
+            )
+        if "teacher_gram" in config:
+            others["gram"] = array_of(config, "teacher_gram", 2)
+        return Teacher(_second_layer(config), link, **others)
+    except ArgumentError as error:
+        raise _by_key(error, _OF_TEACHER) from None
+
+
+def _second_layer(config: dict[str, Any]) -> np.ndarray:
+    if "second_layer" in config:
+        return array_of(config, "second_layer", 1)
+    width = given(config, "teacher_width")
+    require_memory(width, "teacher_width", width)
+    return np.arange(1.0, width + 1) ** -float(given(config, "beta"))
+
+
+def _links_of(config: dict[str, Any]) -> list[Link]:
+    links = config["teacher_links"]
+    require(isinstance(links, list), "teacher_links", "be a list of links, one a direction", repr(links))
+    found = [link_of({"link": link}) for link in links]
+    return [link for link in found if link is not None]
+
+
+def start_of(config: dict[str, Any], kind: str, norm: float) -> Start | None:
+    """The start of a student beside a teacher whose second layer had this norm; None where it is not given.
+
+    Raises:
+        ArgumentError: under the key's name, for one that is missing or cannot be meant.
+    """
+    try:
+        start = _first_layer(config, kind, norm)
+        return None if start is None else with_second_layer(start, config, norm)
+    except ArgumentError as error:
+        raise _by_key(error.renamed(_OF_OVERLAPS), _OF_START) from None
+
+
+def _first_layer(config: dict[str, Any], kind: str, norm: float) -> Start | None:
+    if "initial_weights" in config:
+        W, covariance = array_of(config, "initial_weights", 2), covariance_of(config)
+        if "teacher_directions" in config:
+            Theta = array_of(config, "teacher_directions", 2)
+        else:
+            Theta = np.eye(len(_second_layer(config)), W.shape[1])
+        return Start.from_weights(W / norm**0.5, Theta, covariance)
+    if "initial_overlaps" not in config:
+        return None
+    overlaps, dim = array_of(config, "initial_overlaps", 2), int(config["dim"]) if "dim" in config else None
+    if kind == STIEFEL:
+        return Start(overlaps.T, np.eye(overlaps.shape[1]), 1.0, dim)
+    gram, teacher_gram = (
+        array_of(config, key, 2) if key in config else None for key in ("initial_student_gram", "teacher_gram")
+    )
+    norms = np.asarray(given(config, "init_norm"), float) / norm**0.5
+    return Start(overlaps, gram, norms, dim, teacher_gram=teacher_gram)
+
+
+def with_second_layer(start: Start, config: dict[str, Any], norm: float) -> Start:
+    """The start with the initial second layer that the config gives."""
+    if "initial_second_layer" not in config:
+        return start
+    return start.with_second_layer(array_of(config, "initial_second_layer", 1) / norm**0.5)

@@ -1,0 +1,52 @@
+"""Options of problems beyond the standard one, on the verbs that take them."""
+
+import pytest
+from terminal import PROBLEM, run_cli
+
+import riccati as rc
+
+TWO_LAYER = ("--link", "relu", "--parametrisation", "two_layer", "--norm", 0.5)
+
+
+def test_a_flow_sgd_and_a_comparison_under_a_covariance(monkeypatch, capsys, tmp_path):
+    under = ("--covariance-exponent", 0.5)
+    code, printed, _ = run_cli(monkeypatch, capsys, "solve", *PROBLEM, *under, "--horizon", 5, "--out", tmp_path)
+    assert code == 0
+    assert rc.Trajectory.load(tmp_path / "trajectory.npz").teacher.covariance is not None
+    sgd = (*PROBLEM, *under, "--steps", 40, "--learning-rate", 1e-3, "--out", tmp_path)
+    code, printed, _ = run_cli(monkeypatch, capsys, "simulate", *sgd)
+    assert code == 0
+    assert "simulated directly" in printed
+    code, printed, _ = run_cli(monkeypatch, capsys, "compare", tmp_path / "run.csv", "--out", tmp_path)
+    assert code == 0
+    assert "no finite-step limit: none is known for anisotropic input" in printed
+    code, _, error = run_cli(
+        monkeypatch, capsys, "compare", "hermite4", "--covariance-exponent", 0.5, "--out", tmp_path
+    )
+    assert code == 2
+    assert "Argument `initial_overlaps` must be left out under a covariance" in error
+
+
+def test_sgd_and_a_comparison_of_a_two_layer_student(monkeypatch, capsys, tmp_path):
+    sgd = (*PROBLEM, *TWO_LAYER, "--steps", 40, "--learning-rate", 1e-3, "--out", tmp_path)
+    code, printed, _ = run_cli(monkeypatch, capsys, "simulate", *sgd)
+    assert code == 0
+    code, printed, _ = run_cli(monkeypatch, capsys, "compare", tmp_path / "run.csv", "--out", tmp_path)
+    assert code == 0
+    assert "no finite-step limit: none is known for a two-layer student" in printed
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--parametrisation", "two_layer"), "Argument `link` must be positively homogeneous (relu, abs or he1)"),
+        (("--covariance-exponent", -1), "Argument `covariance_exponent` must be"),
+        (("--covariance-exponent", 0.5, "--flow", "Riccati"), "must live on isotropic input for Riccati"),
+        ((*TWO_LAYER, "--flow", "FiniteStep", "--gamma", 0.1), "without `second_layer`"),
+    ],
+)
+def test_what_is_not_supported_is_refused_in_one_line(monkeypatch, capsys, options, message):
+    code, _, error = run_cli(monkeypatch, capsys, "emergence", *PROBLEM, *options, "--horizon", 5)
+    assert code == 2
+    assert message in error
+    assert error.count("\n") == 1

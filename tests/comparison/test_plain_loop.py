@@ -1,0 +1,50 @@
+"""Runs of a plain numpy loop beyond the standard problem lie on the theory, and say what is not known of them."""
+
+import numpy as np
+import plain_loop
+import pytest
+
+import riccati as rc
+
+FLOWS = {"gaussian-rows": "Quadratic", "anisotropic": "Coupled", "mixed-links": "Coupled", "two-layer": "Coupled"}
+DATA = plain_loop.DATA
+
+
+@pytest.mark.parametrize("name", plain_loop.PROBLEMS)
+def test_three_seeds_of_a_plain_loop_lie_on_the_theory(name):
+    """The risk's rms is within 0.01 of log10, and every emergence time within 10 %."""
+    for seed in plain_loop.SEEDS:
+        run = rc.Run.load(DATA / f"{name}-{seed}.csv")
+        assert not run.assumed
+        report = rc.compare(run)
+        assert report.flow == FLOWS[name]
+        assert report.risk_rms_log10 < 0.01
+        assert all(check.holds for check in report.checks)
+        assert any(note.startswith("no finite-step limit: none is known for") for note in report.notes)
+        assert any(note.startswith("no band: no law of the risk is known for") for note in report.notes)
+        seen = [e for e in report.emergence if e.measured is not None and np.isfinite(e.measured)]
+        assert len(seen) >= 2
+        assert all(abs(e.predicted / e.measured - 1) < 0.1 for e in seen)
+
+
+@pytest.mark.parametrize("name", plain_loop.PROBLEMS)
+def test_the_stored_runs_are_those_of_the_plain_loop(tmp_path, monkeypatch, name):
+    """Their first steps, once more."""
+    made = plain_loop.PROBLEMS[name]
+
+    def short(rng):
+        loop, keys = made(rng)
+        loop.steps = 8
+        return loop, keys
+
+    monkeypatch.setitem(plain_loop.PROBLEMS, name, short)
+    plain_loop.run(name, 1, tmp_path)
+    stored, again = (rc.Run.load(folder / f"{name}-1.csv") for folder in (DATA, tmp_path))
+    np.testing.assert_allclose(again.start.s, stored.start.s, rtol=1e-8)
+    rows = np.isin(stored.steps, again.steps) & (stored.steps <= 8)
+    np.testing.assert_allclose(again.loss[np.isin(again.steps, stored.steps)], stored.loss[rows], rtol=1e-6)
+
+
+def test_scaling_refuses_them_by_name():
+    with pytest.raises(rc.ArgumentError, match=r"for the law of the risk .*, but is one with negative a"):
+        rc.scaling.infer_beta(rc.Run.load(DATA / "gaussian-rows-0.csv"))

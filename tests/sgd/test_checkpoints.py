@@ -1,0 +1,116 @@
+"""A run that is cut, stopped, resumed, or whose checkpoint is not its own."""
+
+import hashlib
+import io
+import signal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from sgd_runs import problem, same
+
+import riccati as rc
+from riccati import sgd
+from riccati.support import Stopped, sole_writer
+
+
+@pytest.mark.parametrize("follow", [False, True])
+def test_where_the_loop_is_cut_does_not_matter(follow):
+    rate = sgd.PerDirection(2e-3) if follow else 2e-3
+    experiment = sgd.Experiment(**problem(), learning_rate=rate, steps=40)
+    keys, rates = jax.random.split(jax.random.key(0), 2), jnp.full(sgd.STEPS_A_CALL, 2e-3)
+    ends = []
+    for cuts in ([20], [1, 1, 2, 7, 9]):
+        chains = experiment.initial_chains(2)
+        for count in cuts:
+            chains = sgd.take_steps(experiment.dynamics, keys, chains, rates, jnp.asarray(count))
+        ends.append(chains)
+    for left, right in zip(*ends, strict=True):
+        np.testing.assert_array_equal(left, right)
+
+
+@pytest.mark.parametrize("engine", ["in_law", "direct", "stiefel"])
+def test_an_interrupted_run_resumes_to_the_identical_result(tmp_path, engine):
+    settings = {**problem(2), "steps": 120, "rows": 9, "engine": engine}
+    path, rate = tmp_path / "checkpoint", Signalling(8, 45, 110)
+    whole = sgd.simulate(**settings, learning_rate=Signalling(), seed=2)
+    stops = []
+    while rate.left:
+        with pytest.raises(Stopped, match=r"Stopped by SIGINT at step \d+ of 120; its checkpoint goes on") as stopped:
+            sgd.simulate(**settings, learning_rate=rate, seed=2, checkpoint=path)
+        stops.append(str(stopped.value))
+    assert len(set(stops)) == len(stops) > 1
+    same(sgd.simulate(**settings, learning_rate=rate, seed=2, checkpoint=path), whole)
+    # a finished one has nothing left to do, and says the same again
+    same(sgd.simulate(**settings, learning_rate=Signalling(8, 45, 110), seed=2, checkpoint=path), whole)
+
+
+def test_a_stop_without_a_checkpoint_says_what_is_lost():
+    rate = Signalling(45, number=signal.SIGTERM)
+    with pytest.raises(Stopped, match=r"Stopped by SIGTERM at step \d+ of 60, without a checkpoint") as stopped:
+        sgd.simulate(**problem(), learning_rate=rate, steps=60)
+    assert stopped.value.signal_number == signal.SIGTERM
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+
+
+def test_a_second_writer_is_refused(tmp_path):
+    settings = {**problem(), "learning_rate": 1e-3, "steps": 20}
+    with sole_writer(tmp_path / "checkpoint"):
+        with pytest.raises(rc.ArgumentError, match="`checkpoint` must have one writer at a time"):
+            sgd.simulate(**settings, checkpoint=tmp_path / "checkpoint")
+        assert not (tmp_path / "checkpoint").exists()
+    sgd.simulate(**settings, checkpoint=tmp_path / "checkpoint")
+    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint"]
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    """Settings of a run, and the bytes of its checkpoint."""
+    settings, path = {**problem(), "learning_rate": 1e-3, "steps": 20, "rows": 5}, tmp_path_factory.mktemp("run") / "c"
+    sgd.simulate(**settings, checkpoint=path)
+    return settings, path.read_bytes()
+
+
+def test_a_checkpoint_of_another_experiment_is_refused(tmp_path, saved):
+    settings, content = saved
+    path = tmp_path / "checkpoint"
+    path.write_bytes(content)
+    for change in ({"learning_rate": 2e-3}, {"seed": 1}, {"batch_size": 2}):
+        with pytest.raises(rc.ArgumentError, match=r"another (learning_rate|seeds|batch_size)"):
+            sgd.simulate(**{**settings, **change}, checkpoint=path)
+    assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize("damage", ["empty", "cut", "flipped", "text", "archive", "list", "shape"])
+def test_a_damaged_or_foreign_checkpoint_is_refused_in_one_line(tmp_path, saved, damage):
+    settings, content = saved
+    path, archive = tmp_path / "checkpoint", io.BytesIO()
+    np.savez(archive, config="[1, 2]", state_W=np.full(3, np.nan))
+    foreign = archive.getvalue()
+    flipped = bytearray(content)
+    flipped[len(content) // 2] ^= 1
+    path.write_bytes(
+        {
+            "empty": b"",
+            "cut": content[: len(content) // 2],
+            "flipped": bytes(flipped),
+            "text": b"not a checkpoint",
+            "archive": foreign,
+            "list": b"riccati checkpoint\n" + hashlib.sha256(foreign).digest() + foreign,
+            "shape": _with_another_shape(content),
+        }[damage]
+    )
+    with pytest.raises(rc.ArgumentError, match=r"`checkpoint` must (be a checkpoint|hold chains_W)") as caught:
+        sgd.simulate(**settings, checkpoint=path)
+    assert "\n" not in str(caught.value)
+
+
+def _with_another_shape(content):
+    """A checkpoint whose digest is right and whose weights have a neuron less."""
+    head = len(b"riccati checkpoint\n")
+    with np.load(io.BytesIO(content[head + 32 :])) as file:
+        held = dict(file)
+    archive = io.BytesIO()
+    np.savez(archive, **(held | {"chains_W": held["chains_W"][:, 1:]}))
+    return content[:head] + hashlib.sha256(archive.getvalue()).digest() + archive.getvalue()

@@ -1,0 +1,17 @@
+"""Small experiments of online SGD, and what it means that two runs are the same."""
+
+import numpy as np
+
+import riccati as rc
+
+
+def problem(degree=3, width=2, neurons=3, dim=50, norm=0.5):
+    teacher = rc.Teacher.power_law(width, 1.0, rc.Link.hermite(degree))
+    return {"teacher": teacher, "start": rc.Start.random(teacher, neurons, dim, norm=norm, seed=1)}
+
+
+def same(left, right):
+    np.testing.assert_array_equal(left.steps, right.steps)
+    np.testing.assert_array_equal(left.loss, right.loss)
+    np.testing.assert_array_equal(left.overlaps, right.overlaps)
+    np.testing.assert_array_equal(left.times, right.times)
