@@ -129,6 +129,7 @@ def _computed() -> dict[str, Any]:
 
     import riccati as rc
     from riccati.flows import Neurons, Setting, anisotropic_velocity
+    from riccati.scaling import sharp_limit
 
     link = rc.Link.hermite(4)
     cov = rc.Covariance([1.3, 0.4, 0.4, 0.4])
@@ -148,6 +149,7 @@ def _computed() -> dict[str, Any]:
     teacher = rc.Teacher.power_law(20, _BETA, link, covariance=law)
     typical = rc.Start.typical(teacher, 1, 40)
     overlap = 1e-3 * jnp.sqrt(law.eigenvalues[:20])
+    limit = sharp_limit(teacher)
     given = eqx.tree_at(lambda at: at.teacher_overlaps, rc.Start.random(teacher, 20, 40), jnp.diag(overlap))
     return {
         "link": link, "v": np.asarray(radial), "slope": np.asarray(jax.grad(loss)(v)), "speeds": np.asarray(speeds),
@@ -157,7 +159,9 @@ def _computed() -> dict[str, Any]:
         "rest": float(law.eigenvalues[1:].mean()),
         "a": np.asarray(teacher.a), "λ": np.asarray(law.eigenvalues[:20]), "overlap": np.asarray(overlap),
         "T": np.asarray(rc.Decoupled().leading_emergence_times(teacher, given)),
-        "growth": _growth(), 
+        "sharp": limit.emergence_times * limit.unit(40),
+        "overlaps": np.sqrt(law.eigenvalues[:20] / law.eigenvalues.sum()),
+        "growth": _growth(),
     }  # fmt: skip
 
 
@@ -186,7 +190,7 @@ def _growth() -> tuple[float, np.ndarray, np.ndarray]:
 
 
 def check(derivation: Derivation | None = None) -> Checked:
-    """anisotropic_velocity, Start.typical, Decoupled.leading_emergence_times, the Jacobian of small weights."""
+    """anisotropic_velocity, Start.typical, Decoupled.leading_emergence_times, sharp_limit, a Jacobian."""
     derived, code = derivation or derive(), _computed()
     duals = {
         "dual": lambda x: float(code["link"].dual(x)),
@@ -200,6 +204,8 @@ def check(derivation: Derivation | None = None) -> Checked:
     worst.append(agree(start, code["typical"], "start"))
     times = numeric(derived["T"], a, lam, m, k)(code["a"], code["λ"], code["overlap"], 4)
     worst.append(agree(times, code["T"], "T"))
+    sharp = numeric(derived["T"], a, lam, m, k)(code["a"], code["λ"], code["overlaps"], 4)
+    worst.append(agree(sharp, code["sharp"], "the sharp limit's T"))
     measured = np.log(code["T"][-1] / code["T"][0]) / np.log(20)
     worst.append(agree(numeric(derived["exponent of T"], beta, gamma, k)(_BETA, _GAMMA, 4), measured, "exponent of T"))
     falls = (1 - 2 * _BETA) / measured

@@ -1,7 +1,7 @@
 """Pieces of figures, kept: each an NPZ file that is whole or absent.
 
 A piece is known by its figure, its function's name, its arguments, the code that the function reaches within figures/,
-and the package's version. A change in riccati itself that leaves the version as it was is not seen: remove the folder.
+and the package's version and code, but for what only draws or talks to the shell.
 """
 
 from __future__ import annotations
@@ -21,9 +21,12 @@ from typing import Any
 
 import numpy as np
 
+import riccati
 from riccati.support import package_versions, whole_file
 
 from ._figure import Arrays, Piece
+
+_NO_DATA = ("cli", "plot", "figures", "derivations")  # the last two lie inside the package in a wheel
 
 
 def key(figure: str, piece: Any) -> str:
@@ -34,8 +37,25 @@ def key(figure: str, piece: Any) -> str:
         "arguments": [plain(argument) for argument in piece.args],
         "code": code_reached(piece.func),
         "version": package_versions()["riccati-sgd"],
+        "package": code_of_package(Path(riccati.__file__).parent),
     }
+    return digest(known)
+
+
+def digest(known: dict[str, Any]) -> str:
+    """Of what JSON can say."""
     return hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()[:24]
+
+
+@cache
+def code_of_package(root: Path, without: tuple[str, ...] = _NO_DATA) -> str:
+    """The package's source files, but those of the rooms `without`, as a digest."""
+    found = hashlib.sha256()
+    for path in sorted(root.rglob("*.py")):
+        place = path.relative_to(root)
+        if place.parts[0] not in without:
+            found.update(f"{place.as_posix()}\0".encode() + path.read_bytes())
+    return found.hexdigest()
 
 
 def plain(value: Any) -> Any:

@@ -44,6 +44,10 @@ NAMES = (
     "phantom",
     "schedules",
     "collapse",
+    "two_parameter",
+    "heterogeneous",
+    "relu",
+    "signed",
 )
 
 Arrays = dict[str, np.ndarray]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -14,6 +15,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+import riccati.plot
 from riccati.plot import COLUMN, PAGE, style
 from riccati.support import package_versions, progress, whole_file
 
@@ -22,6 +24,7 @@ from ._figure import Data, Fact, load, manifest, parameters
 
 logging.getLogger("fontTools").setLevel(logging.ERROR)  # it remarks on dates inside the fonts it embeds
 WIDTHS = {"page": PAGE, "column": COLUMN}
+_DRAWN = ("png", "pdf")
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,7 @@ def render(
 ) -> list[Drawn]:
     """Write NAME.png, NAME.pdf, NAME.npz and NAME.json of each figure to `out`, and say a line about each.
 
+    A figure whose files are there already, of the same data and code, is not drawn again.
     Pieces are kept in `out`/cache: an interrupted call loses at most the piece that it was at. With `jobs` > 1 as many
     figures are computed at once, each in a process of its own, before the first is drawn.
 
@@ -98,8 +102,8 @@ def _compute_at_once(wanted: Sequence[tuple[str, Any]], folder: Path, jobs: int)
         progress(len(lacking), "figures", unit="figure") as bar,
     ):
         for done in as_completed([pool.submit(_work, name, chosen, folder) for name, chosen in lacking]):
-            name, *cost = done.result()
-            found[name] = (cost[0], cost[1])
+            name, computed, seconds = done.result()
+            found[name] = (computed, seconds)
             bar.update()
     return found
 
@@ -114,10 +118,34 @@ def _work(name: str, parameters: Any, folder: Path) -> tuple[str, int, float]:
     return name, compute(name, parameters, folder)[1], time.monotonic() - begun
 
 
+def _drawn_from(name: str, data: Data, width: str) -> str:
+    """All that the files of a figure depend on, as a digest."""
+    pieces = load(name).pieces(data.parameters).values()
+    code = [Path(str(module.__file__)).read_text(encoding="utf-8") for module in (load(name), sys.modules[__name__])]
+    plot = _cache.code_of_package(Path(riccati.plot.__file__).parent, ())
+    known = {"pieces": [_cache.key(name, piece) for piece in pieces], "code": code, "plot": plot, "width": width}
+    return _cache.digest(known | {"parameters": _cache.plain(data.parameters), "versions": package_versions()})
+
+
+def _is_drawn(name: str, drawn_from: str, out: Path) -> bool:
+    """Whether all files are there, of the same data and code."""
+    try:
+        described = json.loads((out / f"{name}.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return described.get("drawn_from") == drawn_from and all(
+        (out / f"{name}.{suffix}").is_file() for suffix in ("npz", *_DRAWN)
+    )
+
+
 def _write(name: str, data: Data, fact: Fact, out: Path, width: str) -> None:
+    drawn_from = _drawn_from(name, data, width)
+    if _is_drawn(name, drawn_from, out):
+        return
     module, pieces = load(name), load(name).pieces(data.parameters)
     described = {
         "figure": name,
+        "drawn_from": drawn_from,
         "see": module.SEE,
         "fact": {"statement": str(fact), **{k: v for k, v in asdict(fact).items() if k != "statement"}},
         "clock": "canonical: gradient-flow time of L = E(f* - f)²/2, unless a name says otherwise",
@@ -128,17 +156,17 @@ def _write(name: str, data: Data, fact: Fact, out: Path, width: str) -> None:
         "pieces": {label: _cache.seconds(out / "cache", name, piece) for label, piece in pieces.items()},
         "versions": package_versions(),
     }
-    with whole_file(out / f"{name}.json") as temporary:
-        temporary.write_text(json.dumps(described, indent=1, default=_number), encoding="utf-8")
     with whole_file(out / f"{name}.npz") as temporary, temporary.open("wb") as file:
         flat = {f"{label}/{key}": value for label, found in data.arrays.items() for key, value in found.items()}
         np.savez(file, **flat)  # type: ignore[arg-type]
     with style():  # to the end: fonts are looked up as late as that
         figure = module.draw(data, WIDTHS[width])
-        for suffix in ("png", "pdf"):
+        for suffix in _DRAWN:
             with whole_file(out / f"{name}.{suffix}") as temporary:
                 figure.savefig(temporary)
             figure.set_layout_engine("none")  # laid out once for both files
+    with whole_file(out / f"{name}.json") as temporary:  # the last: it says that the others are there
+        temporary.write_text(json.dumps(described, indent=1, default=_number), encoding="utf-8")
 
 
 def _number(value: Any) -> Any:

@@ -51,8 +51,8 @@ def _flow(p: Parameters) -> Arrays:
 def _single(p: Parameters, a: float, overlap: float, times: np.ndarray) -> np.ndarray:
     """The risk of one task alone, whose time runs a times as fast."""
     link = rc.Link.hermite(p.degree)
-    start = rc.Start([[overlap]], norms=p.norm / np.sqrt(a), dim=p.dim)
-    return np.asarray(rc.solve(rc.Decoupled(), rc.Teacher([1.0], link), start, a * times).risk)
+    start = rc.Start(np.full((1, 1), overlap), norms=p.norm / np.sqrt(a), dim=p.dim)
+    return np.asarray(rc.solve(rc.Decoupled(), rc.Teacher(np.ones(1), link), start, a * times).risk)
 
 
 def draw(data: Data, width: float) -> Figure:

@@ -9,8 +9,10 @@ from matplotlib.figure import Figure
 
 import riccati as rc
 from riccati.plot import COLOURS, points_with_spread, reference_slope, shades, sheet, spaced
+from riccati.scaling import fit_power_law
+from riccati.scaling import frontier as scaling_frontier
 
-from ._ensembles import fitted_slope, flow, sgd
+from ._ensembles import flow, sgd
 from ._figure import Arrays, Data, Fact, Piece, chosen, piece, sourced
 
 SEE = "each width falls to its floor; the envelope falls as C^(-1/2); SGD follows its finite-step limit"
@@ -25,6 +27,9 @@ class Parameters:
     teacher_width: int = sourced(240, 2400, source="BEVW25, figure 1: r = 2400")
     beta: float = sourced(1.0, source="BEVW25, figure 1: α = 1")
     batch: int = sourced(320, 3200, source="BEVW25, figure 1: batch d")
+    theory_dim: int = sourced(3200, source="BEVW25, figure 1: d = 3200")
+    theory_width: int = sourced(2400, source="BEVW25, figure 1: r = 2400")
+    theory_widths: tuple = chosen((8, 16, 32, 64, 128))
     widths: tuple = chosen((2, 4, 8, 16, 32), (4, 8, 16, 32, 64, 128))
     simulated: tuple = chosen((4, 16), (4, 8, 16, 32, 64))
     norm: float = chosen(0.03)
@@ -44,10 +49,21 @@ def _problem(N: int, p: Parameters) -> tuple[rc.Teacher, rc.Start, np.ndarray]:
 def pieces(p: Parameters) -> dict[str, Piece]:
     """The exact flow for each width; the finite-step limit and SGD for some."""
     return (
-        {f"exact N={N}": piece(_exact, N, p) for N in p.widths}
+        {"theory": piece(_theory, p)}
+        | {f"exact N={N}": piece(_exact, N, p) for N in p.widths}
         | {f"finite N={N}": piece(_finite, N, p) for N in p.simulated}
         | {f"sgd N={N}": piece(_sgd, N, p) for N in p.simulated}
     )
+
+
+def _theory(p: Parameters) -> Arrays:
+    """The best width at the paper's size; compute in units of the log-odds that T_N exceeds N^β by, N's own."""
+    teacher = rc.Teacher.power_law(p.theory_width, p.beta, rc.Link.hermite(2))
+    best = scaling_frontier(teacher, p.theory_widths, dim=p.theory_dim, norm=p.norm)
+    a = float(teacher.a[0]) * best.width**-p.beta
+    scaled = best.compute / np.log(a * p.theory_dim / p.norm**2 - 1)
+    whole = (float(scaled[0]), float(scaled[-1]))
+    return {"exponent": np.asarray(fit_power_law(scaled, best.risk, floor="free", window=whole).exponent)}
 
 
 def _exact(N: int, p: Parameters) -> Arrays:
@@ -124,18 +140,20 @@ def draw(data: Data, width: float) -> Figure:
 
 
 def fact(data: Data) -> Fact:
-    """The envelope's slope; the risk that SGD ends at over the finite-step limit's."""
+    """The exponent of the best risk; a quarter of log10 of the risk that SGD ends at over the finite-step limit's."""
     p = data.parameters
-    compute, risk = frontier(data)
-    inside = _window(data)
     N = p.simulated[-1]
     ends = float(np.median(data[f"sgd N={N}"]["risk"][:, -1])) / data[f"finite N={N}"]["risk"][-1]
     flow_ends = data[f"exact N={N}"]["risk"][-1] / data[f"finite N={N}"]["risk"][-1]
     slope = (1 - 2 * p.beta) / (1 + p.beta)
     return Fact(
-        "the envelope falls as C^((1-2β)/(1+β)), and SGD ends where the finite-step limit does",
-        [fitted_slope(compute[inside], risk[inside]), ends],
-        [slope, 1.0],
-        0.1,
-        {"risk in time alone, (1-2β)/β": [(1 - 2 * p.beta) / p.beta, 1.0], "gradient flow's floor": [slope, flow_ends]},
+        "the best risk falls as (C/L)^((1-2β)/(1+β)), L the log-odds, and SGD ends where the finite-step limit does",
+        [float(data["theory"]["exponent"]), float(np.log10(ends)) / 4],
+        [slope, 0.0],
+        0.015,
+        {
+            "risk in time alone, (1-2β)/β": [(1 - 2 * p.beta) / p.beta, 0.0],
+            "β = 0.8": [-1 / 3, 0.0],
+            "gradient flow's floor": [slope, float(np.log10(flow_ends)) / 4],
+        },
     )

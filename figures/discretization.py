@@ -68,7 +68,7 @@ def _fixed(p: Parameters) -> Arrays:
 def _law(p: Parameters) -> Arrays:
     """The median times at the fixed step, and the probabilities of emerging within as long as SGD runs."""
     law = rc.emergence_law(*_problem(p), learning_rate=_per_sample(p.fixed, p), batch_size=1)
-    return {"median": law.quantile(0.5), "probability": law.probability(_end(p))}
+    return {"median": np.asarray(law.quantile(0.5)), "probability": np.asarray(law.probability(_end(p)))}
 
 
 def _following(p: Parameters) -> Arrays:
@@ -101,8 +101,8 @@ def _flow(width: int, p: Parameters) -> Arrays:
 
 def _alone(overlap: float, p: Parameters) -> float:
     """The emergence time of one direction with a = 1."""
-    start = rc.Start([[overlap]], norms=p.norm, dim=p.dim)
-    return float(rc.Decoupled().emergence_times_of(rc.Teacher([1.0], rc.Link.hermite(p.degree)), start)[0])
+    start = rc.Start(np.full((1, 1), overlap), norms=p.norm, dim=p.dim)
+    return float(rc.Decoupled().emergence_times_of(rc.Teacher(np.ones(1), rc.Link.hermite(p.degree)), start)[0])
 
 
 def draw(data: Data, width: float) -> Figure:

@@ -37,8 +37,8 @@ def pieces(p: Parameters) -> dict[str, Piece]:
 
 
 def _at(dim: int, batch: int, runs: int, p: Parameters) -> Arrays:
-    teacher = rc.Teacher([1.0], rc.Link.hermite(2))
-    start = rc.Start([[p.start / np.sqrt(dim)]], norms=p.norm, dim=dim)
+    teacher = rc.Teacher(np.ones(1), rc.Link.hermite(2))
+    start = rc.Start(np.full((1, 1), p.start / np.sqrt(dim)), norms=p.norm, dim=dim)
     horizon = np.log(dim) / 4 + 2.0
     times = np.linspace(0.01, horizon, 150)
     limit = flow(rc.FiniteStep(gamma=p.gamma, algorithm="homogeneous"), teacher, start, times)

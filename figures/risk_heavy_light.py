@@ -32,7 +32,7 @@ class Parameters:
 
 def pieces(p: Parameters) -> dict[str, Piece]:
     """Several widths at the largest dimension, and one at each dimension, for both teachers."""
-    found = {}
+    found: dict[str, Piece] = {}
     for name, beta in (("heavy", p.heavy), ("light", p.light)):
         found |= {f"{name} N={N}": piece(_flow, beta, N, p.dims[-1], p) for N in p.widths}
         found |= {f"{name} d={d}": piece(_flow, beta, p.widths[1], d, p) for d in p.dims}
@@ -68,12 +68,12 @@ def draw(data: Data, width: float) -> Figure:
         axes.plot(small["scaled"] / small[unit], small["risk"], "--", color=shades(3)[1], lw=0.9,
                   label=f"$d=10^{{{np.log10(p.dims[0]):.0f}}}$")  # fmt: skip
         axes.legend(loc="lower left" if name == "heavy" else (0.48, 0.24), ncols=1 if name == "heavy" else 2)
-    x = data[f"heavy N={p.widths[-1]}"]
+    widest = data[f"heavy N={p.widths[-1]}"]
     slope = (1 - 2 * p.heavy) / p.heavy
     reference_slope(left, (2.5, 0.75), 30.0, slope, rf"$t^{{(1-2\beta)/\beta}}=t^{{{slope:g}}}$")
     left.set(xscale="log", yscale="log", xlabel=r"time $4a_1t/\log(d/N)$", ylabel="risk",
              title=rf"heavy tail, $\beta={p.heavy:g}$",
-             xlim=(0.4, float(x["scaled"][-1] / x["first"])))  # fmt: skip
+             xlim=(0.4, float(widest["scaled"][-1] / widest["first"])))  # fmt: skip
     right.set(
         xlabel=r"time $4a_Mt/\log(d/N)$",
         ylabel="risk",

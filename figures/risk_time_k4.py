@@ -56,11 +56,11 @@ def draw(data: Data, width: float) -> Figure:
             f"$N={N}$", (t[-1], risk[-1]), textcoords="offset points", xytext=(-3, 3), ha="right", color=colour
         )
     slope = (1 - 2 * p.beta) / p.beta
-    at = np.searchsorted(t, 3 * flow["first"])
+    at = int(np.searchsorted(t, float(3 * flow["first"])))
     reference_slope(
         left,
-        (t[at], flow["risk"][-1][at] / 2.2),
-        t[at] * 100,
+        (float(t[at]), float(flow["risk"][-1][at]) / 2.2),
+        100 * float(t[at]),
         slope,
         rf"$t^{{(1-2\beta)/\beta}}=t^{{{slope:.2f}}}$",
         below=True,

@@ -38,10 +38,10 @@ def pieces(p: Parameters) -> dict[str, Piece]:
 def _link(k: int, p: Parameters) -> Arrays:
     coarsest = p.steps[p.degrees.index(k)] * min(p.dims) ** (-max(k, 2) / 2)
     batch = int(np.clip(p.largest / coarsest, 1, 8 * min(p.dims)))
-    found = {}
+    found: Arrays = {}
     for dim in p.dims:
-        teacher = rc.Teacher([1.0], rc.Link.hermite(k))
-        start = rc.Start([[p.start / np.sqrt(dim)]], norms=p.norm, dim=dim)
+        teacher = rc.Teacher(np.ones(1), rc.Link.hermite(k))
+        start = rc.Start(np.full((1, 1), p.start / np.sqrt(dim)), norms=p.norm, dim=dim)
         per_sample = p.steps[p.degrees.index(k)] * dim ** (-max(k, 2) / 2)
         horizon = 1.0 + 1.6 * _escape(k, p.start / np.sqrt(dim))
         found |= {

@@ -34,7 +34,8 @@ def figures(
     """Draw the figures of the talk and the papers; writes NAME.png, NAME.pdf, NAME.npz and NAME.json.
 
     Each is drawn from data that is kept in DIR/cache and computed again only where its parameters, its code or the
-    package's version changed. Exit code 1 if a figure's fact does not hold on its data.
+    package's changed, and drawn again only where these or what draws changed. Exit code 1 if a figure's fact does not
+    hold on its data.
     """
     gallery = companion("figures")
     chosen = names or list(gallery.NAMES)
@@ -68,7 +69,7 @@ def _described(gallery: ModuleType, name: str) -> list[str]:
 
 
 def _manifest(gallery: ModuleType, name: str) -> list[str]:
-    return [
+    return [f"{name}: full size: {gallery.load(name).FULL}"] + [
         f"{name}.{parameter:<16} quick {quick}, full {full}: {origin}"
         for parameter, quick, full, origin in gallery.manifest(name)
     ]

@@ -72,12 +72,14 @@ def reference_slope(
     axes: Axes, start: tuple[float, float], end: float, slope: float, formula: str, below: bool = False
 ) -> None:
     """The power law through `start` up to the abscissa `end`, dashed, its formula above its middle or `below` it."""
+    left = below == (slope <= 0)  # the side to which the line leaves room
     x, y = start
     axes.plot([x, end], [y, y * (end / x) ** slope], "--", color="0.35", lw=0.9)
     middle = np.sqrt(x * end)
     axes.annotate(
         formula, (middle, y * (middle / x) ** slope), textcoords="offset points", fontsize=7, color="0.2",
-        xytext=(-4, -4) if below else (4, 4), ha="right" if below else "left", va="top" if below else "baseline",
+        xytext=(-4 if left else 4, -4 if below else 4), ha="right" if left else "left",
+        va="top" if below else "baseline",
     )  # fmt: skip
 
 

@@ -36,3 +36,4 @@ from .start import Start as Start
 from .teacher import Teacher as Teacher
 from .typical import TypicalStart as TypicalStart
 from .typical import largest_overlap as largest_overlap
+from .typical import pull as pull

@@ -63,7 +63,7 @@ class TypicalStart(eqx.Module):
             require(dim == teacher.covariance.dim, "dim", f"be the covariance's {teacher.covariance.dim}", dim)
         a, link = np.asarray(teacher.a), teacher.link
         rank = np.empty(teacher.width, int)
-        rank[np.argsort(-_pull(teacher), kind="stable")] = np.arange(teacher.width)
+        rank[np.argsort(-pull(teacher), kind="stable")] = np.arange(teacher.width)
         left = np.maximum(student_width - rank, 0)
         found = (left > 0) & ((a > 0) | (not link.either_sign))
         overlaps = np.zeros(teacher.width)
@@ -81,8 +81,11 @@ class TypicalStart(eqx.Module):
         return f"TypicalStart({self.student_width} neurons, {self.overlaps.shape[0]} directions, dim {self.dim})"
 
 
-def _pull(teacher: Teacher) -> np.ndarray:
-    """What directions choose by: |a_p| λ_p^(k/2), or a_p where a negative one attracts nobody."""
+def pull(teacher: Teacher) -> np.ndarray:
+    """What directions choose by, (M,): |a_p| λ_p^(k/2), or a_p where a negative one attracts nobody.
+
+    It is a_p on isotropic input, and a_p λ_p^(k/2-1) where steps are preconditioned. T_p goes as its inverse.
+    """
     a = np.asarray(teacher.a if teacher.link.either_sign else jnp.abs(teacher.a))
     if teacher.covariance is None:
         return a

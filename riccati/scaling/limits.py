@@ -9,13 +9,18 @@ of canonical time, if it is among the min(N, M) directions that the student can 
 
     risk(t) = Σ_{m: T_m > t} a_m²,       floor = Σ_{m > N} a_m².
 
-For a_m ∝ m^{-β} and M → ∞ (γ Euler's constant, ζ(s, q) Hurwitz's function, φ = N/M):
+For a_m ∝ m^{-β}, T_m ∝ m^θ, θ = β, and M → ∞ (ε Euler's constant, ζ(s, q) Hurwitz's function, φ = N/M):
 
-    β > ½:  ζ(2β, n+1)/ζ(2β), n = (t/T_1)^{1/β} ∧ N:    (t/T_1)^{(1-2β)/β} ∨ N^{1-2β}, times 1/((2β-1) ζ(2β))
-    β = ½:  -2 log(t/T_M)/(log M + γ) ∨ -log φ/(log M + γ)
-    β < ½:  1 - (t/T_M)^{(1-2β)/β} ∨ 1 - φ^{1-2β}
+    β > ½:  ζ(2β, n+1)/ζ(2β), n = (t/T_1)^{1/θ} ∧ N:    (t/T_1)^{(1-2β)/θ} ∨ N^{1-2β}, times 1/((2β-1) ζ(2β))
+    β = ½:  -θ^{-1} log(t/T_M)/(log M + ε) ∨ -log φ/(log M + ε)
+    β < ½:  1 - (t/T_M)^{(1-2β)/θ} ∨ 1 - φ^{1-2β}
 
-Source: RNWL25 (arXiv 2504.19983), BEVW25 (arXiv 2508.03688); derivations/sharp_limit.py and derivations/scaling.py.
+Anisotropic input, the teacher along eigenvectors of Σ: a_m becomes a_m λ_m^{k/2} in T_m and in the order of directions
+(a_m λ_m^{k/2-1} where steps are preconditioned), and d becomes tr Σ in the unit. For λ_m ∝ m^{-γ} that is the
+two-parameter law, θ = β + γk/2 (β + γ for k = 2). The limit is tr Σ/λ_1 → ∞, that is γ < 1 if the law holds for all d.
+
+Source: RNWL25 (arXiv 2504.19983), BEVW25 (arXiv 2508.03688); derivations/sharp_limit.py, derivations/scaling.py and
+derivations/anisotropic.py.
 """
 
 from __future__ import annotations
@@ -28,7 +33,7 @@ from jaxtyping import Float
 from numpy.typing import ArrayLike
 from scipy.special import ndtri
 
-from ..problem import Teacher, require_standard
+from ..problem import ANISOTROPIC, Teacher, pull, require_standard
 from ..support import require, require_integer
 from .sums import power_sum
 
@@ -48,6 +53,7 @@ class SharpLimit:
         student_width: N; None for a neuron to every direction.
         emergence_times: (M,), in the unit of time, inf where never.
         beta: β where a_m ∝ m^{-β} exactly, else None.
+        theta: θ where T_m ∝ m^θ too, but for the initial overlaps: β + γk/2, β on isotropic input; else None.
         floor: Σ_{m > N} a_m², the risk that is left; exact for this M.
     """
 
@@ -55,6 +61,7 @@ class SharpLimit:
     student_width: int | None
     emergence_times: Float[np.ndarray, " M"]
     beta: float | None
+    theta: float | None
     floor: float
 
     @property
@@ -68,27 +75,37 @@ class SharpLimit:
 
     @property
     def exponent(self) -> float | None:
-        """(1 - 2β)/β, of the risk in time for β > ½; None where the risk is no power of time."""
-        return (1 - 2 * self.beta) / self.beta if self.beta is not None and self.regime == "power law" else None
+        """(1 - 2β)/θ, of the risk in time for β > ½; None where the risk is no power of time."""
+        if self.beta is None or self.theta is None or self.regime != "power law":
+            return None
+        return (1 - 2 * self.beta) / self.theta
 
     @property
     def unit_name(self) -> str:
         """The unit of time in words."""
-        k = self.teacher.link.information_exponent
-        return ("log(d/N)" if self.student_width else "log d") if k == 2 else f"d^{k / 2 - 1:g}"
+        k, size = self.teacher.link.information_exponent, "d" if self.teacher.covariance is None else "tr Σ"
+        if k > 2:
+            return f"{size if size == 'd' else f'({size})'}^{k / 2 - 1:g}"
+        return f"log({size}/N)" if self.student_width else f"log {size}"
 
     def unit(self, dim: int) -> float:
-        """Canonical time of one unit at input dimension d."""
+        """Canonical time of one unit at input dimension d.
+
+        Raises:
+            ArgumentError: a dimension below 2, other than the covariance's, or too small for N neurons to start small.
+        """
         require_integer(dim, "dim", 2)
-        k, neurons = self.teacher.link.information_exponent, self.student_width or 1
-        require(k > 2 or neurons < dim, "dim", f"be > student_width = {neurons}", dim)
-        return float(np.log(dim / neurons)) if k == 2 else float(dim) ** (k / 2 - 1)
+        k, neurons, cov = self.teacher.link.information_exponent, self.student_width or 1, self.teacher.covariance
+        require(cov is None or cov.dim == dim, "dim", f"be the covariance's {cov.dim if cov else dim}", dim)
+        size = float(dim) if cov is None else float(np.sum(cov.eigenvalues))
+        require(k > 2 or neurons < size, "dim", f"make d, or tr Σ, > student_width = {neurons}", dim)
+        return float(np.log(size / neurons)) if k == 2 else size ** (k / 2 - 1)
 
     @property
     def scale(self) -> float:
         """The time, in the unit, that the limit M → ∞ is a function of: T_1 for β > ½, T_M = T_1 M^β otherwise."""
         first = float(self.emergence_times[0])
-        return first if self.regime in ("power law", None) else first * self.teacher.width ** float(self.beta or 0)
+        return first if self.regime in ("power law", None) else first * self.teacher.width ** float(self.theta or 0)
 
     def risk(self, times: ArrayLike) -> Float[np.ndarray, " T"]:
         """Σ_{m: T_m > t} a_m² at times in the unit, exact for this M."""
@@ -100,37 +117,42 @@ class SharpLimit:
     def many_directions(self, x: ArrayLike) -> np.ndarray:
         """The limit M → ∞ at x = t/`scale`; β = ½ keeps log M, and N/M stays what it is for β ≤ ½.
 
-        Times of directions are taken ∝ m^β, so for k > 2 all initial overlaps as that of direction 1.
+        Times of directions are taken ∝ m^θ, so for k > 2 all initial overlaps as that of direction 1, times √λ_m/√λ_1.
 
         Raises:
-            ArgumentError: if the second layer is not a power law.
+            ArgumentError: if the second layer, or the covariance's eigenvalues along the teacher, are not a power law.
         """
         x = np.asarray(x, float)
         must = "have a_m ∝ m^-β for a limit of many directions"
         require(self.beta is not None, "teacher", must, "another second layer")
-        beta, M = float(self.beta or 0), self.teacher.width
+        must = "have λ_m ∝ m^-γ for a limit of many directions"
+        require(self.theta is not None, "teacher", must, "another covariance")
+        beta, theta, M = float(self.beta or 0), float(self.theta or 0), self.teacher.width
         if self.regime == "power law":
-            learned = np.floor(x ** (1 / beta) * (1 + 4 * np.finfo(float).eps))
+            learned = np.floor(x ** (1 / theta) * (1 + 4 * np.finfo(float).eps))
             learned = learned if self.student_width is None else np.minimum(learned, self.student_width)
             return power_sum(2 * beta, learned + 1) / power_sum(2 * beta, 1)
         share = 1.0 if self.student_width is None else min(self.student_width / M, 1.0)
         if self.regime == "logarithmic":
-            left = -2 * np.log(np.maximum(x, np.finfo(float).tiny)) / (np.log(M) + np.euler_gamma)
+            left = -np.log(np.maximum(x, np.finfo(float).tiny)) / theta / (np.log(M) + np.euler_gamma)
             return np.clip(left, -np.log(share) / (np.log(M) + np.euler_gamma), 1.0)
-        inverse = 1 / beta if beta > 0 else np.inf
-        return np.maximum(1 - np.minimum(x, 1) ** (inverse - 2), 1 - share ** (1 - 2 * beta))
+        power = (1 - 2 * beta) / theta if theta > 0 else np.inf
+        return np.maximum(1 - np.minimum(x, 1) ** power, 1 - share ** (1 - 2 * beta))
 
     def __repr__(self) -> str:
         k = self.teacher.link.information_exponent
-        first = "1/(4 c_2² a_1)" if k == 2 else "1/(k(k-2) c_k² a_1 x_1^(k-2))"
+        cov = self.teacher.covariance
+        pulled = "a_1" if cov is None else f"a_1 λ_1^(k/2{'-1' if cov.preconditioned else ''})"
+        first = f"1/(4 c_2² {pulled})" if k == 2 else f"1/(k(k-2) c_k² {pulled} x_1^(k-2))"
         law = f"t^{self.exponent:.4g}" if self.exponent is not None else f"none ({self.regime or 'not a power law'})"
         rows = {
             "teacher": repr(self.teacher),
             "neurons": "one to every direction" if self.student_width is None else str(self.student_width),
             "beta": "none" if self.beta is None else f"{self.beta:.6g}",
+            "theta": "none" if self.theta is None else f"{self.theta:.6g}",
             "unit": f"{self.unit_name} of canonical time",
             "times": f"{self.emergence_times.min():.4g} = {first} for the first, derivations/sharp_limit.py",
-            "risk": f"{law}, (1-2β)/β, derivations/scaling.py",
+            "risk": f"{law}, (1-2β)/θ, derivations/scaling.py",
             "floor": f"{self.floor:.6g} = Σ_(m>N) a_m²",
             "source": "BEVW25 (arXiv 2508.03688)" if k == 2 else "RNWL25 (arXiv 2504.19983)",
         }
@@ -146,19 +168,20 @@ def sharp_limit(teacher: Teacher, student_width: int | None = None) -> SharpLimi
             otherwise the median of the largest of the overlaps that are left, as in `TypicalStart`.
 
     Raises:
-        ArgumentError: a link with k < 2 or c_0 ≠ 0, or a width below 1.
+        ArgumentError: a link with k < 2 or c_0 ≠ 0, a width below 1, or a teacher that is not standard but for a
+            covariance whose eigenvectors its directions are.
     """
     require(isinstance(teacher, Teacher), "teacher", "be a riccati.Teacher", type(teacher).__name__)
-    require_standard("sharp_limit", teacher)
+    require_standard("sharp_limit", teacher, but=(ANISOTROPIC,))
     link = teacher.link
     sharp = link.information_exponent >= 2 and float(link.dual(0.0)) == 0
     require(sharp, "teacher", "have a link with c_0 = 0 and information exponent ≥ 2", repr(link))
     if student_width is not None:
         require_integer(student_width, "student_width", 1)
-    a = np.asarray(teacher.a)
+    a, pulls = np.asarray(teacher.a), pull(teacher)
     k, rank = link.information_exponent, np.empty(len(a), int)
-    rank[np.argsort(-a, kind="stable")] = np.arange(len(a))
-    rate = float(link.coefficients[k]) ** 2 * a
+    rank[np.argsort(-pulls, kind="stable")] = np.arange(len(a))
+    rate = float(link.coefficients[k]) ** 2 * pulls
     if k == 2:
         times = 1 / (4 * rate)
     else:
@@ -168,7 +191,7 @@ def sharp_limit(teacher: Teacher, student_width: int | None = None) -> SharpLimi
     if student_width is not None:
         times = np.where(rank < student_width, times, np.inf)
     floor = float(np.sum(np.sort(a[np.isinf(times)] ** 2)))
-    return SharpLimit(teacher, student_width, times, power_of(a), floor)
+    return SharpLimit(teacher, student_width, times, power_of(a), power_of(pulls), floor)
 
 
 def power_of(a: np.ndarray) -> float | None:

@@ -11,7 +11,7 @@ import pytest
 
 import riccati as rc
 from figures import NAMES, load, manifest, parameters, render
-from figures._cache import code_reached, keep, kept, key
+from figures._cache import code_of_package, code_reached, keep, kept, key
 from figures._figure import piece
 
 CODE = '''
@@ -78,6 +78,44 @@ def test_arguments_figure_and_version_count(module, monkeypatch):
     before = key("a", first)
     monkeypatch.setattr("figures._cache.package_versions", lambda: {"riccati-sgd": "9"})
     assert key("a", first) != before
+
+
+def test_the_code_of_the_package_counts_but_for_rooms_without_data(tmp_path):
+    for place, text in (("a.py", "x = 1"), ("rooms/b.py", "y = 1"), ("plot/c.py", "z = 1")):
+        (tmp_path / place).parent.mkdir(exist_ok=True)
+        (tmp_path / place).write_text(text, encoding="utf-8")
+
+    def known():
+        code_of_package.cache_clear()
+        return code_of_package(tmp_path)
+
+    before = known()
+    (tmp_path / "plot" / "c.py").write_text("z = 2", encoding="utf-8")
+    assert known() == before
+    (tmp_path / "rooms" / "b.py").write_text("y = 2", encoding="utf-8")
+    changed = known()
+    assert changed != before
+    (tmp_path / "rooms" / "b.py").rename(tmp_path / "rooms" / "d.py")
+    assert known() != changed
+    code_of_package.cache_clear()
+
+
+def test_a_figure_is_drawn_again_where_a_file_its_width_or_its_code_is_another(tmp_path, monkeypatch):
+    settings = {"deflation": {"teacher_width": "2", "student_width": "2", "points": "20"}}
+    drawn, draw = [], load("deflation").draw
+    monkeypatch.setattr(load("deflation"), "draw", lambda *args: drawn.append(args) or draw(*args))
+
+    def count(**kind):
+        drawn.clear()
+        render(["deflation"], tmp_path, settings=settings, echo=lambda line: None, **kind)
+        return len(drawn)
+
+    assert [count(), count()] == [1, 0]
+    (tmp_path / "deflation.png").unlink()
+    assert [count(), count()] == [1, 0]
+    assert [count(width="column"), count(width="column")] == [1, 0]
+    monkeypatch.setattr("figures._render._cache.code_of_package", lambda *args: "another")
+    assert count(width="column") == 1
 
 
 def test_a_damaged_file_counts_as_absent(module, tmp_path):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import riccati as rc
-from riccati.scaling import collapse, distance, sharp_limit
+from riccati.scaling import collapse, distance, fit_power_law, rates, sharp_limit
 
 H2, H4 = rc.Link.hermite(2), rc.Link.hermite(4)
 
@@ -63,3 +63,71 @@ def test_teachers_that_are_no_power_law():
         limit.many_directions(1.0)
     with pytest.raises(rc.ArgumentError, match="information exponent ≥ 2"):
         sharp_limit(rc.Teacher([1.0], rc.Link.named("relu")))
+
+
+def _under(gamma, link, width=4000, beta=0.8, dim=5000, **kind):
+    return rc.Teacher.power_law(width, beta, link, covariance=rc.Covariance.power_law(dim, gamma, **kind))
+
+
+@pytest.mark.parametrize(("link", "k"), [(H2, 2), (H4, 4)])
+@pytest.mark.parametrize("gamma", [0.4, 0.9])
+def test_the_two_parameter_law(link, k, gamma):
+    """Times ∝ m^θ, θ = β + γk/2, and risk ∝ t^{(1-2β)/θ}; neither θ = β nor θ = β + γ at k = 4."""
+    limit, theta = sharp_limit(_under(gamma, link)), 0.8 + gamma * k / 2
+    T = limit.emergence_times
+    assert np.log(T[-1] / T[0]) / np.log(len(T)) == pytest.approx(theta, abs=1e-9)
+    assert limit.exponent == pytest.approx(-0.6 / theta)
+    stairs = np.unique(np.geomspace(10, 1500, 200).astype(int))
+    middle = np.sqrt(T[stairs - 1] * T[stairs])
+    fitted = fit_power_law(middle, limit.risk(middle), floor="free", window=(middle[0], middle[-1])).exponent
+    assert fitted == pytest.approx(-0.6 / theta, abs=0.03)
+    np.testing.assert_allclose(limit.many_directions(middle[:5] / limit.scale), limit.risk(middle[:5]), atol=0.02)
+    assert rates(0.8, k, gamma)[1].value == pytest.approx(-0.6 / theta)
+
+
+def test_the_two_parameter_law_is_that_of_the_decoupled_flow():
+    """A thousand directions, d = 10⁵: emergence times by the formula, and the slope of the flow's own risk."""
+    teacher, dim = _under(0.5, H4, 1000, dim=100_000), 100_000
+    start, limit = rc.Start.typical(teacher, 1000, dim, 1e-2), sharp_limit(teacher, 1000)
+    flow = np.asarray(rc.Decoupled().emergence_times_of(teacher, start))
+    np.testing.assert_allclose(limit.emergence_times[100:900] * limit.unit(dim), flow[100:900], rtol=0.01)
+    times = np.geomspace(flow[10], flow[300], 60)
+    risk = np.asarray(rc.solve(rc.Decoupled(), teacher, start, times).risk)
+    fitted = fit_power_law(times, risk, floor="free", window=(times[0], times[-1])).exponent
+    assert fitted == pytest.approx(-0.6 / 1.8, abs=0.03)
+
+
+@pytest.mark.parametrize("link", [H2, H4])
+def test_a_flat_covariance_changes_nothing(link):
+    flat, without = (
+        sharp_limit(_under(0.0, link, 64, dim=200), 16),
+        sharp_limit(rc.Teacher.power_law(64, 0.8, link), 16),
+    )
+    np.testing.assert_allclose(flat.emergence_times, without.emergence_times, rtol=1e-13)
+    assert flat.unit(200) == pytest.approx(without.unit(200), rel=1e-13)
+    assert (flat.theta, flat.exponent) == (pytest.approx(without.theta), pytest.approx(without.exponent))
+    x = np.geomspace(0.5, 30, 40)
+    np.testing.assert_allclose(flat.many_directions(x), without.many_directions(x), rtol=1e-12)
+
+
+def test_light_tails_under_a_covariance():
+    """The staircase of many directions comes near 1 - (t/T_M)^{(1-2β)/θ}, and near -log(t/T_M)/(θ log M) at β = ½."""
+    for beta, bound in ((0.25, 5e-3), (0.5, 0.03), (0.0, 5e-3)):
+        limit = sharp_limit(_under(0.6, H2, 20_000, beta, 20_000))
+        x = np.geomspace(0.1, 3, 60)
+        np.testing.assert_allclose(limit.risk(x * limit.scale), limit.many_directions(x), atol=bound)
+
+
+def test_covariances_and_their_dimension():
+    limit = sharp_limit(_under(0.5, H4, 10, dim=20))
+    assert limit.unit_name == "(tr Σ)^1"
+    assert limit.unit(20) == pytest.approx(np.sum(np.arange(1.0, 21) ** -0.5))
+    with pytest.raises(rc.ArgumentError, match="`dim` must be the covariance's 20"):
+        limit.unit(30)
+    # a whitened step leaves the start's overlaps alone to feel Σ
+    theta = sharp_limit(_under(0.5, H4, 10, dim=20, preconditioned=True)).theta
+    assert theta == pytest.approx(0.8 + 0.5)
+    uneven = rc.Teacher.power_law(3, 1.0, H2, covariance=rc.Covariance([1.0, 0.9, 0.1, 0.1]))
+    assert sharp_limit(uneven).theta is None
+    with pytest.raises(rc.ArgumentError, match="λ_m ∝ m\\^-γ"):
+        sharp_limit(uneven).many_directions(1.0)
