@@ -8,17 +8,17 @@ from .decoupled import Decoupled as Decoupled
 from .finite_step import FiniteStep as FiniteStep
 from .flow import Course as Course
 from .flow import Flow as Flow
+from .neurons import Neurons as Neurons
+from .neurons import Setting as Setting
+from .neurons import TwoLayer as TwoLayer
+from .neurons import anisotropic_velocity as anisotropic_velocity
+from .neurons import coupled_velocity as coupled_velocity
+from .neurons import student_of as student_of
+from .neurons import two_layer_velocity as two_layer_velocity
 from .quadratic import Quadratic as Quadratic
 from .quadratic import memory as memory
 from .riccati import Riccati as Riccati
 from .riccati import dense_velocity as dense_velocity
-from .student import Neurons as Neurons
-from .student import Setting as Setting
-from .student import TwoLayer as TwoLayer
-from .student import anisotropic_velocity as anisotropic_velocity
-from .student import coupled_velocity as coupled_velocity
-from .student import student_of as student_of
-from .student import two_layer_velocity as two_layer_velocity
 
 FLOWS: dict[str, type[Flow]] = {
     flow.__name__: flow for flow in (Riccati, Quadratic, Decoupled, Coupled, Correlation, FiniteStep)

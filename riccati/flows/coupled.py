@@ -8,54 +8,30 @@ f(x) = Σ_i s_i σ(<x, u_i>), |u_i| = 1, with overlaps m_im = <u_i, θ_m>, q_il 
 
 An isometry puts u_i in R^(M+N), so that q = U Uᵀ stays a Gram matrix, a right-hand side is two matrix products, and d
 enters through the start alone. The state is (U, log s): small norms keep their digits. These are the equations of the
-2-homogeneous student on isotropic input; flows/student.py has those of the others.
+2-homogeneous student on isotropic input; flows/neurons has those of the others.
 Source: RNWL25 (arXiv 2504.19983), equation of the population gradient flow; derivations/population_gradient.py.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
 
-import diffrax
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from ..numerics import Outcome, compiled_quickly, controller, first_crossings, integrate, log_odds, message_of
+from ..numerics import Outcome, compiled_quickly, first_crossings, integrate, log_odds, message_of
 from ..problem import Link, Problem, departures
-from ..support import StopRequest, is_traced, orderly_stop, progress, require, require_integer, require_real
+from ..support import is_traced, require, require_integer, require_real
 from .decoupled import Decoupled
 from .flow import Course, Flow, quadratic_horizon
-from .student import Neurons, Student, TwoLayer, observe, odds_and_rates, student_of
+from .neurons import Journey, Steps, Student, joined, observe, student_of
 
-_CHUNK = 2048  # steps between two looks at the clock: seconds at the most
 _SCOUT_RTOL, _SCOUT_STEPS, _DOUBLINGS = 1e-5, 4096, 60  # of the integration that looks for a horizon
 _FALLS = 0.99  # a risk that keeps this share over three doublings of time is at rest
 _MOST_RECORDED = 2**26  # numbers of the record of all steps, 512 MB; beyond, emergence times integrate again
-
-
-class Steps(NamedTuple):
-    """What the integrator's steps say of the emergence of directions, at S times from 0 on.
-
-    Attributes:
-        times: (S,).
-        odds: (S, M), log-odds of each direction's squared overlap.
-        rates: (S, M), their derivatives in time.
-    """
-
-    times: Float[np.ndarray, " S"]
-    odds: Float[np.ndarray, "S M"]
-    rates: Float[np.ndarray, "S M"]
-
-
-def joined(pieces: list[Steps]) -> Steps:
-    """Pieces, each of which may begin with the end of the one before, as one."""
-    every = Steps(*(np.concatenate(parts) for parts in zip(*pieces, strict=True)))
-    first = np.unique(every.times, return_index=True)[1]
-    return Steps(*(part[first] for part in every))
 
 
 class Coupled(Flow):
@@ -115,9 +91,9 @@ class Coupled(Flow):
     def evolve(self, problem: Problem, times: Float[Array, " T"]) -> Course:
         """Risk, alignment and radius; outside jit fewer times than asked for if the flow was stopped."""
         if is_traced(problem, times):
-            student, atol = _begin(problem, self)
+            student, tolerances = _begin(problem, self.rtol, self.overlap)
             out = integrate(
-                student.velocity, student.state, student.args, times, self.rtol, atol,
+                student.velocity, student.state, student.args, times, *tolerances,
                 largest_component=True, max_steps=self.max_steps,
             )  # fmt: skip
             seen = jax.lax.map(lambda s: _observe(problem.teacher, s, self.overlap), out.states)
@@ -141,7 +117,7 @@ class Coupled(Flow):
 
     def _in_chunks(self, problem: Problem, times: np.ndarray) -> Course:
         seen, pieces, kept = [], [], 0
-        journey = _Journey(self, problem)
+        journey = Journey(*_begin(problem, self.rtol, self.overlap), self.max_steps)
         for _ in journey.through(times):
             seen.append(_observe(problem.teacher, journey.student.state, self.overlap))
             steps = journey.fresh_steps()
@@ -157,7 +133,7 @@ class Coupled(Flow):
         return Course(stacked, journey.outcome, len(seen), journey.used, record)
 
     def _pieces(self, problem: Problem, times: np.ndarray) -> Iterator[Steps]:
-        journey = _Journey(self, problem)
+        journey = Journey(*_begin(problem, self.rtol, self.overlap), self.max_steps)
         for _ in journey.through(times):
             yield journey.fresh_steps()
 
@@ -165,7 +141,7 @@ class Coupled(Flow):
 def _scouted(problem: Problem) -> tuple[float, float] | None:
     """The first and the last emergence time that a coarse integration meets."""
     teacher = problem.teacher
-    journey = _Journey(Coupled(_SCOUT_RTOL, _SCOUT_STEPS), problem)
+    journey = Journey(*_begin(problem, _SCOUT_RTOL, None), _SCOUT_STEPS)
     begin = 1 / float(teacher.link.dual_derivative(1.0) * jnp.max(jnp.abs(teacher.speed)))
     found, risks = np.full(teacher.width, np.inf), []
     for _ in journey.through(begin * 2.0 ** np.arange(_DOUBLINGS)):
@@ -188,9 +164,10 @@ def check_slope(link: Link, flow: str) -> None:
     require(link.has_finite_slope, "teacher", must, repr(link))
 
 
-def _begin(problem: Problem, flow: Coupled) -> tuple[Student, Array]:
-    log_s, atol = _sizes(problem.full_start.norms, problem.assigned()[0], np.asarray(flow.rtol))
-    return student_of(problem, log_s, flow.overlap), atol
+def _begin(problem: Problem, rtol: float, overlap: str | None) -> tuple[Student, tuple[Array, Array]]:
+    """The student at its start, and the tolerances, relative and absolute."""
+    log_s, atol = _sizes(problem.full_start.norms, problem.assigned()[0], np.asarray(rtol))
+    return student_of(problem, log_s, overlap), (jax.device_put(np.asarray(rtol)), atol)
 
 
 @jax.jit
@@ -201,91 +178,3 @@ def _sizes(norms: Float[Array, " N"], overlaps: Float[Array, " M"], rtol: Array)
 
 
 _observe = compiled_quickly(eqx.filter_jit)(observe)
-_first_odds = compiled_quickly(eqx.filter_jit)(odds_and_rates)
-
-
-class _Chunk(NamedTuple):
-    """Some steps: the state and time they end at, how many, and times (inf past the end), log-odds and rates."""
-
-    state: Neurons | TwoLayer
-    time: Array
-    steps: Array
-    times: Array
-    odds: Array
-    rates: Array
-
-
-@compiled_quickly(eqx.filter_jit)
-def _chunk(student: Student, begin: Array, end: Array, rtol: Array, atol: Array) -> _Chunk:
-    """At most `_CHUNK` steps from `begin` towards `end`."""
-
-    def odds(time: Array, state: Neurons | TwoLayer, args: Any) -> tuple[Array, Array]:
-        return odds_and_rates(student._replace(state=state, args=args), time)
-
-    out = diffrax.diffeqsolve(
-        diffrax.ODETerm(student.velocity),
-        diffrax.Tsit5(),
-        begin,
-        end,
-        None,
-        student.state,
-        student.args,
-        saveat=diffrax.SaveAt(subs=[diffrax.SubSaveAt(t1=True), diffrax.SubSaveAt(steps=True, fn=odds)]),
-        stepsize_controller=controller(rtol, atol, largest_component=True),
-        max_steps=_CHUNK,
-        throw=False,
-    )
-    last = jax.tree.map(lambda leaf: leaf[-1], out.ys[0])
-    return _Chunk(last, out.ts[0][-1], out.stats["num_steps"], out.ts[1], *out.ys[1])
-
-
-class _Journey:
-    """An integration on its way, a chunk of steps at a time."""
-
-    def __init__(self, flow: Coupled, problem: Problem):
-        self.student, atol = _begin(problem, flow)
-        self.now, self.used, self.outcome = 0.0, 0, Outcome.complete
-        self._most, self._tolerances = flow.max_steps, (jnp.asarray(flow.rtol), atol)
-        self._fresh = [Steps(np.zeros(1), *(np.asarray(x)[None] for x in _first_odds(self.student, jnp.zeros(()))))]
-
-    def through(self, times: np.ndarray) -> Iterator[float]:
-        """Each of `times` as it is reached; ends early, with `outcome` the reason, if one cannot be."""
-        with progress(None, "coupled flow", unit="step") as bar, orderly_stop() as stop:
-            for time in times.tolist():
-                before = self.used
-                if not self._reach(time, stop):
-                    return
-                bar.update(self.used - before)
-                bar.set_postfix_str(f"t = {time:.3g} of {times[-1]:.3g}", refresh=False)
-                yield time
-
-    def _reach(self, time: float, stop: StopRequest) -> bool:
-        while self.now < time and self.outcome == Outcome.complete:
-            if stop:
-                self.outcome = Outcome.interrupted
-            elif self.used >= self._most:
-                self.outcome = Outcome.max_steps_reached
-            else:
-                self._go(time)
-        return bool(self.outcome == Outcome.complete)
-
-    def fresh_steps(self) -> Steps:
-        """The steps since the last call, with the one before them."""
-        steps = joined(self._fresh)
-        self._fresh = [Steps(*(part[-1:] for part in steps))]
-        return steps
-
-    def _go(self, time: float) -> None:
-        out = _chunk(self.student, jnp.asarray(self.now), jnp.asarray(time), *self._tolerances)
-        steps = int(out.steps)
-        if steps == 0 or not np.isfinite(float(out.time)):
-            self.outcome = Outcome.step_vanished
-            return
-        self.student, self.now, self.used = self.student._replace(state=out.state), float(out.time), self.used + steps
-        self._fresh.append(_steps(out.times, out.odds, out.rates))
-
-
-def _steps(times: Array, odds: Array, rates: Array) -> Steps:
-    """What a buffer of steps holds, without its unused end (inf times)."""
-    kept = np.isfinite(np.asarray(times))
-    return Steps(*(np.asarray(x)[kept] for x in (times, odds, rates)))

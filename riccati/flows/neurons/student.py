@@ -27,8 +27,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from ..numerics import log_odds
-from ..problem import Observables, Problem, Teacher, population_risk, squared_overlaps
+from ...numerics import log_odds
+from ...problem import Observables, Problem, Teacher, population_risk, squared_overlaps
 
 
 class Neurons(NamedTuple):

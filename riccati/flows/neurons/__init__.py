@@ -1,0 +1,15 @@
+"""All neurons of a student in reduced coordinates: their equations, and an integration on its way."""
+
+from .journey import Journey as Journey
+from .journey import Steps as Steps
+from .journey import joined as joined
+from .student import Neurons as Neurons
+from .student import Setting as Setting
+from .student import Student as Student
+from .student import TwoLayer as TwoLayer
+from .student import anisotropic_velocity as anisotropic_velocity
+from .student import coupled_velocity as coupled_velocity
+from .student import observe as observe
+from .student import odds_and_rates as odds_and_rates
+from .student import student_of as student_of
+from .student import two_layer_velocity as two_layer_velocity

@@ -1,0 +1,139 @@
+"""A student's flow integrated in chunks of steps: with progress, a budget and orderly stops, and a record of all steps.
+
+The log-odds of every direction and their rates are kept at the integrator's own steps, so that emergence times are read
+off by Hermite interpolation afterwards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import diffrax
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from ...numerics import Outcome, compiled_quickly, controller
+from ...support import StopRequest, orderly_stop, progress
+from .student import Neurons, Student, TwoLayer, odds_and_rates
+
+_CHUNK = 2048  # steps between two looks at the clock: seconds at the most
+
+_first_odds = compiled_quickly(eqx.filter_jit)(odds_and_rates)
+
+
+class Steps(NamedTuple):
+    """What the integrator's steps say of the emergence of directions, at S times from 0 on.
+
+    Attributes:
+        times: (S,).
+        odds: (S, M), log-odds of each direction's squared overlap.
+        rates: (S, M), their derivatives in time.
+    """
+
+    times: Float[np.ndarray, " S"]
+    odds: Float[np.ndarray, "S M"]
+    rates: Float[np.ndarray, "S M"]
+
+
+def joined(pieces: list[Steps]) -> Steps:
+    """Pieces, each of which may begin with the end of the one before, as one."""
+    every = Steps(*(np.concatenate(parts) for parts in zip(*pieces, strict=True)))
+    first = np.unique(every.times, return_index=True)[1]
+    return Steps(*(part[first] for part in every))
+
+
+class _Chunk(NamedTuple):
+    """Some steps: the state and time they end at, how many, and times (inf past the end), log-odds and rates."""
+
+    state: Neurons | TwoLayer
+    time: Array
+    steps: Array
+    times: Array
+    odds: Array
+    rates: Array
+
+
+@compiled_quickly(eqx.filter_jit)
+def _chunk(student: Student, begin: Array, end: Array, rtol: Array, atol: Array) -> _Chunk:
+    """At most `_CHUNK` steps from `begin` towards `end`."""
+
+    def odds(time: Array, state: Neurons | TwoLayer, args: Any) -> tuple[Array, Array]:
+        return odds_and_rates(student._replace(state=state, args=args), time)
+
+    out = diffrax.diffeqsolve(
+        diffrax.ODETerm(student.velocity),
+        diffrax.Tsit5(),
+        begin,
+        end,
+        None,
+        student.state,
+        student.args,
+        saveat=diffrax.SaveAt(subs=[diffrax.SubSaveAt(t1=True), diffrax.SubSaveAt(steps=True, fn=odds)]),
+        stepsize_controller=controller(rtol, atol, largest_component=True),
+        max_steps=_CHUNK,
+        throw=False,
+    )
+    last = jax.tree.map(lambda leaf: leaf[-1], out.ys[0])
+    return _Chunk(last, out.ts[0][-1], out.stats["num_steps"], out.ts[1], *out.ys[1])
+
+
+class Journey:
+    """An integration on its way, a chunk of steps at a time.
+
+    Attributes:
+        student: where it is.
+        now: the time there.
+        used: how many steps it took.
+        outcome: complete until it has to end early.
+    """
+
+    def __init__(self, student: Student, tolerances: tuple[Array, Array], max_steps: int):
+        self.student, self.now, self.used, self.outcome = student, 0.0, 0, Outcome.complete
+        self._most, self._tolerances = max_steps, tolerances
+        self._fresh = [Steps(np.zeros(1), *(np.asarray(x)[None] for x in _first_odds(self.student, jnp.zeros(()))))]
+
+    def through(self, times: np.ndarray) -> Iterator[float]:
+        """Each of `times` as it is reached; ends early, with `outcome` the reason, if one cannot be."""
+        with progress(None, "coupled flow", unit="step") as bar, orderly_stop() as stop:
+            for time in times.tolist():
+                before = self.used
+                if not self._reach(time, stop):
+                    return
+                bar.update(self.used - before)
+                bar.set_postfix_str(f"t = {time:.3g} of {times[-1]:.3g}", refresh=False)
+                yield time
+
+    def _reach(self, time: float, stop: StopRequest) -> bool:
+        while self.now < time and self.outcome == Outcome.complete:
+            if stop:
+                self.outcome = Outcome.interrupted
+            elif self.used >= self._most:
+                self.outcome = Outcome.max_steps_reached
+            else:
+                self._go(time)
+        return bool(self.outcome == Outcome.complete)
+
+    def fresh_steps(self) -> Steps:
+        """The steps since the last call, with the one before them."""
+        steps = joined(self._fresh)
+        self._fresh = [Steps(*(part[-1:] for part in steps))]
+        return steps
+
+    def _go(self, time: float) -> None:
+        out = _chunk(self.student, jnp.asarray(self.now), jnp.asarray(time), *self._tolerances)
+        steps = int(out.steps)
+        if steps == 0 or not np.isfinite(float(out.time)):
+            self.outcome = Outcome.step_vanished
+            return
+        self.student, self.now, self.used = self.student._replace(state=out.state), float(out.time), self.used + steps
+        self._fresh.append(_steps(out.times, out.odds, out.rates))
+
+
+def _steps(times: Array, odds: Array, rates: Array) -> Steps:
+    """What a buffer of steps holds, without its unused end (inf times)."""
+    kept = np.isfinite(np.asarray(times))
+    return Steps(*(np.asarray(x)[kept] for x in (times, odds, rates)))
