@@ -4,7 +4,7 @@ With z = <x, w> and e = f*(x) - f(x), a step on a batch is
 
     w_i -> w_i + η b_i mean_b e_b σ'(z) x_b,      b_i -> b_i + η mean_b e_b σ(z).
 
-Its mean is the gradient flow of flows/student.py in canonical time; derivations/two_layer.py.
+Its mean is the gradient flow of flows/neurons/student.py in canonical time; derivations/two_layer.py.
 """
 
 from __future__ import annotations
