@@ -15,6 +15,19 @@ from riccati import sgd
 from riccati.support import Stopped, sole_writer
 
 
+class Signalling:
+    """A constant learning rate that raises a signal the first time that it is asked for the rate of certain steps."""
+
+    def __init__(self, *steps, number=signal.SIGINT):
+        self.left, self.number = set(steps), number
+
+    def __call__(self, step):
+        if step in self.left:
+            self.left.remove(step)
+            signal.raise_signal(self.number)
+        return 1e-3
+
+
 @pytest.mark.parametrize("follow", [False, True])
 def test_where_the_loop_is_cut_does_not_matter(follow):
     rate = sgd.PerDirection(2e-3) if follow else 2e-3

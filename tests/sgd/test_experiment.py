@@ -1,7 +1,6 @@
 """Experiments as a user meets them: schedules, divergence, checkpoints, files, Phase II, refusals."""
 
 import dataclasses
-import signal
 
 import numpy as np
 import pytest
@@ -36,19 +35,6 @@ def test_single_precision_follows_double_precision():
     np.testing.assert_allclose(single.risk, double.risk, rtol=0.05)
     experiment = sgd.Experiment(**settings, engine="direct", dtype="float32")
     assert experiment.initial_chains(1).W.dtype == np.float32
-
-
-class Signalling:
-    """A constant learning rate that raises a signal the first time that it is asked for the rate of certain steps."""
-
-    def __init__(self, *steps, number=signal.SIGINT):
-        self.left, self.number = set(steps), number
-
-    def __call__(self, step):
-        if step in self.left:
-            self.left.remove(step)
-            signal.raise_signal(self.number)
-        return 1e-3
 
 
 def test_a_run_carries_both_seeds():
