@@ -84,7 +84,7 @@ def draw(data: Data, width: float) -> Figure:
     slope = (1 - 2 * p.beta) / (1 + p.beta)
     reference_slope(left, (compute[0], risk[0] / 1.9), compute[-1], slope, r"$C^{(1-2\beta)/(1+\beta)}$", below=True)
     left.set(xlabel=r"compute $C=Nt$", ylabel="risk", title=f"theory, $d={p.dim}$, $M={p.teacher_width}$",
-             xlim=(compute[0] / 10, 2 * compute[-1]), ylim=(risk[-1] / 3, 1.4))  # fmt: skip
+             xlim=(compute[0] / 10, 2 * compute[-1]), ylim=(risk[-1] / 3, 12))  # fmt: skip
     left.legend(loc="upper right")
     for N, colour, mark in zip(p.small_widths, COLOURS[1:], "os^", strict=False):
         found = data[f"N={N}"]
