@@ -127,3 +127,11 @@ def test_the_dense_equation_refuses_correlated_directions():
     teacher, start, _, _ = correlated(4)
     with pytest.raises(rc.ArgumentError, match='`method` must be "exact" for correlated directions'):
         rc.solve(rc.Riccati(method="ode"), teacher, start, [1.0])
+
+
+def test_the_slowest_of_negative_rates_gains_on_nothing():
+    """Aligned at the start and then forgotten: it has emerged at once, and no bound on its speed is divided by."""
+    teacher, start = rc.Teacher([0.8, -0.6], LINK), rc.Start([[0.3, 0.9]], norms=0.5)
+    seen = rc.solve(rc.Quadratic(), teacher, start, [1e-3, 1.0, 20.0])
+    np.testing.assert_array_equal(np.asarray(seen.emergence_times()) <= 1e-3, [False, True])
+    assert np.isfinite(seen.emergence_times()).all()

@@ -82,7 +82,8 @@ def _march(
         span = min(_REACH / fastest, end - now) if fastest > 0 else end - now
         if span <= 0:  # the output time itself, to rounding
             found[waiting] = end
-        safe = np.where(waiting, ahead / (2 * a[pending]), np.inf)
+        with np.errstate(divide="ignore", invalid="ignore"):  # the slowest of negative rates cannot gain on the others
+            safe = np.where(waiting, ahead / (2 * a[pending]), np.inf)
         near = safe <= span
         if near.any():
             found[near] = now + crossings_in(LogOdds(chart, span), span, goal, pending[near], TOLERANCE * (now + span))
