@@ -11,7 +11,7 @@ from compiles import counted_compiles
 from systems import exact_subspace, problem, relative_error
 
 import riccati as rc
-from riccati.flows.chart import GrowingGram
+from riccati.flows.chart import GrowingGram, carried
 
 FLOWS = [rc.Riccati(), rc.Quadratic()]
 
@@ -168,3 +168,19 @@ def test_growing_gram_is_the_gram(span):
         x = part * span
         expected = (B * np.exp(2 * rates * x)[:, None]).T @ B
         np.testing.assert_allclose(grown(x), expected, rtol=1e-13, atol=1e-13 * expected.max())
+
+
+def test_emergence_times_hold_one_chart_and_not_one_a_step(monkeypatch):
+    """A chart of a wide teacher is half a gigabyte."""
+    teacher, start = problem(61, 8, 400, 1.0)
+    seen, alive = rc.solve(rc.Riccati(), teacher, start, np.linspace(1, 60, 20)), []
+
+    def counted(chart, interval):
+        moved = carried(chart, interval)
+        alive.append(sum(array.shape == (61, 8) for array in jax.live_arrays()))
+        return moved
+
+    monkeypatch.setattr("riccati.flows.chart.emergence.carried", counted)
+    assert np.isfinite(seen.emergence_times()).sum() == 8
+    assert len(alive) > 6
+    assert max(alive) <= min(alive) + 1

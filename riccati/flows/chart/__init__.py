@@ -7,6 +7,7 @@ from .chart import exchange as exchange
 from .emergence import chart_emergence_times as chart_emergence_times
 from .growing import GrowingGram as GrowingGram
 from .log_odds import LogOdds as LogOdds
+from .log_odds import carried as carried
 from .opening import Weights as Weights
 from .opening import opened as opened
 from .opening import weights_of as weights_of

@@ -60,5 +60,10 @@ def crossings_in(odds: LogOdds, span: float, goal: float, directions: np.ndarray
     roots = np.where(odds(0.0, directions) >= goal, 0.0, np.inf)  # at the span's begin, to rounding
     for n in np.flatnonzero((roots > 0) & (odds(span, directions) >= goal)):
         alone = directions[n : n + 1]
-        roots[n] = brentq(lambda x, m=alone: odds(x, m)[0] - goal, 0.0, span, xtol=tolerance, rtol=TOLERANCE)
+        # not a closure: SciPy keeps the function for as long as its caller runs, and a chart's rows with it
+        roots[n] = brentq(_above, 0.0, span, (odds, alone, goal), xtol=tolerance, rtol=TOLERANCE)
     return roots
+
+
+def _above(x: float, odds: LogOdds, direction: Int[np.ndarray, " 1"], goal: float) -> float:
+    return float(odds(x, direction)[0] - goal)
