@@ -173,7 +173,7 @@ def test_growing_gram_is_the_gram(span):
 def test_emergence_times_hold_one_chart_and_not_one_a_step(monkeypatch):
     """A chart of a wide teacher is half a gigabyte."""
     teacher, start = problem(61, 8, 400, 1.0)
-    seen, alive = rc.solve(rc.Riccati(), teacher, start, np.linspace(1, 60, 20)), []
+    seen, alive = rc.solve(rc.Riccati(), teacher, start, np.linspace(1, 60, 80)), []
 
     def counted(chart, interval):
         moved = carried(chart, interval)
@@ -182,5 +182,5 @@ def test_emergence_times_hold_one_chart_and_not_one_a_step(monkeypatch):
 
     monkeypatch.setattr("riccati.flows.chart.emergence.carried", counted)
     assert np.isfinite(seen.emergence_times()).sum() == 8
-    assert len(alive) > 6
+    assert len(alive) > 4
     assert max(alive) <= min(alive) + 1
