@@ -40,7 +40,7 @@ from scipy.optimize import minimize
 
 from ..emergence import largest_step
 from ..flows.noise import System, pair_system, pair_velocity, weights_system, weights_velocity
-from ..numerics import integrate
+from ..numerics import integrate, log_odds
 from ..problem import AnyStart, Problem, Teacher
 from ..support import require, require_integer
 from .limits import power_of
@@ -78,7 +78,7 @@ class StepPlan:
     def __call__(self, step: float) -> float:
         """η of a step, log η straight in log(u/(1 - u))."""
         u = np.clip((step + 0.5) * self.batch_size / self.samples, _END, 1 - _END)
-        return float(np.exp(np.interp(_place(u), _place(self.used), np.log(self.learning_rate))))
+        return float(np.exp(np.interp(log_odds(u), log_odds(self.used), np.log(self.learning_rate))))
 
     def __repr__(self) -> str:
         first, last = self.learning_rate[0], self.learning_rate[-1]
@@ -143,10 +143,6 @@ def optimal_schedule(teacher: Teacher, start: AnyStart, *, samples: int, batch_s
     return ScheduleReport(constant, power, budget.best("free", begin=power), form)
 
 
-def _place(u: Any) -> np.ndarray:
-    return np.log(u) - np.log1p(-np.asarray(u))
-
-
 def _knots() -> Float[np.ndarray, " K"]:
     half = np.geomspace(_END, 0.5, _HALF)
     return np.concatenate([half, 1 - half[-2::-1]])
@@ -188,7 +184,7 @@ class _Budget:
         """log of the risk above the floor at the end, and its gradient."""
         system = self.system
         scales = (system.rate * self.samples / self.dim, system.smallest, jnp.asarray(self.floor))
-        own, course = (system.args, jnp.asarray(_place(_knots()))), _COURSES[self.k == 2]
+        own, course = (system.args, jnp.asarray(log_odds(_knots()))), _COURSES[self.k == 2]
         value, slope = _left(jnp.asarray(log_gamma), course, system.observe, system.state, own, scales)
         sound = bool(np.isfinite(value)) and bool(np.isfinite(slope).all())
         return (float(value), np.asarray(slope)) if sound else (_UNSOUND, np.zeros(len(log_gamma)))
@@ -236,7 +232,7 @@ def _course(velocity: Any, u: Array, state: Any, args: Any) -> Any:
     """dy/du; `velocity` runs at rate·t, and its own γ multiplies that of the plan."""
     own, place, log_gamma, budget = args
     inside = jnp.clip(u, _END, 1 - _END)
-    gamma = jnp.exp(jnp.interp(jnp.log(inside) - jnp.log1p(-inside), place, log_gamma))
+    gamma = jnp.exp(jnp.interp(log_odds(inside), place, log_gamma))
     moved = velocity(u, state, own._replace(gamma=own.gamma * gamma))
     return jax.tree.map(lambda leaf: budget * gamma * leaf, moved)
 

@@ -12,7 +12,9 @@ import jax.numpy as jnp
 import numpy as np
 import scipy.linalg
 from jaxtyping import Array, Float
+from scipy.special import expit
 
+from ...numerics import log_odds
 from ...problem import Problem, riccati_rate
 from ...support import progress
 from .chart import Chart
@@ -31,7 +33,7 @@ def correlated_emergence_times(problem: Problem, times: Float[Array, " T"], leve
     weights, rate = weights_of(problem, with_norms=False), float(riccati_rate(problem.teacher))
     eigenvalues = np.append(np.asarray(weights.rates), 0.0)
     spread, end = float(np.ptp(eigenvalues)), rate * float(times[-1])
-    chart, now, goal = opened(weights), 0.0, float(np.log(level / (1 - level)))
+    chart, now, goal = opened(weights), 0.0, float(log_odds(level))
     found, waiting = np.full(len(eigenvalues) - 1, np.inf), np.arange(len(eigenvalues) - 1)
     with progress(len(waiting), "emergence times") as bar:
         while True:
@@ -53,7 +55,7 @@ def correlated_emergence_times(problem: Problem, times: Float[Array, " T"], leve
 
 def _safe(chart: Chart, odds: Float[np.ndarray, " n"], goal: float, spread: float) -> float:
     """The time in which no angle can reach the goal's."""
-    angle, level = (np.arcsin(np.sqrt(1 / (1 + np.exp(-x)))) for x in (odds, goal))
+    angle, level = (np.arcsin(np.sqrt(expit(x))) for x in (odds, goal))
     speed = _speed(chart)
     if speed == 0:
         return np.inf

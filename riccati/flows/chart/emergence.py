@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from ...numerics import first_reached
+from ...numerics import first_reached, log_odds
 from ...problem import Problem, riccati_rate
 from ...support import is_traced, progress
 from .chart import Chart
@@ -73,7 +73,7 @@ def _march(
 ) -> tuple[np.ndarray, Chart, float]:
     """Riccati times in (now, end] at which the pending directions cross, all of which do; `a` bounds their speeds."""
     found = np.full(len(pending), np.inf)
-    goal = np.log(level / (1 - level))
+    goal = float(log_odds(level))
     while True:
         ahead = goal - LogOdds(chart, 0.0)(0.0, pending)
         found[np.isinf(found) & (ahead <= 0)] = now
