@@ -198,10 +198,12 @@ class Start(eqx.Module):
     @property
     def weights(self) -> Float[Array, "N D"]:
         """The weights w_i = r_i u_i in reduced coordinates."""
-        if is_traced(self.norms, self.directions):
-            return self.norms[:, None] * self.directions
-        # on the host, where nothing compiles
-        return jax.device_put(np.asarray(self.norms)[:, None] * np.asarray(self.directions))
+        norms, directions = self.norms, self.directions
+        if is_traced(norms, directions):
+            return norms[:, None] * directions
+        return jax.device_put(
+            np.asarray(norms)[:, None] * np.asarray(directions)
+        )  # on the host, where nothing compiles
 
     @property
     def s(self) -> Float[Array, " N"]:
