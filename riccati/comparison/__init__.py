@@ -6,7 +6,6 @@ from .draws import Draws as Draws
 from .found import Check as Check
 from .report import Comparison as Comparison
 from .statistics import Observed as Observed
-from .statistics import probability_of as probability_of
 from .verdict import Alternative as Alternative
 from .verdict import Verdict as Verdict
 from .verdict import verdict_of as verdict_of

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 from scipy.stats import beta
 
-from ..problem import Start, Teacher
+from ..problem import Start, Teacher, alignments
 from ..runs import OVERLAPS, Run, overlap_of
 from ..trajectory import Trajectory
 from .found import Check
@@ -73,13 +72,8 @@ def _another(nearest: str, said: str, theory: Trajectory) -> Check:
 
 
 def _start_overlaps(teacher: Teacher, start: Start) -> dict[str, Float[np.ndarray, " M"]]:
-    m = np.asarray(start.teacher_overlaps)
-    basis = np.linalg.qr(np.asarray(start.directions).T)[0]
-    least = np.finfo(float).tiny
-    return {
-        "subspace": np.maximum(np.sum(np.asarray(teacher.overlaps(jnp.asarray(basis.T))) ** 2, axis=0), least),
-        "neuron": np.maximum(np.max(m**2, axis=0), least),
-    }
+    least = np.finfo(float).tiny  # which a ratio can be taken with
+    return {name: np.maximum(found, least) for name, found in zip(OVERLAPS, alignments(teacher, start), strict=True)}
 
 
 def _against_law(run: Run, theory: Trajectory) -> Check | None:

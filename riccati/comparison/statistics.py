@@ -148,12 +148,6 @@ def _excess(features: Features, mean: np.ndarray, draws: Draws, noise: float) ->
     return common + np.diag(draws.slack**2 + in_risk**2)
 
 
-def probability_of(draws: Draws, observed: Observed) -> float | None:
-    """The probability of a run as unusual as this one; None where nothing can be compared."""
-    cloud = cloud_of(Features.of(observed, draws), observed, draws)
-    return None if cloud is None else cloud.probability
-
-
 def noise_of(risk: Float[np.ndarray, " T"] | None, draws: Draws) -> float:
     """The relative error of a logged risk, as one estimated on samples has: what of its roughness draws do not have.
 

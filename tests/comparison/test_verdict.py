@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import riccati as rc
-from riccati.comparison import Alternative, Draws, Observed, probability_of, verdict_of
+from riccati.comparison import Alternative, Draws, Observed, verdict_of
 
 TIMES = np.geomspace(0.1, 10, 30)
 
@@ -16,6 +16,10 @@ def drawn(seed, shift=0.0, n=400, slack=0.0):
     times = np.exp(np.random.default_rng(seed).normal(shift, 0.2, n))
     risk = 1e-3 + 1 / (1 + (TIMES / times[:, None]) ** 8)
     return Draws(TIMES, risk, times[:, None], slack, f"{n} draws")
+
+
+def probability_of(draws, observed):
+    return verdict_of(observed, draws, []).probability
 
 
 def observed(draws, i=0, emerged=True):
