@@ -10,9 +10,8 @@ from matplotlib.figure import Figure
 import riccati as rc
 from riccati.plot import COLOURS, plain_ticks, points_with_spread, reference_slope, sheet, spaced
 
-from ._ensembles import fitted_slope, flow
+from ._ensembles import fitted_slope, flow, sgd
 from ._figure import Arrays, Data, Fact, Piece, chosen, piece, sourced
-from ._plain_sgd import PlainSGD, series
 
 SEE = "directions with h_2 and with h_4 in one teacher emerge on two clocks: as log d, and as d^(k/2-1) = d"
 FULL = "five minutes; d up to 10⁶, SGD at d = 128 (time extrapolated)"
@@ -64,19 +63,8 @@ def _flow(dim: int, p: Parameters) -> Arrays:
 
 
 def _sgd(p: Parameters) -> Arrays:
-    teacher, _ = _problem(p.small, p)
-    # the start's neurons in R^d: what is not along the teacher is along axes of its own
-    width, overlap = teacher.width, p.start / np.sqrt(p.small)
-    W = p.norm * (overlap * np.eye(width, p.small) + np.sqrt(1 - overlap**2) * np.eye(width, p.small, width))
-    each = series(*(rc.Link.hermite(p.exponents[m % 2]) for m in range(width)))
-
-    def target(x: np.ndarray) -> np.ndarray:
-        return each(x[:, :width])[0] @ np.asarray(teacher.a)
-
     rate = p.step * p.small**-2.0 * p.batch
-    return PlainSGD(teacher, target, series(_student(p)), W, rate, int(_end(p.small, p) / rate), p.batch).ensemble(
-        p.runs
-    )
+    return sgd(*_problem(p.small, p), rate, int(_end(p.small, p) / rate), p.batch, p.runs, rows=60)
 
 
 def draw(data: Data, width: float) -> Figure:
@@ -84,23 +72,24 @@ def draw(data: Data, width: float) -> Figure:
     p, runs = data.parameters, data["sgd"]
     figure, (left, right) = sheet(width, 2)
     theory = data[f"d={p.small}"]
-    logged = spaced(runs["times"], 14, theory["times"][0])
+    times = runs["times"][0]
+    logged = spaced(times, 14, theory["times"][0])
     for m, colour, mark in zip(range(2), COLOURS[1:3], "os", strict=True):
         left.semilogx(theory["times"], theory["alignment"][:, m], color=colour)
-        points_with_spread(left, runs["times"][logged], runs["overlaps"][:, logged, m], colour,
+        points_with_spread(left, times[logged], runs["overlaps"][:, logged, m], colour,
                            f"$h_{p.exponents[m]}$", mark)  # fmt: skip
     left.set(xlabel="time $t$", ylabel="squared overlap", ylim=(-0.03, 1.03), title=f"flow (—), SGD, $d={p.small}$")
     left.legend(loc="upper left")
     d = np.asarray(p.dims, float)
-    times = np.stack([data[f"d={dim}"]["emergence"] for dim in p.dims])
+    emerged = np.stack([data[f"d={dim}"]["emergence"] for dim in p.dims])
     for m, colour, mark in zip(range(2), COLOURS[1:3], "os", strict=True):
-        right.loglog(d, times[:, m], mark, mfc="white", ms=4, color=colour, label=f"$T$ of $h_{p.exponents[m]}$")
-    right.plot(d, times[0, 0] * np.log(d / p.start**2) / np.log(d[0] / p.start**2), color=COLOURS[1], lw=1.0)
+        right.loglog(d, emerged[:, m], mark, mfc="white", ms=4, color=colour, label=f"$T$ of $h_{p.exponents[m]}$")
+    right.plot(d, emerged[0, 0] * np.log(d / p.start**2) / np.log(d[0] / p.start**2), color=COLOURS[1], lw=1.0)
     right.annotate(
-        r"$\log d$", (d[-1], times[-1, 0]), textcoords="offset points", xytext=(-4, 6), ha="right", fontsize=7
+        r"$\log d$", (d[-1], emerged[-1, 0]), textcoords="offset points", xytext=(-4, 6), ha="right", fontsize=7
     )
     slow = p.exponents[1] / 2 - 1
-    reference_slope(right, (d[0], times[0, 1] * 1.5), d[-1], slope=slow, formula=rf"$d^{{k/2-1}}=d^{{{slow:g}}}$")
+    reference_slope(right, (d[0], emerged[0, 1] * 1.5), d[-1], slope=slow, formula=rf"$d^{{k/2-1}}=d^{{{slow:g}}}$")
     right.set(xlabel="dimension $d$", ylabel="emergence time $T$", title="two clocks")
     plain_ticks(right.yaxis)
     right.legend(loc="upper left")
@@ -112,7 +101,7 @@ def fact(data: Data) -> Fact:
     p, runs = data.parameters, data["sgd"]
     d = np.asarray(p.dims, float)
     times = np.stack([data[f"d={dim}"]["emergence"] for dim in p.dims])
-    seen = [np.interp(0.5, np.median(runs["overlaps"][:, :, m], axis=0), runs["times"]) for m in range(2)]
+    seen = [np.interp(0.5, np.median(runs["overlaps"][:, :, m], axis=0), runs["times"][0]) for m in range(2)]
     ratios = [float(np.log10(seen[m] / data[f"d={p.small}"]["emergence"][m])) for m in range(2)]
     slow = p.exponents[1] / 2 - 1
     return Fact(

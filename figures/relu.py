@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 import riccati as rc
 from riccati.plot import COLOURS, points_with_spread, sheet, spaced
 
+from ._ensembles import sgd
 from ._figure import Arrays, Data, Fact, Piece, chosen, piece, sourced
-from ._plain_sgd import PlainSGD
 
 SEE = "at k = 1 nothing waits for d; a balanced two-layer student turns as the 2-homogeneous one and grows half as fast"
 FULL = "three minutes; 8 directions, d = 256 (time extrapolated)"
@@ -33,10 +33,12 @@ class Parameters:
     seed: int = chosen(1)
 
 
-def _problem(p: Parameters) -> tuple[rc.Teacher, np.ndarray]:
+def _problem(kind: str, p: Parameters) -> tuple[rc.Teacher, rc.Start]:
     teacher = rc.Teacher.power_law(p.teacher_width, 0.0, rc.Link.named(p.link))
     W = np.random.default_rng(p.seed).normal(size=(p.student_width, p.dim))
-    return teacher, p.norm * W / np.linalg.norm(W, axis=1, keepdims=True)
+    W *= p.norm / np.linalg.norm(W, axis=1, keepdims=True)
+    start = rc.Start.from_weights(W, np.eye(p.teacher_width, p.dim))
+    return teacher, start.with_second_layer(p.norm) if kind == "two-layer" else start  # balanced: b = |w|
 
 
 def pieces(p: Parameters) -> dict[str, Piece]:
@@ -48,12 +50,8 @@ KINDS = ("homogeneous", "two-layer")
 
 
 def _flow(kind: str, p: Parameters) -> Arrays:
-    teacher, W = _problem(p)
-    start = rc.Start.from_weights(W, np.eye(p.teacher_width, p.dim))
-    if kind == "two-layer":  # balanced: b = |w|
-        start = start.with_second_layer(p.norm)
     times = np.geomspace(1e-3, p.end, 120)
-    found = rc.solve(rc.Coupled(rtol=1e-6), teacher, start, times)
+    found = rc.solve(rc.Coupled(rtol=1e-6), *_problem(kind, p), times)
     assert found.radius is not None
     return {
         "times": times,
@@ -64,17 +62,8 @@ def _flow(kind: str, p: Parameters) -> Arrays:
 
 
 def _sgd(kind: str, p: Parameters) -> Arrays:
-    teacher, W = _problem(p)
-    b = np.full(p.student_width, p.norm) if kind == "two-layer" else None
     rate = p.step * p.batch / p.dim
-    a = np.asarray(teacher.a)
-    return PlainSGD(
-        teacher, lambda x: np.maximum(x[:, : len(a)], 0) @ a, _relu, W, rate, int(p.end / rate), p.batch, b
-    ).ensemble(p.runs)
-
-
-def _relu(z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    return np.maximum(z, 0), (z > 0).astype(float)
+    return sgd(*_problem(kind, p), rate, int(p.end / rate), p.batch, p.runs, rows=60)
 
 
 def draw(data: Data, width: float) -> Figure:
@@ -84,8 +73,9 @@ def draw(data: Data, width: float) -> Figure:
     for kind, colour, mark in zip(KINDS, COLOURS[1:3], "os", strict=True):
         theory, runs = data[f"flow {kind}"], data[f"sgd {kind}"]
         left.loglog(theory["times"], theory["risk"], color=colour)
-        logged = spaced(runs["times"], 14, runs["times"][0])
-        points_with_spread(left, runs["times"][logged], runs["risk"][:, logged], colour, names[kind], mark)
+        times = runs["times"][0]
+        logged = spaced(times, 14, times[1])
+        points_with_spread(left, times[logged], runs["risk"][:, logged], colour, names[kind], mark)
         right.loglog(theory["times"], theory["radius"][:, 0], color=colour, label=names[kind])
         lw = 2.6 if kind == KINDS[0] else 1.2  # one under the other
         right.loglog(theory["times"], theory["alignment"][:, 0], "--", color=colour, lw=lw)
@@ -127,5 +117,5 @@ def fact(data: Data) -> Fact:
 def _apart(data: Data, kind: str) -> float:
     """Root mean square of log10 of SGD's median risk over the flow's."""
     theory, runs = data[f"flow {kind}"], data[f"sgd {kind}"]
-    flow = np.interp(np.log(runs["times"]), np.log(theory["times"]), np.log10(theory["risk"]))
-    return float(np.sqrt(np.mean((np.log10(np.median(runs["risk"], axis=0)) - flow) ** 2)))
+    flow = np.interp(np.log(runs["times"][0, 1:]), np.log(theory["times"]), np.log10(theory["risk"]))
+    return float(np.sqrt(np.mean((np.log10(np.median(runs["risk"][:, 1:], axis=0)) - flow) ** 2)))

@@ -12,8 +12,8 @@ from scipy.optimize import brentq
 import riccati as rc
 from riccati.plot import COLOURS, points_with_spread, shades, sheet, spaced
 
+from ._ensembles import sgd
 from ._figure import Arrays, Data, Fact, Piece, chosen, piece, sourced
-from ._plain_sgd import PlainSGD, series
 
 SEE = "N neurons learn the N largest positive a_m of a GOE matrix; the risk keeps the others and all negative ones"
 FULL = "two minutes; d = 400, 8 runs (time extrapolated)"
@@ -33,14 +33,14 @@ class Parameters:
     seed: int = chosen(0)
 
 
-def _problem(share: float, p: Parameters) -> tuple[rc.Teacher, rc.Start, np.ndarray]:
+def _problem(share: float, p: Parameters) -> tuple[rc.Teacher, rc.Start]:
     rng = np.random.default_rng(p.seed)
     X = rng.normal(size=(p.dim, p.dim))
     a = np.linalg.eigvalsh((X + X.T) / np.sqrt(2 * p.dim))[::-1]
     W = rng.normal(size=(max(round(share * p.dim), 1), p.dim))
     W *= p.norm / np.linalg.norm(W, axis=1, keepdims=True)
     teacher = rc.Teacher(a, rc.Link.hermite(2))
-    return teacher, rc.Start.from_weights(W, np.eye(p.dim)), W
+    return teacher, rc.Start.from_weights(W, np.eye(p.dim))
 
 
 def pieces(p: Parameters) -> dict[str, Piece]:
@@ -51,7 +51,7 @@ def pieces(p: Parameters) -> dict[str, Piece]:
 
 
 def _flow(share: float, p: Parameters) -> Arrays:
-    teacher, start, _ = _problem(share, p)
+    teacher, start = _problem(share, p)
     a = np.asarray(teacher.a)
     found = rc.solve(rc.Quadratic(), teacher, start, np.geomspace(0.3 / a[0], 4000 / a[0], 120))
     return {
@@ -63,15 +63,10 @@ def _flow(share: float, p: Parameters) -> Arrays:
 
 
 def _sgd(share: float, p: Parameters) -> Arrays:
-    teacher, _, W = _problem(share, p)
-    a = np.asarray(teacher.a)
-    link = rc.Link.hermite(2)
-
-    def target(x: np.ndarray) -> np.ndarray:
-        return (x**2 - 1) @ a / np.sqrt(2)
-
+    teacher, start = _problem(share, p)
     rate = p.step * p.batch / p.dim
-    return PlainSGD(teacher, target, series(link), W, rate, int(30 / a[0] / rate), p.batch).ensemble(p.runs, 40)
+    # the teacher spans R^d: there are no dimensions that a chain in law could spare
+    return sgd(teacher, start, rate, int(30 / teacher.a[0] / rate), p.batch, p.runs, engine="direct", rows=40)
 
 
 def semicircle(share: float) -> float:
@@ -101,9 +96,10 @@ def draw(data: Data, width: float) -> Figure:
         label, last = f"$N={int(found['width'])}$", 300 / found["a"][0]
         if share in p.shares[:2]:
             runs = data[f"sgd N/d={share:g}"]
-            logged = spaced(runs["times"], 14, found["times"][0])
+            times = runs["times"][0]
+            logged = spaced(times, 14, found["times"][0])
             label = rf"SGD, {label}, $\gamma={p.step:g}$"
-            points_with_spread(left, runs["times"][logged], runs["risk"][:, logged], colour, label, mark)
+            points_with_spread(left, times[logged], runs["risk"][:, logged], colour, label, mark)
         else:
             left.plot([], [], color=colour, label=f"flow, {label}")
     left.plot([], [], ":", color="0.3", lw=1.0, label="what is not learned")
@@ -134,7 +130,7 @@ def fact(data: Data) -> Fact:
     ends = [float(data[f"N/d={share:g}"]["risk"][-1]) for share in p.shares]
     first = data[f"N/d={p.shares[0]:g}"]
     runs = data[f"sgd N/d={p.shares[0]:g}"]
-    at = float(np.interp(np.log(runs["times"][-1]), np.log(first["times"]), first["risk"]))
+    at = float(np.interp(np.log(runs["times"][0, -1]), np.log(first["times"]), first["risk"]))
     close = float(np.log10(np.median(runs["risk"][:, -1]) / at))
     expected = [semicircle(share) for share in p.shares]
     return Fact(
