@@ -11,6 +11,7 @@ import hashlib
 import inspect
 import json
 import time
+import warnings
 import zipfile
 from collections.abc import Iterator
 from dataclasses import asdict, is_dataclass
@@ -22,7 +23,7 @@ from typing import Any
 import numpy as np
 
 import riccati
-from riccati.support import package_versions, whole_file
+from riccati.support import ArgumentError, package_versions, whole_file
 
 from ._figure import Arrays, Piece
 
@@ -73,9 +74,13 @@ def kept(folder: Path, figure: str, piece: Any) -> Arrays | None:
 
 
 def keep(folder: Path, figure: str, piece: Piece) -> Arrays:
-    """Compute a piece and keep it."""
+    """Compute a piece and keep it.
+
+    Raises:
+        ArgumentError: a flow in it does not reach its last time, so that a figure would show less than it says.
+    """
     begun = time.monotonic()
-    arrays = {name: np.asarray(value) for name, value in piece().items()}
+    arrays = {name: np.asarray(value) for name, value in _to_the_end(figure, piece).items()}
     provenance = {
         "figure": figure,
         "function": piece.func.__name__,  # type: ignore[attr-defined]
@@ -86,6 +91,16 @@ def keep(folder: Path, figure: str, piece: Piece) -> Arrays:
     with whole_file(_path(folder, figure, piece)) as temporary, temporary.open("wb") as file:
         np.savez(file, provenance=json.dumps(provenance), **arrays)  # type: ignore[arg-type]
     return arrays
+
+
+def _to_the_end(figure: str, piece: Piece) -> Arrays:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", riccati.IncompleteTrajectory)
+        try:
+            return piece()
+        except riccati.IncompleteTrajectory as ended:
+            must = "have parameters at which its flows reach their ends"
+            raise ArgumentError(figure, must, f"without: {ended}") from ended
 
 
 def seconds(folder: Path, figure: str, piece: Any) -> float:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 
 import riccati as rc
+from riccati.numerics import Outcome, integrate, message_of
 
 from ._figure import Arrays
+
+_REPLICAS = 256  # of the law of the risk
 
 
 def sgd(
@@ -37,6 +42,31 @@ def flow(of: rc.Flow, teacher: rc.Teacher, start: Any, times: np.ndarray) -> Arr
         "alignment": np.asarray(found.alignment),
         "emergence": np.asarray(found.emergence_times()),
     }
+
+
+def risk_band(
+    teacher: rc.Teacher, start: rc.Start, rate: float, batch: int, times: np.ndarray, algorithm: Any = "homogeneous"
+) -> Arrays:
+    """The first and the ninth decile of the law of SGD's risk at `times`, (T,) each."""
+    law = rc.risk_law(
+        teacher, start, learning_rate=rate, times=times, batch_size=batch, algorithm=algorithm, replicas=_REPLICAS
+    )
+    return {"low": np.asarray(law.quantile(0.1)), "high": np.asarray(law.quantile(0.9))}
+
+
+def integrated(
+    velocity: Callable, state: Any, args: Any, times: np.ndarray, rtol: float, atol: float, **settings: Any
+) -> Any:
+    """The states of `integrate` at `times`, all of them.
+
+    Raises:
+        IncompleteTrajectory: it did not reach the last time, with the reason and the remedy.
+    """
+    out = integrate(velocity, state, args, jnp.asarray(times), rtol, atol, **settings)
+    if bool(out.outcome != Outcome.complete):
+        last = f"output time {int(out.reached)} of {len(times)}"
+        raise rc.IncompleteTrajectory(f"The flow ends at {last}: {message_of(out.outcome)}.")
+    return out.states
 
 
 def fitted_slope(x: np.ndarray, y: np.ndarray) -> float:

@@ -25,7 +25,7 @@ class Parameters:
     beta: float = sourced(0.8, source="RNWL25's experiment")
     tasks: int = chosen(20_000, 300_000)
     dim: int = chosen(1_000_000)
-    norm: float = chosen(0.01)
+    norm: float = chosen(0.01, 0.001)
     shown: int = chosen(6)
     points: int = chosen(160)
 
@@ -71,7 +71,7 @@ def draw(data: Data, width: float) -> Figure:
     left.annotate("$m=$", (t[0] / scale, 1.03), va="bottom", fontsize=7)
     for loss, colour in zip(flow["loss"], shades(len(flow["shown"])), strict=True):
         right.loglog(t / scale, loss, color=colour, lw=0.9)
-    right.loglog(t / scale, flow["risk"], color=COLOURS[0], lw=2.0, label=f"all {p.tasks} tasks")
+    right.loglog(t / scale, flow["risk"], color=COLOURS[0], lw=2.0, label=f"all {p.tasks:,} tasks")
     slope = (1 - 2 * p.beta) / p.beta
     at = np.searchsorted(t, 4 * scale)
     reference_slope(

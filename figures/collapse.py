@@ -23,7 +23,7 @@ class Parameters:
 
     beta: float = sourced(0.25, source="BEVW25's theorem, β < ½; its value is chosen")
     width: int = chosen(32, 256)
-    dims: tuple = chosen((10**4, 10**6, 10**9, 10**15))
+    dims: tuple = chosen((10**4, 10**6, 10**9, 10**15), (10**5, 10**7, 10**10, 10**15))
     dim: int = chosen(10**7)
     widths: tuple = chosen((10, 100, 1000, 10_000), (10, 100, 10_000, 1_000_000))
     points: int = chosen(120)

@@ -78,13 +78,16 @@ def draw(data: Data, width: float) -> Figure:
     p, theory = data.parameters, data["theory"]
     figure, (left, right) = sheet(width, 2)
     for N, (compute, risk), colour in zip(p.widths, theory["curves"], shades(len(p.widths)), strict=True):
-        left.loglog(compute, risk, color=colour, lw=0.9, label=f"$N={N}$" if N in (p.widths[0], p.widths[-1]) else None)
+        left.loglog(compute, risk, color=colour, lw=0.9)
+        if N in (p.widths[0], p.widths[-1]):  # above its floor, and above its start
+            at = (compute[-1], risk[-1]) if risk[-1] > 2 * theory["risk"][-1] else (compute[risk < 0.9][0], 1.0)
+            left.annotate(f"$N={N}$", at, textcoords="offset points", xytext=(0, 3), ha="right", color=colour)
     compute, risk = theory["compute"], theory["risk"]
     left.loglog(compute, risk, color=COLOURS[2], lw=2, label=f"best width, slope {theory['exponent']:.3f}")
     slope = (1 - 2 * p.beta) / (1 + p.beta)
     reference_slope(left, (compute[0], risk[0] / 1.9), compute[-1], slope, r"$C^{(1-2\beta)/(1+\beta)}$", below=True)
     left.set(xlabel=r"compute $C=Nt$", ylabel="risk", title=f"theory, $d={p.dim}$, $M={p.teacher_width}$",
-             xlim=(compute[0] / 10, 2 * compute[-1]), ylim=(risk[-1] / 3, 12))  # fmt: skip
+             xlim=(compute[0] / 10, 2 * compute[-1]), ylim=(risk[-1] / 3, 3))  # fmt: skip
     left.legend(loc="upper right")
     for N, colour, mark in zip(p.small_widths, COLOURS[1:], "os^", strict=False):
         found = data[f"N={N}"]

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import jax.numpy as jnp
 import numpy as np
 from matplotlib.figure import Figure
 
 import riccati as rc
 from riccati.emergence import coverage, destination_probabilities, simulated_coverage, width_to_cover
 from riccati.flows import correlation_velocity, destinations
-from riccati.numerics import integrate
 from riccati.plot import COLOURS, plain_ticks, shades, sheet
 
-from ._ensembles import flow
+from ._ensembles import flow, integrated
 from ._figure import Arrays, Data, Fact, Piece, chosen, piece, sourced
 
 SEE = "without deflation the width that finds all grows fast with a_max/a_min; MSE training does with N of order M"
@@ -64,10 +62,10 @@ def _correlation(p: Parameters) -> Arrays:
     teacher = _teacher(p.conditions[len(p.conditions) // 2], p)
     start = rc.Start.random(teacher, p.neurons, p.dim, seed=p.seed)
     slowest = 2 * p.dim / (p.degree * (p.degree - 2) * float(teacher.a.min()))
-    out = integrate(correlation_velocity, start.directions, teacher, jnp.asarray([slowest]), 1e-6, jnp.asarray(1e-8))
+    ends = integrated(correlation_velocity, start.directions, teacher, np.array([slowest]), 1e-6, 1e-8)[0]
     m = np.asarray(start.teacher_overlaps)
     return {
-        "ends": np.argmax(np.abs(np.asarray(out.states[0])[:, : p.teacher_width]), axis=1),
+        "ends": np.argmax(np.abs(np.asarray(ends)[:, : p.teacher_width]), axis=1),
         "predicted": np.asarray(destinations(teacher, start)),
         "largest": np.argmax(np.abs(m), axis=1),
     }
@@ -91,12 +89,9 @@ def draw(data: Data, width: float) -> Figure:
         left.semilogx(widths, found["found"], color=colour, label=rf"${kappa:g}$")
         left.plot(widths[0], found["drawn"], "o", mfc="white", ms=4, color=colour, clip_on=False)
     left.axvline(2 * p.teacher_width, color=COLOURS[2], lw=1.2, ls="--")
+    at = (2 * p.teacher_width, 0.0)
     left.annotate(
-        "MSE at $2M$\nfinds all",
-        (2 * p.teacher_width, 0.02),
-        textcoords="offset points",
-        xytext=(4, 0),
-        color=COLOURS[2],
+        "MSE finds all", at, textcoords="offset points", xytext=(3, 0), va="center", fontsize=7, color=COLOURS[2]
     )
     left.set(
         xlabel="student width $N$", ylabel="probability", title="the weakest direction is found", ylim=(-0.03, 1.03)

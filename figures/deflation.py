@@ -10,13 +10,16 @@ from matplotlib.figure import Figure
 
 import riccati as rc
 from riccati.flows import Neurons, coupled_velocity
-from riccati.numerics import integrate
-from riccati.plot import shades, sheet
+from riccati.plot import shades, sheet, spread_out
 
+from ._ensembles import integrated
 from ._figure import Arrays, Data, Fact, Piece, chosen, piece, sourced
 
 SEE = "each neuron turns to its direction, then its norm grows to a_m, and the direction is gone for the others"
 FULL = "a minute; 12 directions (time extrapolated)"
+
+
+_MOST_STEPS = 2**20  # learned neurons are stiff, and the last may be long in coming
 
 
 @dataclass(frozen=True)
@@ -44,13 +47,13 @@ def _flow(p: Parameters) -> Arrays:
     predicted = np.asarray(rc.Decoupled().emergence_times_of(teacher, start))
     times = np.geomspace(predicted.min() / 3, 1.5 * predicted.max(), p.points)
     state = Neurons(start.directions, 2 * jnp.log(start.norms))
-    out = integrate(
-        coupled_velocity, state, teacher, jnp.asarray(times), 1e-8, jnp.asarray(1e-9), largest_component=True
+    states = integrated(
+        coupled_velocity, state, teacher, times, 1e-8, 1e-9, largest_component=True, max_steps=_MOST_STEPS
     )
     return {
         "times": times,
-        "directions": np.asarray(out.states.U),
-        "size": np.exp(np.asarray(out.states.log_s)),
+        "directions": np.asarray(states.U),
+        "size": np.exp(np.asarray(states.log_s)),
         "a": np.asarray(teacher.a),
         "neuron": np.asarray(start.assignment(teacher)),
     }
@@ -76,18 +79,24 @@ def draw(data: Data, width: float) -> Figure:
     p, found = data.parameters, data["flow"]
     figure, (left, middle, right) = sheet(width, 3, 0.9)
     rest = residual(found, p.degree)
+    labelled = spread_out(p.teacher_width)
     for m, colour in enumerate(shades(p.teacher_width)):
         i = found["neuron"][m]
-        left.semilogx(found["times"], found["directions"][:, i, m] ** 2, color=colour, label=f"$m={m + 1}$")
+        left.semilogx(found["times"], found["directions"][:, i, m] ** 2, color=colour)
         middle.semilogx(found["times"], found["size"][:, i], color=colour)
         middle.axhline(found["a"][m], color=colour, lw=0.7, ls=":")
         right.semilogx(found["times"], rest[:, m], color=colour)
+        if m in labelled:
+            at = (1.0, found["a"][m])
+            middle.annotate(
+                f"$m={m + 1}$", at, xycoords=("axes fraction", "data"), textcoords="offset points", xytext=(2, 0),
+                va="center", fontsize=7, color=colour, annotation_clip=False,
+            )  # fmt: skip
     left.set(ylabel="squared overlap of its neuron", title="first it turns", ylim=(-0.03, 1.03))
     middle.set(ylabel="squared norm $s$", title="then it grows to $a_m$ (dots)", ylim=(0, None))
     right.set(ylabel="residual, $/a_m$", title="and the direction is gone", ylim=(-0.03, 1.05))
     for axes in (left, middle, right):
         axes.set_xlabel("time $t$")
-    left.legend(loc="upper left")
     return figure
 
 

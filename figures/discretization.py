@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 import riccati as rc
 from riccati.plot import COLOURS, points_with_spread, reference_slope, sheet, spaced
 
-from ._ensembles import fitted_slope, flow, sgd
+from ._ensembles import fitted_slope, flow, risk_band, sgd
 from ._figure import Arrays, Data, Fact, Piece, chosen, piece, sourced
 
 SEE = "a fixed step is fast and loses the weak directions; η ∝ a_m learns them all, and risk falls as n^((1-2β)/(2β))"
@@ -46,6 +46,7 @@ def pieces(p: Parameters) -> dict[str, Piece]:
         "following": piece(_following, p),
         "limit": piece(_limit, p),
         "law": piece(_law, p),
+        "band": piece(_band, p),
         "flow": piece(_flow, p.teacher_width, p),
         "many": piece(_flow, p.many, p),
     }
@@ -53,6 +54,10 @@ def pieces(p: Parameters) -> dict[str, Piece]:
 
 def _end(p: Parameters) -> float:
     return float(1.6 * np.asarray(rc.Decoupled().emergence_times_of(*_problem(p))).max())
+
+
+def _times(p: Parameters) -> np.ndarray:
+    return np.geomspace(_end(p) / 300, _end(p), 150)
 
 
 def _per_sample(g: float, p: Parameters) -> float:
@@ -71,6 +76,11 @@ def _law(p: Parameters) -> Arrays:
     return {"median": np.asarray(law.quantile(0.5)), "probability": np.asarray(law.probability(_end(p)))}
 
 
+def _band(p: Parameters) -> Arrays:
+    """The law of the risk at the fixed step."""
+    return risk_band(*_problem(p), _per_sample(p.fixed, p), 1, _times(p))
+
+
 def _following(p: Parameters) -> Arrays:
     found = sgd(*_problem(p), rc.sgd.PerDirection(_per_sample(p.following, p) * p.batch), _steps(p), p.batch, p.runs)
     n = found["steps"] * float(p.batch)
@@ -86,7 +96,7 @@ def _steps(p: Parameters) -> int:
 
 def _limit(p: Parameters) -> Arrays:
     gamma = _per_sample(p.fixed, p) * p.dim
-    return flow(rc.FiniteStep(gamma=gamma), *_problem(p), np.geomspace(_end(p) / 300, _end(p), 150))
+    return flow(rc.FiniteStep(gamma=gamma), *_problem(p), _times(p))
 
 
 def _flow(width: int, p: Parameters) -> Arrays:
@@ -110,16 +120,22 @@ def draw(data: Data, width: float) -> Figure:
     p = data.parameters
     figure, (left, right) = sheet(width, 2)
     unit = _per_sample(p.fixed, p)
+    band, many = data["band"], data["many"]
+    inside = many["samples"] < 3 * data["following"]["steps"][-1] * p.batch
+    least = many["risk"][inside][-1] / 8
     left.loglog(data["limit"]["times"] / unit, data["limit"]["risk"], color=COLOURS[2], label="limit, fixed $\\eta$")
+    left.fill_between(
+        data["limit"]["times"] / unit, band["low"], band["high"], color=COLOURS[2], alpha=0.25, lw=0,
+        label="law, deciles, fixed $\\eta$",
+    )  # fmt: skip
     for name, colour, mark, label in (
         ("fixed", COLOURS[2], "s", "SGD, fixed $\\eta$"),
         ("following", COLOURS[0], "o", r"SGD, $\eta\propto a_m$"),
     ):
         runs = data[name]
         logged = spaced(runs["steps"], 14, runs["steps"][-1] / 300)
+        logged = logged[np.median(runs["risk"][:, logged], axis=0) > least]  # all is learned after that
         points_with_spread(left, runs["steps"][logged] * float(p.batch), runs["risk"][:, logged], colour, label, mark)
-    many = data["many"]
-    inside = many["samples"] < 3 * data["following"]["steps"][-1] * p.batch
     left.step(
         many["samples"][inside],
         many["risk"][inside],
@@ -132,12 +148,12 @@ def draw(data: Data, width: float) -> Figure:
     x = many["samples"]
     reference_slope(
         left,
-        (x[3], many["risk"][3] * 2.0),
+        (x[1], many["risk"][1] * 2.0),
         x[inside][-1],
         slope,
         rf"minimax $n^{{{slope:g}}}$",
     )
-    left.set(xlabel="samples $n$", ylabel="risk", title="risk in samples", ylim=(many["risk"][inside][-1] / 8, 1.6))
+    left.set(xlabel="samples $n$", ylabel="risk", title="risk in samples", ylim=(least, 1.6))
     left.legend(loc="lower left")
     m = np.arange(1.0, p.teacher_width + 1)
     points_with_spread(right, m, data["following"]["samples"], COLOURS[0], r"$\eta\propto a_m$")

@@ -83,7 +83,7 @@ def draw(data: Data, width: float) -> Figure:
         points_with_spread(left, runs["times"][0, logged], runs["overlaps"][:, logged, m], colour)
     left.set(
         xlabel="time $t$", ylabel="squared overlap $G_{mm}$", ylim=(-0.03, 1.03),
-        title="exact (—), each alone (···), SGD (○)", xlim=(exact["times"][0], exact["times"][-1]),
+        title="exact (—), each alone (···), SGD (○)", xlim=(exact["times"][0], 1.1 * exact["times"][-1]),
     )  # fmt: skip
     left.legend(loc="upper left")
     m = np.arange(1, p.teacher_width + 1)

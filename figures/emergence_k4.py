@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import riccati as rc
-from riccati.plot import COLOURS, plain_ticks, points_with_spread, shades, sheet, spaced
+from riccati.plot import COLOURS, plain_ticks, points_with_spread, shades, sheet, spaced, spread_out
 
 from ._ensembles import flow, sgd
 from ._figure import Arrays, Data, Fact, Piece, chosen, piece, sourced
@@ -38,10 +38,11 @@ def _problem(p: Parameters) -> tuple[rc.Teacher, rc.Start]:
     return teacher, rc.Start.random(teacher, p.student_width, p.dim, p.norm, seed=p.seed)
 
 
-def _times(p: Parameters) -> np.ndarray:
+def _span(p: Parameters) -> tuple[float, float]:
+    """From before the first emergence to past the last, by the decoupled equations."""
     emergence = np.asarray(rc.Decoupled().emergence_times_of(*_problem(p)))
     found = emergence[np.isfinite(emergence)]
-    return np.geomspace(found.min() / 5, 1.6 * found.max(), 120)
+    return float(found.min() / 5), float(1.6 * found.max())
 
 
 def pieces(p: Parameters) -> dict[str, Piece]:
@@ -55,7 +56,8 @@ def pieces(p: Parameters) -> dict[str, Piece]:
 
 
 def _flow(name: str, p: Parameters) -> Arrays:
-    return flow(getattr(rc, name)(), *_problem(p), _times(p))
+    first, last = _span(p)
+    return flow(getattr(rc, name)(), *_problem(p), np.geomspace(first, 2 * last, 120))
 
 
 def _law(p: Parameters) -> Arrays:
@@ -66,21 +68,22 @@ def _law(p: Parameters) -> Arrays:
 
 def _sgd(p: Parameters) -> Arrays:
     rate = p.step * p.dim ** (-p.degree / 2) * p.batch
-    return sgd(*_problem(p), rate, int(_times(p)[-1] / rate), p.batch, p.runs)
+    return sgd(*_problem(p), rate, int(_span(p)[1] / rate), p.batch, p.runs)
 
 
 def draw(data: Data, width: float) -> Figure:
     """Overlaps against time on the left, measured against predicted times on the right."""
     p, runs = data.parameters, data["sgd"]
     figure, (left, right) = sheet(width, 2)
-    for m, colour in enumerate(shades(p.teacher_width)):
+    shown = spread_out(p.teacher_width)
+    for m, colour in zip(shown, shades(len(shown)), strict=True):
         for name, dashes, lw in (("decoupled", "-", 1.4), ("coupled", ":", 1.2)):
             left.semilogx(data[name]["times"], data[name]["alignment"][:, m], dashes, lw=lw, color=colour)
         logged = spaced(runs["times"][0], 12, data["decoupled"]["times"][0])
         points_with_spread(left, runs["times"][0, logged], runs["overlaps"][:, logged, m], colour, f"$m={m + 1}$")
     left.set(
         xlabel="time $t$", ylabel="squared overlap", ylim=(-0.03, 1.03), title="decoupled (—), coupled (···), SGD (○)",
-        xlim=(data["decoupled"]["times"][0], None),
+        xlim=(data["decoupled"]["times"][0], 1.1 * runs["times"][0, -1]),
     )  # fmt: skip
     left.legend(loc="upper left")
     predicted = data["decoupled"]["emergence"]

@@ -76,7 +76,7 @@ def draw(data: Data, width: float) -> Figure:
     left.set(xlabel="time $t$", ylabel="probability that $T_m\\leq t$", xscale="log",
              title=rf"SGD (○), FiniteStep (- -), $\gamma={p.gammas[-1]:g}$",
              ylim=(-0.03, 1.03))  # fmt: skip
-    left.legend(loc=(0.36, 0.55))
+    left.legend(loc=(0.29, 0.62))
     plain_ticks(left.xaxis)
     for n, dim in enumerate(p.dims):
         x = np.asarray(p.gammas) * (1 + 0.06 * (n - 0.5))

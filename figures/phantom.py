@@ -79,7 +79,7 @@ def draw(data: Data, width: float) -> Figure:
     left.plot(exact["times"], exact["alignment"].sum(axis=1), color=COLOURS[2], lw=2)
     right.plot(exact["times"], exact["alignment"][:, p.student_width], color=COLOURS[2], lw=2, label="exact")
     right.legend(title="dense, tolerance", loc="upper left")
-    left.set(xlabel="time $t$", ylabel=r"$\mathrm{tr}\,G$", title=f"rank $N={p.student_width}$, and past it",
+    left.set(xlabel="time $t$", ylabel=r"$\mathrm{tr}\,G$", title=f"rank $N={p.student_width}$, past it, no number",
              ylim=(0, 1.6 * p.student_width), xlim=(0, p.horizon))  # fmt: skip
     right.set(xlabel="time $t$", ylabel=f"$G_{{mm}}$, $m=N+1={p.student_width + 1}$", title="a phantom emergence",
               ylim=(-0.03, 1.03), xlim=(0, p.horizon))  # fmt: skip

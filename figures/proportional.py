@@ -84,7 +84,7 @@ def draw(data: Data, width: float) -> Figure:
     left.minorticks_off()
     left.legend(loc="lower right")
     right.set(xlabel="time $4a_Mt$", ylabel="risk", title="curves move, or do not", xlim=(0, 12), ylim=(0, 1.03))
-    right.legend(loc="upper right")
+    right.legend(loc="upper right", labelspacing=0.25)
     return figure
 
 

@@ -85,7 +85,7 @@ def draw(data: Data, width: float) -> Figure:
     right.plot([], [], color="0.3", label="squared norm $s$")
     right.plot([], [], "--", color="0.3", label="squared overlap")
     right.set(xlabel="time $t$", ylabel="$s$, squared overlap", title="the neuron nearest to direction 1",
-              xlim=(0.01, 1.3 * end), ylim=(None, 30))  # fmt: skip
+              xlim=(0.01, 1.3 * end), ylim=(None, 6))  # fmt: skip
     right.legend(loc="upper left", ncols=2)
     return figure
 

@@ -27,9 +27,9 @@ class Parameters:
     shares: tuple = sourced((0.1, 0.25, 1.0), source="Martin, Bach, Biroli 2024, N/d; its values are chosen")
     more: tuple = chosen((0.5,), (0.05, 0.15, 0.35, 0.5, 0.7))
     norm: float = chosen(0.05)
-    step: float = chosen(0.03)
+    step: float = chosen(0.03, 0.01)
     batch: int = chosen(96, 400)
-    runs: int = chosen(3, 8)
+    runs: int = chosen(3, 4)
     seed: int = chosen(0)
 
 

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 import riccati as rc
 from riccati.plot import COLOURS, points_with_spread, sheet, spaced
 
-from ._ensembles import flow
+from ._ensembles import flow, risk_band
 from ._figure import Arrays, Data, Fact, Piece, chosen, piece, sourced
 
 SEE = "at a finite step SGD stops on a plateau above gradient flow and loses weak directions, as its own limit says"
@@ -40,8 +40,8 @@ def _problem(p: Parameters) -> tuple[rc.Teacher, rc.Start, np.ndarray]:
 
 
 def pieces(p: Parameters) -> dict[str, Piece]:
-    """Gradient flow, the limit, SGD with its second phase."""
-    return {"flow": piece(_flow, p), "limit": piece(_limit, p), "sgd": piece(_sgd, p)}
+    """Gradient flow, the limit, the law of the risk, SGD with its second phase."""
+    return {"flow": piece(_flow, p), "limit": piece(_limit, p), "law": piece(_law, p), "sgd": piece(_sgd, p)}
 
 
 def _flow(p: Parameters) -> Arrays:
@@ -52,9 +52,18 @@ def _limit(p: Parameters) -> Arrays:
     return flow(rc.FiniteStep(gamma=p.gamma, algorithm="stiefel"), *_problem(p))
 
 
+def _rate(p: Parameters) -> float:
+    return p.gamma * p.batch / p.dim / 2
+
+
+def _law(p: Parameters) -> Arrays:
+    teacher, start, times = _problem(p)
+    return risk_band(teacher, start, _rate(p), p.batch, times, "stiefel")
+
+
 def _sgd(p: Parameters) -> Arrays:
     teacher, start, _ = _problem(p)
-    rate = p.gamma * p.batch / p.dim / 2
+    rate = _rate(p)
     found = rc.sgd.Experiment(
         teacher=teacher, start=start, learning_rate=rate, steps=int(p.horizon / rate), batch_size=p.batch,
         engine="stiefel", rows=80,
@@ -72,6 +81,10 @@ def draw(data: Data, width: float) -> Figure:
     figure, (left, middle, right) = sheet(width, 3, 0.9)
     left.loglog(exact["times"], exact["risk"], ":", color=COLOURS[1], label="gradient flow")
     left.loglog(limit["times"], limit["risk"], color=COLOURS[2], label=rf"limit, $\gamma={p.gamma:g}$")
+    band = data["law"]
+    left.fill_between(
+        limit["times"], band["low"], band["high"], color=COLOURS[2], alpha=0.25, lw=0, label="law, deciles"
+    )
     logged = spaced(runs["times"][0], 14, exact["times"][0])
     points_with_spread(left, runs["times"][0, logged], runs["risk"][:, logged], COLOURS[0], "SGD")
     left.set(xlabel="time $t$", ylabel="risk after a radial fit", title="a plateau")
@@ -99,8 +112,18 @@ def draw(data: Data, width: float) -> Figure:
     return figure
 
 
+def _share_within(data: Data) -> float:
+    """The share of SGD's risks, over runs and times, that lie within the law's deciles."""
+    band, runs, at = data["law"], data["sgd"], np.log(data["limit"]["times"])
+    times = np.log(runs["times"][0, 1:])
+    within = times >= at[0]
+    low, high = (np.exp(np.interp(times[within], at, np.log(band[edge]))) for edge in ("low", "high"))
+    risk = runs["risk"][:, 1:][:, within]
+    return float(np.mean((low <= risk) & (risk <= high)))
+
+
 def fact(data: Data) -> Fact:
-    """The plateau over the limit's, and the learned weight Σ_{m ≤ N} G_mm over its."""
+    """The plateau over the limit's, the learned weight Σ_{m ≤ N} G_mm over its, and how much of SGD is in the band."""
     p, runs, limit, exact = data.parameters, data["sgd"], data["limit"], data["flow"]
     late = runs["times"][0] > p.horizon / 2
     plateau = float(np.median(runs["risk"][:, late]))
@@ -108,9 +131,14 @@ def fact(data: Data) -> Fact:
     learned = float(np.median(runs["overlaps"][:, -1, top].sum(axis=-1)))
     wanted = [limit["risk"][-1], limit["alignment"][-1, top].sum()]
     return Fact(
-        "SGD's plateau and its learned directions are those of the finite-step limit",
-        [plateau / wanted[0], learned / wanted[1]],
-        [1.0, 1.0],
+        "SGD's plateau and its learned directions are the finite-step limit's, and its risk is spread as its law is",
+        [plateau / wanted[0], learned / wanted[1], _share_within(data)],
+        [1.0, 1.0, 0.8],
         0.12,
-        {"gradient flow": [exact["risk"][-1] / wanted[0], exact["alignment"][-1, top].sum() / wanted[1]]},
+        {
+            "gradient flow": [exact["risk"][-1] / wanted[0], exact["alignment"][-1, top].sum() / wanted[1], 0.8],
+            "the limit alone, without spread": [1.0, 1.0, 0.0],
+            "half the law's spread": [1.0, 1.0, 0.99],
+            "twice the law's spread": [1.0, 1.0, 0.48],
+        },
     )

@@ -36,6 +36,7 @@ _STYLE: Any = {
 COLUMN, PAGE = 8.5 / 2.54, 17.8 / 2.54  # widths of a column and of a page in inches
 _HEIGHT = 5.8 / 2.54  # of one panel
 _SHOWN = len(COLOURS) - 1  # directions with a colour and a label of their own
+_BEYOND = 1e300  # finite, so that quantiles may lie between it and others
 _POINTS = 60  # points of a run drawn along a curve
 
 
@@ -88,15 +89,17 @@ def points_with_spread(
 ) -> None:
     """Medians of `values` (S, n) over S seeds as points at x (n,), with bars from the first to the ninth decile.
 
-    Abscissas at which fewer than half of the seeds have a finite value are left out.
+    What is not finite counts as beyond all that is: where the median is, the point is left out, and a bar ends at the
+    largest finite value.
     """
     finite = np.isfinite(values)
-    shown = finite.mean(axis=0) >= 0.5
-    seen = np.where(finite, values, np.nan)[:, shown]
-    low, middle, high = np.nanquantile(seen, [0.1, 0.5, 0.9], axis=0)
+    deciles = np.quantile(np.where(finite, values, _BEYOND), [0.1, 0.5, 0.9], axis=0)
+    largest = np.max(values, axis=0, where=finite, initial=-np.inf)
+    shown = deciles[1] <= largest
+    low, middle, high = np.minimum(deciles, largest)[:, shown]
     axes.errorbar(
-        x[shown], middle, [middle - low, high - middle], fmt=mark, ms=3, mfc="white", mew=0.9, lw=0,
-        elinewidth=0.8, color=colour, label=label, zorder=3,
+        x[shown], middle, [middle - low, high - middle], fmt=mark, ms=3, mfc="white", mew=0.9,
+        lw=0, elinewidth=0.8, color=colour, label=label, zorder=3,
     )  # fmt: skip
 
 

@@ -4,6 +4,7 @@ import importlib
 import itertools
 import sys
 import textwrap
+import warnings
 from types import SimpleNamespace
 
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 import riccati as rc
 from figures import NAMES, load, manifest, parameters, render
 from figures._cache import code_of_package, code_reached, keep, kept, key
+from figures._ensembles import integrated
 from figures._figure import piece
 
 CODE = '''
@@ -127,6 +129,30 @@ def test_a_damaged_file_counts_as_absent(module, tmp_path):
     (file,) = (tmp_path / "a").glob("*.npz")
     file.write_bytes(file.read_bytes()[:40])
     assert kept(tmp_path, "a", one) is None
+
+
+def decay(time, state, rate):
+    return -rate * state
+
+
+def by_hand(most):
+    return {"x": integrated(decay, np.ones(1), np.ones(()), np.array([1.0, 50.0]), 1e-8, 1e-8, max_steps=most)}
+
+
+def warned(most):
+    """What `solve` does."""
+    if most < 100:
+        warnings.warn("The flow ends at t = 1: its steps are used up.", rc.IncompleteTrajectory, stacklevel=2)
+    return {"x": np.ones(1)}
+
+
+@pytest.mark.parametrize("of", [by_hand, warned])
+def test_a_flow_that_does_not_reach_its_end_is_refused_and_not_kept(of, tmp_path):
+    with pytest.raises(rc.ArgumentError, match=r"`a` must have parameters at which.*its steps are used up"):
+        keep(tmp_path, "a", piece(of, 16))
+    assert not list(tmp_path.rglob("*.npz"))
+    keep(tmp_path, "a", piece(of, 10_000))
+    assert kept(tmp_path, "a", piece(of, 10_000)) is not None
 
 
 def interrupted(folder):
