@@ -16,6 +16,12 @@ from ._figure import Arrays
 _REPLICAS = 256  # of the law of the risk
 
 
+def random_problem(p: Any, degree: int, norm: float) -> tuple[rc.Teacher, rc.Start]:
+    """The power-law teacher of a figure's parameters with the link h_k, and a random start of its student."""
+    teacher = rc.Teacher.power_law(p.teacher_width, p.beta, rc.Link.hermite(degree))
+    return teacher, rc.Start.random(teacher, p.student_width, p.dim, norm, seed=p.seed)
+
+
 def sgd(
     teacher: rc.Teacher, start: rc.Start, rate: Any, steps: int, batch: int, runs: int,
     engine: str = "in_law", rows: int = 80,

@@ -3,7 +3,7 @@
 A figure is a module with
 
     SEE           one line: what to see
-    FULL          one line: how long its full size takes, and what was reduced
+    FULL          one line: time and memory of its full size, measured or extrapolated, and what it is
     Parameters    a frozen dataclass; its defaults are the quick size
     pieces(p)     name -> Piece, the computations that its data consists of
     draw(data, width) -> matplotlib Figure, from the data alone

@@ -14,7 +14,7 @@ from ._ensembles import fitted_slope
 from ._figure import Arrays, Data, Fact, Piece, chosen, piece, sourced
 
 SEE = "each task is learned abruptly, at a time of its own; the sum over tasks falls as a smooth power law"
-FULL = "a minute; 3·10⁵ tasks instead of 2·10⁴ (time extrapolated)"
+FULL = "6 s and 0.6 GB on one core (measured); 3·10⁵ tasks instead of 2·10⁴"
 
 
 @dataclass(frozen=True)

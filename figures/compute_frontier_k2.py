@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import cycle
 
 import numpy as np
 from matplotlib.figure import Figure
 
 import riccati as rc
-from riccati.plot import COLOURS, points_with_spread, reference_slope, shades, sheet, spaced
+from riccati.plot import COLOURS, course_with_spread, reference_slope, shades, sheet
 from riccati.scaling import fit_power_law
 from riccati.scaling import frontier as scaling_frontier
 
@@ -115,23 +116,24 @@ def draw(data: Data, width: float) -> Figure:
         found = data[f"exact N={N}"]
         left.loglog(N * found["times"], found["risk"], color=colour)
         end = (N * found["times"][-1], found["risk"][-1])
-        left.annotate(f"$N={N}$", end, textcoords="offset points", xytext=(0, 3), ha="right", color=colour)
+        left.annotate(f"$N={N}$", end, textcoords="offset points", xytext=(3, 0), va="center", color=colour)
     compute, risk = frontier(data)
     left.loglog(compute, risk, color=COLOURS[2], lw=2.2, alpha=0.6, label="envelope", zorder=1)
     slope, inside = (1 - 2 * p.beta) / (1 + p.beta), _window(data)
     reference_slope(
         left, (compute[inside][0], risk[inside][0] / 1.8), compute[inside][-1], slope,
-        rf"$C^{{{slope:.2g}}}$", below=True,
+        rf"$C^{{(1-2\beta)/(1+\beta)}}=C^{{{slope:.2g}}}$", below=True,
     )  # fmt: skip
-    left.set(xlabel="compute $C=Nt$", ylabel="risk", title=f"exact flow, $d={p.dim}$, $M={p.teacher_width}$")
+    left.set(xlabel="compute $C=Nt$", ylabel="risk", title=f"exact flow, $d={p.dim}$, $M={p.teacher_width}$",
+             xlim=(None, 8 * compute[-1]))  # fmt: skip
     left.legend(loc="lower left")
-    for N, mark in zip(p.simulated, "os^Dv", strict=False):
+    for N, mark in zip(p.simulated, cycle("os^Dv"), strict=False):
         colour, runs = colours[N], data[f"sgd N={N}"]
         exact, finite = data[f"exact N={N}"], data[f"finite N={N}"]
         right.loglog(N * exact["times"], exact["risk"], ":", color=colour, lw=1.0)
         right.loglog(N * finite["times"], finite["risk"], color=colour)
-        logged = spaced(runs["times"][0], 14, finite["times"][0])
-        points_with_spread(right, N * runs["times"][0, logged], runs["risk"][:, logged], colour, f"$N={N}$", mark)
+        compute, first = N * runs["times"][0], N * finite["times"][0]
+        course_with_spread(right, compute, runs["risk"], colour, f"$N={N}$", mark, first=first)
     right.set(
         xlabel="compute $C=Nt$", ylabel="risk", title=rf"SGD (points), limit at $\gamma={p.gamma:g}$ (—), flow (···)"
     )

@@ -7,6 +7,7 @@ v_N² ≈ 2 log N/d, makes wide students faster by a logarithm that no exponent 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import cycle
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -89,7 +90,7 @@ def draw(data: Data, width: float) -> Figure:
     left.set(xlabel=r"compute $C=Nt$", ylabel="risk", title=f"theory, $d={p.dim}$, $M={p.teacher_width}$",
              xlim=(compute[0] / 10, 2 * compute[-1]), ylim=(risk[-1] / 3, 3))  # fmt: skip
     left.legend(loc="upper right")
-    for N, colour, mark in zip(p.small_widths, COLOURS[1:], "os^", strict=False):
+    for N, colour, mark in zip(p.small_widths, cycle(COLOURS[1:]), cycle("os^"), strict=False):
         found = data[f"N={N}"]
         points_with_spread(
             right, found["leading"], found["emergence"], colour, f"SGD, $d={p.small_dim}$, $N={N}$", mark
@@ -99,7 +100,9 @@ def draw(data: Data, width: float) -> Figure:
     finite = finite[np.isfinite(finite)]
     ends = np.array([finite.min() / 1.4, finite.max() * 1.4])
     right.loglog(ends, ends, color=COLOURS[0], lw=0.9)
-    right.set(xlabel="$1/(8a_pv_p(0)^2)$", ylabel="$T_p$", title="SGD (points), coupled flow (×)")
+    right.set(
+        xlabel="$1/(8a_pv_p(0)^2)$", ylabel="$T_p$", title="SGD (points), coupled flow (×)", ylim=(None, 2 * ends[1])
+    )
     plain_ticks(right.xaxis, right.yaxis)
     right.legend(loc="upper left")
     return figure

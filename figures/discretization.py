@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import riccati as rc
-from riccati.plot import COLOURS, points_with_spread, reference_slope, sheet, spaced
+from riccati.plot import COLOURS, course_with_spread, points_with_spread, reference_slope, sheet, spread_out
 
 from ._ensembles import fitted_slope, flow, risk_band, sgd
 from ._figure import Arrays, Data, Fact, Piece, chosen, piece, sourced
@@ -133,9 +133,11 @@ def draw(data: Data, width: float) -> Figure:
         ("following", COLOURS[0], "o", r"SGD, $\eta\propto a_m$"),
     ):
         runs = data[name]
-        logged = spaced(runs["steps"], 14, runs["steps"][-1] / 300)
-        logged = logged[np.median(runs["risk"][:, logged], axis=0) > least]  # all is learned after that
-        points_with_spread(left, runs["steps"][logged] * float(p.batch), runs["risk"][:, logged], colour, label, mark)
+        samples = runs["steps"] * float(p.batch)
+        left_to_learn = np.median(runs["risk"], axis=0) > least
+        course_with_spread(
+            left, samples[left_to_learn], runs["risk"][:, left_to_learn], colour, label, mark, first=samples[-1] / 300
+        )
     left.step(
         many["samples"][inside],
         many["risk"][inside],
@@ -163,9 +165,10 @@ def draw(data: Data, width: float) -> Figure:
     median = data["law"]["median"]
     within = np.isfinite(median) & (data["law"]["probability"] > 0.5)
     right.loglog(m[within], median[within] / unit, color=COLOURS[2])
-    for i, chance in enumerate(data["law"]["probability"]):
+    labelled = spread_out(p.teacher_width)
+    for i in labelled:
         right.annotate(
-            f"{100 * chance:.0f}",
+            f"{100 * data['law']['probability'][i]:.0f}",
             (m[i], 0.02),
             xycoords=("data", "axes fraction"),
             ha="center",
@@ -176,7 +179,7 @@ def draw(data: Data, width: float) -> Figure:
     right.annotate(
         r"$m^{\beta}$", (m[2], data["flow"]["emergence"][2] / unit), textcoords="offset points", xytext=(4, -9)
     )
-    right.set_xticks(m, [f"{x:.0f}" for x in m])
+    right.set_xticks(m[labelled], [f"{x:.0f}" for x in m[labelled]])
     right.set_ylim(bottom=right.get_ylim()[0] / 1.6)
     right.minorticks_off()
     right.set(xlabel="direction $m$", ylabel="samples to emergence", title="below: % learned at the fixed step (law)")

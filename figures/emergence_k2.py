@@ -8,9 +8,9 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import riccati as rc
-from riccati.plot import COLOURS, plain_ticks, points_with_spread, shades, sheet, spaced
+from riccati.plot import COLOURS, course_with_spread, plain_ticks, points_with_spread, shades, sheet
 
-from ._ensembles import flow, sgd
+from ._ensembles import flow, random_problem, sgd
 from ._figure import Arrays, Data, Fact, Piece, chosen, piece
 
 SEE = "directions emerge in order as N of them become learnable; the logistic of each alone is right on when, not how"
@@ -33,13 +33,8 @@ class Parameters:
     seed: int = chosen(8)
 
 
-def _problem(p: Parameters) -> tuple[rc.Teacher, rc.Start]:
-    teacher = rc.Teacher.power_law(p.teacher_width, p.beta, rc.Link.hermite(2))
-    return teacher, rc.Start.random(teacher, p.student_width, p.dim, p.norm, seed=p.seed)
-
-
 def _times(p: Parameters) -> np.ndarray:
-    a = np.asarray(_problem(p)[0].a)[: p.student_width]
+    a = np.asarray(random_problem(p, 2, p.norm)[0].a)[: p.student_width]
     logit = np.log(p.dim / p.student_width - 1)
     return np.geomspace(logit / (4 * a[0]) / 6, 2.5 * logit / (4 * a[-1]), 120)
 
@@ -50,19 +45,19 @@ def pieces(p: Parameters) -> dict[str, Piece]:
 
 
 def _exact(p: Parameters) -> Arrays:
-    teacher, start = _problem(p)
+    teacher, start = random_problem(p, 2, p.norm)
     Q = np.linalg.qr(np.asarray(start.directions).T)[0]
     begun = np.sum(Q[: p.teacher_width] ** 2, axis=1)
     return flow(rc.Quadratic(), teacher, start, _times(p)) | {"begun": begun, "a": np.asarray(teacher.a)}
 
 
 def _finite(p: Parameters) -> Arrays:
-    return flow(rc.FiniteStep(gamma=p.gamma, algorithm="homogeneous"), *_problem(p), _times(p))
+    return flow(rc.FiniteStep(gamma=p.gamma, algorithm="homogeneous"), *random_problem(p, 2, p.norm), _times(p))
 
 
 def _sgd(p: Parameters) -> Arrays:
     rate = p.gamma * p.batch / p.dim
-    return sgd(*_problem(p), rate, int(_times(p)[-1] / rate), p.batch, p.runs)
+    return sgd(*random_problem(p, 2, p.norm), rate, int(_times(p)[-1] / rate), p.batch, p.runs)
 
 
 def logistic(begun: np.ndarray, a: np.ndarray, times: np.ndarray) -> np.ndarray:
@@ -75,12 +70,11 @@ def draw(data: Data, width: float) -> Figure:
     p, exact, runs = data.parameters, data["exact"], data["sgd"]
     figure, (left, right) = sheet(width, 2)
     alone = logistic(exact["begun"], exact["a"], exact["times"])
-    logged = spaced(runs["times"][0], 12, exact["times"][0])
     which = np.unique(np.geomspace(1, p.student_width, p.shown).astype(int)) - 1
     for m, colour in zip(which, shades(len(which)), strict=True):
         left.semilogx(exact["times"], exact["alignment"][:, m], color=colour, label=f"$m={m + 1}$")
         left.semilogx(exact["times"], alone[:, m], ":", lw=1.0, color=colour)
-        points_with_spread(left, runs["times"][0, logged], runs["overlaps"][:, logged, m], colour)
+        course_with_spread(left, runs["times"][0], runs["overlaps"][:, :, m], colour, first=exact["times"][0], count=12)
     left.set(
         xlabel="time $t$", ylabel="squared overlap $G_{mm}$", ylim=(-0.03, 1.03),
         title="exact (—), each alone (···), SGD (○)", xlim=(exact["times"][0], 1.1 * exact["times"][-1]),

@@ -8,9 +8,9 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import riccati as rc
-from riccati.plot import COLOURS, plain_ticks, points_with_spread, shades, sheet, spaced, spread_out
+from riccati.plot import COLOURS, course_with_spread, plain_ticks, points_with_spread, shades, sheet, spread_out
 
-from ._ensembles import flow, sgd
+from ._ensembles import flow, random_problem, sgd
 from ._figure import Arrays, Data, Fact, Piece, chosen, piece, sourced
 
 SEE = "each direction emerges at its own T_m; the decoupled equations, the coupled flow and SGD agree on when"
@@ -33,14 +33,9 @@ class Parameters:
     seed: int = chosen(4)
 
 
-def _problem(p: Parameters) -> tuple[rc.Teacher, rc.Start]:
-    teacher = rc.Teacher.power_law(p.teacher_width, p.beta, rc.Link.hermite(p.degree))
-    return teacher, rc.Start.random(teacher, p.student_width, p.dim, p.norm, seed=p.seed)
-
-
 def _span(p: Parameters) -> tuple[float, float]:
     """From before the first emergence to past the last, by the decoupled equations."""
-    emergence = np.asarray(rc.Decoupled().emergence_times_of(*_problem(p)))
+    emergence = np.asarray(rc.Decoupled().emergence_times_of(*random_problem(p, p.degree, p.norm)))
     found = emergence[np.isfinite(emergence)]
     return float(found.min() / 5), float(1.6 * found.max())
 
@@ -57,33 +52,34 @@ def pieces(p: Parameters) -> dict[str, Piece]:
 
 def _flow(name: str, p: Parameters) -> Arrays:
     first, last = _span(p)
-    return flow(getattr(rc, name)(), *_problem(p), np.geomspace(first, 2 * last, 120))
+    return flow(getattr(rc, name)(), *random_problem(p, p.degree, p.norm), np.geomspace(first, 2 * last, 120))
 
 
 def _law(p: Parameters) -> Arrays:
     rate = p.step * p.dim ** (-p.degree / 2)
-    law = rc.emergence_law(*_problem(p), learning_rate=rate, batch_size=1)
+    law = rc.emergence_law(*random_problem(p, p.degree, p.norm), learning_rate=rate, batch_size=1)
     return {"quantiles": np.stack([law.quantile(q) for q in (0.1, 0.5, 0.9)])}
 
 
 def _sgd(p: Parameters) -> Arrays:
     rate = p.step * p.dim ** (-p.degree / 2) * p.batch
-    return sgd(*_problem(p), rate, int(_span(p)[1] / rate), p.batch, p.runs)
+    return sgd(*random_problem(p, p.degree, p.norm), rate, int(_span(p)[1] / rate), p.batch, p.runs)
 
 
 def draw(data: Data, width: float) -> Figure:
     """Overlaps against time on the left, measured against predicted times on the right."""
     p, runs = data.parameters, data["sgd"]
     figure, (left, right) = sheet(width, 2)
-    shown = spread_out(p.teacher_width)
+    shown, begin = spread_out(p.teacher_width), data["decoupled"]["times"][0]
     for m, colour in zip(shown, shades(len(shown)), strict=True):
         for name, dashes, lw in (("decoupled", "-", 1.4), ("coupled", ":", 1.2)):
             left.semilogx(data[name]["times"], data[name]["alignment"][:, m], dashes, lw=lw, color=colour)
-        logged = spaced(runs["times"][0], 12, data["decoupled"]["times"][0])
-        points_with_spread(left, runs["times"][0, logged], runs["overlaps"][:, logged, m], colour, f"$m={m + 1}$")
+        course_with_spread(
+            left, runs["times"][0], runs["overlaps"][:, :, m], colour, f"$m={m + 1}$", first=begin, count=12
+        )
     left.set(
         xlabel="time $t$", ylabel="squared overlap", ylim=(-0.03, 1.03), title="decoupled (—), coupled (···), SGD (○)",
-        xlim=(data["decoupled"]["times"][0], 1.1 * runs["times"][0, -1]),
+        xlim=(begin, 1.1 * runs["times"][0, -1]),
     )  # fmt: skip
     left.legend(loc="upper left")
     predicted = data["decoupled"]["emergence"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import cycle
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -14,7 +15,7 @@ from ._ensembles import flow
 from ._figure import Arrays, Data, Fact, Piece, chosen, piece, sourced
 
 SEE = "with M = d^α the wait grows as (1 - α) log d: logarithms fade as widths become proportional to d"
-FULL = "ten minutes; d up to 2048 (time extrapolated)"
+FULL = "20 s and 0.6 GB on one core (measured); d up to 2048"
 
 
 @dataclass(frozen=True)
@@ -67,13 +68,13 @@ def draw(data: Data, width: float) -> Figure:
     p = data.parameters
     figure, (left, right) = sheet(width, 2)
     d = np.asarray(p.dims, float)
-    for alpha, colour, mark in zip(p.alphas, COLOURS, "os^D", strict=False):
+    for alpha, colour, mark in zip(p.alphas, cycle(COLOURS), cycle("os^D"), strict=False):
         name = "M" if alpha == 0 else ""
         label = f"$M={p.fixed}$" if name else rf"$M=d^{{{alpha:g}}}$" if alpha < 1 else "$M=d/4$"
         middle = wait(data, alpha)
         left.semilogx(d, middle, mark, mfc="white", ms=4, color=colour, label=label)
         left.plot(d, np.mean(middle) + (1 - alpha) * (np.log(d) - np.log(d).mean()), color=colour, lw=1.0)
-        for dim, dashes in zip(p.dims, (":", "--", "-"), strict=False):
+        for dim, dashes in zip(p.dims, cycle((":", "--", "-")), strict=False):
             found = data[f"α={alpha:g} d={dim}"]
             if alpha in (p.alphas[0], p.alphas[-1]):
                 right.plot(found["times"], found["risk"], dashes, color=colour, lw=1.1, label=f"{label}, $d={dim}$")

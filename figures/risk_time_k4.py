@@ -14,7 +14,7 @@ from ._ensembles import fitted_slope
 from ._figure import Arrays, Data, Fact, Piece, chosen, piece, sourced
 
 SEE = "all widths follow one power law in time, until each stops at the floor that its width sets"
-FULL = "a minute; the same (time extrapolated)"
+FULL = "5 s and 0.4 GB on one core (measured); the same"
 
 
 @dataclass(frozen=True)

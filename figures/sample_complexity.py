@@ -100,7 +100,7 @@ def draw(data: Data, width: float) -> Figure:
             rule = threshold(p)
             axes.plot(x, middle[0] * rule / rule[0], color=COLOURS[1], label="just keeps the weakest")
             plain_ticks(axes.xaxis)
-        axes.legend(loc="upper left" if name == "d" else "lower right")
+        axes.legend(loc="upper left")
     left.set(xlabel="dimension $d$", title=rf"$\beta={p.heavy:g}$: $d$ up to logarithms")
     right.set(
         xlabel="teacher width $M$ ($N=M/2$)", title=rf"$\beta={p.light:g}$, $d=10^{{{np.log10(p.light_dim):.0f}}}$"

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from itertools import cycle
 
 import numpy as np
 from matplotlib.figure import Figure
 
 import riccati as rc
-from riccati.plot import COLOURS, points_with_spread, sheet, spaced
+from riccati.plot import COLOURS, course_with_spread, sheet
 from riccati.scaling import decay
 
-from ._ensembles import sgd
+from ._ensembles import random_problem, sgd
 from ._figure import Arrays, Data, Fact, Piece, chosen, piece, sourced
 
 SEE = (
@@ -46,8 +47,7 @@ def pieces(p: Parameters) -> dict[str, Piece]:
 
 
 def _run(rate: object, p: Parameters) -> Arrays:
-    teacher = rc.Teacher.power_law(p.teacher_width, p.beta, rc.Link.hermite(2))
-    start = rc.Start.random(teacher, p.student_width, p.dim, p.norm, seed=p.seed)
+    teacher, start = random_problem(p, 2, p.norm)
     found = sgd(teacher, start, rate, p.steps, p.batch, p.runs, rows=50)
     floor = np.sum(np.asarray(teacher.a)[p.student_width :] ** 2)
     return {"steps": found["steps"], "risk": found["risk"], "floor": floor}
@@ -60,8 +60,8 @@ def _decay(power: float, gamma: float, p: Parameters) -> Arrays:
 
 
 def _follow(gamma: float, p: Parameters) -> Arrays:
-    teacher = rc.Teacher.power_law(p.teacher_width, p.beta, rc.Link.hermite(2))
-    return _run(rc.sgd.PerDirection(gamma / float(teacher.a[0]) * p.batch / p.dim), p)
+    a = random_problem(p, 2, p.norm)[0].a
+    return _run(rc.sgd.PerDirection(gamma / float(a[0]) * p.batch / p.dim), p)
 
 
 def end(data: Data, name: str) -> np.ndarray:
@@ -88,10 +88,10 @@ def draw(data: Data, width: float) -> Figure:
             ("follow", COLOURS[1], "^", r"$\eta\propto a_m$")]  # fmt: skip
     for name, colour, mark, label in rows:
         found = data[f"{name} γ={best(data, name)[1]:g}"]
-        logged = spaced(found["steps"], 16, found["steps"][-1] / 100)
-        samples = found["steps"][logged] * float(p.batch)
-        points_with_spread(left, samples, found["risk"][:, logged] - found["floor"], colour, label, mark)
-        left.plot(samples, np.median(found["risk"][:, logged] - found["floor"], axis=0), color=colour, lw=0.8)
+        samples, risk = found["steps"] * float(p.batch), found["risk"] - found["floor"]
+        course_with_spread(left, samples, risk, colour, label, mark, first=samples[-1] / 100, count=16)
+        late = samples >= samples[-1] / 100
+        left.plot(samples[late], np.median(risk[:, late], axis=0), color=colour, lw=0.8)
     left.set(
         xscale="log",
         yscale="log",
@@ -100,7 +100,7 @@ def draw(data: Data, width: float) -> Figure:
         title="one budget, three schedules",
     )
     left.legend(loc="lower left")
-    for gamma, dashes in zip(p.gammas, ("-", "--", "-.", ":"), strict=False):
+    for gamma, dashes in zip(p.gammas, cycle(("-", "--", "-.", ":")), strict=False):
         at = [np.median(end(data, f"p={power:g}")[p.gammas.index(gamma)]) for power in p.powers]
         right.semilogy(
             p.powers, at, dashes, marker="o", ms=3, mfc="white", color=COLOURS[0], label=rf"$\gamma={gamma:g}$"
@@ -111,7 +111,7 @@ def draw(data: Data, width: float) -> Figure:
     )
     right.set(
         xlabel="power $p$ of the decay",
-        ylabel="risk above the floor at the end",
+        ylabel="end risk above the floor",
         title="mean step $\\gamma/d$; not shown: diverged",
     )
     right.legend(loc="lower right")

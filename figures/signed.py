@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import cycle
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -10,7 +11,7 @@ from scipy.integrate import quad
 from scipy.optimize import brentq
 
 import riccati as rc
-from riccati.plot import COLOURS, points_with_spread, shades, sheet, spaced
+from riccati.plot import COLOURS, course_with_spread, shades, sheet
 
 from ._ensembles import sgd
 from ._figure import Arrays, Data, Fact, Piece, chosen, piece, sourced
@@ -89,22 +90,20 @@ def draw(data: Data, width: float) -> Figure:
     """Risk in time on the left, what is left against N/d on the right."""
     p = data.parameters
     figure, (left, right) = sheet(width, 2)
-    for share, colour, mark in zip(p.shares, shades(len(p.shares)), "os^", strict=False):
+    for share, colour, mark in zip(p.shares, shades(len(p.shares)), cycle("os^"), strict=False):
         found = data[f"N/d={share:g}"]
         left.semilogx(found["times"], found["risk"], color=colour)
         left.axhline(kept(found["a"], int(found["width"])), color=colour, ls=":", lw=1.0)
         label, last = f"$N={int(found['width'])}$", 300 / found["a"][0]
         if share in p.shares[:2]:
             runs = data[f"sgd N/d={share:g}"]
-            times = runs["times"][0]
-            logged = spaced(times, 14, found["times"][0])
             label = rf"SGD, {label}, $\gamma={p.step:g}$"
-            points_with_spread(left, times[logged], runs["risk"][:, logged], colour, label, mark)
+            course_with_spread(left, runs["times"][0], runs["risk"], colour, label, mark, first=found["times"][0])
         else:
             left.plot([], [], color=colour, label=f"flow, {label}")
     left.plot([], [], ":", color="0.3", lw=1.0, label="what is not learned")
     left.set(xlabel="time $t$", ylabel="risk", ylim=(0.45, 1.03), xlim=(None, last),
-             title=f"exact flow (—), $d={p.dim}$")  # fmt: skip
+             title=f"exact flow (—), SGD at a finite step, $d={p.dim}$")  # fmt: skip
     left.legend(loc="upper right")
     share = np.linspace(0.01, 1, 120)
     right.plot(share, [semicircle(s) for s in share], color=COLOURS[1], label=r"semicircle, $d\to\infty$")

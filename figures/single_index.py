@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import cycle
 
 import numpy as np
 from matplotlib.figure import Figure
 
 import riccati as rc
-from riccati.plot import COLOURS, points_with_spread, sheet, spaced
+from riccati.plot import COLOURS, course_with_spread, points_with_spread, sheet
 
 from ._ensembles import fitted_slope, flow, sgd
 from ._figure import Arrays, Data, Fact, Piece, chosen, piece, sourced
@@ -74,15 +75,14 @@ def draw(data: Data, width: float) -> Figure:
     p = data.parameters
     figure, (left, right) = sheet(width, 2)
     dims = np.asarray(p.dims, float)
-    for k, colour, mark in zip(p.degrees, COLOURS[:4], "os^D", strict=False):
+    for k, colour, mark in zip(p.degrees, cycle(COLOURS), cycle("os^D"), strict=False):
         found, dim = data[f"k={k}"], p.dims[-1]
         per_sample = found[f"per_sample_{dim}"]
         left.semilogx(found[f"theory_times_{dim}"] / per_sample, found[f"theory_alignment_{dim}"], color=colour)
-        logged = spaced(found[f"steps_{dim}"], 12, found[f"steps_{dim}"][-1] / 60)
-        points_with_spread(
-            left, found[f"steps_{dim}"][logged] * found[f"batch_{dim}"], found[f"overlaps_{dim}"][:, logged, 0],
-            colour, f"$k={k}$", mark,
-        )  # fmt: skip
+        seen = found[f"steps_{dim}"] * float(found[f"batch_{dim}"])
+        course_with_spread(
+            left, seen, found[f"overlaps_{dim}"][:, :, 0], colour, f"$k={k}$", mark, first=seen[-1] / 60, count=12
+        )
         points_with_spread(right, dims, samples(data, k), colour, None, mark)
         law = np.array([found[f"theory_emergence_{dim}"][0] / found[f"per_sample_{dim}"] for dim in p.dims])
         right.loglog(dims, law, color=colour)

@@ -8,9 +8,9 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import riccati as rc
-from riccati.plot import COLOURS, points_with_spread, sheet, spaced
+from riccati.plot import COLOURS, course_with_spread, points_with_spread, sheet
 
-from ._ensembles import flow, risk_band
+from ._ensembles import flow, random_problem, risk_band
 from ._figure import Arrays, Data, Fact, Piece, chosen, piece, sourced
 
 SEE = "at a finite step SGD stops on a plateau above gradient flow and loses weak directions, as its own limit says"
@@ -34,9 +34,7 @@ class Parameters:
 
 
 def _problem(p: Parameters) -> tuple[rc.Teacher, rc.Start, np.ndarray]:
-    teacher = rc.Teacher.power_law(p.teacher_width, p.beta, rc.Link.hermite(2))
-    start = rc.Start.random(teacher, p.student_width, p.dim, 1.0, seed=p.seed)
-    return teacher, start, np.geomspace(p.horizon / 200, p.horizon, 100)
+    return *random_problem(p, 2, 1.0), np.geomspace(p.horizon / 200, p.horizon, 100)
 
 
 def pieces(p: Parameters) -> dict[str, Piece]:
@@ -85,8 +83,7 @@ def draw(data: Data, width: float) -> Figure:
     left.fill_between(
         limit["times"], band["low"], band["high"], color=COLOURS[2], alpha=0.25, lw=0, label="law, deciles"
     )
-    logged = spaced(runs["times"][0], 14, exact["times"][0])
-    points_with_spread(left, runs["times"][0, logged], runs["risk"][:, logged], COLOURS[0], "SGD")
+    course_with_spread(left, runs["times"][0], runs["risk"], COLOURS[0], "SGD", first=exact["times"][0])
     left.set(xlabel="time $t$", ylabel="risk after a radial fit", title="a plateau")
     left.legend(loc="lower left")
     m = np.arange(1, p.teacher_width + 1)

@@ -16,11 +16,11 @@ from .scaling import power_law_panel as power_law_panel
 from .style import COLOURS as COLOURS
 from .style import COLUMN as COLUMN
 from .style import PAGE as PAGE
+from .style import course_with_spread as course_with_spread
 from .style import plain_ticks as plain_ticks
 from .style import points_with_spread as points_with_spread
 from .style import reference_slope as reference_slope
 from .style import shades as shades
 from .style import sheet as sheet
-from .style import spaced as spaced
 from .style import spread_out as spread_out
 from .style import style as style

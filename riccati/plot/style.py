@@ -103,11 +103,19 @@ def points_with_spread(
     )  # fmt: skip
 
 
-def spaced(times: np.ndarray, count: int = 14, first: float | None = None) -> np.ndarray:
-    """Indices of about `count` of the `times`, from `first` on, spread evenly in log t."""
-    usable = np.flatnonzero(times >= (first if first is not None else times[times > 0].min()))
-    wanted = np.geomspace(times[usable[0]], times[usable[-1]], count)
-    return np.unique(np.searchsorted(times, wanted).clip(max=len(times) - 1))
+def course_with_spread(
+    axes: Axes, x: np.ndarray, values: np.ndarray, colour: Any = COLOURS[0], label: str | None = None, mark: str = "o",
+    *, first: float, count: int = 14,
+) -> None:  # fmt: skip
+    """`points_with_spread` of a course (S, T), at about `count` of its x (T,) from `first` on, evenly in log x."""
+    logged = _evenly(x, np.flatnonzero(x >= first), count)
+    points_with_spread(axes, x[logged], values[:, logged], colour, label, mark)
+
+
+def _evenly(x: np.ndarray, usable: np.ndarray, count: int) -> np.ndarray:
+    """About `count` of the indices from the first to the last of `usable`, spread evenly in log x."""
+    wanted = np.geomspace(x[usable[0]], x[usable[-1]], count)
+    return np.unique(np.searchsorted(x, wanted).clip(max=len(x) - 1))
 
 
 def spread_out(width: int) -> np.ndarray:
@@ -124,8 +132,7 @@ def thinned(times: np.ndarray) -> np.ndarray:
         return np.arange(1)
     if len(positive) <= _POINTS:
         return positive
-    wanted = np.geomspace(times[positive[0]], times[positive[-1]], _POINTS)
-    return np.unique(np.searchsorted(times, wanted).clip(max=len(times) - 1))
+    return _evenly(times, positive, _POINTS)
 
 
 def log_axes(axes: Axes, times: np.ndarray, both: bool = False, begin: float = 0.0) -> None:

@@ -2,6 +2,7 @@
 
 import importlib
 import itertools
+import re
 import sys
 import textwrap
 import warnings
@@ -179,7 +180,7 @@ def test_every_parameter_is_sourced_or_chosen(name):
     assert all(origin == "chosen" or origin.startswith("sourced: ") for *_, origin in rows)
     module = load(name)
     assert module.SEE
-    assert module.FULL
+    assert re.match(r".* and [\d.]+ GB on one core \((measured|extrapolated[^)]*)\); ", module.FULL)
     assert len(parameters(module, full=True).__dict__) == len(rows)
 
 
