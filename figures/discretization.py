@@ -23,14 +23,14 @@ class Parameters:
 
     degree: int = chosen(3)
     beta: float = sourced(1.0, source="the talk, β > ½; its value is chosen")
-    teacher_width: int = chosen(8, 16)
-    dim: int = chosen(128, 512)
+    teacher_width: int = chosen(8, 12)
+    dim: int = chosen(128, 256)
     start: float = chosen(1.8)
     norm: float = chosen(0.1)
     fixed: float = chosen(0.5)
     following: float = chosen(0.2)
     batch: int = chosen(64)
-    runs: int = chosen(8, 24)
+    runs: int = chosen(8, 16)
     many: int = chosen(3000)
 
 

@@ -23,13 +23,13 @@ class Parameters:
 
     degree: int = sourced(4, source="RNWL25's experiment: h_4")
     beta: float = sourced(0.8, source="RNWL25's experiment")
-    dim: int = chosen(64, 256)
+    dim: int = chosen(64, 128)
     teacher_width: int = chosen(4, 12)
     student_width: int = chosen(7, 24)
     norm: float = chosen(0.05)
     step: float = chosen(0.05)
-    batch: int = chosen(512, 2048)
-    runs: int = chosen(6, 32)
+    batch: int = chosen(512, 1024)
+    runs: int = chosen(6, 16)
     seed: int = chosen(4)
 
 

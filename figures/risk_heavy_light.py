@@ -67,8 +67,8 @@ def draw(data: Data, width: float) -> Figure:
         small = data[f"{name} d={p.dims[0]}"]
         axes.plot(small["scaled"] / small[unit], small["risk"], "--", color=shades(3)[1], lw=0.9,
                   label=f"$d=10^{{{np.log10(p.dims[0]):.0f}}}$")  # fmt: skip
-        place = ("lower left", 1) if name == "heavy" else ("upper right", 2)
-        axes.legend(loc=place[0], ncols=place[1], columnspacing=1.0)
+    left.legend(loc="lower left")
+    right.legend(loc="upper right", ncols=2, columnspacing=1.0)
     widest = data[f"heavy N={p.widths[-1]}"]
     slope = (1 - 2 * p.heavy) / p.heavy
     reference_slope(left, (2.5, 0.75), 30.0, slope, rf"$t^{{(1-2\beta)/\beta}}=t^{{{slope:g}}}$")
