@@ -14,7 +14,7 @@ from riccati.scaling import collapse, distance, sharp_limit
 from ._figure import Arrays, Data, Fact, Piece, chosen, piece, sourced
 
 SEE = "rescaled by log d (k = 2) or by d and M (k = 4), curves of all sizes fall onto the limit 1 - t^((1-2β)/β)"
-FULL = "five minutes; M up to 10⁶ and 256 (time extrapolated)"
+FULL = "10 s and 0.8 GB on one core (measured); M up to 10⁶ and 256"
 
 
 @dataclass(frozen=True)

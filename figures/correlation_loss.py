@@ -26,7 +26,9 @@ class Parameters:
     degree: int = sourced(4, source="OSSW24, k > 2; its value is chosen")
     teacher_width: int = chosen(6, 16)
     conditions: tuple = chosen((1.0, 2.0, 4.0, 8.0, 16.0))
-    widths: tuple = chosen((6, 8, 12, 18, 26, 40, 60, 90, 140, 220, 340, 500))
+    widths: tuple = chosen(
+        (6, 8, 12, 18, 26, 40, 60, 90, 140, 220, 340, 500), (8, 12, 20, 32, 60, 120, 240, 480, 1000, 2000, 4000, 8000)
+    )
     dim: int = chosen(400)
     draws: int = chosen(400, 4000)
     neurons: int = chosen(16, 200)
@@ -89,10 +91,8 @@ def draw(data: Data, width: float) -> Figure:
         left.semilogx(widths, found["found"], color=colour, label=rf"${kappa:g}$")
         left.plot(widths[0], found["drawn"], "o", mfc="white", ms=4, color=colour, clip_on=False)
     left.axvline(2 * p.teacher_width, color=COLOURS[2], lw=1.2, ls="--")
-    at = (2 * p.teacher_width, 0.0)
-    left.annotate(
-        "MSE finds all", at, textcoords="offset points", xytext=(3, 0), va="center", fontsize=7, color=COLOURS[2]
-    )
+    at = (2 * p.teacher_width, 1.0)
+    left.annotate("MSE: all", at, textcoords="offset points", xytext=(-3, 0), ha="right", color=COLOURS[2], fontsize=7)
     left.set(
         xlabel="student width $N$", ylabel="probability", title="the weakest direction is found", ylim=(-0.03, 1.03)
     )

@@ -26,7 +26,7 @@ class Parameters:
     norm: float = chosen(0.1)
     gamma: float = chosen(0.1, 0.02)
     batches: tuple = chosen((30, 30, 3000, 3000, 3000), (100, 1000, 10_000, 100_000, 100_000))
-    runs: tuple = chosen((32, 32, 16, 4, 4), (64, 64, 64, 64, 16))
+    runs: tuple = chosen((32, 32, 16, 4, 4), (64, 64, 64, 64, 64))
 
 
 def pieces(p: Parameters) -> dict[str, Piece]:
