@@ -20,7 +20,10 @@ from ._ensembles import flow, sgd
 from ._figure import Arrays, Data, Fact, Piece, chosen, piece, sourced
 
 SEE = "every width follows the power law to its own floor; the best width for each compute falls as C^(-1/3)"
-FULL = "half an hour; theory at the paper's size in both; SGD at d = 128, as 2048 takes 10⁹ samples (time extrapolated)"
+FULL = (
+    "9 minutes and 0.7 GB on one core (extrapolated from 1 % of the steps); "
+    "theory at the paper's size in both, SGD at d = 96, as 2048 takes 10⁹ samples a run"
+)
 
 
 @dataclass(frozen=True)

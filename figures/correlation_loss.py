@@ -16,7 +16,7 @@ from ._ensembles import flow, integrated
 from ._figure import Arrays, Data, Fact, Piece, chosen, piece, sourced
 
 SEE = "without deflation the width that finds all grows fast with a_max/a_min; MSE training does with N of order M"
-FULL = "ten minutes; 16 directions (time extrapolated)"
+FULL = "11 s and 0.6 GB on one core (measured); 16 directions"
 
 
 @dataclass(frozen=True)

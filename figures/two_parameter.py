@@ -15,7 +15,7 @@ from ._ensembles import fitted_slope
 from ._figure import Arrays, Data, Fact, Piece, chosen, piece, sourced
 
 SEE = "under λ_i ∝ i^-γ directions emerge at T_m ∝ m^(β+γk/2), and risk falls as t^((1-2β)/(β+γk/2))"
-FULL = "ten minutes; k = 2 with 24 directions at d = 300, k = 4 with 20 000 (time extrapolated)"
+FULL = "20 s and 0.7 GB on one core (measured); k = 2 with 24 directions at d = 300, k = 4 with 20 000"
 
 
 @dataclass(frozen=True)
