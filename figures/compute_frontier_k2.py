@@ -17,7 +17,9 @@ from ._ensembles import flow, sgd
 from ._figure import Arrays, Data, Fact, Piece, chosen, piece, sourced
 
 SEE = "each width falls to its floor; the envelope falls as C^(-1/2); SGD follows its finite-step limit"
-FULL = "two hours; the paper's d, r, α and batch, with widths up to 128 (time extrapolated)"
+FULL = (
+    "5 hours and 1.1 GB on one core (extrapolated from the quick size); the paper's d, r, α and batch, widths up to 128"
+)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from ._ensembles import fitted_slope
 from ._figure import Arrays, Data, Fact, Piece, chosen, piece, sourced
 
 SEE = "for β > ½ samples grow as d log d; for β < ½ they grow with M more slowly than the bound d M^(1+β)"
-FULL = "half an hour; M up to 128 (time extrapolated)"
+FULL = "20 s and 0.6 GB on one core (measured); M up to 128"
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from ._ensembles import fitted_slope, flow, sgd
 from ._figure import Arrays, Data, Fact, Piece, chosen, piece, sourced
 
 SEE = "SGD waits on a plateau, then drops; the wait costs d^(k-1) samples for k > 2, d log d for k = 2, d for k = 1"
-FULL = "half an hour; d up to 512 (time extrapolated)"
+FULL = "26 minutes and 0.5 GB on one core (extrapolated from 1 % of the steps); d up to 512"
 
 
 @dataclass(frozen=True)

@@ -147,6 +147,7 @@ def warned(most):
     return {"x": np.ones(1)}
 
 
+@pytest.mark.filterwarnings("ignore::riccati.IncompleteTrajectory")
 @pytest.mark.parametrize("of", [by_hand, warned])
 def test_a_flow_that_does_not_reach_its_end_is_refused_and_not_kept(of, tmp_path):
     with pytest.raises(rc.ArgumentError, match=r"`a` must have parameters at which.*its steps are used up"):
