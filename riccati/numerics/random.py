@@ -24,11 +24,15 @@ def as_key(seed: int | Key[Array, ""]) -> Array:
     return seed
 
 
-def bartlett(below_key: Array, diagonal_key: Array, rows: int, dim: ArrayLike) -> Float[Array, "rows rows"]:
-    """Lower-triangular T with T Tᵀ distributed as G Gᵀ, G of shape (rows, dim) standard normal (Bartlett 1933)."""
-    freedom = jnp.maximum(dim - np.arange(rows), 0).astype(float)
+def bartlett(below_key: Array, diagonal_key: Array, rows: int, dim: ArrayLike) -> Float[Array, "... rows rows"]:
+    """Lower-triangular T with T Tᵀ distributed as G Gᵀ, G of shape (rows, dim) standard normal (Bartlett 1933).
+
+    One for each entry of `dim`, independent.
+    """
+    left = jnp.asarray(dim)[..., None] - np.arange(rows)
+    freedom = jnp.maximum(left, 0).astype(float)
     square = 2 * jax.random.gamma(diagonal_key, jnp.maximum(freedom, 1) / 2)
     diagonal = jnp.where(freedom > 0, jnp.sqrt(square), 0.0)
-    below = jnp.tril(jax.random.normal(below_key, (rows, rows)), -1)
+    below = jnp.tril(jax.random.normal(below_key, (*freedom.shape, rows)), -1)
     # past column `dim` there is nothing left to project on
-    return jnp.where(np.arange(rows) < dim, below, 0.0) + jnp.diag(diagonal)
+    return jnp.where((left > 0)[..., None, :], below, 0.0) + diagonal[..., None] * np.eye(rows)

@@ -102,7 +102,10 @@ def _moments(weights, width, p):
 
 def _sampled_moments(teacher, start, rate, batch_size, number, key):
     """Mean, covariance and values of (overlaps, Gram matrix) after many draws of one step, all of them `number`."""
-    engine = InLaw(outside=jnp.asarray(3.0), batch_size=batch_size, cycle=2 if batch_size == 1 else 1)
+    cycle = 2 if batch_size == 1 else 1
+    engine = InLaw(
+        outside=jnp.asarray([3.0]), places=jnp.arange(3), speeds=None, coordinates=5, batch_size=batch_size, cycle=cycle
+    )
 
     @jax.jit
     def stepped(keys):
@@ -228,7 +231,7 @@ def test_the_rest_is_folded_at_the_end_of_each_cycle_and_not_before():
 
 def test_a_fold_keeps_overlaps_and_gram_matrix():
     W = np.random.default_rng(0).normal(size=(3, 2 + 6))
-    new = np.asarray(folded(jnp.asarray(W), 2))
+    new = np.asarray(folded(jnp.asarray(W), 2, groups=1, fresh=1))
     np.testing.assert_array_equal(new[:, :2], W[:, :2])
     np.testing.assert_allclose(new @ new.T, W @ W.T, atol=1e-13)
     np.testing.assert_array_equal(new[:, 5:], 0.0)
