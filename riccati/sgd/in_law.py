@@ -25,7 +25,6 @@ from __future__ import annotations
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
 from ..numerics import bartlett
@@ -59,9 +58,7 @@ class InLaw(Engine):
 
     def placed(self, weights: Float[Array, "N K+R"], teacher: Teacher) -> Float[Array, "N D"]:
         """The weights, and room for the coordinates of a cycle."""
-        W = np.zeros((weights.shape[0], self.coordinates))
-        W[:, np.asarray(self.places)] = weights
-        return jnp.asarray(W)
+        return jnp.zeros((weights.shape[0], self.coordinates)).at[:, self.places].set(weights)
 
     def step(
         self,
