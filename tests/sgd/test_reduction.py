@@ -81,6 +81,7 @@ def test_a_step_has_the_gram_matrices_of_the_step_in_all_coordinates(batch_size,
     after = in_use(engine, since + 1)
     found = grams(np.asarray(new.W)[:, : len(after)], after)
     np.testing.assert_allclose(found, grams(expected, np.arange(DIM)), atol=1e-13)
+    assert not np.asarray(new.W)[:, len(after) :].any()
     folded = since == engine.cycle - 1
     assert np.any(np.asarray(new.W)[:, whole + 3 * NEURONS :]) != folded
 
