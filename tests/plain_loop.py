@@ -1,7 +1,7 @@
-"""Plain loops of online SGD in numpy, without riccati; `python tests/plain_loop.py` writes those in `data`.
+"""Plain loops of online SGD in numpy, without riccati; `python tests/plain_loop.py` writes its runs anew.
 
 Weights are d-dimensional, gradients written out, and the logged loss is the population loss by the dual activations of
-Hermite polynomials and of ReLU. Twelve runs: four problems, three seeds each.
+Hermite polynomials and of ReLU. Twelve runs: four problems, three seeds each, the first of which ships as a sample run.
 """
 
 from __future__ import annotations
@@ -13,7 +13,13 @@ from pathlib import Path
 import numpy as np
 
 DATA = Path(__file__).parent / "comparison" / "data"
+SAMPLES = Path(__file__).parents[1] / "riccati" / "runs" / "data"
 SEEDS = (0, 1, 2)
+
+
+def stored(name, seed):
+    """The table of a run."""
+    return SAMPLES / f"{name}.csv" if seed == 0 else DATA / f"{name}-{seed}.csv"
 
 
 def hermite(c, z):
@@ -156,8 +162,8 @@ def start_keys(loop):
     return keys if loop.b is None else keys | {"initial_second_layer": rounded(loop.b)}
 
 
-def run(name, seed, folder=DATA, rows=80):
-    """Train, and write the table and the keys."""
+def run(name, seed, table, rows=80):
+    """Train, and write the table and, beside it, the keys."""
     rng = np.random.default_rng([seed, *name.encode()])
     loop, keys = PROBLEMS[name](rng)
     keys |= {
@@ -175,13 +181,12 @@ def run(name, seed, folder=DATA, rows=80):
             numbers = ",".join(f"{x:.8g}" for x in (loop.loss()[0], *loop.overlaps()))
             lines.append(f"{step},{numbers}")
         loop.step(rng)
-    folder.mkdir(exist_ok=True)
-    (folder / f"{name}-{seed}.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    (folder / f"{name}-{seed}.json").write_text(json.dumps(keys) + "\n", encoding="utf-8")
-    print(f"{name}-{seed}: risk {2 * loop.loss()[0] / loop.loss()[1]:.4g}")
+    table.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    table.with_suffix(".json").write_text(json.dumps(keys) + "\n", encoding="utf-8")
+    print(f"{table.stem}: risk {2 * loop.loss()[0] / loop.loss()[1]:.4g}")
 
 
 if __name__ == "__main__":
     for problem in PROBLEMS:
         for seed in SEEDS:
-            run(problem, seed)
+            run(problem, seed, stored(problem, seed))

@@ -42,6 +42,13 @@ class ParametrisationChoice(StrEnum):
     TWO_LAYER = "two_layer"
 
 
+class DirectionsChoice(StrEnum):
+    """The teacher's directions."""
+
+    ORTHONORMAL = "orthonormal"
+    GAUSSIAN = "gaussian"
+
+
 class OverlapChoice(StrEnum):
     """The definitions of a run's overlaps."""
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..support import ArgumentError
-from .choices import LINKS, FlowChoice, ParametrisationChoice
+from .choices import LINKS, DirectionsChoice, FlowChoice, ParametrisationChoice
 from .problem import problem_of
 
 if TYPE_CHECKING:
@@ -30,6 +30,11 @@ Parametrisation = Annotated[
     ParametrisationChoice, typer.Option(help="two_layer: f = Σ b_i σ(<x, w_i>), from b_i = ±|w_i|.")
 ]
 TWO_HOMOGENEOUS = ParametrisationChoice.TWO_HOMOGENEOUS
+TeacherDirections = Annotated[
+    DirectionsChoice, typer.Option(help="gaussian: independent Gaussian rows, drawn from the seed; they overlap.")
+]
+ORTHONORMAL = DirectionsChoice.ORTHONORMAL
+Negative = Annotated[str | None, typer.Option(help="Directions whose a_m is negative, such as 2,5; none if not given.")]
 Norm = Annotated[float, typer.Option(help="Initial norm of every neuron.")]
 FlowName = Annotated[FlowChoice | None, typer.Option("--flow", help="The best for the link if not given.")]
 Horizon = Annotated[float | None, typer.Option(help="Last time; past the last emergence if not given.")]
@@ -52,7 +57,7 @@ def written_to_out() -> Iterator[None]:
 def solved(
     link: str, teacher_width: int, beta: float, student_width: int, dim: int, norm: float, seed: int,
     flow: FlowChoice | None, gamma: float | None, horizon: float | None, points: int,
-    covariance_exponent: float | None, parametrisation: str,
+    covariance_exponent: float | None, parametrisation: str, teacher_directions: str, negative: str | None,
 ) -> Trajectory:  # fmt: skip
     """The trajectory of a flow from a random start, as the options describe them."""
     import numpy as np
@@ -68,8 +73,9 @@ def solved(
     at_finite_step = "be given with, and only with, the flow FiniteStep"
     require((flow == FlowChoice.FINITE_STEP) == (gamma is not None), "gamma", at_finite_step, gamma)
     teacher, start = problem_of(
-        link, teacher_width, beta, student_width, dim, norm, seed, covariance_exponent, parametrisation
-    )
+        link, teacher_width, beta, student_width, dim, norm, seed,
+        covariance_exponent, parametrisation, teacher_directions, negative,
+    )  # fmt: skip
     if flow is None:
         chosen = best_flow(Problem(teacher, start))
     else:

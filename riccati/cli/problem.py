@@ -2,48 +2,68 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
-from .choices import ParametrisationChoice
+import numpy as np
+
+from ..support import ArgumentError, require, require_integer, require_memory
+from .choices import DirectionsChoice, ParametrisationChoice
 
 if TYPE_CHECKING:
     from ..problem import Start, Teacher
 
+_ONE_OF = f"be one of {', '.join(DirectionsChoice)}"
+
 
 def problem_of(
     link: str, teacher_width: int, beta: float, student_width: int, dim: int, norm: float, seed: int,
-    covariance_exponent: float | None, parametrisation: str,
+    covariance_exponent: float | None, parametrisation: str, teacher_directions: str, negative: str | None,
 ) -> tuple[Teacher, Start]:  # fmt: skip
     """A power-law teacher, along eigenvectors of an input with λ_i = i^-γ where γ is given, and a random start.
 
-    A two-layer student starts balanced, b_i = ±|w_i| with signs that alternate.
+    Gaussian directions are drawn from the seed. A two-layer student starts balanced, b_i = ±|w_i| with signs that
+    alternate.
 
     Raises:
         ArgumentError: a problem that cannot be.
     """
-    import numpy as np
-
     from ..problem import Covariance, Link, Start, Teacher
-    from ..support import ArgumentError, require, require_integer, require_memory
 
-    # before the draw of the start, which allocates
+    # before anything that allocates
     for name, value in {"teacher_width": teacher_width, "student_width": student_width, "dim": dim}.items():
         require_integer(value, name, 1)
+    require(teacher_directions in list(DirectionsChoice), "teacher_directions", _ONE_OF, repr(teacher_directions))
+    gaussian = teacher_directions == DirectionsChoice.GAUSSIAN
     sigma, covariance = Link.named(link), None
-    columns = 4.0 * (teacher_width + student_width)
+    require_memory(float(teacher_width) * (dim if gaussian else 1), "teacher_width", teacher_width)
     if covariance_exponent is not None:
-        columns = 4.0 * dim
-        require_memory(student_width * columns, "dim", dim)
+        require_memory(4.0 * student_width * dim, "dim", dim)
         try:
             covariance = Covariance.power_law(dim, covariance_exponent)
         except ArgumentError as error:
             raise error.renamed({"gamma": "covariance_exponent"}) from None
-    require_memory(float(teacher_width), "teacher_width", teacher_width)
-    require_memory(student_width * columns, "student_width", student_width)
+    else:
+        require_memory(4.0 * student_width * (teacher_width + student_width), "student_width", student_width)
     teacher = Teacher.power_law(teacher_width, beta, sigma, covariance=covariance)
+    if gaussian or negative is not None:
+        a = np.asarray(teacher.a) * _signs(negative, teacher_width)
+        rows = np.random.default_rng(seed).standard_normal((teacher_width, dim)) if gaussian else None
+        described = partial(Teacher, a) if rows is None else partial(Teacher.from_directions, rows, a)
+        teacher = described(sigma, covariance=covariance)
     start = Start.random(teacher, student_width, dim, norm, seed)
     if parametrisation != ParametrisationChoice.TWO_LAYER:
         return teacher, start
     must = "be positively homogeneous (relu, abs or he1) for two_layer"
     require(sigma.is_homogeneous, "link", must, link)
     return teacher, start.with_second_layer(norm * (-1.0) ** np.arange(student_width))
+
+
+def _signs(negative: str | None, width: int) -> np.ndarray:
+    """-1 for the directions in a text such as "2,5", 1 for the others."""
+    signs = np.ones(width)
+    for text in [] if negative is None else negative.split(","):
+        known = text.strip().isdecimal() and 1 <= int(text) <= width
+        require(known, "negative", f"be numbers from 1 to {width} with commas between them", repr(negative))
+        signs[int(text) - 1] = -1.0
+    return signs

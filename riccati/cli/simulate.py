@@ -9,15 +9,18 @@ import typer
 
 from .choices import EngineChoice
 from .options import (
+    ORTHONORMAL,
     TWO_HOMOGENEOUS,
     Beta,
     CovarianceExponent,
     Dim,
     LinkName,
+    Negative,
     Norm,
     Out,
     Parametrisation,
     StudentWidth,
+    TeacherDirections,
     TeacherWidth,
 )
 from .problem import problem_of
@@ -50,6 +53,7 @@ def simulate(
         int | None, typer.Option(help="Fit the radial part of Stiefel SGD on as many fresh samples at the end.")
     ] = None,
     covariance_exponent: CovarianceExponent = None, parametrisation: Parametrisation = TWO_HOMOGENEOUS,
+    teacher_directions: TeacherDirections = ORTHONORMAL, negative: Negative = None,
 ) -> None:  # fmt: skip
     """Run online SGD from a random start; writes run.csv, run.json and run.png.
 
@@ -64,6 +68,7 @@ def simulate(
             link=link, beta=beta, norm=norm, seed=seed, batch_size=batch_size, engine=engine.value, schedule=schedule,
             exponent=exponent, scale=scale, student_scale=student_scale, dtype=dtype, rows=rows,
             covariance_exponent=covariance_exponent, parametrisation=parametrisation,
+            teacher_directions=teacher_directions, negative=negative,
         )  # fmt: skip
         with sole_writer(out / "run.csv", "out"):
             _try_results(out, engine.value, student_width, second_phase_samples)
@@ -81,6 +86,7 @@ def experiment_of(
     *, teacher_width: int, student_width: int, dim: int, steps: int, learning_rate: float, link: str, beta: float,
     norm: float, seed: int, batch_size: int, engine: str, schedule: str, exponent: float | None, scale: float | None,
     student_scale: float | None, dtype: str, rows: int, covariance_exponent: float | None, parametrisation: str,
+    teacher_directions: str, negative: str | None,
 ) -> Experiment:  # fmt: skip
     """The experiment that the options describe.
 
@@ -90,8 +96,9 @@ def experiment_of(
     from ..sgd import Experiment, schedule_named
 
     teacher, start = problem_of(
-        link, teacher_width, beta, student_width, dim, norm, seed, covariance_exponent, parametrisation
-    )
+        link, teacher_width, beta, student_width, dim, norm, seed,
+        covariance_exponent, parametrisation, teacher_directions, negative,
+    )  # fmt: skip
     return Experiment(
         teacher=teacher, start=start, learning_rate=schedule_named(schedule, learning_rate, exponent, scale),
         steps=steps, batch_size=batch_size, engine=engine, student_scale=student_scale, dtype=dtype, rows=rows,

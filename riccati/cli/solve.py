@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .options import (
+    ORTHONORMAL,
     TWO_HOMOGENEOUS,
     Beta,
     CovarianceExponent,
@@ -17,12 +18,14 @@ from .options import (
     Horizon,
     Level,
     LinkName,
+    Negative,
     Norm,
     Out,
     Parametrisation,
     Points,
     Seed,
     StudentWidth,
+    TeacherDirections,
     TeacherWidth,
     solved,
     written_to_out,
@@ -52,6 +55,7 @@ def solve(
     link: LinkName = "he2", beta: Beta = 1.0, norm: Norm = 1e-2, seed: Seed = 0, flow: FlowName = None,
     gamma: Gamma = None, horizon: Horizon = None, points: Points = 200, level: Level = 0.5,
     covariance_exponent: CovarianceExponent = None, parametrisation: Parametrisation = TWO_HOMOGENEOUS,
+    teacher_directions: TeacherDirections = ORTHONORMAL, negative: Negative = None,
 ) -> None:  # fmt: skip
     """Follow a flow from a random start; writes trajectory.npz, risk.png and emergence.csv."""
     from ..support import require_folder, require_open_unit, whole_file
@@ -60,7 +64,7 @@ def solve(
     require_open_unit(level, "level")
     trajectory = solved(
         link, teacher_width, beta, student_width, dim, norm, seed, flow, gamma, horizon, points,
-        covariance_exponent, parametrisation,
+        covariance_exponent, parametrisation, teacher_directions, negative,
     )  # fmt: skip
     with written_to_out():
         _write_emergence(trajectory, level, out / "emergence.csv")
@@ -76,6 +80,7 @@ def emergence(
     link: LinkName = "he2", beta: Beta = 1.0, norm: Norm = 1e-2, seed: Seed = 0, flow: FlowName = None,
     gamma: Gamma = None, horizon: Horizon = None, points: Points = 200, level: Level = 0.5,
     covariance_exponent: CovarianceExponent = None, parametrisation: Parametrisation = TWO_HOMOGENEOUS,
+    teacher_directions: TeacherDirections = ORTHONORMAL, negative: Negative = None,
     out: Annotated[Path | None, typer.Option(help="Folder for emergence.csv; nothing is written if not given.")] = None,
 ) -> None:  # fmt: skip
     """Print when each direction emerges."""
@@ -88,7 +93,7 @@ def emergence(
     require_open_unit(level, "level")
     trajectory = solved(
         link, teacher_width, beta, student_width, dim, norm, seed, flow, gamma, horizon, points,
-        covariance_exponent, parametrisation,
+        covariance_exponent, parametrisation, teacher_directions, negative,
     )  # fmt: skip
     if out is not None:
         with written_to_out():

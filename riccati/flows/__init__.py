@@ -13,6 +13,7 @@ from .neurons import Setting as Setting
 from .neurons import TwoLayer as TwoLayer
 from .neurons import anisotropic_velocity as anisotropic_velocity
 from .neurons import coupled_velocity as coupled_velocity
+from .neurons import quadratic_velocity as quadratic_velocity
 from .neurons import student_of as student_of
 from .neurons import two_layer_velocity as two_layer_velocity
 from .quadratic import Quadratic as Quadratic

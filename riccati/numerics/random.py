@@ -24,15 +24,20 @@ def as_key(seed: int | Key[Array, ""]) -> Array:
     return seed
 
 
-def bartlett(below_key: Array, diagonal_key: Array, rows: int, dim: ArrayLike) -> Float[Array, "... rows rows"]:
+def bartlett(
+    below_key: Array, diagonal_key: Array, rows: int, dim: ArrayLike, count: ArrayLike | None = None
+) -> Float[Array, "... rows rows"]:
     """Lower-triangular T with T Tᵀ distributed as G Gᵀ, G of shape (rows, dim) standard normal (Bartlett 1933).
 
-    One for each entry of `dim`, independent.
+    One for each entry of `dim`, independent. With `count`, for a single `dim`, the first rows and columns are those of
+    as many, and the others are not to be used: so one compiled program serves all counts up to `rows`.
     """
     left = jnp.asarray(dim)[..., None] - np.arange(rows)
     freedom = jnp.maximum(left, 0).astype(float)
     square = 2 * jax.random.gamma(diagonal_key, jnp.maximum(freedom, 1) / 2)
     diagonal = jnp.where(freedom > 0, jnp.sqrt(square), 0.0)
-    below = jnp.tril(jax.random.normal(below_key, (*freedom.shape, rows)), -1)
+    below = jax.random.normal(below_key, (*freedom.shape, rows))
+    if count is not None:  # the n-th draw is the same however many there are
+        below = below.ravel()[np.arange(rows)[:, None] * count + np.arange(rows)]
     # past column `dim` there is nothing left to project on
-    return jnp.where((left > 0)[..., None, :], below, 0.0) + diagonal[..., None] * np.eye(rows)
+    return jnp.where((left > 0)[..., None, :], jnp.tril(below, -1), 0.0) + diagonal[..., None] * np.eye(rows)

@@ -7,7 +7,6 @@ eigenvalues differ, so that the state is N x d.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -18,10 +17,11 @@ from jaxtyping import Array, Float, Int
 
 from ..numerics import bartlett, compiled_quickly
 from ..support import ArgumentError, is_traced, require, require_finite
-from .covariance import Covariance, Group
+from .covariance import Covariance
 from .frame import GRAM_TOLERANCE
 from .teacher import Teacher
 
+_SHARED = 64  # neurons and directions up to which all numbers share one compiled program
 _INDEPENDENT = 1e-10  # least eigenvalue of q - m mᵀ at which Cholesky keeps its accuracy
 
 
@@ -44,23 +44,24 @@ class Reduced(NamedTuple):
 def drawn(key: Array, teacher: Teacher, neurons: int, dim: int) -> Reduced:
     """w uniform on the sphere of R^d: Gaussian coordinates along the teacher's, a Bartlett factor for the rest.
 
-    The factor is lower triangular, N(0, 1) below the diagonal, χ_(d-K-i) on it. Under a covariance a group of equal
-    eigenvalues has a factor of its own, coordinates are stretched by √λ, and directions are those of Σ^½ w.
+    The factor is lower triangular, N(0, 1) below the diagonal, χ_(d-K-i) on it. Under a covariance a group of more than
+    N equal eigenvalues has a factor of its own, the other coordinates are Gaussian, all are stretched by √λ, and
+    directions are those of Σ^½ w.
     """
     axes, covariance = teacher.axes, teacher.covariance
     if covariance is None:
-        along, factor = _in_law(key, jnp.asarray(dim - axes), neurons, axes)
-        return Reduced(along, factor, None, teacher.frame)
-    overlap_key, below_key, diagonal_key = jax.random.split(key, 3)
-
-    def part(group: Group, number: int) -> Array:
-        below, diagonal = (jax.random.fold_in(k, number) if number else k for k in (below_key, diagonal_key))
-        return bartlett(below, diagonal, neurons, len(group.places))
-
-    gathered, eigenvalues = _by_group(covariance, axes, neurons, part)
-    roots = jnp.sqrt(covariance.eigenvalues[:axes])
-    along, factor = _stretched_on_sphere(overlap_key, gathered * jnp.sqrt(eigenvalues), axes, roots)
-    return Reduced(along, factor, eigenvalues, teacher.frame)
+        return Reduced(*_isotropic(key, dim - axes, neurons, axes), None, teacher.frame)
+    groups = covariance.groups_after(axes)
+    sizes = np.array([len(group.places) for group in groups], int)
+    columns, factored = np.minimum(sizes, neurons), sizes > neurons
+    eigenvalues = np.repeat([group.eigenvalue for group in groups], columns)
+    # factors come first, then all others; a group's columns are in the order of its coordinates
+    order = np.argsort(np.argsort(np.repeat(~factored, columns), kind="stable"), kind="stable")
+    along, rest = _anisotropic(
+        key, jnp.asarray(sizes[factored]), jnp.asarray(np.sqrt(covariance.eigenvalues[:axes])),
+        jnp.asarray(np.sqrt(eigenvalues)), jnp.asarray(order), neurons, axes,
+    )  # fmt: skip
+    return Reduced(along, rest, jnp.asarray(eigenvalues), teacher.frame)
 
 
 def located(
@@ -84,30 +85,18 @@ def located(
         factor = np.linalg.qr(residual.T, mode="r").T  # type: ignore[attr-defined]
         return Reduced(jnp.asarray(along), jnp.asarray(factor), None, frame)
     axes = len(directions) if frame is None else covariance.dim
-
-    def part(group: Group, _: int) -> Array:
-        return jnp.asarray(np.linalg.qr(U[:, group.places].T, mode="r").T)  # type: ignore[attr-defined]
-
-    factor, eigenvalues = _by_group(covariance, axes, len(U), part)
-    return Reduced(jnp.asarray(U[:, :axes]), factor, eigenvalues, frame)
+    parts, eigenvalues = [np.zeros((len(U), 0))], [np.zeros(0)]
+    for group in covariance.groups_after(axes):
+        parts.append(np.linalg.qr(U[:, group.places].T, mode="r").T)  # type: ignore[attr-defined]
+        eigenvalues.append(np.full(parts[-1].shape[1], group.eigenvalue))
+    rest = jnp.asarray(np.concatenate(parts, axis=1))
+    return Reduced(jnp.asarray(U[:, :axes]), rest, jnp.asarray(np.concatenate(eigenvalues)), frame)
 
 
 def _polar_factor(directions: Float[np.ndarray, "M d"]) -> Float[np.ndarray, "M d"]:
     """The orthonormal rows E closest to the directions, Θ = C^½ E."""
     left, _, right = np.linalg.svd(directions, full_matrices=False)
     return left @ right
-
-
-def _by_group(
-    covariance: Covariance, axes: int, neurons: int, part: Callable[[Group, int], Array]
-) -> tuple[Float[Array, "N R"], Float[Array, " R"]]:
-    """The factors of all groups of coordinates past the teacher's, side by side, and each column's eigenvalue."""
-    parts, eigenvalues = [jnp.zeros((neurons, 0))], [np.zeros(0)]
-    for number, group in enumerate(covariance.groups_after(axes)):
-        columns = part(group, number)[:, : len(group.places)]
-        parts.append(columns)
-        eigenvalues.append(np.full(columns.shape[1], group.eigenvalue))
-    return jnp.concatenate(parts, axis=1), jnp.asarray(np.concatenate(eigenvalues))
 
 
 def in_eigenbasis(weights: Float[Array, "N K+R"], axes: int, covariance: Covariance) -> Float[Array, "N d"]:
@@ -124,27 +113,48 @@ def in_eigenbasis(weights: Float[Array, "N K+R"], axes: int, covariance: Covaria
     return jnp.asarray(found)
 
 
-@compiled_quickly(static_argnums=(2, 3))
-def _in_law(key: Array, outside: Int[Array, ""], neurons: int, directions: int) -> tuple[Array, Array]:
+def _isotropic(key: Array, outside: int, neurons: int, axes: int) -> tuple[Array, Array]:
     """Coordinates along the teacher's and residual factor, with `outside` dimensions beyond the teacher's."""
+    if is_traced(key) or max(neurons, axes) > _SHARED:
+        return _in_law(key, outside, neurons, axes, neurons, axes)
+    along, factor = map(np.asarray, _in_law(key, outside, neurons, axes, _SHARED, _SHARED))
+    return jax.device_put(along[:neurons, :axes].copy()), jax.device_put(factor[:neurons, :neurons].copy())
+
+
+@compiled_quickly(static_argnums=(4, 5))
+def _in_law(
+    key: Array, outside: ArrayLike, neurons: ArrayLike, axes: ArrayLike, rows: int, columns: int
+) -> tuple[Float[Array, "rows columns"], Float[Array, "rows rows"]]:
+    """The same, in the corners of larger arrays."""
     overlap_key, below_key, diagonal_key = jax.random.split(key, 3)
-    return _on_sphere(overlap_key, bartlett(below_key, diagonal_key, neurons, outside), directions, None)
+    factor = bartlett(below_key, diagonal_key, rows, outside, neurons)
+    roots = jnp.where(np.arange(columns) < axes, 1.0, 0.0)
+    return _on_sphere(overlap_key, jnp.where(np.arange(rows) < neurons, factor, 0.0), roots)
 
 
-def _on_sphere(key: Array, factor: Array, directions: int, roots: Array | None) -> tuple[Array, Array]:
+@compiled_quickly(static_argnums=(5, 6))
+def _anisotropic(
+    key: Array, sizes: Int[Array, " G"], along: Float[Array, " K"], across: Float[Array, " R"], order: Int[Array, " R"],
+    neurons: int, axes: int,
+) -> tuple[Array, Array]:  # fmt: skip
+    """Coordinates along the teacher's and all others, stretched by `along` and `across`."""
+    overlap_key, below_key, diagonal_key = jax.random.split(key, 3)
+    factors = bartlett(below_key, diagonal_key, neurons, sizes)
+    rest = jax.random.normal(jax.random.fold_in(below_key, 1), (neurons, across.size - sizes.size * neurons))
+    every = jnp.concatenate([jnp.moveaxis(factors, 0, 1).reshape(neurons, -1), rest], axis=1)
+    return _on_sphere(overlap_key, every[:, order] * across, along)
+
+
+def _on_sphere(key: Array, factor: Array, roots: Array) -> tuple[Array, Array]:
     """Gaussian overlaps, stretched by `roots`, beside a factor, each neuron scaled to length one, one at a time."""
 
     def neuron(pair: tuple[Array, Array]) -> tuple[Array, Array]:
         row_key, residual = pair
-        m = jax.random.normal(row_key, (directions,))
-        m = m if roots is None else m * roots
+        m = jax.random.normal(row_key, roots.shape) * roots
         length = jnp.sqrt(jnp.sum(m**2) + jnp.sum(residual**2))
         return m / length, residual / length
 
     return jax.lax.map(neuron, (jax.random.split(key, factor.shape[0]), factor))
-
-
-_stretched_on_sphere = compiled_quickly(static_argnums=2)(_on_sphere)
 
 
 def factor_of_gram(m: Float[Array, "N K"], student_gram: ArrayLike) -> Float[Array, "N N"]:

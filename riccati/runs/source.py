@@ -21,7 +21,11 @@ _PIECE = 2**20  # bytes unpacked at a time
 
 
 def sample_runs() -> dict[str, Path]:
-    """The runs that ship with the package, by name: two with k = 2, one with k = 4."""
+    """The runs that ship with the package, by name.
+
+    Two of k = 2, one of k = 4; and one each with Gaussian teacher directions of either sign, anisotropic input, a link
+    for each direction, and a two-layer ReLU student.
+    """
     folder = Path(str(files("riccati").joinpath("runs", "data")))
     return {path.stem: path for path in sorted(folder.glob("*.csv"))}
 

@@ -1,5 +1,6 @@
 """Options of problems beyond the standard one, on the verbs that take them."""
 
+import numpy as np
 import pytest
 from terminal import PROBLEM, run_cli
 
@@ -36,12 +37,31 @@ def test_sgd_and_a_comparison_of_a_two_layer_student(monkeypatch, capsys, tmp_pa
     assert "no finite-step limit: none is known for a two-layer student" in printed
 
 
+def test_gaussian_directions_and_negative_amplitudes(monkeypatch, capsys, tmp_path):
+    """Drawn from the seed: the same command gives the same teacher; `compare` reads them back."""
+    options = (*PROBLEM, "--teacher-directions", "gaussian", "--negative", "2", "--seed", 3)
+    teachers = []
+    for place in ("one", "two"):
+        code, _, _ = run_cli(monkeypatch, capsys, "solve", *options, "--horizon", 5, "--out", tmp_path / place)
+        assert code == 0
+        teachers.append(rc.Trajectory.load(tmp_path / place / "trajectory.npz").teacher)
+    np.testing.assert_array_equal(teachers[0].gram, teachers[1].gram)
+    assert np.abs(teachers[0].gram - np.eye(teachers[0].width)).max() > 1e-3
+    np.testing.assert_array_equal(np.sign(teachers[0].a)[:3], [1, -1, 1])
+    sgd = (*options, "--steps", 40, "--learning-rate", 1e-3, "--out", tmp_path)
+    assert run_cli(monkeypatch, capsys, "simulate", *sgd)[0] == 0
+    np.testing.assert_allclose(rc.Run.load(tmp_path / "run.csv").teacher.gram, teachers[0].gram, atol=1e-12)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         (("--parametrisation", "two_layer"), "Argument `link` must be positively homogeneous (relu, abs or he1)"),
         (("--covariance-exponent", -1), "Argument `covariance_exponent` must be"),
         (("--covariance-exponent", 0.5, "--flow", "Riccati"), "must live on isotropic input for Riccati"),
+        (("--negative", "1,9"), "Argument `negative` must be numbers from 1 to"),
+        (("--negative", "two"), "Argument `negative` must be numbers from 1 to"),
+        (("--teacher-directions", "gaussian", "--flow", "Decoupled"), "have orthonormal directions for Decoupled"),
         ((*TWO_LAYER, "--flow", "FiniteStep", "--gamma", 0.1), "without `second_layer`"),
     ],
 )

@@ -7,14 +7,13 @@ import pytest
 import riccati as rc
 
 FLOWS = {"gaussian-rows": "Quadratic", "anisotropic": "Coupled", "mixed-links": "Coupled", "two-layer": "Coupled"}
-DATA = plain_loop.DATA
 
 
 @pytest.mark.parametrize("name", plain_loop.PROBLEMS)
 def test_three_seeds_of_a_plain_loop_lie_on_the_theory(name):
     """The risk's rms is within 0.01 of log10, and every emergence time within 10 %."""
     for seed in plain_loop.SEEDS:
-        run = rc.Run.load(DATA / f"{name}-{seed}.csv")
+        run = rc.Run.load(plain_loop.stored(name, seed))
         assert not run.assumed
         report = rc.compare(run)
         assert report.flow == FLOWS[name]
@@ -38,8 +37,8 @@ def test_the_stored_runs_are_those_of_the_plain_loop(tmp_path, monkeypatch, name
         return loop, keys
 
     monkeypatch.setitem(plain_loop.PROBLEMS, name, short)
-    plain_loop.run(name, 1, tmp_path)
-    stored, again = (rc.Run.load(folder / f"{name}-1.csv") for folder in (DATA, tmp_path))
+    plain_loop.run(name, 1, tmp_path / "run.csv")
+    stored, again = (rc.Run.load(path) for path in (plain_loop.stored(name, 1), tmp_path / "run.csv"))
     np.testing.assert_allclose(again.start.s, stored.start.s, rtol=1e-8)
     rows = np.isin(stored.steps, again.steps) & (stored.steps <= 8)
     np.testing.assert_allclose(again.loss[np.isin(again.steps, stored.steps)], stored.loss[rows], rtol=1e-6)
@@ -47,4 +46,4 @@ def test_the_stored_runs_are_those_of_the_plain_loop(tmp_path, monkeypatch, name
 
 def test_scaling_refuses_them_by_name():
     with pytest.raises(rc.ArgumentError, match=r"for the law of the risk .*, but is one with negative a"):
-        rc.scaling.infer_beta(rc.Run.load(DATA / "gaussian-rows-0.csv"))
+        rc.scaling.infer_beta(rc.Run.load("gaussian-rows"))

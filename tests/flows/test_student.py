@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import riccati as rc
-from riccati.flows import student_of
+from riccati.flows import Setting, anisotropic_velocity, quadratic_velocity, student_of
 from riccati.problem import Problem, population_risk
 
 RNG = np.random.default_rng(0)
@@ -24,6 +24,7 @@ def of(teacher, Theta=None, second_layer=None):
     return Problem(teacher, start if second_layer is None else start.with_second_layer(second_layer))
 
 
+DOUBLED = rc.Link.from_coefficients([0, 0, 2.0])
 B = [0.5, -0.3, 0.1, -0.8]
 RELU, ABS, CUBIC = (rc.Link.named(name) for name in ("relu", "abs", "he3"))
 PROBLEMS = {
@@ -34,6 +35,9 @@ PROBLEMS = {
     "anisotropic": of(rc.Teacher(A, FOURTH, covariance=GROUPS)),
     "anisotropic, directions given": of(rc.Teacher.from_directions(THETA, A, RELU, covariance=GROUPS), THETA),
     "preconditioned": of(rc.Teacher(A, CUBIC, covariance=rc.Covariance(GROUPS.eigenvalues, preconditioned=True))),
+    "quadratic, correlated": of(rc.Teacher.from_directions(THETA, A, DOUBLED), THETA),
+    "quadratic, anisotropic": of(rc.Teacher(A, SECOND, covariance=GROUPS)),
+    "quadratic, everything": of(rc.Teacher.from_directions(THETA, A, DOUBLED, covariance=GROUPS), THETA),
     "two-layer": of(rc.Teacher(A, RELU), None, B),
     "two-layer, everything": of(rc.Teacher.from_directions(THETA, A, ABS, covariance=GROUPS), THETA, B),
 }
@@ -76,13 +80,24 @@ def test_velocity_is_minus_the_preconditioned_gradient_and_dissipates(name):
     np.testing.assert_allclose(rate, -np.sum(speeds * slope_w**2) - np.sum(slope_b**2), rtol=1e-9)
 
 
-@pytest.mark.parametrize("name", ["signed", "mixed links, correlated", "anisotropic", "two-layer, everything"])
+@pytest.mark.parametrize("name", PROBLEMS)
 def test_the_loss_falls(name):
     problem = PROBLEMS[name]
     seen = rc.solve(rc.Coupled(rtol=1e-7), problem.teacher, problem.start, np.geomspace(0.05, 200, 30))
     assert bool(seen.outcome == rc.Outcome.complete)
     assert np.all(np.diff(seen.risk) <= 1e-10)
     assert seen.risk[-1] < 0.95 * seen.risk[0]
+
+
+@pytest.mark.parametrize("name", ["quadratic, correlated", "quadratic, everything"])
+def test_the_cheaper_quadratic_velocity_is_that_of_any_link(name):
+    problem = PROBLEMS[name]
+    student = student_of(problem, 2 * jnp.log(problem.start.norms))
+    speeds = jnp.ones(student.state.U.shape[1]) if problem.speeds is None else problem.speeds
+    general = anisotropic_velocity(None, student.state, Setting(problem.teacher, speeds))
+    assert student.velocity is quadratic_velocity
+    for one, other in zip(student.velocity(None, student.state, student.args), general, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-12, atol=1e-14)
 
 
 def test_a_two_layer_student_keeps_what_is_conserved():
@@ -153,6 +168,13 @@ def test_preconditioned_steps_are_the_isotropic_flow_of_the_whitened_start():
     problem = PROBLEMS["preconditioned"]
     whitened = problem.start
     start = rc.Start(whitened.teacher_overlaps, whitened.student_gram, whitened.norms)
-    one, two = moved(problem)[0], moved(Problem(rc.Teacher(A, CUBIC), start))[0]
+    plain = Problem(rc.Teacher(A, CUBIC), start)
+    one, two = moved(problem)[0], moved(plain)[0]
     np.testing.assert_allclose(one[:, :3], two[:, :3], rtol=1e-9, atol=1e-13)
     np.testing.assert_allclose(one @ one.T, two @ two.T, rtol=1e-9, atol=1e-13)
+    times = np.geomspace(0.1, 30, 12)
+    left, right = (rc.solve(rc.Coupled(rtol=1e-9), p.teacher, p.start, times) for p in (problem, plain))
+    assert left.risk[-1] < 0.9 * left.risk[0]
+    np.testing.assert_allclose(left.risk, right.risk, rtol=1e-9)
+    np.testing.assert_allclose(left.alignment, right.alignment, rtol=1e-7)
+    np.testing.assert_allclose(left.radius, right.radius, rtol=1e-7)

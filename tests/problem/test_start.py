@@ -3,6 +3,7 @@
 import jax
 import numpy as np
 import pytest
+from compiles import counted_compiles
 from scipy import stats
 from systems import problem
 
@@ -30,6 +31,36 @@ def test_random_start_has_the_law_of_uniform_directions(neurons, dim):
         pairs.append((np.linalg.slogdet(gram)[1], np.linalg.slogdet(W @ W.transpose(0, 2, 1))[1]))
     for ours, simulated in pairs:
         assert stats.ks_2samp(ours, simulated).pvalue > 1e-3
+
+
+def test_a_start_under_a_covariance_has_the_law_of_whitened_directions():
+    """Each group's share of the Gram matrix: one larger than the student, one smaller, one that comes in two places."""
+    covariance = rc.Covariance(np.r_[1.5, 0.8, np.full(9, 0.7), 2.0, np.full(3, 1.2), 2.0])
+    teacher = rc.Teacher([1.0, 0.7], rc.Link.hermite(4), covariance=covariance)
+    keys = jax.random.split(jax.random.key(2), 2000)
+    starts = jax.vmap(lambda key: rc.Start.random(teacher, 4, 16, seed=key))(keys)
+    eigenvalues = np.asarray(starts.residual_eigenvalues[0])
+    np.testing.assert_array_equal(eigenvalues, [*[0.7] * 4, 2.0, 2.0, *[1.2] * 3])
+    W = np.random.default_rng(1).normal(size=(2000, 4, 16)) * np.sqrt(np.asarray(covariance.eigenvalues))
+    W /= np.linalg.norm(W, axis=2, keepdims=True)
+    for value in (0.7, 2.0, 1.2):
+        ours = np.asarray(starts.residual_factor)[:, :, eigenvalues == value]
+        theirs = W[:, :, np.r_[False, False, np.asarray(covariance.eigenvalues)[2:] == value]]
+        for left, right in ((0, 0), (1, 3), (3, 3)):
+            pair = (np.einsum("sd,sd->s", part[:, left], part[:, right]) for part in (ours, theirs))
+            assert stats.ks_2samp(*pair).pvalue > 1e-3
+
+
+def test_small_starts_share_one_compiled_program_and_do_not_depend_on_it():
+    """A seed's start is that of its key within another program, where nothing is shared; also beyond what is."""
+    rc.Start.random(rc.Teacher([1.0], rc.Link.hermite(4)), 1, 50)
+    for neurons, width in ((3, 7), (9, 2), (64, 64), (65, 3)):
+        teacher = rc.Teacher.power_law(width, 1, rc.Link.hermite(4))
+        with counted_compiles() as compiles:
+            one = rc.Start.random(teacher, neurons, 200, seed=1)
+        assert (compiles.count == 0) == (neurons <= 64)
+        other = jax.jit(lambda key, n=neurons, t=teacher: rc.Start.random(t, n, 200, seed=key))(jax.random.key(1))
+        np.testing.assert_allclose(one.directions, other.directions, atol=1e-15)
 
 
 def test_random_start_at_enormous_dimension_and_reproducible():

@@ -189,7 +189,7 @@ def test_unreadable_tables(tmp_path, content, words):
 
 
 def test_paths_refused(tmp_path):
-    assert "`path` must be a file or a sample run (hermite4, " in refusal(tmp_path / "none.csv")
+    assert "`path` must be a file or a sample run (anisotropic, " in refusal(tmp_path / "none.csv")
     assert "a folder" in refusal(tmp_path)
     assert "`path` must end in one of .csv" in refusal(log(tmp_path, name="run.xlsx"))
     assert "`path` must hold a row" in refusal(log(tmp_path, ['{"step": 1}', '{"loss": 1}'], name="run.jsonl"))

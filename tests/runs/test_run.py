@@ -35,7 +35,8 @@ def test_samples(name, last, directions, neurons, exponent):
 
 
 def test_samples_are_listed_and_given_way_to_by_files_of_the_same_name(tmp_path, monkeypatch):
-    assert set(rc.sample_runs()) == {"hermite4", "quadratic-homogeneous", "quadratic-stiefel"}
+    standard, beyond = ("hermite4", "quadratic-homogeneous", "quadratic-stiefel"), ("gaussian-rows", "anisotropic")
+    assert set(rc.sample_runs()) == {*standard, *beyond, "mixed-links", "two-layer"}
     assert all(path.is_file() and path.with_suffix(".json").is_file() for path in rc.sample_runs().values())
     monkeypatch.chdir(tmp_path)
     (tmp_path / "hermite4").write_text("step,loss\n")

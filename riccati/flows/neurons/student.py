@@ -15,6 +15,12 @@ by Σ times that, so that with y_i the isotropic dw_i/dt divided by |w_i|,
 
     du_i/dt = Σy_i - <u_i, Σy_i> u_i,        d log |w_i|/dt = <u_i, Σy_i>.
 
+For σ = c h_2, g(q) = c²q², the 2-homogeneous student has the cheaper
+
+    y_i = 2c² [Σ_m a_m m_im θ_m - Σ_l s_l q_il u_l],
+
+that is dw_i/dt = 2c² Σ(S* - Σ_l w_l w_lᵀ)w_i with S* = Σ_m a_m θ_m θ_mᵀ, and no dual activation at each pair.
+
 Derived in derivations/population_gradient.py, derivations/anisotropic.py and derivations/two_layer.py.
 """
 
@@ -68,7 +74,7 @@ class TwoLayer(NamedTuple):
 
 
 class Setting(NamedTuple):
-    """What drives a student that is two-layer or on anisotropic input.
+    """What drives a student that is quadratic, two-layer or on anisotropic input.
 
     Attributes:
         teacher: the teacher.
@@ -107,6 +113,8 @@ def student_of(problem: Problem, log_s: Float[Array, " N"], overlap: str | None 
         state = TwoLayer(start.directions, log_s / 2, start.second_layer)
         return Student(two_layer_velocity, state, Setting(problem.teacher, speeds), overlap)
     neurons = Neurons(start.directions, log_s)
+    if problem.teacher.links is None and problem.teacher.link.degree == 2:
+        return Student(quadratic_velocity, neurons, Setting(problem.teacher, speeds), overlap)
     if speeds is None:
         return Student(coupled_velocity, neurons, problem.teacher, overlap)
     return Student(anisotropic_velocity, neurons, Setting(problem.teacher, speeds), overlap)
@@ -116,6 +124,15 @@ def coupled_velocity(_: Any, state: Neurons, teacher: Teacher) -> Neurons:
     """du_i/dt and d log s_i/dt, 2-homogeneous on isotropic input."""
     _, F, X = _forces(teacher, state.U, state.s)
     return Neurons(F, 4 * X)
+
+
+def quadratic_velocity(_: Any, state: Neurons, setting: Setting) -> Neurons:
+    """du_i/dt and d log s_i/dt for the link c h_2, on any input."""
+    teacher, U = setting.teacher, _unit(state.U)
+    pull = teacher.combined(teacher.a * teacher.overlaps(U))
+    y = (-(U @ U.T * state.s) @ U).at[:, : teacher.axes].add(pull)
+    turned, grown = _turned_and_grown(U, 2 * teacher.link.dual(1.0) * y, setting.speeds)
+    return Neurons(turned, 2 * grown)
 
 
 def anisotropic_velocity(_: Any, state: Neurons, setting: Setting) -> Neurons:
@@ -140,10 +157,15 @@ def _turned_and_grown(U: Array, y: Array, speeds: Array | None) -> tuple[Array, 
     return moved - along[:, None] * U, along
 
 
+def _unit(U: Array) -> Array:
+    """U with rows of unit length, so that rounding cannot carry it off the sphere."""
+    return U / jnp.linalg.norm(U, axis=1, keepdims=True)
+
+
 def _forces(teacher: Teacher, U: Array, s: Array) -> tuple[Array, Array, Array]:
-    """Unit U, F and X. U is scaled to unit rows first, so rounding cannot carry it off the sphere."""
+    """Unit U, F and X."""
     a, link = teacher.a, teacher.link
-    U = U / jnp.linalg.norm(U, axis=1, keepdims=True)
+    U = _unit(U)
     m, q = teacher.overlaps(U), U @ U.T
     (g_m, slope_m), (g_q, slope_q) = teacher.dual_pair(m), link.dual_pair(q)
     pull, push = a * slope_m, s * slope_q
@@ -154,8 +176,7 @@ def _forces(teacher: Teacher, U: Array, s: Array) -> tuple[Array, Array, Array]:
 
 def observe(teacher: Teacher, state: Neurons | TwoLayer, overlap: str | None) -> Observables:
     """Risk, alignment, by the definition `overlap`, and radius of a state."""
-    s = state.s
-    U = state.U / jnp.linalg.norm(state.U, axis=1, keepdims=True)
+    s, U = state.s, _unit(state.U)
     size = teacher.overlaps(U) ** 2
     radius = s @ size if teacher.link.degree == 2 else s[jnp.argmax(size, axis=0)]
     return Observables(population_risk(teacher, U, s), squared_overlaps(teacher, U, overlap), radius)
