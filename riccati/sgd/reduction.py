@@ -38,7 +38,10 @@ def _groups(teacher: Teacher, dim: int) -> _Groups:
 
 
 def engine_in_law(teacher: Teacher, dim: int, neurons: int, batch_size: int) -> InLaw | None:
-    """The engine for N = `neurons` in R^dim; None where no group has N + min(B, N) coordinates."""
+    """The engine for N = `neurons` in R^dim, its coordinates in the order that it states.
+
+    None where no group has N + min(B, N) coordinates, so that there are none to leave out.
+    """
     axes, fresh, (sizes, eigenvalues) = teacher.axes, min(batch_size, neurons), _groups(teacher, dim)
     outside = sizes - neurons
     cycle = min(neurons, int(outside.max(initial=0))) // fresh
