@@ -106,6 +106,8 @@ def check_problem(config: dict[str, Any], kind: str) -> None:
         require(under, key, "be left out without a covariance", "given")
     for key in [key for key in _REPLACED if key in config]:
         require(not under, key, f"be left out under a covariance, where {_REPLACED[key]} takes its place", "given")
+    alone = "initial_weights_at" in config and "initial_weights" not in config
+    require(not alone, "initial_weights_at", "be given with initial_weights", "given without")
     if "teacher_links" in config:
         _links_of(config)
     must = "be left out, or parametrisation be two_layer"
@@ -114,7 +116,7 @@ def check_problem(config: dict[str, Any], kind: str) -> None:
     if kind == TWO_LAYER and link is not None:
         must = "be positively homogeneous (relu, abs or he1) for a two-layer student"
         require(link.is_homogeneous, "link", must, repr(link))
-    if under and (np.ndim(config["covariance"]) > 0 or "dim" in config):
+    if under and (not _is_exponent(config["covariance"]) or "dim" in config):
         _check_covariance(config)
 
 
@@ -159,20 +161,24 @@ def covariance_of(config: dict[str, Any]) -> Covariance | None:
         return None
     preconditioned = config.get("preconditioned", False)
     try:
-        if np.ndim(config["covariance"]) == 0:
+        if _is_exponent(config["covariance"]):
             return Covariance.power_law(given(config, "dim"), config["covariance"], preconditioned=preconditioned)
         return Covariance(_eigenvalues_of(config), preconditioned=preconditioned)
     except ArgumentError as error:
         raise error.renamed({"eigenvalues": "covariance", "gamma": "covariance"}) from None
 
 
+def _is_exponent(covariance: Any) -> bool:
+    return isinstance(covariance, str) or not hasattr(covariance, "__len__")
+
+
 def _eigenvalues_of(config: dict[str, Any]) -> Float[np.ndarray, " d"]:
-    if np.ndim(config["covariance"]) != 2:
+    if not any(isinstance(entry, (list, tuple, np.ndarray)) for entry in config["covariance"]):
         return array_of(config, "covariance", 1)
     pairs = array_of(config, "covariance", 2)
     sound = pairs.shape[1] == 2 and np.all(pairs[:, 1] >= 1) and np.all(pairs[:, 1] == np.floor(pairs[:, 1]))
     require(bool(sound), "covariance", "be λ_1 … λ_d, or pairs of one and how many follow, 1 or more", "neither")
-    require_memory(float(pairs[:, 1].sum()), "covariance", f"{pairs[:, 1].sum():g} eigenvalues")
+    require_memory(float(pairs[:, 1].sum()), "covariance", f"of {pairs[:, 1].sum():g} numbers")
     return np.repeat(pairs[:, 0], pairs[:, 1].astype(int))
 
 

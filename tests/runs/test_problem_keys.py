@@ -121,6 +121,8 @@ FLAT = {"covariance": [1.0, 2.0, 3.0, 4.0]}
         (FLAT | {"initial_weights": np.eye(2, 3).tolist(), "initial_weights_at": [0, 2]}, "must have rows of length 2"),
         (FLAT | {"initial_weights": np.eye(2).tolist(), "initial_weights_at": [0, 4]}, "`initial_weights_at` must be"),
         ({"initial_weights_at": [0, 1]}, "`initial_weights_at` must be left out without a covariance"),
+        (FLAT | {"initial_weights_at": [0, 1]}, "`initial_weights_at` must be given with initial_weights"),
+        ({"covariance": [[1.0, 2], [2.0]]}, "`covariance` must be a list of lists of numbers, all of one length"),
         ({"covarience": 0.5}, "`covarience` must be a key of a run, as covariance is"),
         ({"riccati_step": 0.1, "teacher_gram": np.eye(2).tolist()}, "`teacher_gram` must be left out for a Stiefel"),
     ],
