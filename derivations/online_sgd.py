@@ -9,6 +9,14 @@ and pushᵀ X_⊥ enters the Gram matrix through (QᵀX_⊥)(QᵀX_⊥)ᵀ, push
 and n = d - M - N degrees of freedom. L lower triangular, N(0, 1) below and χ_(n-i) (i = 0, 1, …) on the diagonal, has
 L Lᵀ of that law (Bartlett 1933).
 
+Under a covariance, in whitened coordinates, a step is W -> W + (kept - W + pushᵀX)Λ, Λ the speeds of the coordinates.
+It commutes with a rotation of the coordinates, of W, θ and x, that commutes with Λ: one within a group of equal
+eigenvalues past the teacher's, and no other. So the coordinates along θ and each group's W_gW_gᵀ are a Markov chain;
+in group g, of d_g coordinates, X_⊥g is that of the isotropic step with n = d_g - N, independent of the other groups'.
+One neuron on one sample, kept = (1 + c)w, ξ = <x_g, w_g>/|w_g| and l² = |x_g|² - ξ², a χ² variable:
+
+    |w_g|² -> ((1 + λ_g c)|w_g| + λ_g push ξ)² + λ_g² push² l².
+
 On the Stiefel manifold one sample makes Γ = W̃W̃ᵀ = I + λP, P the projector on u, and
 
     Γ^{-1/2} = I - (Γ - I)/(√(1+λ)(1 + √(1+λ))).
@@ -26,7 +34,8 @@ from ._common import Checked, Derivation, agree, equation, numeric, prove_zero
 w = sp.symbols("w_1:3", real=True)
 x = sp.symbols("x_1:3", real=True)
 n, lam, z = sp.symbols("n lambda z", positive=True)
-r = sp.Symbol("r", positive=True)
+r, rho, of_group = sp.symbols("r rho lambda_g", positive=True)
+c, push, xi, beyond = sp.symbols("c p xi l", real=True)
 value, slope = sp.symbols(r"sigma {\sigma'}", real=True)
 SIZE = 3
 
@@ -75,9 +84,36 @@ def wishart_moment(first: tuple[int, int], second: tuple[int, int]) -> sp.Expr:
     return sp.expand(n**2 * same[i, j] * same[k, m] + n * (same[i, k] * same[j, m] + same[i, m] * same[j, k]))
 
 
+def prove_rotations() -> None:
+    """A step on rotated weights and samples is the rotated step where the eigenvalues are equal, and only there."""
+    first, second = sp.symbols("lambda_1:3", positive=True)
+    angle = sp.Symbol("phi", real=True)
+    turn = sp.Matrix([[sp.cos(angle), -sp.sin(angle)], [sp.sin(angle), sp.cos(angle)]])
+    neuron, sample, speeds = sp.Matrix([w]), sp.Matrix([x]), sp.diag(first, second)
+
+    def stepped(of_neuron: sp.Matrix, of_sample: sp.Matrix) -> sp.Matrix:
+        return of_neuron + (c * of_neuron + push * of_sample) * speeds  # c and push are functions of <w, x>
+
+    off = stepped(neuron * turn, sample * turn) - stepped(neuron, sample) * turn
+    claimed = (first - second) * sp.sin(angle) * (c * neuron + push * sample) * sp.Matrix([[0, 1], [1, 0]])
+    prove_zero((off - claimed).applyfunc(sp.expand), "rotations that commute with Λ")
+
+
+def group_norm() -> sp.Expr:
+    """|w_g|² after a step on one sample, from coordinates of a group of d_g = 2, with |w_g| = ρ."""
+    turned = (x[0] * w[0] + x[1] * w[1]) / sp.sqrt(w[0] ** 2 + w[1] ** 2)
+    claimed = ((1 + of_group * c) * rho + of_group * push * xi) ** 2 + of_group**2 * push**2 * beyond**2
+    here = {beyond: sp.sqrt(x[0] ** 2 + x[1] ** 2 - turned**2), xi: turned, rho: sp.sqrt(w[0] ** 2 + w[1] ** 2)}
+    moved = sum((weight + of_group * (c * weight + push * sample)) ** 2 for weight, sample in zip(w, x, strict=True))
+    prove_zero(sp.simplify(moved - claimed.subs(here)), "a group's norm")
+    return claimed
+
+
 def derive() -> Derivation:
-    """The gradient, Bartlett's moments, and the retraction after one sample."""
+    """The gradient, Bartlett's moments, a group of equal eigenvalues, and the retraction after one sample."""
     of_w, of_x = gradient()
+    prove_rotations()
+    of_gram = group_norm()
     pairs = list(combinations_with_replacement(range(SIZE), 2))
     for first, second in product(pairs, pairs):
         prove_zero(bartlett_moment(first, second) - wishart_moment(first, second), f"E S_{first} S_{second}")
@@ -93,14 +129,17 @@ def derive() -> Derivation:
             (r"and that along $x$, $r = |w|$,", of_x),
             (r"$E\,(LL^T)_{11}^2$ for Bartlett's factor.", bartlett_moment((0, 0), (0, 0))),
             (r"$E\,(LL^T)_{32}^2$, where diagonal and rows below meet.", bartlett_moment((2, 1), (2, 1))),
+            (r"A group of speed $\lambda_g$, one neuron with $\rho = |w_g|$, kept $(1 + c)w$, pushed by $p$:", of_gram),
             (r"$\Gamma = I + \lambda P$, $P^2 = P$: the inverse root is $I$ and this times $\Gamma - I$.", factor),
         ),
         result={
             "along w": equation(r"\nabla_w\cdot w", of_w),
             "along x": equation(r"\nabla_w\cdot x", of_x),
+            "group": equation(r"|w_g'|^2", of_gram),
             "retraction": equation(r"\Gamma^{-1/2} - I", factor),
         },
-        proved="the gradient for any link; Bartlett's second moments are those of a Wishart matrix; the retraction",
+        proved="the gradient for any link; Bartlett's second moments are those of a Wishart matrix; a step commutes "
+        "with rotations of equal eigenvalues, and no others; the retraction",
     )  # fmt: skip
 
 
@@ -128,6 +167,8 @@ def check(derivation: Derivation | None = None) -> Checked:
         agree(rate * wrong * of_x, push[0], "push"),
     ]
 
+    worst.append(_check_groups(d))
+
     u, size = random.normal(size=3), 0.8
     u /= np.linalg.norm(u)
     moved = (np.eye(3) + (np.sqrt(1 + size) - 1) * np.outer(u, u)) @ np.linalg.qr(random.normal(size=(6, 3)))[0].T
@@ -135,4 +176,29 @@ def check(derivation: Derivation | None = None) -> Checked:
     closed = moved + float(d["retraction"].subs(lam, size)) * excess @ moved
     worst.append(agree(closed, Stiefel(jnp.asarray(1.0)).retract(jnp.asarray(moved), 1), "retraction"))
 
-    return Checked(d.proved, "riccati.sgd's step and retraction on one sample", max(worst))
+    return Checked(d.proved, "riccati.sgd's step, in R^d and in law, and retraction on one sample", max(worst))
+
+
+def _check_groups(derivation: Derivation) -> float:
+    """Two groups' norms after the step in law of one neuron on a sample of which the rest is given."""
+    import jax.numpy as jnp
+
+    import riccati as rc
+    from riccati.sgd import Experiment, InLaw, Weights
+
+    speeds = np.array([0.4, 1.7])
+    covariance = rc.Covariance(np.r_[1.3, np.repeat(speeds, (5, 8))])
+    teacher = rc.Teacher([1.0], rc.Link.hermite(3), covariance=covariance)
+    W, X = np.array([[0.3, 0.5, 0.7]]), np.array([[0.9, -0.4, 1.1]])
+    start = rc.Start.from_weights(np.ones((1, 14)), np.eye(1, 14), covariance)
+    dynamics = Experiment(teacher=teacher, start=start, learning_rate=0.2, steps=1).dynamics
+    engine, rule, rate, rest = dynamics.engine, dynamics.rule, jnp.asarray(0.2), np.array([0.8, 2.1])
+    assert isinstance(engine, InLaw)
+    weights = Weights(jnp.asarray(np.pad(W, ((0, 0), (0, 2)))), jnp.zeros(0))
+    kept, pushed = rule.push(teacher, weights, X[:, :1], X @ W.T, rate)
+    L, samples = jnp.asarray(rest[:, None, None]), jnp.asarray(np.pad(X, ((0, 0), (0, 2))))
+    new = np.asarray(engine.moved_by(rule, teacher, weights, samples, L, rate, jnp.asarray(0)).W)[0]
+    found = new[1:3] ** 2 + new[3:] ** 2
+    growth = float(kept.W[0, 0]) / W[0, 0] - 1
+    of = numeric(derivation["group"], of_group, c, rho, push, xi, beyond)
+    return agree(of(speeds, growth, W[0, 1:], float(pushed[0, 0]), X[0, 1:], rest), found, "group")

@@ -1,8 +1,10 @@
 """Small experiments of online SGD, and what it means that two runs are the same."""
 
+import jax
 import numpy as np
 
 import riccati as rc
+from riccati.sgd import TwoHomogeneous
 
 
 def problem(degree=3, width=2, neurons=3, dim=50, norm=0.5):
@@ -15,3 +17,16 @@ def same(left, right):
     np.testing.assert_array_equal(left.loss, right.loss)
     np.testing.assert_array_equal(left.overlaps, right.overlaps)
     np.testing.assert_array_equal(left.times, right.times)
+
+
+class ConstantPush(TwoHomogeneous):
+    """A rule that pushes the same way whatever the sample, from weights that vanish: WWᵀ is then a Wishart matrix.
+
+    Attributes:
+        by: (B, N), the push.
+    """
+
+    by: jax.Array
+
+    def push(self, teacher, weights, along, across, rate):
+        return weights, self.by

@@ -89,8 +89,8 @@ class Setting:
         if not isinstance(self.start, Start):
             return False
         samples = float(self.logged[-1]) * self.step.batch_size * self.replicas
-        directly = self.teacher.covariance is not None
-        return samples * (self.step.dim if directly else self.teacher.axes + self.start.student_width) <= _AFFORDABLE
+        coordinates = self.start.along.shape[1] + self.start.residual_factor.shape[1]
+        return samples * coordinates <= _AFFORDABLE
 
     @property
     def law_is_quick(self) -> bool:

@@ -13,7 +13,7 @@ KEYS = (
     "learning_rate", "batch_size", "riccati_step", "student_scale", "init_norm", "initial_overlaps",
     "initial_student_gram", "loss", "training_loss", "overlap", "parametrisation", "steps_per_epoch",
     "covariance", "preconditioned", "teacher_gram", "teacher_directions", "teacher_links", "initial_weights",
-    "initial_second_layer",
+    "initial_weights_at", "initial_second_layer",
 )  # fmt: skip
 # of how a run was made, by `riccati simulate` or another program; theory reads none of them
 _RECORDED = (

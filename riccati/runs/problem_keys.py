@@ -2,8 +2,10 @@
 
 Directions that are orthonormal need no key, correlated ones `teacher_gram`. Under a covariance Gram matrices do not
 determine a problem: directions that lie on no eigenvectors have `teacher_directions`, the student `initial_weights`,
-both with rows in the eigenbasis. A two-layer student has `initial_second_layer`, b_i. A second layer of another norm
-than 1 is scaled to it, and the student by its root on either layer: problem/clocks.py.
+both with rows in the eigenbasis. Where many eigenvalues agree these are pairs of one and how many follow, and of the
+student's rows only the columns `initial_weights_at` are held, others being zero. A two-layer student has
+`initial_second_layer`, b_i. A second layer of another norm than 1 is scaled to it, and the student by its root on
+either layer: problem/clocks.py.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float, Int
 
 from ..problem import Covariance, Link, Start, Teacher, in_eigenbasis
 from ..support import ArgumentError, require, require_memory
@@ -23,7 +26,7 @@ def teacher_keys(teacher: Teacher) -> dict[str, Any]:
     if teacher.links is not None:
         keys["teacher_links"] = [_coefficients(link) for link in teacher.links]
     if (covariance := teacher.covariance) is not None:
-        keys["covariance"] = np.asarray(covariance.eigenvalues).tolist()
+        keys["covariance"] = _eigenvalues_key(covariance)
         if covariance.preconditioned:
             keys["preconditioned"] = True
         if teacher.frame is not None:
@@ -54,7 +57,7 @@ def start_keys(teacher: Teacher, start: Start) -> dict[str, Any]:
         keys = {"parametrisation": TWO_LAYER, "initial_second_layer": b}
     if (covariance := teacher.covariance) is not None:
         whitened = np.asarray(in_eigenbasis(start.weights, teacher.axes, covariance))
-        return keys | {"initial_weights": (whitened / np.sqrt(np.asarray(covariance.eigenvalues))).tolist()}
+        return keys | _weights_keys(whitened / np.sqrt(np.asarray(covariance.eigenvalues)))
     return keys | {
         "init_norm": np.asarray(start.norms).tolist(),
         "initial_overlaps": np.asarray(start.teacher_overlaps).tolist(),
@@ -62,7 +65,25 @@ def start_keys(teacher: Teacher, start: Start) -> dict[str, Any]:
     }
 
 
-_ONLY_UNDER_COVARIANCE = ("preconditioned", "teacher_directions", "initial_weights")
+def _eigenvalues_key(covariance: Covariance) -> list:
+    """λ_1 … λ_d, or shorter the pairs of each and how often it is repeated."""
+    values = np.asarray(covariance.eigenvalues)
+    begins = np.r_[0, 1 + np.flatnonzero(np.diff(values))]
+    if 2 * len(begins) >= len(values):
+        return values.tolist()
+    counts = np.diff(np.r_[begins, len(values)])
+    return [[float(value), int(count)] for value, count in zip(values[begins], counts, strict=True)]
+
+
+def _weights_keys(W: Float[np.ndarray, "N d"]) -> dict[str, Any]:
+    """All columns, or those that are not zero and which they are, where that is shorter."""
+    at = np.flatnonzero(W.any(axis=0))
+    if 2 * len(at) >= W.shape[1]:
+        return {"initial_weights": W.tolist()}
+    return {"initial_weights": W[:, at].tolist(), "initial_weights_at": at.tolist()}
+
+
+_ONLY_UNDER_COVARIANCE = ("preconditioned", "teacher_directions", "initial_weights", "initial_weights_at")
 _REPLACED = {"teacher_gram": "teacher_directions", "initial_overlaps": "initial_weights"}  # under a covariance
 _BEYOND = ("covariance", "teacher_gram", "teacher_links", "initial_second_layer", *_ONLY_UNDER_COVARIANCE)
 
@@ -85,6 +106,8 @@ def check_problem(config: dict[str, Any], kind: str) -> None:
         require(under, key, "be left out without a covariance", "given")
     for key in [key for key in _REPLACED if key in config]:
         require(not under, key, f"be left out under a covariance, where {_REPLACED[key]} takes its place", "given")
+    alone = "initial_weights_at" in config and "initial_weights" not in config
+    require(not alone, "initial_weights_at", "be given with initial_weights", "given without")
     if "teacher_links" in config:
         _links_of(config)
     must = "be left out, or parametrisation be two_layer"
@@ -93,7 +116,7 @@ def check_problem(config: dict[str, Any], kind: str) -> None:
     if kind == TWO_LAYER and link is not None:
         must = "be positively homogeneous (relu, abs or he1) for a two-layer student"
         require(link.is_homogeneous, "link", must, repr(link))
-    if under and (np.ndim(config["covariance"]) == 1 or "dim" in config):
+    if under and (not _is_exponent(config["covariance"]) or "dim" in config):
         _check_covariance(config)
 
 
@@ -102,13 +125,24 @@ def _check_covariance(config: dict[str, Any]) -> None:
     assert covariance is not None
     dim = config.get("dim", covariance.dim)
     require(dim == covariance.dim, "covariance", f"have dim = {dim} eigenvalues", covariance.dim)
-    for key in [key for key in ("teacher_directions", "initial_weights") if key in config]:
+    lengths = {"teacher_directions": covariance.dim, "initial_weights": len(_columns_of(config, covariance.dim))}
+    for key in [key for key in lengths if key in config]:
         shape = array_of(config, key, 2).shape
-        require(shape[1] == covariance.dim, key, f"have rows of length {covariance.dim}", shape)
+        require(shape[1] == lengths[key], key, f"have rows of length {lengths[key]}", shape)
     neurons = config.get("student_width")
     if "initial_weights" in config and neurons is not None:
         found = len(config["initial_weights"])
         require(found == neurons, "initial_weights", f"have student_width = {neurons} rows", found)
+
+
+def _columns_of(config: dict[str, Any], dim: int) -> Int[np.ndarray, " n"]:
+    """Which of d columns `initial_weights` are: all where `initial_weights_at` does not say."""
+    if "initial_weights_at" not in config:
+        return np.arange(dim)
+    at = array_of(config, "initial_weights_at", 1)
+    sound = np.all(at == np.floor(at)) and np.all(np.diff(at) > 0) and at[0] >= 0 and at[-1] < dim
+    require(bool(sound), "initial_weights_at", f"be whole numbers increasing from 0 or more to below {dim}", "not")
+    return at.astype(int)
 
 
 _OF_TEACHER = {"a": "second_layer", "gram": "teacher_gram", "links": "teacher_links", "Theta": "teacher_directions"}
@@ -122,16 +156,30 @@ def _by_key(error: ArgumentError, names: dict[str, str]) -> ArgumentError:
 
 
 def covariance_of(config: dict[str, Any]) -> Covariance | None:
-    """The input's covariance: its eigenvalues, or γ of λ_i = i^-γ. None without the key."""
+    """The input's covariance: its eigenvalues, pairs of each and how many, or γ of λ_i = i^-γ. None without the key."""
     if "covariance" not in config:
         return None
     preconditioned = config.get("preconditioned", False)
     try:
-        if np.ndim(config["covariance"]) == 0:
+        if _is_exponent(config["covariance"]):
             return Covariance.power_law(given(config, "dim"), config["covariance"], preconditioned=preconditioned)
-        return Covariance(array_of(config, "covariance", 1), preconditioned=preconditioned)
+        return Covariance(_eigenvalues_of(config), preconditioned=preconditioned)
     except ArgumentError as error:
         raise error.renamed({"eigenvalues": "covariance", "gamma": "covariance"}) from None
+
+
+def _is_exponent(covariance: Any) -> bool:
+    return isinstance(covariance, str) or not hasattr(covariance, "__len__")
+
+
+def _eigenvalues_of(config: dict[str, Any]) -> Float[np.ndarray, " d"]:
+    if not any(isinstance(entry, (list, tuple, np.ndarray)) for entry in config["covariance"]):
+        return array_of(config, "covariance", 1)
+    pairs = array_of(config, "covariance", 2)
+    sound = pairs.shape[1] == 2 and np.all(pairs[:, 1] >= 1) and np.all(pairs[:, 1] == np.floor(pairs[:, 1]))
+    require(bool(sound), "covariance", "be λ_1 … λ_d, or pairs of one and how many follow, 1 or more", "neither")
+    require_memory(float(pairs[:, 1].sum()), "covariance", f"of {pairs[:, 1].sum():g} numbers")
+    return np.repeat(pairs[:, 0], pairs[:, 1].astype(int))
 
 
 def teacher_of(config: dict[str, Any], kind: str) -> Teacher:
@@ -188,7 +236,10 @@ def start_of(config: dict[str, Any], kind: str, norm: float) -> Start | None:
 
 def _first_layer(config: dict[str, Any], kind: str, norm: float) -> Start | None:
     if "initial_weights" in config:
-        W, covariance = array_of(config, "initial_weights", 2), covariance_of(config)
+        covariance, given_columns = covariance_of(config), array_of(config, "initial_weights", 2)
+        assert covariance is not None  # checked as one of the keys that go with it
+        W = np.zeros((len(given_columns), covariance.dim))
+        W[:, _columns_of(config, covariance.dim)] = given_columns
         if "teacher_directions" in config:
             Theta = array_of(config, "teacher_directions", 2)
         else:

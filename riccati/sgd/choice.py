@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import jax.numpy as jnp
+import numpy as np
 
 from ..problem import Teacher
 from ..support import require
 from .direct import Direct
-from .engine import Engine
-from .in_law import InLaw
+from .engine import Engine, speeds_of
+from .reduction import engine_in_law
 
 ENGINES = ("direct", "in_law", "stiefel", "stiefel_direct")
 _DIRECTLY = {"in_law": "direct", "stiefel": "stiefel_direct"}
@@ -31,8 +31,7 @@ class Choice(NamedTuple):
 
 
 def chosen_engine(name: str, dtype: str, batch_size: int, dim: int, teacher: Teacher, neurons: int) -> Choice:
-    """The engine called `name`; its direct counterpart under a covariance, and where d is too small for reduced
-    coordinates.
+    """The engine called `name`; its direct counterpart where reduced coordinates would be no fewer than d.
 
     Raises:
         ArgumentError: an unknown name, or single precision for an engine in law.
@@ -40,16 +39,22 @@ def chosen_engine(name: str, dtype: str, batch_size: int, dim: int, teacher: Tea
     require(name in ENGINES, "engine", f"be one of {', '.join(ENGINES)}", repr(name))
     require(dtype in ("float64", "float32"), "dtype", "be float64 or float32", repr(dtype))
     require(dtype == "float64" or "direct" in name, "dtype", f'be float64 for engine="{name}"', dtype)
+    covariance = teacher.covariance
+    speeds = None if covariance is None else speeds_of(covariance, np.asarray(covariance.eigenvalues))
+    direct = Direct(coordinates=dim, speeds=speeds, batch_size=batch_size, dtype=dtype)
     if "direct" in name:
-        return Choice(name, Direct(dim=dim, batch_size=batch_size, dtype=dtype), ())
-    outside, fresh = dim - teacher.axes - neurons, min(batch_size, neurons)
-    why = None
-    if teacher.covariance is not None:
-        why = "under a covariance there are no reduced coordinates for all samples"
-    elif outside < fresh:
-        why = f"d = {dim} too small for reduced coordinates, {teacher.axes + neurons + fresh} or more"
-    if why is not None:
-        note = f"{why}: simulated directly, the same law"
-        return Choice(_DIRECTLY[name], Direct(dim=dim, batch_size=batch_size), (note,))
-    cycle = min(neurons // fresh, outside // fresh)
-    return Choice(name, InLaw(outside=jnp.asarray(float(outside)), batch_size=batch_size, cycle=cycle), ())
+        return Choice(name, direct, ())
+    engine = engine_in_law(teacher, dim, neurons, batch_size)
+    if engine is not None:
+        return Choice(name, engine, ())
+    note = f"{_why_not(dim, teacher, neurons + min(batch_size, neurons))}: simulated directly, the same law"
+    return Choice(_DIRECTLY[name], direct, (note,))
+
+
+def _why_not(dim: int, teacher: Teacher, least: int) -> str:
+    """Why no coordinates can be left out, where `least` that move alike are needed for that."""
+    if teacher.covariance is None:
+        return f"d = {dim} too small for reduced coordinates, {teacher.axes + least} or more"
+    if teacher.frame is not None:
+        return "under a covariance directions off its eigenvectors need all coordinates"
+    return f"under a covariance without {least} equal eigenvalues past the teacher's all coordinates are needed"

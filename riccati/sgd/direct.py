@@ -21,19 +21,21 @@ class Direct(Engine):
     """SGD in R^d, the first coordinates those that hold the teacher's directions.
 
     Attributes:
-        dim: d.
+        coordinates: d.
+        speeds: λ under a covariance, unless steps are preconditioned, (d,); None where all are 1.
         batch_size: B, samples a step.
         dtype: "float64" or "float32", of weights and samples.
     """
 
-    dim: int = eqx.field(static=True)
+    speeds: Float[Array, " d"] | None
+    coordinates: int = eqx.field(static=True)
     batch_size: int = eqx.field(static=True)
     dtype: str = eqx.field(static=True, default="float64")
 
-    def placed(self, weights: Float[Array, "N R"], teacher: Teacher) -> Float[Array, "N dim"]:
+    def placed(self, weights: Float[Array, "N R"], teacher: Teacher) -> Float[Array, "N d"]:
         """The weights in R^d, under a covariance in its eigenbasis."""
         if teacher.covariance is None:
-            return in_dimension(weights, teacher.axes, self.dim).astype(self.dtype)
+            return in_dimension(weights, teacher.axes, self.coordinates).astype(self.dtype)
         return in_eigenbasis(weights, teacher.axes, teacher.covariance).astype(self.dtype)
 
     def step(
@@ -50,6 +52,5 @@ class Direct(Engine):
         X = jax.random.normal(key, (self.batch_size, W.shape[1]), W.dtype)
         rule, teacher, rate = jax.tree.map(lambda leaf: jnp.asarray(leaf, W.dtype), (rule, teacher, rate))
         new, _ = moved(rule, teacher, weights, X, rate)
-        if (covariance := teacher.covariance) is not None:
-            new = new._replace(W=W + covariance.speeds(covariance.eigenvalues) * (new.W - W))
-        return new._replace(W=rule.retract(new.W, self.batch_size))
+        after = self.hastened(W, new.W).astype(W.dtype)
+        return new._replace(W=rule.retract(after, self.batch_size))

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
-from ..problem import Teacher
+from ..problem import Covariance, Teacher
 from .rule import Rule, Weights
 
 
@@ -17,9 +17,13 @@ class Engine(eqx.Module):
     """A way to simulate steps of SGD.
 
     Attributes:
+        coordinates: how many a weight has.
+        speeds: Λ, what a step along each of them is multiplied by, (coordinates,); None where all are 1.
         batch_size: B, samples a step.
     """
 
+    coordinates: eqx.AbstractVar[int]
+    speeds: eqx.AbstractVar[Float[Array, " D"] | None]
     batch_size: eqx.AbstractVar[int]
 
     @abc.abstractmethod
@@ -37,6 +41,16 @@ class Engine(eqx.Module):
         number: Int[Array, ""],
     ) -> Weights:
         """The weights after step `number` = 0, 1, … on fresh samples."""
+
+    def hastened(self, before: Float[Array, "N D"], after: Float[Array, "N D"]) -> Float[Array, "N D"]:
+        """Whitened weights after a step that on isotropic input leads from `before` to `after`: W -> W + ΔW Λ."""
+        return after if self.speeds is None else before + self.speeds * (after - before)
+
+
+def speeds_of(covariance: Covariance | None, eigenvalues: Float[np.ndarray, " n"]) -> Float[Array, " n"] | None:
+    """The speeds of coordinates with these eigenvalues; None where all are 1."""
+    speeds = np.ones(1) if covariance is None else covariance.speeds(jnp.asarray(eigenvalues))
+    return None if bool(np.all(np.asarray(speeds) == 1.0)) else jnp.asarray(speeds)
 
 
 def in_dimension(weights: Float[Array, "N M+N"], directions: int, dim: int) -> Float[Array, "N dim"]:

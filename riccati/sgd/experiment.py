@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -45,8 +46,9 @@ class Experiment:
             step, or a schedule of `riccati.sgd` (PowerLaw, PerDirection). A Stiefel step is ε = 2η of Riccati time.
         steps: number of steps.
         batch_size: samples per step.
-        engine: "in_law", in reduced coordinates, exact in law at any dimension, which under a covariance is replaced
-            by "direct", as the run says; "direct", with all d coordinates;
+        engine: "in_law", in reduced coordinates, exact in law at any dimension; under a covariance few for each group
+            of equal eigenvalues. Where they would be no fewer than d it is replaced by "direct", as the run says;
+            "direct", with all d coordinates;
             "stiefel" and "stiefel_direct", the same two for a quadratic student on the Stiefel manifold (Phase I).
         student_scale: c of Stiefel SGD, 1/√N if not given.
         dtype: "float64", or for direct simulation "float32".
@@ -116,7 +118,9 @@ class Experiment:
         W, b = self._rule.initial_weights(self.start)
         largest = _EXPLODED * max(1.0, float(jnp.sum(W**2) + jnp.sum(b**2)))
         follow = self._schedule.follows_direction
-        return Dynamics(self._choice.engine, self._rule, self.teacher, jnp.asarray(largest), follow)
+        # engines know the speeds; d eigenvalues in the teacher would be compiled anew for every d
+        whitened = eqx.tree_at(lambda t: t.covariance, self.teacher, None, is_leaf=lambda leaf: leaf is None)
+        return Dynamics(self._choice.engine, self._rule, whitened, jnp.asarray(largest), follow)
 
     @property
     def _dim(self) -> int:
@@ -190,7 +194,7 @@ class Experiment:
     def _require_memory(self, runs: int) -> None:
         M, N = self.teacher.width, self.start.student_width
         direct = "direct" in self._choice.name
-        columns = self._dim if direct else self.teacher.axes + 2 * N
+        columns = self._choice.engine.coordinates
         require_memory(6.0 * self.rows + float(runs) * min(self.rows, self.steps) * (M + 2), "rows", self.rows)
         name, value = ("dim", self._dim) if direct else ("student_width", N)
         require_memory(float(_COPIES) * runs * N * columns, name, value)

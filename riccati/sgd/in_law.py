@@ -1,4 +1,4 @@
-"""Exact in law at a cost that does not depend on d: the Gram matrix of (θ, w) is a Markov chain.
+"""Exact in law at a cost that does not depend on d: the Gram matrices of (θ, w) are a Markov chain.
 
 Weights are kept as (m, ρ), their overlaps with the teacher and an N x R factor of the rest, so in the first M + R
 coordinates of a basis of R^d; correlated directions have coordinates of their own there (problem/frame.py), as many.
@@ -12,7 +12,12 @@ push = QT and L lower triangular with the law of a factor of an E x (d-M-R) Gaus
     pushᵀ X_⊥ = Tᵀ (QᵀX_⊥) ~ Tᵀ L
 
 in E more coordinates (T = push where B ≤ N). So R grows by E a step, from N on; before it passes 2N an LQ factorisation
-folds the rest back into N x N, which changes no Gram matrix. Derived in derivations/online_sgd.py.
+folds the rest back into N x N, which changes no Gram matrix.
+
+Under a covariance weights are whitened and a step is W -> W + (kept - W + pushᵀ X)Λ, Λ the speeds of the coordinates.
+Rotations within a group of equal eigenvalues commute with Λ, so each such group g has a rest of its own: a factor of
+R columns, independent L_g of d_g - R dimensions with one T for all, a fold of its own. A group hardly larger than that
+is kept whole, with all its coordinates. Isotropic input is one group. Derived in derivations/online_sgd.py.
 """
 
 from __future__ import annotations
@@ -31,22 +36,29 @@ from .rule import Rule, Weights, moved
 class InLaw(Engine):
     """SGD in reduced coordinates.
 
-    The rest is folded after the last step of each cycle, whatever steps are done in one call: what a run is after n
-    steps depends on n alone.
+    These are, in this order: those that are kept whole, the teacher's first; N of each of G groups; the E new ones of
+    each group that a step adds, step by step of a cycle. The groups are folded after the last step of each cycle,
+    whatever steps are done in one call: what a run is after n steps depends on n alone. See sgd/reduction.py.
 
     Attributes:
-        outside: d - M - N, (), at least `cycle` times min(B, N).
+        outside: d_g - N of each group, (G,), at least `cycle` times min(B, N).
+        places: which coordinate each of a start's is, (M + R,).
+        speeds: Λ, (coordinates,); None where all are 1.
+        coordinates: how many there are.
         batch_size: B, samples a step.
-        cycle: steps from one fold of the rest to the next.
+        cycle: steps from one fold to the next.
     """
 
-    outside: Float[Array, ""]
+    outside: Float[Array, " G"]
+    places: Int[Array, " K+R"]
+    speeds: Float[Array, " D"] | None
+    coordinates: int = eqx.field(static=True)
     batch_size: int = eqx.field(static=True)
     cycle: int = eqx.field(static=True)
 
-    def placed(self, weights: Float[Array, "N M+N"], teacher: Teacher) -> Float[Array, "N M+R"]:
+    def placed(self, weights: Float[Array, "N K+R"], teacher: Teacher) -> Float[Array, "N D"]:
         """The weights, and room for the coordinates of a cycle."""
-        return jnp.pad(weights, ((0, 0), (0, self.cycle * min(self.batch_size, weights.shape[0]))))
+        return jnp.zeros((weights.shape[0], self.coordinates)).at[:, self.places].set(weights)
 
     def step(
         self,
@@ -58,29 +70,48 @@ class InLaw(Engine):
         number: Int[Array, ""],
     ) -> Weights:
         """One step on B samples from R^d."""
-        W = weights.W
-        neurons, fresh = W.shape[0], min(self.batch_size, W.shape[0])
-        since = number % self.cycle
-        used = teacher.axes + neurons + since * fresh
+        fresh, since = min(self.batch_size, weights.W.shape[0]), number % self.cycle
         inside_key, below_key, diagonal_key = jax.random.split(key, 3)
-        xi = jax.random.normal(inside_key, (self.batch_size, W.shape[1]))
-        X = jnp.where(jnp.arange(W.shape[1]) < used, xi, 0.0)
+        xi = jax.random.normal(inside_key, (self.batch_size, self.coordinates))
         L = bartlett(below_key, diagonal_key, fresh, self.outside - since * fresh)
-        if self.batch_size <= neurons:
+        return self.moved_by(rule, teacher, weights, xi, L, rate, since)
+
+    def moved_by(
+        self,
+        rule: Rule,
+        teacher: Teacher,
+        weights: Weights,
+        xi: Float[Array, "B D"],
+        L: Float[Array, "G E E"],
+        rate: Float[Array, ""],
+        since: Int[Array, ""],
+    ) -> Weights:
+        """The weights after a step, the one `since` the last fold, on samples ξ in the coordinates in use, of whose
+        others L are factors."""
+        W, (groups, fresh, _) = weights.W, L.shape
+        used = self.coordinates - (self.cycle - since) * groups * fresh
+        X = jnp.where(jnp.arange(self.coordinates) < used, xi, 0.0)
+        factors = jnp.moveaxis(L, 0, 1).reshape(fresh, groups * fresh)
+        if self.batch_size == fresh:
             # T = push, so the samples may as well have L as their new coordinates; where W has none yet
-            X = jax.lax.dynamic_update_slice(X, L, (0, used))
+            X = jax.lax.dynamic_update_slice(X, factors, (0, used))
         # without the barrier the compiler draws a sample anew wherever one of its coordinates is read
         new, push = moved(rule, teacher, weights, jax.lax.optimization_barrier(X), rate)
-        W = new.W
-        if self.batch_size > neurons:
-            W = jax.lax.dynamic_update_slice(W, jnp.linalg.qr(push, mode="r").T @ L, (0, used))
-        W = rule.retract(W, self.batch_size)
+        after = new.W
+        if self.batch_size > fresh:
+            after = jax.lax.dynamic_update_slice(after, jnp.linalg.qr(push, mode="r").T @ factors, (0, used))
+        after = rule.retract(self.hastened(W, after), self.batch_size)
+        whole = self.coordinates - groups * (W.shape[0] + self.cycle * fresh)
         ends = since == self.cycle - 1
-        return new._replace(W=jax.lax.cond(ends, lambda W: folded(W, teacher.axes), lambda W: W, W))
+        return new._replace(W=jax.lax.cond(ends, lambda W: folded(W, whole, groups, fresh), lambda W: W, after))
 
 
-def folded(W: Float[Array, "N M+R"], directions: int) -> Float[Array, "N M+R"]:
-    """The same overlaps and Gram matrix with the rest in its first N columns."""
-    rest = jnp.linalg.qr(W[:, directions:].T, mode="r").T
-    room = W.shape[1] - directions - rest.shape[1]
-    return jnp.concatenate([W[:, :directions], jnp.pad(rest, ((0, 0), (0, room)))], axis=1)
+def folded(W: Float[Array, "N D"], whole: int, groups: int, fresh: int) -> Float[Array, "N D"]:
+    """The same first coordinates, so many, and the same Gram matrix of each group in its first N."""
+    neurons = W.shape[0]
+    first, added = jnp.split(W[:, whole:], [groups * neurons], axis=1)
+    added = jnp.swapaxes(added.reshape(neurons, -1, groups, fresh), 1, 2)
+    rest = jnp.concatenate([first.reshape(neurons, groups, neurons), added.reshape(neurons, groups, -1)], axis=2)
+    factors = jnp.linalg.qr(jnp.moveaxis(rest, 0, 2), mode="r")
+    first = jnp.moveaxis(factors, 2, 0).reshape(neurons, groups * neurons)
+    return jnp.concatenate([W[:, :whole], jnp.pad(first, ((0, 0), (0, added[0].size)))], axis=1)

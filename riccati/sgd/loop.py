@@ -28,7 +28,7 @@ class Dynamics(eqx.Module):
     Attributes:
         engine: how samples are drawn, and in which coordinates the weights are kept.
         rule: the update rule.
-        teacher: the teacher.
+        teacher: the teacher on isotropic input, which whitened coordinates make of any.
         largest: the sum of squared weights, (), beyond which a run counts as diverged.
         follow: whether rates are multiplied by a_p of the direction being learned (PerDirection).
     """

@@ -4,7 +4,8 @@
 
 One run unless S says otherwise; compilation is not counted. The last lines give the chain that is exact in law against
 the arithmetic of its step on N x (M + N) weights (two products with a sample, a rank-one update), in numpy's dot and
-outer products as the same processor does them, and against direct simulation at d = 10⁵, N = M = 8.
+outer products as the same processor does them, and against direct simulation at d = 10⁵, N = M = 8. "spiked" is a
+covariance with large eigenvalues along the teacher and equal ones otherwise.
 """
 
 from __future__ import annotations
@@ -22,8 +23,11 @@ _SECONDS = 0.5
 _REPEATS = 3
 
 
-def steps_per_second(engine: str, neurons: int, dim: int, batch: int = 1, degree: int = 2, runs: int = 1) -> float:
-    teacher = rc.Teacher.power_law(neurons, 1.0, rc.Link.hermite(degree))
+def steps_per_second(
+    engine: str, neurons: int, dim: int, batch: int = 1, degree: int = 2, runs: int = 1, spiked: bool = False
+) -> float:
+    covariance = rc.Covariance(np.repeat([4.0, 1.0], [neurons, dim - neurons])) if spiked else None
+    teacher = rc.Teacher.power_law(neurons, 1.0, rc.Link.hermite(degree), covariance=covariance)
     start = rc.Start.random(teacher, neurons, dim, norm=0.3, seed=1)
     rate = 1e-3 / dim
     experiment = rc.sgd.Experiment(
@@ -43,8 +47,9 @@ def steps_per_second(engine: str, neurons: int, dim: int, batch: int = 1, degree
         count *= 2
     best = min(seconds(count) for _ in range(_REPEATS))
     value = runs * count / best
+    name = f"{engine}, spiked" if spiked else engine
     print(
-        f"{engine:<15} k={degree} N=M={neurons:<3} d={dim:<8} B={batch:<3} S={runs:<4} {value:10.3g} steps/s",
+        f"{name:<15} k={degree} N=M={neurons:<3} d={dim:<8} B={batch:<3} S={runs:<4} {value:10.3g} steps/s",
         flush=True,
     )
     return value
@@ -70,6 +75,8 @@ def main() -> None:
         print(f"{'':<15} {least / fast:.1f} times its arithmetic", flush=True)
     for dim in (10**3, 10**6, 10**9):
         steps_per_second("in_law", 16, dim)
+    for dim in (10**3, 10**6):
+        steps_per_second("in_law", 8, dim, spiked=True)
     for engine in ("in_law", "stiefel"):
         steps_per_second(engine, 16, 10**6, batch=16)
     steps_per_second("stiefel", 16, 10**6)

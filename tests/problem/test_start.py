@@ -35,12 +35,12 @@ def test_random_start_has_the_law_of_uniform_directions(neurons, dim):
 
 def test_a_start_under_a_covariance_has_the_law_of_whitened_directions():
     """Each group's share of the Gram matrix: one larger than the student, one smaller, one that comes in two places."""
-    covariance = rc.Covariance(np.r_[1.5, 0.8, np.full(9, 0.7), 2.0, np.full(3, 1.2), 2.0])
+    covariance = rc.Covariance(np.r_[1.5, 0.8, 2.0, np.full(9, 0.7), np.full(3, 1.2), 2.0])
     teacher = rc.Teacher([1.0, 0.7], rc.Link.hermite(4), covariance=covariance)
     keys = jax.random.split(jax.random.key(2), 2000)
     starts = jax.vmap(lambda key: rc.Start.random(teacher, 4, 16, seed=key))(keys)
     eigenvalues = np.asarray(starts.residual_eigenvalues[0])
-    np.testing.assert_array_equal(eigenvalues, [*[0.7] * 4, 2.0, 2.0, *[1.2] * 3])
+    np.testing.assert_array_equal(eigenvalues, [2.0, 2.0, *[0.7] * 4, *[1.2] * 3])
     W = np.random.default_rng(1).normal(size=(2000, 4, 16)) * np.sqrt(np.asarray(covariance.eigenvalues))
     W /= np.linalg.norm(W, axis=2, keepdims=True)
     for value in (0.7, 2.0, 1.2):

@@ -14,6 +14,7 @@ DIM = 12
 SECOND, FOURTH, RELU = rc.Link.hermite(2), rc.Link.hermite(4), rc.Link.named("relu")
 WEIGHTS = np.random.default_rng(0).normal(size=(3, DIM))
 DIRECTIONS = np.random.default_rng(1).normal(size=(2, DIM))
+GROUPS = rc.Covariance(np.r_[2.0, 1.1, np.full(40, 1.5), np.full(28, 0.5)], preconditioned=True)
 INPUT = rc.Covariance(np.r_[np.full(6, 1.5), np.full(6, 0.5)], preconditioned=True)
 
 
@@ -28,13 +29,17 @@ def started(name):
         case "covariance":
             start = rc.Start.from_weights(WEIGHTS, np.eye(2, DIM), INPUT)
             return rc.Teacher([1, 0.5], SECOND, covariance=INPUT), start
+        case "large groups":
+            W = np.random.default_rng(0).normal(size=(3, GROUPS.dim))
+            start = rc.Start.from_weights(W, np.eye(2, GROUPS.dim), GROUPS)
+            return rc.Teacher([1, 0.5], SECOND, covariance=GROUPS), start
         case "two-layer, directions under a covariance":
             teacher = rc.Teacher.from_directions(DIRECTIONS, [1, 0.5], RELU, covariance=INPUT)
             return teacher, rc.Start.from_weights(WEIGHTS, DIRECTIONS, INPUT).with_second_layer([0.4, -0.3, 0.2])
 
 
 @pytest.mark.parametrize(
-    "name", ["correlated and signed", "mixed", "covariance", "two-layer, directions under a covariance"]
+    "name", ["correlated and signed", "mixed", "covariance", "large groups", "two-layer, directions under a covariance"]
 )
 def test_a_run_gives_back_its_problem(tmp_path, name):
     teacher, start = started(name)
@@ -48,11 +53,21 @@ def test_a_run_gives_back_its_problem(tmp_path, name):
     assert (run.teacher.covariance is None) == (teacher.covariance is None)
     if teacher.covariance is not None:
         assert run.teacher.covariance.preconditioned
+        np.testing.assert_array_equal(run.teacher.covariance.eigenvalues, teacher.covariance.eigenvalues)
     np.testing.assert_allclose(run.start.teacher_overlaps, start.teacher_overlaps, atol=1e-12)
     np.testing.assert_allclose(run.start.student_gram, start.student_gram, atol=1e-12)
     np.testing.assert_allclose(run.start.s, start.s, rtol=1e-12)
     risks = [population_risk(t, s.directions, s.s) for t, s in ((teacher, start), (run.teacher, run.start))]
     np.testing.assert_allclose(*risks, rtol=1e-10)
+
+
+def test_groups_of_equal_eigenvalues_are_written_once():
+    """A million dimensions take no more of a file than seventy."""
+    teacher, start = started("large groups")
+    config = sgd.Experiment(teacher=teacher, start=start, learning_rate=1e-4, steps=2).config()
+    assert config["covariance"] == [[2.0, 1], [1.1, 1], [1.5, 40], [0.5, 28]]
+    assert config["initial_weights_at"] == [0, 1, 2, 3, 4, 42, 43, 44]
+    assert np.shape(config["initial_weights"]) == (3, 8)
 
 
 def test_a_second_layer_of_another_norm_scales_both_layers_of_the_student():
@@ -100,6 +115,14 @@ FLAT = {"covariance": [1.0, 2.0, 3.0, 4.0]}
         (FLAT | {"teacher_gram": np.eye(2).tolist()}, "`teacher_gram` must be left out under a covariance"),
         (FLAT | {"initial_weights": np.eye(3, 4).tolist()}, "`initial_weights` must have student_width = 2 rows"),
         (FLAT | {"initial_weights": np.eye(2, 5).tolist()}, "`initial_weights` must have rows of length 4"),
+        ({"covariance": [[1.0, 2.5], [2.0, 1]]}, "`covariance` must be λ_1 … λ_d, or pairs of one and how many"),
+        ({"covariance": [[1.0, 2], [2.0, 1]]}, "`covariance` must have dim = 4 eigenvalues, but is 3"),
+        ({"covariance": [[1.0, 1e18]]}, "`covariance` must need no more memory"),
+        (FLAT | {"initial_weights": np.eye(2, 3).tolist(), "initial_weights_at": [0, 2]}, "must have rows of length 2"),
+        (FLAT | {"initial_weights": np.eye(2).tolist(), "initial_weights_at": [0, 4]}, "`initial_weights_at` must be"),
+        ({"initial_weights_at": [0, 1]}, "`initial_weights_at` must be left out without a covariance"),
+        (FLAT | {"initial_weights_at": [0, 1]}, "`initial_weights_at` must be given with initial_weights"),
+        ({"covariance": [[1.0, 2], [2.0]]}, "`covariance` must be a list of lists of numbers, all of one length"),
         ({"covarience": 0.5}, "`covarience` must be a key of a run, as covariance is"),
         ({"riccati_step": 0.1, "teacher_gram": np.eye(2).tolist()}, "`teacher_gram` must be left out for a Stiefel"),
     ],

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from scipy.special import digamma, polygamma, roots_hermitenorm
 from scipy.stats import ks_2samp, kstest
+from sgd_runs import ConstantPush
 
 import riccati as rc
 from riccati import sgd
@@ -102,7 +103,10 @@ def _moments(weights, width, p):
 
 def _sampled_moments(teacher, start, rate, batch_size, number, key):
     """Mean, covariance and values of (overlaps, Gram matrix) after many draws of one step, all of them `number`."""
-    engine = InLaw(outside=jnp.asarray(3.0), batch_size=batch_size, cycle=2 if batch_size == 1 else 1)
+    cycle = 2 if batch_size == 1 else 1
+    engine = InLaw(
+        outside=jnp.asarray([3.0]), places=jnp.arange(3), speeds=None, coordinates=5, batch_size=batch_size, cycle=cycle
+    )
 
     @jax.jit
     def stepped(keys):
@@ -151,19 +155,6 @@ def test_gram_matrix_of_a_batch_has_the_exact_mean():
     assert np.abs((mean[2:] - exact) / np.sqrt(np.diag(covariance)[2:] / _DRAWS)).max() < _SIGMA
 
 
-class Constant(TwoHomogeneous):
-    """A rule that pushes the same way whatever the sample, from weights that vanish: WWᵀ is then a Wishart matrix.
-
-    Attributes:
-        by: (B, N), the push.
-    """
-
-    by: jax.Array
-
-    def push(self, teacher, weights, along, across, rate):
-        return weights, self.by
-
-
 @pytest.mark.parametrize(("batch_size", "dim"), [(1, 400), (2, 400), (7, 400), (1, 9)])
 def test_steps_of_a_constant_push_have_wishart_gram_matrices(batch_size, dim):
     """W Wᵀ ~ Wishart_d(n pushᵀpush) after n steps: diagonal entries and the determinant, whatever the folds."""
@@ -171,7 +162,7 @@ def test_steps_of_a_constant_push_have_wishart_gram_matrices(batch_size, dim):
     teacher = rc.Teacher([0.8, 0.6], rc.Link.hermite(2))
     start = rc.Start(np.zeros((4, 2)), dim=dim)
     experiment = sgd.Experiment(teacher=teacher, start=start, learning_rate=1.0, steps=steps, batch_size=batch_size)
-    dynamics = eqx.tree_at(lambda d: (d.rule, d.largest), experiment.dynamics, (Constant(jnp.asarray(by)), jnp.inf))
+    dynamics = eqx.tree_at(lambda d: (d.rule, d.largest), experiment.dynamics, (ConstantPush(jnp.asarray(by)), jnp.inf))
     assert isinstance(dynamics.engine, InLaw)
     chains = experiment.initial_chains(_SEEDS)
     chains = chains._replace(W=0 * chains.W)
@@ -228,7 +219,7 @@ def test_the_rest_is_folded_at_the_end_of_each_cycle_and_not_before():
 
 def test_a_fold_keeps_overlaps_and_gram_matrix():
     W = np.random.default_rng(0).normal(size=(3, 2 + 6))
-    new = np.asarray(folded(jnp.asarray(W), 2))
+    new = np.asarray(folded(jnp.asarray(W), 2, groups=1, fresh=1))
     np.testing.assert_array_equal(new[:, :2], W[:, :2])
     np.testing.assert_allclose(new @ new.T, W @ W.T, atol=1e-13)
     np.testing.assert_array_equal(new[:, 5:], 0.0)
