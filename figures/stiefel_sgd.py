@@ -84,7 +84,7 @@ def draw(data: Data, width: float) -> Figure:
         limit["times"], band["low"], band["high"], color=COLOURS[2], alpha=0.25, lw=0, label="law, deciles"
     )
     course_with_spread(left, runs["times"][0], runs["risk"], COLOURS[0], "SGD", first=exact["times"][0])
-    left.set(xlabel="time $t$", ylabel="risk after a radial fit", title="a plateau")
+    left.set(xlabel="time $t$", ylabel="risk after a radial fit", title="a plateau", ylim=(exact["risk"][-1] / 4, None))
     left.legend(loc="lower left")
     m = np.arange(1, p.teacher_width + 1)
     middle.plot(m, exact["alignment"][-1], ":", color=COLOURS[1])
