@@ -8,7 +8,7 @@ import jax
 
 _EVENT = "/jax/core/compile/backend_compile_duration"
 _open: list["Compiles"] = []
-_MOST = 500  # programs that are held from one module of tests to the next, about a megabyte each
+_MOST = 200  # programs that are held from one module of tests to the next, of a megabyte or two each
 
 
 @dataclass

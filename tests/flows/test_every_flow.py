@@ -13,6 +13,7 @@ from scipy.integrate import solve_ivp
 from systems import problem
 
 import riccati as rc
+from riccati.numerics import compiled_quickly
 from riccati.problem import population_risk
 
 DIM, GAMMA = 40, 0.05
@@ -163,7 +164,7 @@ class TestEveryFlow:
         a, m = (jnp.stack([x, 1.02 * x]) for x in (jnp.asarray(teacher.a), start.teacher_overlaps))
         step = np.random.default_rng(0).normal(size=m.shape[1:])
         stretch = jnp.array([0.3, -0.2])
-        value, slopes = jax.jit(jax.vmap(jax.value_and_grad(risk, argnums=(0, 1))))(a, m)
+        value, slopes = compiled_quickly()(jax.vmap(jax.value_and_grad(risk, argnums=(0, 1))))(a, m)
         for n in range(2):
             h = 1e-5
             ahead, behind = (risk(a[n] + s * h * stretch, m[n] + s * h * step) for s in (1, -1))
