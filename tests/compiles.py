@@ -8,7 +8,7 @@ import jax
 
 _EVENT = "/jax/core/compile/backend_compile_duration"
 _open: list["Compiles"] = []
-_MOST = 200  # programs that are held from one module of tests to the next, of a megabyte or two each
+_MOST = 100  # programs that are held from one module of tests to the next, of a megabyte or two each
 
 
 @dataclass
