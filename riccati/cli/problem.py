@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -33,10 +32,8 @@ def problem_of(
     # before anything that allocates
     for name, value in {"teacher_width": teacher_width, "student_width": student_width, "dim": dim}.items():
         require_integer(value, name, 1)
-    require(teacher_directions in list(DirectionsChoice), "teacher_directions", _ONE_OF, repr(teacher_directions))
-    gaussian = teacher_directions == DirectionsChoice.GAUSSIAN
+    require_integer(seed, "seed", 0)
     sigma, covariance = Link.named(link), None
-    require_memory(float(teacher_width) * (dim if gaussian else 1), "teacher_width", teacher_width)
     if covariance_exponent is not None:
         require_memory(4.0 * student_width * dim, "dim", dim)
         try:
@@ -45,12 +42,16 @@ def problem_of(
             raise error.renamed({"gamma": "covariance_exponent"}) from None
     else:
         require_memory(4.0 * student_width * (teacher_width + student_width), "student_width", student_width)
+    require_memory(float(teacher_width), "teacher_width", teacher_width)
     teacher = Teacher.power_law(teacher_width, beta, sigma, covariance=covariance)
-    if gaussian or negative is not None:
-        a = np.asarray(teacher.a) * _signs(negative, teacher_width)
-        rows = np.random.default_rng(seed).standard_normal((teacher_width, dim)) if gaussian else None
-        described = partial(Teacher, a) if rows is None else partial(Teacher.from_directions, rows, a)
-        teacher = described(sigma, covariance=covariance)
+    a = np.asarray(teacher.a) * _signs(negative, teacher_width)
+    require(teacher_directions in list(DirectionsChoice), "teacher_directions", _ONE_OF, repr(teacher_directions))
+    if teacher_directions == DirectionsChoice.GAUSSIAN:
+        require_memory(float(teacher_width) * dim, "dim", dim)
+        rows = np.random.default_rng(seed).standard_normal((teacher_width, dim))
+        teacher = Teacher.from_directions(rows, a, sigma, covariance=covariance)
+    elif negative is not None:
+        teacher = Teacher(a, sigma, covariance=covariance)
     start = Start.random(teacher, student_width, dim, norm, seed)
     if parametrisation != ParametrisationChoice.TWO_LAYER:
         return teacher, start

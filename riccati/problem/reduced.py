@@ -59,7 +59,7 @@ def drawn(key: Array, teacher: Teacher, neurons: int, dim: int) -> Reduced:
     order = np.argsort(np.argsort(np.repeat(~factored, columns), kind="stable"), kind="stable")
     along, rest = _anisotropic(
         key, jnp.asarray(sizes[factored]), jnp.asarray(np.sqrt(covariance.eigenvalues[:axes])),
-        jnp.asarray(np.sqrt(eigenvalues)), jnp.asarray(order), neurons, axes,
+        jnp.asarray(np.sqrt(eigenvalues)), jnp.asarray(order), neurons,
     )  # fmt: skip
     return Reduced(along, rest, jnp.asarray(eigenvalues), teacher.frame)
 
@@ -125,17 +125,17 @@ def _isotropic(key: Array, outside: int, neurons: int, axes: int) -> tuple[Array
 def _in_law(
     key: Array, outside: ArrayLike, neurons: ArrayLike, axes: ArrayLike, rows: int, columns: int
 ) -> tuple[Float[Array, "rows columns"], Float[Array, "rows rows"]]:
-    """The same, in the corners of larger arrays."""
+    """The same, in the corners of larger arrays, so that `neurons` and `axes` are not compiled in."""
     overlap_key, below_key, diagonal_key = jax.random.split(key, 3)
     factor = bartlett(below_key, diagonal_key, rows, outside, neurons)
     roots = jnp.where(np.arange(columns) < axes, 1.0, 0.0)
     return _on_sphere(overlap_key, jnp.where(np.arange(rows) < neurons, factor, 0.0), roots)
 
 
-@compiled_quickly(static_argnums=(5, 6))
+@compiled_quickly(static_argnums=5)
 def _anisotropic(
     key: Array, sizes: Int[Array, " G"], along: Float[Array, " K"], across: Float[Array, " R"], order: Int[Array, " R"],
-    neurons: int, axes: int,
+    neurons: int,
 ) -> tuple[Array, Array]:  # fmt: skip
     """Coordinates along the teacher's and all others, stretched by `along` and `across`."""
     overlap_key, below_key, diagonal_key = jax.random.split(key, 3)
