@@ -17,7 +17,7 @@ from ._ensembles import sgd
 from ._figure import Arrays, Data, Fact, Piece, chosen, piece, sourced
 
 SEE = "N neurons learn the N largest positive a_m of a GOE matrix; the risk keeps the others and all negative ones"
-FULL = "a quarter of an hour and 0.7 GB on one core (extrapolated from a third of the steps); d = 400, 4 runs"
+FULL = "a quarter of an hour and 0.7 GB on one core (measured); d = 400, 4 runs"
 
 
 @dataclass(frozen=True)
