@@ -1,7 +1,7 @@
 """64 bit for every test, which importing the package sets; and programs that are freed."""
 
+import jax
 import pytest
-from compiles import let_go_of_many
 
 import riccati as rc
 
@@ -12,6 +12,7 @@ def h2():
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _compiled_programs_go_before_they_fill_the_memory():
+def _compiled_programs_go_with_their_module():
+    """Compiled programs are never freed by themselves, and a thousand tests compile gigabytes of them."""
     yield
-    let_go_of_many()
+    jax.clear_caches()

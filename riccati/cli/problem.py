@@ -33,6 +33,7 @@ def problem_of(
     for name, value in {"teacher_width": teacher_width, "student_width": student_width, "dim": dim}.items():
         require_integer(value, name, 1)
     require_integer(seed, "seed", 0)
+    require_memory(float(teacher_width), "teacher_width", teacher_width)
     sigma, covariance = Link.named(link), None
     if covariance_exponent is not None:
         require_memory(4.0 * student_width * dim, "dim", dim)
@@ -42,7 +43,6 @@ def problem_of(
             raise error.renamed({"gamma": "covariance_exponent"}) from None
     else:
         require_memory(4.0 * student_width * (teacher_width + student_width), "student_width", student_width)
-    require_memory(float(teacher_width), "teacher_width", teacher_width)
     teacher = Teacher.power_law(teacher_width, beta, sigma, covariance=covariance)
     a = np.asarray(teacher.a) * _signs(negative, teacher_width)
     require(teacher_directions in list(DirectionsChoice), "teacher_directions", _ONE_OF, repr(teacher_directions))
