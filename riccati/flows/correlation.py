@@ -23,6 +23,7 @@ from ..problem import Observables, Problem, Start, Teacher, overlap_scores, requ
 from ..support import is_traced
 from .coupled import check_slope
 from .flow import Course, Flow, in_blocks
+from .neurons import on_sphere
 
 _RTOL = 1e-8
 _ROUNDS, _FACTOR = 16, 4.0  # of the integrations that look for a horizon, each so many times longer
@@ -88,7 +89,7 @@ class Correlation(Flow):
 def correlation_velocity(_: Any, U: Float[Array, "N D"], teacher: Teacher) -> Float[Array, "N D"]:
     """du_i/dt = Σ_m a_m g'(m_im)(θ_m - m_im u_i)."""
     width = teacher.width
-    U = U / jnp.linalg.norm(U, axis=1, keepdims=True)
+    U = on_sphere(U)
     m = U[:, :width]
     pull = teacher.a * teacher.link.dual_derivative(m)
     return (-jnp.sum(pull * m, axis=1)[:, None] * U).at[:, :width].add(pull)
@@ -119,7 +120,7 @@ def _is_at_rest(teacher: Teacher, states: Float[Array, "T N D"], times: Float[Ar
 
 
 def _observe(teacher: Teacher, U: Array) -> Observables:
-    U = U / jnp.linalg.norm(U, axis=1, keepdims=True)
+    U = on_sphere(U)
     m = U[:, : teacher.width]
     K, b = teacher.link.dual(U @ U.T), teacher.link.dual(m) @ teacher.a
     # neurons that went to the same direction make K singular: the least-squares fit takes any of them

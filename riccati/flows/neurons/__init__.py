@@ -11,6 +11,7 @@ from .student import anisotropic_velocity as anisotropic_velocity
 from .student import coupled_velocity as coupled_velocity
 from .student import observe as observe
 from .student import odds_and_rates as odds_and_rates
+from .student import on_sphere as on_sphere
 from .student import quadratic_velocity as quadratic_velocity
 from .student import student_of as student_of
 from .student import two_layer_velocity as two_layer_velocity

@@ -128,7 +128,7 @@ def coupled_velocity(_: Any, state: Neurons, teacher: Teacher) -> Neurons:
 
 def quadratic_velocity(_: Any, state: Neurons, setting: Setting) -> Neurons:
     """du_i/dt and d log s_i/dt for the link c h_2, on any input."""
-    teacher, U = setting.teacher, _unit(state.U)
+    teacher, U = setting.teacher, on_sphere(state.U)
     pull = teacher.combined(teacher.a * teacher.overlaps(U))
     y = (-(U @ U.T * state.s) @ U).at[:, : teacher.axes].add(pull)
     turned, grown = _turned_and_grown(U, 2 * teacher.link.dual(1.0) * y, setting.speeds)
@@ -157,15 +157,15 @@ def _turned_and_grown(U: Array, y: Array, speeds: Array | None) -> tuple[Array, 
     return moved - along[:, None] * U, along
 
 
-def _unit(U: Array) -> Array:
-    """U with rows of unit length, so that rounding cannot carry it off the sphere."""
+def on_sphere(U: Float[Array, "N D"]) -> Float[Array, "N D"]:
+    """U with rows of unit length again, so that rounding cannot carry it off the sphere."""
     return U / jnp.linalg.norm(U, axis=1, keepdims=True)
 
 
 def _forces(teacher: Teacher, U: Array, s: Array) -> tuple[Array, Array, Array]:
     """Unit U, F and X."""
     a, link = teacher.a, teacher.link
-    U = _unit(U)
+    U = on_sphere(U)
     m, q = teacher.overlaps(U), U @ U.T
     (g_m, slope_m), (g_q, slope_q) = teacher.dual_pair(m), link.dual_pair(q)
     pull, push = a * slope_m, s * slope_q
@@ -176,7 +176,7 @@ def _forces(teacher: Teacher, U: Array, s: Array) -> tuple[Array, Array, Array]:
 
 def observe(teacher: Teacher, state: Neurons | TwoLayer, overlap: str | None) -> Observables:
     """Risk, alignment, by the definition `overlap`, and radius of a state."""
-    s, U = state.s, _unit(state.U)
+    s, U = state.s, on_sphere(state.U)
     size = teacher.overlaps(U) ** 2
     radius = s @ size if teacher.link.degree == 2 else s[jnp.argmax(size, axis=0)]
     return Observables(population_risk(teacher, U, s), squared_overlaps(teacher, U, overlap), radius)
