@@ -175,7 +175,7 @@ def _teacher(provenance: dict[str, Any], held: dict[str, np.ndarray]) -> Teacher
     if "teacher_eigenvalues" in held:
         covariance = Covariance(held["teacher_eigenvalues"], preconditioned=provenance["preconditioned"])
     a = _doubles(held, "a", (width,))
-    return restored(Teacher, a=a, link=link, frame=frame, links=links, covariance=covariance)
+    return restored(Teacher, a=a, link=link, frame=frame, lengths=None, links=links, covariance=covariance)
 
 
 def _problem(provenance: dict[str, Any], held: dict[str, np.ndarray]) -> Problem:

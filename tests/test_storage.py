@@ -115,12 +115,13 @@ def test_foreign_provenance_is_refused(saved, tmp_path, changes, words):
 BOTH = rc.Link.from_coefficients([0, 0, 0.8, 0, 0.6])
 SPECTRUM = rc.Covariance([1.0, 0.5, 0.5, 0.5, 0.2, 0.2], preconditioned=True)
 ROWS = np.random.default_rng(0).normal(size=(2, 6))
+UNITS = ROWS / np.linalg.norm(ROWS, axis=1, keepdims=True)
 
 
 @pytest.mark.parametrize(
     ("teacher", "start"),
     [
-        (rc.Teacher.from_directions(ROWS, [1, -0.5], BOTH, links=[rc.Link.hermite(2), BOTH]), ROWS[::-1]),
+        (rc.Teacher.from_directions(UNITS, [1, -0.5], BOTH, links=[rc.Link.hermite(2), BOTH]), ROWS[::-1]),
         (rc.Teacher.from_directions(ROWS, [1, -0.5], rc.Link.named("relu"), covariance=SPECTRUM), ROWS[::-1]),
     ],
 )

@@ -35,8 +35,8 @@ class KindChoice(StrEnum):
     STIEFEL_QUADRATIC = "stiefel_quadratic"
 
 
-class ParametrisationChoice(StrEnum):
-    """The students."""
+class StudentChoice(StrEnum):
+    """The kinds of student whose weights move freely."""
 
     TWO_HOMOGENEOUS = "two_homogeneous"
     TWO_LAYER = "two_layer"

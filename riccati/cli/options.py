@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..support import ArgumentError
-from .choices import LINKS, DirectionsChoice, FlowChoice, ParametrisationChoice
+from .choices import LINKS, DirectionsChoice, FlowChoice, StudentChoice
 from .problem import problem_of
 
 if TYPE_CHECKING:
@@ -26,10 +26,15 @@ Dim = Annotated[int, typer.Option(help="d, input dimension.")]
 CovarianceExponent = Annotated[
     float | None, typer.Option(help="γ of the input's covariance, λ_i = i^-γ; isotropic if not given.")
 ]
-Parametrisation = Annotated[
-    ParametrisationChoice, typer.Option(help="two_layer: f = Σ b_i σ(<x, w_i>), from b_i = ±|w_i|.")
+StudentKind = Annotated[
+    StudentChoice,
+    typer.Option(
+        "--kind",
+        "--parametrisation",
+        help="two_homogeneous: f = Σ |w_i|² σ(<x, w_i>/|w_i|); two_layer: f = Σ b_i σ(<x, w_i>), from b_i = ±|w_i|.",
+    ),
 ]
-TWO_HOMOGENEOUS = ParametrisationChoice.TWO_HOMOGENEOUS
+TWO_HOMOGENEOUS = StudentChoice.TWO_HOMOGENEOUS
 TeacherDirections = Annotated[
     DirectionsChoice, typer.Option(help="gaussian: independent Gaussian rows, drawn from the seed; they overlap.")
 ]
@@ -57,7 +62,7 @@ def written_to_out() -> Iterator[None]:
 def solved(
     link: str, teacher_width: int, beta: float, student_width: int, dim: int, norm: float, seed: int,
     flow: FlowChoice | None, gamma: float | None, horizon: float | None, points: int,
-    covariance_exponent: float | None, parametrisation: str, teacher_directions: str, negative: str | None,
+    covariance_exponent: float | None, kind: str, teacher_directions: str, negative: str | None,
 ) -> Trajectory:  # fmt: skip
     """The trajectory of a flow from a random start, as the options describe them."""
     import numpy as np
@@ -74,7 +79,7 @@ def solved(
     require((flow == FlowChoice.FINITE_STEP) == (gamma is not None), "gamma", at_finite_step, gamma)
     teacher, start = problem_of(
         link, teacher_width, beta, student_width, dim, norm, seed,
-        covariance_exponent, parametrisation, teacher_directions, negative,
+        covariance_exponent, kind, teacher_directions, negative,
     )  # fmt: skip
     if flow is None:
         chosen = best_flow(Problem(teacher, start))

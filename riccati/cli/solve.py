@@ -21,9 +21,9 @@ from .options import (
     Negative,
     Norm,
     Out,
-    Parametrisation,
     Points,
     Seed,
+    StudentKind,
     StudentWidth,
     TeacherDirections,
     TeacherWidth,
@@ -54,7 +54,7 @@ def solve(
     teacher_width: TeacherWidth, student_width: StudentWidth, dim: Dim, out: Out,
     link: LinkName = "he2", beta: Beta = 1.0, norm: Norm = 1e-2, seed: Seed = 0, flow: FlowName = None,
     gamma: Gamma = None, horizon: Horizon = None, points: Points = 200, level: Level = 0.5,
-    covariance_exponent: CovarianceExponent = None, parametrisation: Parametrisation = TWO_HOMOGENEOUS,
+    covariance_exponent: CovarianceExponent = None, kind: StudentKind = TWO_HOMOGENEOUS,
     teacher_directions: TeacherDirections = ORTHONORMAL, negative: Negative = None,
 ) -> None:  # fmt: skip
     """Follow a flow from a random start; writes trajectory.npz, risk.png and emergence.csv."""
@@ -64,7 +64,7 @@ def solve(
     require_open_unit(level, "level")
     trajectory = solved(
         link, teacher_width, beta, student_width, dim, norm, seed, flow, gamma, horizon, points,
-        covariance_exponent, parametrisation, teacher_directions, negative,
+        covariance_exponent, kind, teacher_directions, negative,
     )  # fmt: skip
     with written_to_out():
         _write_emergence(trajectory, level, out / "emergence.csv")
@@ -79,7 +79,7 @@ def emergence(
     teacher_width: TeacherWidth, student_width: StudentWidth, dim: Dim,
     link: LinkName = "he2", beta: Beta = 1.0, norm: Norm = 1e-2, seed: Seed = 0, flow: FlowName = None,
     gamma: Gamma = None, horizon: Horizon = None, points: Points = 200, level: Level = 0.5,
-    covariance_exponent: CovarianceExponent = None, parametrisation: Parametrisation = TWO_HOMOGENEOUS,
+    covariance_exponent: CovarianceExponent = None, kind: StudentKind = TWO_HOMOGENEOUS,
     teacher_directions: TeacherDirections = ORTHONORMAL, negative: Negative = None,
     out: Annotated[Path | None, typer.Option(help="Folder for emergence.csv; nothing is written if not given.")] = None,
 ) -> None:  # fmt: skip
@@ -93,7 +93,7 @@ def emergence(
     require_open_unit(level, "level")
     trajectory = solved(
         link, teacher_width, beta, student_width, dim, norm, seed, flow, gamma, horizon, points,
-        covariance_exponent, parametrisation, teacher_directions, negative,
+        covariance_exponent, kind, teacher_directions, negative,
     )  # fmt: skip
     if out is not None:
         with written_to_out():

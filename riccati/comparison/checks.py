@@ -22,6 +22,7 @@ from .found import Check
 _NEAR = 0.05  # a factor this close to a convention's is explained by it
 _LOSS_OFF = 0.1  # relative: what a logged loss at step 0 may differ from the start's risk
 _UNKNOWN = 0.5  # relative error of a clock that tells nothing
+_TOLERANCE = 1e-6  # logs carry seven digits or more
 _SHOWN = 4  # entries of a second layer that are written out
 
 
@@ -58,8 +59,8 @@ def _told(key: str | None) -> str:
 
 def _scale_of(run: Run) -> _Scale:
     """The norm of the `second_layer` that is given, or of the m^-β that is not normalised."""
-    given = run.second_layer_norm
-    if given != 1:
+    given = float(run.teacher.norm) if "second_layer" in run.config else 1.0
+    if abs(given - 1) > _TOLERANCE:
         return _Scale(
             1 / given,
             "second_layer (the loss is that of the normalised one)",
@@ -119,7 +120,7 @@ def _larger_norm(run: Run, theory: Trajectory) -> str | None:
         return None
     neurons, own = theory.start.student_width, float(theory.teacher.link.dual(1.0))
     norm = ((run.risk[0] - 1) * float(theory.teacher.second_moment) / (neurons * own)) ** 0.25
-    return f"init_norm = {norm * run.second_layer_norm**0.5:.3g} (it is not given)"
+    return f"init_norm = {norm:.3g} (it is not given)"
 
 
 def _clock_check(run: Run, clock: tuple[float, float] | None) -> Check | None:

@@ -23,7 +23,7 @@ class RunStep:
         batch_size: B, samples per step.
         dim: d.
         on_stiefel: whether the weights stay orthonormal.
-        student_scale: c of Stiefel SGD, None otherwise or where it is 1/√N.
+        student_scale: c of Stiefel SGD, None otherwise or where it is ‖a‖/√N.
     """
 
     learning_rate: float

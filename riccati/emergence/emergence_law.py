@@ -54,7 +54,7 @@ def emergence_law(
         batch_size: B, samples of a step; it counts through η/B.
         level: squared overlap at which a direction has emerged, in (0, 1).
         algorithm: `"homogeneous"`, SGD on the weights, or for k = 2 `"stiefel"`, as in `FiniteStep`.
-        student_scale: c of Stiefel SGD; None takes 1/√N.
+        student_scale: c of Stiefel SGD; None takes ‖a‖/√N.
         horizon: k = 2, canonical time up to which replicas run; None takes twice gradient flow's last emergence. What
             has not emerged by then counts as never.
         replicas: k = 2, how many; None takes 512.

@@ -7,9 +7,9 @@ grow in it. For directions in order of a, with U_m = Σ_{q≥m} a_q² and c_2 = 
 
     homogeneous, k = 2   2a_m = γR,              R = U_m / [1 - Σ_{q<m} γa_q/(1 - 2γa_q)],
       settled            2a_m = γ(R + 4a_m²),    U_m + (N - m + 1)a_m² in the place of U_m,
-    stiefel              a_m = κ(2R + 8c²),      R = c²N + 1 - 2c Σ_{q<m} a_q G_q,     κ = (γ/8)(1 - N/d),
+    stiefel              a_m = κ(2R + 8c²),      R = c²N + Σa² - 2c Σ_{q<m} a_q G_q,     κ = (γ/8)(1 - N/d),
                          G_q = (a_q - κ(2R + 8c²))/(a_q + 8κ(a_q² - 2ca_q)),
-    k > 2                2a_p |m_p|^(k-2) = c_k²γ,      nothing learned yet, small norms,
+    k > 2                2a_p |m_p|^(k-2) = c_k²γ Σa²,  nothing learned yet, small norms,
 
 and a direction is lost with any before it. The first has the neurons without a direction still short, the second as
 long as noise makes them in the end, Ω = γR/2 + 2γΩ², which is a_m where direction m no longer grows. To leading order
@@ -88,7 +88,7 @@ def largest_step(
         start: where the student starts; for k = 2 only its width and dimension matter.
         batch_size: B, for `learning_rate`.
         algorithm: `"homogeneous"`, SGD on the weights, or for k = 2 `"stiefel"`.
-        student_scale: c of Stiefel SGD; None takes 1/√N.
+        student_scale: c of Stiefel SGD; None takes ‖a‖/√N.
 
     Raises:
         ArgumentError: another link, Stiefel SGD for k > 2 or without the start's dimension, or a number out of range.
@@ -108,12 +108,13 @@ def largest_step(
     square = float(link.coefficients[link.information_exponent]) ** 2
     if link.degree != 2:
         overlaps = np.abs(np.asarray(problem.assigned()[0]))
-        gamma = 2 * np.asarray(teacher.a) * overlaps ** (link.information_exponent - 2) / square
-        formula = "2a_p |m_p|^(k-2) = c_k²γ, nothing learned yet"
+        a = np.asarray(teacher.a)
+        gamma = 2 * a * overlaps ** (link.information_exponent - 2) / (square * np.sum(a**2))
+        formula = "2a_p |m_p|^(k-2) = c_k²γ Σa², nothing learned yet"
     elif on_stiefel:
         require(start.dim is not None, "start", "have a dimension (Start(…, dim=d))", "without one")
         neurons = start.student_width
-        c = neurons**-0.5 if student_scale is None else float(student_scale)
+        c = float(teacher.norm) / neurons**0.5 if student_scale is None else float(student_scale)
         kappa = _in_turn(problem, lambda a, m, most: stiefel_limit(a, neurons, m, c, most))
         gamma = kappa * 8 / (1 - neurons / int(start.dim or 0))
         formula = "a_m = (γ/4)(1 - N/d)(R + 4c²), R what the directions before leave"

@@ -132,7 +132,7 @@ def risk_law(
         times: (T,), canonical, increasing.
         batch_size: B, samples of a step; it counts through η/B.
         algorithm: `"homogeneous"`, SGD on the weights, or for k = 2 `"stiefel"`, as in `FiniteStep`.
-        student_scale: c of Stiefel SGD; None takes 1/√N.
+        student_scale: c of Stiefel SGD; None takes ‖a‖/√N.
         replicas: how many draws; a quantile q has an error of √(q(1-q)/replicas) in probability.
         seed: of the draws, an integer or a JAX key.
 

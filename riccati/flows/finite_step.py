@@ -49,7 +49,7 @@ class FiniteStep(Flow):
         algorithm: `"stiefel"`, SGD on orthonormal weights (k = 2; gradient flow: `Riccati`), or `"homogeneous"`, SGD
             on the weights of the 2-homogeneous student (k = 2: `Quadratic`; k > 2: `Decoupled`). None takes
             `"stiefel"` for k = 2 and `"homogeneous"` for k > 2.
-        student_scale: Stiefel SGD's student is f(x) = c(xᵀWWᵀx - N); None takes c = 1/√N.
+        student_scale: Stiefel SGD's student is f(x) = c(xᵀWWᵀx - N); None takes c = ‖a‖/√N.
         pairs: `"own"`, pure links of k > 2: each direction meets its own neuron, as in `Decoupled`; `"all"`, any link
             but h_2: all neurons and directions meet, as in `Coupled`, at a cost of O(N²(M + N)²) a step. None takes
             `"own"` for pure links and `"all"` for others. For h_2 the limit is always that of all.
@@ -59,14 +59,14 @@ class FiniteStep(Flow):
     Hermite series of degree ≤ 6, else averaged over 2¹⁴ Sobol points, right to some 10⁻³; `rtol` is then 10⁻⁶ at the
     least. A direction grows from a small overlap if
 
-        stiefel              a_m > (γ/4)(1 - N/d)(c²N + 1 + 4c²),   γ(1 - N/d)(½ + 1/N) for c = 1/√N
-        homogeneous, k = 2   a_m > c_2² γ/2                         small norms
-        homogeneous, k > 2   a_p |m_p|^(k-2) > c_k² γ/2             small norms
+        stiefel              a_m > (γ/4)(1 - N/d)(c²N + A + 4c²),   γA(1 - N/d)(½ + 1/N) for c = ‖a‖/√N
+        homogeneous, k = 2   a_m > c_2² γA/2                        small norms
+        homogeneous, k > 2   a_p |m_p|^(k-2) > c_k² γA/2            small norms
 
-    while nothing is learned; later the noise is less, as the residual is. Where γ is so large that the weights explode
-    in finite time, the outcome is `exploded`; from then on risk and radius are inf and alignment is 0. A risk far below
-    `rtol`² of its start is not resolved for γ > 0. Steps are
-    explicit, so the flow reaches some 10⁴/a_1 of canonical time; beyond that it ends likewise, with its outcome.
+    while nothing is learned, A = Σ a_m²; later the noise is less, as the residual is. Where γ is so large that the
+    weights explode in finite time, the outcome is `exploded`; from then on risk and radius are inf and alignment is 0.
+    A risk far below `rtol`² of its start is not resolved for γ > 0. Steps are explicit, so the flow reaches some
+    10⁴/a_1 of canonical time; beyond that it ends likewise, with its outcome.
 
     Raises:
         ArgumentError: γ < 0 or not finite, an unknown algorithm, a tolerance or scale that is not positive, a scale

@@ -46,8 +46,10 @@ def is_orthonormal(gram: ArrayLike) -> bool:
     return bool(np.abs(np.asarray(gram) - np.eye(np.shape(gram)[0])).max() < GRAM_TOLERANCE)
 
 
-def unit_rows(rows: Any, name: str, covariance: Covariance | None = None) -> Float[np.ndarray, "n d"]:
-    """Rows whitened and scaled to length one; only their directions count.
+def unit_rows(
+    rows: Any, name: str, covariance: Covariance | None = None
+) -> tuple[Float[np.ndarray, "n d"], Float[np.ndarray, " n"]]:
+    """Rows whitened and scaled to length one, and the lengths that they had, |θ|_Σ under a covariance.
 
     Raises:
         ArgumentError: under `name`, for rows that are no matrix of finite numbers, of another length than the
@@ -61,7 +63,7 @@ def unit_rows(rows: Any, name: str, covariance: Covariance | None = None) -> Flo
         array = array * np.sqrt(np.asarray(covariance.eigenvalues))
     norms = np.linalg.norm(array, axis=1)
     require(bool(norms.min() > 0), name, "have no zero row", f"zero at row {int(norms.argmin())}")
-    return array / norms[:, None]
+    return array / norms[:, None], norms
 
 
 def frame_of(directions: Float[np.ndarray, "M d"], covariance: Covariance | None) -> Float[Array, "M K"] | None:

@@ -154,7 +154,7 @@ class Start(eqx.Module):
         require_finite(W, "W")
         require_finite(Theta, "Theta")
         plain = covariance is None and is_orthonormal(Theta @ Theta.T)
-        directions = Theta if plain else unit_rows(Theta, "Theta", covariance)
+        directions = Theta if plain else unit_rows(Theta, "Theta", covariance)[0]
         whitened = W if covariance is None else W * np.sqrt(np.asarray(covariance.eigenvalues))
         norms = np.linalg.norm(whitened, axis=1)
         require(bool(norms.min() > 0), "W", "have no zero row", f"zero at row {int(norms.argmin())}")
@@ -226,7 +226,7 @@ class Start(eqx.Module):
         self._check_input(teacher.covariance, teacher.axes)
         self._check_directions(teacher)
         if self.second_layer is not None:
-            must = "have a positively homogeneous link (relu, abs or he1) for a two-layer student"
+            must = "have a link with σ(λz) = λσ(z), λ > 0 (relu, abs or he1), for a two-layer student"
             require(teacher.link.is_homogeneous, "teacher", must, repr(teacher.link))
 
     def _check_input(self, covariance: Covariance | None, axes: int) -> None:

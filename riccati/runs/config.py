@@ -13,6 +13,7 @@ from .tables import TOLERANCE
 TWO_HOMOGENEOUS, TWO_LAYER, STIEFEL = KINDS = ("two_homogeneous", "two_layer", "stiefel_quadratic")
 HALF, SQUARE, RISK = CONVENTIONS = ("0.5*(f*-f)^2", "(f*-f)^2", "risk")
 SUBSPACE, NEURON = OVERLAPS = ("subspace", "neuron")
+SPHERE = "sphere"  # of `constraint`: each neuron is put back to its norm after every step
 # of the student; what is not here is refused by name, and another one is let in here
 PARAMETRISATIONS = {TWO_HOMOGENEOUS: "f = Σ |w_i|² σ(<x, w_i>/|w_i|)", TWO_LAYER: "f = Σ b_i σ(<x, w_i>)"}
 _OTHER_STUDENTS = {
@@ -91,6 +92,12 @@ def check_config(config: dict[str, Any], kind: str) -> None:
         require_real(config[key], key, above=0)
     if "beta" in config:
         require_real(config["beta"], "beta", least=0)
+    if "second_layer_rate" in config:
+        require_real(config["second_layer_rate"], "second_layer_rate", least=0)
+        require(kind == TWO_LAYER, "second_layer_rate", f"be left out unless kind is {TWO_LAYER}", "given")
+    if "constraint" in config:
+        _check_choice(config, "constraint", (SPHERE,))
+        require(kind != STIEFEL, "constraint", "be left out for a Stiefel run", "given")
     if kind != STIEFEL and "loss" in config:
         _check_choice(config, "loss", CONVENTIONS)
     if "training_loss" in config:
@@ -148,8 +155,8 @@ def _check_start(config: dict[str, Any], kind: str, directions: int | None, neur
 
 
 def overlap_of(link: Link) -> str:
-    """What `alignment` is in theory: for the pure link h_2 that with the student's span, else that of one neuron."""
-    return SUBSPACE if link.degree == 2 else NEURON
+    """What `alignment` is in theory: for h_2 and z² that with the student's span, else that of one neuron."""
+    return SUBSPACE if link.is_quadratic else NEURON
 
 
 def missing_keys(config: dict[str, Any], kind: str, has_clock: bool) -> list[str]:

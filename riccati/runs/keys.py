@@ -13,12 +13,12 @@ KEYS = (
     "learning_rate", "batch_size", "riccati_step", "student_scale", "init_norm", "initial_overlaps",
     "initial_student_gram", "loss", "training_loss", "overlap", "parametrisation", "steps_per_epoch",
     "covariance", "preconditioned", "teacher_gram", "teacher_directions", "teacher_links", "initial_weights",
-    "initial_weights_at", "initial_second_layer",
+    "initial_weights_at", "initial_second_layer", "second_layer_rate", "constraint",
 )  # fmt: skip
 # of how a run was made, by `riccati simulate` or another program; theory reads none of them
 _RECORDED = (
     "note", "notes", "steps", "seed", "seeds", "start_seed", "engine", "dtype", "rows", "versions", "schedule",
-    "final_overlaps", "diverged_at_step",
+    "final_overlaps", "diverged_at_step", "recorder",
 )  # fmt: skip
 _SYNONYMS = {
     "lr": "learning_rate", "eta": "learning_rate", "stepsize": "learning_rate", "step_size": "learning_rate",

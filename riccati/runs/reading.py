@@ -12,8 +12,7 @@ from jaxtyping import Float, Int
 
 from ..support import ArgumentError, require, require_integer
 from .columns import EPOCH, RISKS, VALUE, Chosen, Names
-from .config import RISK, array_of
-from .conventions import norm_of
+from .config import RISK
 from .formats import from_frame, read_columns, without_gaps
 from .keys import refuse_unknown, sorted_out
 from .numbers import Column
@@ -116,13 +115,6 @@ def _made(columns: tuple[Chosen, dict[str, Column]], config: dict[str, Any], not
         config.setdefault("loss", RISK)
     if column == VALUE:
         notes.append("the column value, the one scalar of a TensorBoard export, is taken for the loss")
-    if "second_layer" in config:
-        norm = norm_of(array_of(config, "second_layer", 1))
-        if norm != 1:
-            notes.append(
-                f"second_layer has norm {norm:.6g}: taken to 1, with times by {norm:.4g}, initial norms by "
-                f"{norm**-0.5:.4g} and losses by {norm**-2:.4g}"
-            )
     return Fields(steps, loss, overlaps, config, tuple(dict.fromkeys(notes)), source, clock)
 
 

@@ -20,7 +20,7 @@ from ..problem import Start, Teacher
 from ..support import require, require_times
 from . import conventions
 from .columns import CLOCK
-from .config import STIEFEL, WHERE, array_of, check_config, directions_of, given, kind_of, missing_keys, overlap_of
+from .config import STIEFEL, WHERE, check_config, directions_of, given, kind_of, missing_keys, overlap_of
 from .problem_keys import check_problem, is_beyond, start_of, teacher_of
 from .reading import load_run, run_from_arrays, run_from_frame
 from .saving import write_run
@@ -101,14 +101,10 @@ class Run:
 
     @property
     def time_per_step(self) -> float:
-        """Canonical time of a step, for the teacher of norm 1.
-
-        η||a||, twice that for SGD on (f* - f)²; for Stiefel SGD half its Riccati time, times ||a||.
-        """
+        """Canonical time of a step: η, twice that for SGD on (f* - f)²; for Stiefel SGD half its Riccati time."""
         if self.kind == STIEFEL:
-            return given(self.config, "riccati_step") / 2 * self.second_layer_norm
-        factor = conventions.clock_factor(self.config)
-        return given(self.config, "learning_rate") * factor * self.second_layer_norm
+            return given(self.config, "riccati_step") / 2
+        return given(self.config, "learning_rate") * conventions.clock_factor(self.config)
 
     @property
     def risk(self) -> Float[np.ndarray, " T"] | None:
@@ -118,7 +114,7 @@ class Run:
         factor = conventions.risk_factor(self.config, self.kind)
         if factor is None:
             return self.loss
-        return factor * self.loss / (float(self.teacher.second_moment) * self.second_layer_norm**2)
+        return factor * self.loss / float(self.teacher.second_moment)
 
     @property
     def overlap(self) -> str:
@@ -127,24 +123,14 @@ class Run:
         return overlap_of(self.teacher.link) if said is None else said
 
     @property
-    def second_layer_norm(self) -> float:
-        """||a|| of the `second_layer` that the config lists, 1 without one."""
-        if "second_layer" not in self.config:
-            return 1.0
-        return conventions.norm_of(array_of(self.config, "second_layer", 1))
-
-    @property
     def init_norm(self) -> float | None:
-        """The mean initial norm of the neurons, for the teacher of norm 1: r/√||a||. None if not given."""
-        if "init_norm" not in self.config:
-            return None
-        return float(np.mean(self.config["init_norm"])) / self.second_layer_norm**0.5
+        """The mean initial norm of the neurons. None if not given."""
+        return float(np.mean(self.config["init_norm"])) if "init_norm" in self.config else None
 
     @property
     def student_scale(self) -> float | None:
-        """c of Stiefel SGD, for the teacher of norm 1: c/||a||. None if not given."""
-        scale = self.config.get("student_scale")
-        return None if scale is None else scale / self.second_layer_norm
+        """c of Stiefel SGD. None if not given."""
+        return self.config.get("student_scale")
 
     @property
     def assumed(self) -> tuple[str, ...]:
@@ -153,13 +139,13 @@ class Run:
 
     @cached_property
     def teacher(self) -> Teacher:
-        """The teacher; its second layer is scaled to Σ a_m² = 1."""
+        """The teacher, with the `second_layer` as it is given, or a_m ∝ m^-β of norm 1."""
         return teacher_of(self.config, self.kind)
 
     @cached_property
     def start(self) -> Start | None:
         """The start that the run logged, None if it logged no initial overlaps."""
-        return start_of(self.config, self.kind, self.second_layer_norm)
+        return start_of(self.config, self.kind)
 
     def require_keys(self) -> None:
         """Refuse a run that lacks what the theory needs, naming all of it.

@@ -4,8 +4,9 @@ Of n samples let u be the fraction used, and γ(u) = η(u)d/B. The limit of `Fin
 
     dy/du = (n/d) γ(u) F(y; γ(u)),        F its velocity in canonical time at step γ,
 
-whatever the batch, and log(risk(u = 1) - Σ_{m>N} a_m²) is minimised over log γ(u), straight between knots that are
-evenly spaced in log u and log(1 - u), by BFGS on gradients through the integration. Beside it, over fewer parameters,
+whatever the batch, and log(risk(u = 1) - Σ_{m>N} a_m²/Σ a_m²) is minimised over log γ(u), straight between knots that
+are evenly spaced in log u and log(1 - u), by BFGS on gradients through the integration. Beside it, over fewer
+parameters,
 
     constant  γ = c,        form  γ = c (1 - u)^{2β-1},        power  γ = c (1 - u)^p.
 
@@ -63,7 +64,7 @@ class StepPlan:
         used: u, (K,), fractions of the samples.
         learning_rate: η there, (K,).
         samples, batch_size: n and B.
-        excess: risk - Σ_{m>N} a_m² that is left, in the limit d → ∞.
+        excess: risk - Σ_{m>N} a_m²/Σ a_m² that is left, in the limit d → ∞.
         power: p of (1 - u)^p, None of the free plan.
     """
 
@@ -176,7 +177,7 @@ class _Budget:
         require(start.dim is not None, "start", "have `dim`", "without")
         problem, k = Problem(teacher, start), teacher.link.information_exponent
         system = weights_system(problem, 1.0) if k == 2 else pair_system(problem, 1.0)
-        left = np.sort(np.asarray(teacher.a) ** 2)[: max(teacher.width - start.student_width, 0)]
+        left = np.sort(np.asarray(teacher.normalised_a) ** 2)[: max(teacher.width - start.student_width, 0)]
         largest = float(np.max(limits.gamma))
         return cls(system, k, int(start.dim or 0), samples, batch_size, largest, float(left.sum()))
 

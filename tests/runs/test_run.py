@@ -92,9 +92,11 @@ def test_link_by_coefficients_and_second_layer(tmp_path):
     np.testing.assert_array_equal(run.teacher.link.coefficients, [0, 0, 0.6, 0.8])
 
 
-def test_second_layer_of_another_norm_is_said(tmp_path):
-    (note,) = rc.Run.load(log(tmp_path, config=CONFIG | {"second_layer": [3, 4]})).notes
-    assert note.startswith("second_layer has norm 5:")
+def test_second_layer_of_another_norm_is_kept(tmp_path):
+    run = rc.Run.load(log(tmp_path, config=CONFIG | {"second_layer": [3, 4]}))
+    assert run.notes == ()
+    np.testing.assert_array_equal(run.teacher.a, [3, 4])
+    assert run.time_per_step == CONFIG["learning_rate"]
 
 
 @pytest.mark.parametrize(("config", "kind"), [({}, "two_homogeneous"), ({"riccati_step": 1e-3}, "stiefel_quadratic")])

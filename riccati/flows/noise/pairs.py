@@ -132,7 +132,7 @@ def _observe(state: Pairs, setting: Setting) -> Observables:
     alignment = jnp.where(setting.has, jax.nn.sigmoid(state.odds), 0.0)
     radius = jnp.where(setting.has, jnp.exp(state.log_radius), 0.0)
     idle = jnp.exp(state.log_idle)
-    risk = jnp.sum(residual) + jnp.sum(setting.idle * idle**2)
+    risk = (jnp.sum(residual) + jnp.sum(setting.idle * idle**2)) / jnp.sum(setting.a**2)
     lost = exploded(setting.gamma, _excess(setting, radius, idle))
     return Observables(jnp.where(lost, jnp.inf, risk), alignment, radius)
 
