@@ -16,7 +16,7 @@ from logs import CONFIG, OVERLAPS, STIEFEL, log, refusal
         *(("beta", bad) for bad in (-1, float("nan"), "steep")),
         ("dim", 1),
         ("dim", 2),  # < student_width
-        ("loss", "mse"),
+        ("loss", "mae"),
         ("loss", 1),
         ("link", "tanhh"),
         ("link", [0, 0]),
@@ -56,8 +56,8 @@ def test_keys_that_cannot_be_meant(tmp_path, key, value):
 
 
 def test_an_unknown_loss_names_the_known_ones(tmp_path):
-    message = refusal(log(tmp_path), loss="mse")
-    assert message == "Argument `loss` must be one of 0.5*(f*-f)^2, (f*-f)^2, risk, but is 'mse'."
+    message = refusal(log(tmp_path), loss="mae")
+    assert message == "Argument `loss` must be one of 0.5*(f*-f)^2, (f*-f)^2, risk, but is 'mae'."
 
 
 @pytest.mark.parametrize(

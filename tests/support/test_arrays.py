@@ -122,5 +122,5 @@ def test_weights_are_read_from_any_precision_and_refused_where_masked():
     "times", [np.ma.masked_array([1.0, 2.0], [0, 1]), [1j], np.array([1, 2], "timedelta64[s]"), ["1", "2"]]
 )
 def test_times_that_are_no_numbers_are_refused(times):
-    with pytest.raises(rc.ArgumentError, match="^Argument `times` must "):
+    with pytest.raises(rc.ArgumentError, match=r"^Argument `times` must "):
         require_times(times)
