@@ -30,7 +30,7 @@ _WHOLE = ("information_exponent", "dim", "teacher_width", "student_width", "batc
 _POSITIVE = ("learning_rate", "riccati_step", "student_scale")
 
 
-def convention_of(loss: object) -> object:
+def convention_of(loss: Any) -> Any:
     """The convention that a loss means in the words people use, as mse or nn.MSELoss; what is none of these as it is.
 
     mse, mse_loss, mean squared error, squared, l2 and nn.MSELoss are (f* - f)², half_mse and 0.5*mse half of it.

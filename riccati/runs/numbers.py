@@ -119,7 +119,7 @@ def _number(cell: object) -> float | None:
     elif isinstance(cell, (bool, np.bool_)) or is_missing(cell) or kind_in_words(cell) is not None:
         return None
     elif hasattr(cell, "detach"):  # a torch scalar that is part of a graph
-        cell = cell.detach()
+        cell = cell.detach().cpu()
     try:
         return float(cell)  # type: ignore[arg-type]
     except (TypeError, ValueError, OverflowError, RuntimeError):

@@ -13,7 +13,7 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Float
 
-from ..support import as_numbers, require, require_integer, require_real, require_unmasked
+from ..support import as_numbers, require, require_unmasked
 from .columns import Chosen, optimiser_in
 from .numbers import Column, count
 from .steps import Steps, are_steps
@@ -68,14 +68,13 @@ def check_schedule(config: dict[str, Any]) -> None:
     schedule = config.get("schedule")
     if schedule is None or (isinstance(schedule, dict) and "kind" in schedule):
         return
-    must = "be a list of [step, η], steps whole, increasing, from 0 on, and η > 0"
-    sound = isinstance(schedule, (list, tuple, np.ndarray)) and len(schedule) > 0
-    require(sound and all(np.shape(pair) == (2,) for pair in schedule), "schedule", must, repr(schedule))
-    for step, rate in schedule:
-        require_integer(int(step) if step == np.floor(step) else step, "schedule", 0)
-        require_real(rate, "schedule", above=0)
-    steps = np.array([step for step, _ in schedule], float)
-    require(bool(np.all(np.diff(steps) > 0)), "schedule", must, "with steps that repeat or go back")
+    must = "be a list of pairs [step, η], with steps whole and increasing from 0 on and η > 0"
+    pairs = as_numbers(schedule, "schedule", must)
+    require_unmasked(pairs, "schedule")
+    require(pairs.ndim == 2 and pairs.shape[1:] == (2,), "schedule", must, f"of shape {pairs.shape}")
+    steps, rates = np.asarray(pairs).T
+    sound = are_steps(steps).all() and np.all(np.diff(steps) > 0) and np.all(np.isfinite(rates) & (rates > 0))
+    require(len(steps) > 0 and bool(sound), "schedule", must, "not")
 
 
 def listed(config: dict[str, Any]) -> tuple[Float[np.ndarray, " K"], Float[np.ndarray, " K"]] | None:

@@ -10,7 +10,7 @@ from jaxtyping import Float
 
 from ..problem import Start, Teacher, alignments, as_directions, as_weights, population_risk
 from ..support import require, require_integer, require_real
-from .config import HALF, SQUARE
+from .config import HALF, SQUARE, convention_of
 from .problem_keys import start_keys, teacher_keys
 from .run import Run
 
@@ -44,7 +44,7 @@ class Recorder:
         require(isinstance(teacher, Teacher), "teacher", "be a riccati.Teacher", type(teacher).__name__)
         require_real(learning_rate, "learning_rate", above=0)
         require_integer(batch_size, "batch_size", 1)
-        losses = (HALF, SQUARE)
+        losses, training_loss = (HALF, SQUARE), convention_of(training_loss)
         require(training_loss in losses, "training_loss", f"be one of {', '.join(losses)}", repr(training_loss))
         directions = as_weights(Theta, "Theta")
         require(
