@@ -11,7 +11,7 @@ from jaxtyping import Float
 
 from ..problem import Start, Teacher, alignments, as_directions, as_weights, population_risk
 from ..support import ArgumentError, require, require_integer, require_real
-from .config import HALF, SPHERE, SQUARE, SUBSPACE, overlap_of
+from .config import HALF, SPHERE, SQUARE, SUBSPACE, convention_of, overlap_of
 from .problem_keys import start_keys, teacher_keys
 from .run import Run
 
@@ -67,7 +67,7 @@ class Recorder:
         require(isinstance(teacher, Teacher), "teacher", "be a riccati.Teacher", type(teacher).__name__)
         require_real(learning_rate, "learning_rate", above=0)
         require_integer(batch_size, "batch_size", 1)
-        losses = (HALF, SQUARE)
+        losses, training_loss = (HALF, SQUARE), convention_of(training_loss)
         require(training_loss in losses, "training_loss", f"be one of {', '.join(losses)}", repr(training_loss))
         directions = np.array(as_weights(Theta, "Theta"))  # a copy: the loop may change its own
         require(

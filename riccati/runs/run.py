@@ -22,11 +22,11 @@ from . import conventions
 from .columns import CLOCK
 from .config import STIEFEL, WHERE, check_config, directions_of, given, kind_of, missing_keys, overlap_of
 from .problem_keys import check_problem, is_beyond, start_of, teacher_of
+from .rates import checked_steps, listed, rates_at, summed_rates
 from .reading import load_run, run_from_arrays, run_from_frame
 from .saving import write_run
 
 if TYPE_CHECKING:
-    import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -42,7 +42,9 @@ class Run:
         config: the problem and the step sizes, by the keys of the JSON file.
         notes: what was left out, a line each.
         source: where the run came from.
-        clock: (T,), canonical times, of a run whose learning rate was not constant; else None.
+        clock: (T,), canonical times, of a run whose learning rate was not constant, as its `schedule` or its log tells
+            them; else None.
+        assumed_of_log: how the log was read where it leaves that open, a line each.
 
     Raises:
         ArgumentError: arrays that disagree, neither a loss nor overlaps, or a key of `config` that cannot be meant.
@@ -55,6 +57,7 @@ class Run:
     notes: tuple[str, ...] = ()
     source: str = ""
     clock: Float[np.ndarray, " T"] | None = None
+    assumed_of_log: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         rows = np.shape(self.steps)
@@ -70,6 +73,9 @@ class Run:
         require(isinstance(self.config, dict), "config", "be a dictionary of keys", type(self.config).__name__)
         check_config(self.config, self.kind)
         check_problem(self.config, self.kind)
+        if self.clock is None and (schedule := listed(self.config)) is not None:
+            factor = conventions.clock_factor(self.config)
+            object.__setattr__(self, "clock", factor * summed_rates(schedule, self.steps))
         width = directions_of(self.config)
         if self.overlaps is not None:
             shape = np.shape(self.overlaps)
@@ -106,6 +112,21 @@ class Run:
             return given(self.config, "riccati_step") / 2
         return given(self.config, "learning_rate") * conventions.clock_factor(self.config)
 
+    def learning_rates(self, steps: ArrayLike) -> Float[np.ndarray, " n"]:
+        """η of SGD at each of these steps: of the schedule, the mean one between logged times of a run with a clock,
+        or the constant one.
+
+        Raises:
+            ArgumentError: what are no steps, or a run that says nothing of its learning rate.
+        """
+        at = checked_steps(steps)
+        if (schedule := listed(self.config)) is not None:
+            return rates_at(schedule, at)
+        if self.clock is not None and len(self.steps) > 1:
+            factor = conventions.clock_factor(self.config)
+            return rates_at((self.steps[:-1], np.diff(self.clock) / np.diff(self.steps) / factor), at)
+        return np.full(at.shape, float(given(self.config, "learning_rate")))
+
     @property
     def risk(self) -> Float[np.ndarray, " T"] | None:
         """E(f* - f)²/E f*², from the loss by its convention; a Stiefel run logs the risk itself. None without."""
@@ -135,7 +156,8 @@ class Run:
     @property
     def assumed(self) -> tuple[str, ...]:
         """What the run does not say and is taken for granted, a line each."""
-        return conventions.assumed(self.config, self.kind, self.loss is not None, self.overlaps is not None)
+        of_keys = conventions.assumed(self.config, self.kind, self.loss is not None, self.overlaps is not None)
+        return (*of_keys, *self.assumed_of_log)
 
     @cached_property
     def teacher(self) -> Teacher:
@@ -208,17 +230,26 @@ class Run:
     @classmethod
     def from_frame(
         cls,
-        frame: pd.DataFrame,
+        frame: Any,
         *,
         step_column: str | None = None,
         loss_column: str | None = None,
         overlap_prefix: str | None = None,
         **config: Any,
     ) -> Run:
-        """A run from a pandas frame; columns as in a file that `load` reads, keys of the JSON file as keywords.
+        """A run from a table in memory; columns as in a file that `load` reads, keys of the JSON file as keywords.
+
+        Args:
+            frame: of pandas, polars (lazy too), pyarrow or another library that narwhals knows, an xarray Dataset, a
+                dict of lists or arrays, a list of dicts, or the History that Keras returns.
+            step_column: as in `load`.
+            loss_column: as in `load`.
+            overlap_prefix: as in `load`.
+            config: keys of a run (see the README).
 
         Raises:
-            ArgumentError: a column that is missing, or a key that is unknown or cannot be meant.
+            ArgumentError: what is no table, a column that is missing or holds no numbers, or a key that is unknown or
+                cannot be meant.
         """
         return cls(*run_from_frame(frame, step_column, loss_column, overlap_prefix, config))
 
@@ -228,9 +259,10 @@ class Run:
         Raises:
             ArgumentError: if `path` does not end in .csv, or would replace the files that the run was read from.
         """
+        lines = {"notes": self.notes} | ({"assumed": self.assumed_of_log} if self.assumed_of_log else {})
         columns: dict[str, np.ndarray | None] = {"step": self.steps, CLOCK: self.clock, "loss": self.loss}
         columns |= {f"overlap_{m + 1}": v for m, v in enumerate(() if self.overlaps is None else self.overlaps.T)}
-        write_run(path, self.source, columns, self.config | {"notes": self.notes})
+        write_run(path, self.source, columns, self.config | lines)
 
     def plot(self, ax: Sequence[Axes] | None = None) -> Figure:
         """Risk and squared overlaps against canonical time, as points; on two axes of the user's, or a new figure."""

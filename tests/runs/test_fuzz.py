@@ -80,6 +80,8 @@ def numbers_in(raw):
     held = set()
     for encoding in ("utf-8", "utf-16"):
         for token in re.split(r"[,;|\s\"#:{}\[\]]+", raw.decode(encoding, "replace")):
+            if re.fullmatch(r"[1-9]\d{0,2}(\.\d{3})+", token):  # a point may part thousands in a column of steps
+                held.add(float(token.replace(".", "")))
             try:
                 held.add(float(token.strip("'\ufeff")))
             except ValueError:
