@@ -14,7 +14,7 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from ..support import ArgumentError, is_traced, require, require_finite
+from ..support import ArgumentError, all_numbers, is_traced, require, require_finite
 from .covariance import Covariance
 
 GRAM_TOLERANCE = 1e-6  # logs carry seven digits or more
@@ -55,7 +55,7 @@ def unit_rows(
         ArgumentError: under `name`, for rows that are no matrix of finite numbers, of another length than the
             covariance's dimension, or zero.
     """
-    array = np.asarray(rows, float)
+    array = all_numbers(rows, name)
     require(array.ndim == 2 and array.size > 0, name, "be a matrix, a row for each direction", array.shape)
     require_finite(array, name)
     if covariance is not None:

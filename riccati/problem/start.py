@@ -17,7 +17,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Key
 
 from ..numerics import as_key
-from ..support import is_traced, require, require_finite, require_integer, restored
+from ..support import all_numbers, is_traced, require, require_finite, require_integer, restored
 from .assignment import greedy_assignment
 from .covariance import Covariance
 from .frame import GRAM_TOLERANCE, frame_of, is_orthonormal, root_of_gram, unit_rows
@@ -147,7 +147,7 @@ class Start(eqx.Module):
         Raises:
             ArgumentError: shapes that disagree, a zero neuron or direction.
         """
-        W, Theta = np.asarray(W, float), np.asarray(Theta, float)
+        W, Theta = all_numbers(W, "W"), all_numbers(Theta, "Theta")
         require(W.ndim == 2 and W.shape[0] <= W.shape[1], "W", "be of shape (N, d) with N ≤ d", W.shape)
         agree = Theta.ndim == 2 and Theta.shape[1:] == W.shape[1:]
         require(agree, "Theta", f"be of shape (M, {W.shape[1]})", Theta.shape)
@@ -270,6 +270,7 @@ def _spread(norms: ArrayLike, neurons: int) -> Array:
 
 
 def _second_layer(b: ArrayLike, neurons: int) -> Array:
+    b = b if is_traced(b) else all_numbers(b, "second_layer")
     require(np.shape(b) in ((), (neurons,)), "second_layer", f"be one number or {neurons}", np.shape(b))
     require_finite(b, "second_layer")
     return _spread(b, neurons)

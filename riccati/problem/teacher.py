@@ -20,7 +20,7 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from ..support import is_traced, require, require_finite, require_integer, require_real
+from ..support import all_numbers, is_traced, require, require_finite, require_integer, require_real
 from .covariance import Covariance
 from .frame import GRAM_TOLERANCE, frame_of, is_orthonormal, root_of_gram, unit_rows
 from .hermite import hermite_series
@@ -69,12 +69,13 @@ class Teacher(eqx.Module):
         links: Sequence[Link] | None = None,
         covariance: Covariance | None = None,
     ):
+        a = a if is_traced(a) else all_numbers(a, "a")
         require(np.ndim(a) == 1 and np.size(a) > 0, "a", "be a vector a_1 … a_M", f"of shape {np.shape(a)}")
         require_finite(a, "a")
         if not is_traced(a):
             require(bool((np.asarray(a) != 0).all()), "a", "have no entry that is 0", "0 in one")
         require(isinstance(link, Link), "link", "be a riccati.Link", type(link).__name__)
-        self.a = jnp.asarray(a if is_traced(a) else np.asarray(a, float), float)
+        self.a = jnp.asarray(a, float)
         self.link, self.covariance, self.frame, self.lengths = link, covariance, None, None
         self.links = None if links is None else require_links(links, self.width, link)
         if covariance is not None:
@@ -146,13 +147,14 @@ class Teacher(eqx.Module):
             ArgumentError: as the constructor; a zero row, another number of rows than entries of `a`, or rows of
                 another length than 1 with a link for which it has to be said what they mean.
         """
+        a = a if is_traced(a) else all_numbers(a, "a")
         directions, sizes = unit_rows(Theta, "Theta", covariance)
         require(
             len(directions) == np.size(a), "Theta", f"have {np.size(a)} rows, one for each entry of a", len(directions)
         )
         power = _power_of_lengths(link, links, covariance, lengths, sizes)
         counted = power is not None and bool(np.abs(sizes - 1).max() > GRAM_TOLERANCE)
-        amplitudes = (a if is_traced(a) else np.asarray(a, float)) * sizes**power if counted else a
+        amplitudes = a * sizes**power if counted else a
         plain = cls(amplitudes, link, links=links, covariance=covariance)
         found = (frame_of(directions, covariance), jnp.asarray(sizes) if counted else None)
         teacher = eqx.tree_at(lambda t: (t.frame, t.lengths), plain, found, is_leaf=lambda leaf: leaf is None)

@@ -64,6 +64,17 @@ def require_unmasked(values: Any, name: str) -> None:
     require(masked == 0, name, "have no masked entries", f"masked at {masked}")
 
 
+def all_numbers(values: Any, name: str, must: str = "be numbers in an array or a list") -> np.ndarray:
+    """The same as a plain array, where every entry is needed.
+
+    Raises:
+        ArgumentError: as `as_numbers`, and a masked array with masked entries.
+    """
+    numbers = as_numbers(values, name, must)
+    require_unmasked(numbers, name)
+    return np.asarray(numbers)
+
+
 def _on_host(values: Any) -> np.ndarray:
     if hasattr(values, "detach"):
         values = values.detach().cpu()
