@@ -74,7 +74,12 @@ def table_of(chosen: Chosen, columns: dict[str, Column], steps: Float[np.ndarray
     if overlaps is not None:
         overlaps = np.where((of_overlaps >= 0)[:, None], overlaps[of_overlaps], np.nan)
     checked = _checked(overlaps, (of_overlaps >= 0) | (of_loss >= 0), notes)
-    return Table(kept.astype(np.int64), None if chosen.loss is None else values, checked, clock, chosen.loss)
+    table = Table(kept.astype(np.int64), None if chosen.loss is None else values, checked, clock, chosen.loss)
+    filled = np.isfinite(values) | (False if checked is None else np.isfinite(checked).any(axis=1))
+    require(
+        bool(np.any(filled)), "path", "hold a row with a step and a finite loss", f"without one: {'; '.join(notes)}"
+    )
+    return table.at(filled)  # without rows kept for overlaps that are none
 
 
 def without_gaps(chosen: Chosen, columns: dict[str, Column], nan_is_all: bool) -> dict[str, Column]:

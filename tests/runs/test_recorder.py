@@ -72,7 +72,7 @@ def test_what_cannot_be_logged_is_refused(teacher):
         )
 
     for changed, message in (
-        ({"training_loss": "mse"}, "`training_loss` must be one of"),
+        ({"training_loss": "mae"}, "`training_loss` must be one of"),
         ({"learning_rate": 0.0}, "`learning_rate` must be > 0"),
         ({"batch_size": 0}, "`batch_size` must be a whole number ≥ 1"),
         ({"Theta": np.eye(3, 5)}, "`Theta` must have 2 rows"),
