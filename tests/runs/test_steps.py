@@ -51,6 +51,8 @@ def test_a_column_that_numbers_the_rows_counts_no_steps():
     run = run_of({"step": [0, 1, 2], "iteration": [0, 100, 200], "loss": [1.0, 0.5, 0.25]})
     np.testing.assert_array_equal(run.steps, [0, 100, 200])
     assert "steps are taken from iteration, with which step disagrees (100 and 1 in one row)" in run.notes
+    by_log_calls = run_of({"step": [0, 1, 2], "_step": [0, 50, 100], "loss": [1.0, 0.5, 0.25]})
+    np.testing.assert_array_equal(by_log_calls.steps, [0, 1, 2])  # fifty calls to a step
     by_name = run_of({"global_step": [0, 1, 2], "iteration": [0, 8, 16], "loss": [1.0, 0.5, 0.25]})
     np.testing.assert_array_equal(by_name.steps, [0, 1, 2])  # eight small batches to a step
 
