@@ -117,9 +117,10 @@ def _gaps(
     breaks_off = any(np.isfinite(other[: last + 1]).all() for other in others) and not goes_on
     between = np.diff(at) - 1
     sparse = len(between) > 0 and (between.min() > 0 or between.sum() >= len(at))
-    due = sparse and len(values) - 1 - last > 2 * between.max()
-    ends = np.isinf(values[last:]).any() or not (goes_on or (sparse and not due and not breaks_off))
-    return nan & ((rows < last) & sparse | (rows > last) & (not ends))
+    end = next(iter(np.flatnonzero(np.isinf(values) & (rows > last))), len(values))
+    due = sparse and end - 1 - last > 2 * between.max()
+    left_out = goes_on or (sparse and not due and not breaks_off)
+    return nan & (((rows < last) & sparse) | ((rows > last) & (rows < end) & left_out))
 
 
 def _note_unread(chosen: Chosen, steps: np.ndarray, unread: np.ndarray, seen: np.ndarray, notes: list[str]) -> None:
