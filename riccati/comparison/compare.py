@@ -70,6 +70,7 @@ def compare(run: Run, trajectory: Trajectory | None = None, *, replicas: int | N
         require_integer(replicas, "replicas", 1)
     notes, assumed = list(run.notes), list(run.assumed)
     if trajectory is None:
+        run.require_keys(*([] if replicas is None else ["batch_size"]))
         trajectory = theory_of(run, notes, assumed)
     else:
         require(isinstance(trajectory, Trajectory), "trajectory", "be a riccati.Trajectory", type(trajectory).__name__)

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..problem import Link
 from ..support import ArgumentError, require, require_finite, require_integer, require_real
-from .rates import check_schedule, refuse_adaptive
+from .rates import check_schedule, listed, refuse_adaptive
 from .tables import TOLERANCE
 
 TWO_HOMOGENEOUS, TWO_LAYER, STIEFEL = KINDS = ("two_homogeneous", "two_layer", "stiefel_quadratic")
@@ -27,6 +27,10 @@ _SQUARES = ("mse", "meansquarederror", "meansquare", "squared", "square", "squar
 _HALVES = ("half-", "half", "0.5*", "0.5", "1/2*", "1/2", "½*", "½")
 _LIBRARIES = re.compile(r"(torch|nn|functional|f|keras|tf|tensorflow|losses|metrics|jnp|flax)\.")
 WHERE = "in the run's JSON file, on the command line or as keywords"
+_MEANINGS = {  # of keys that are asked for, so short that all of them fit a line
+    "information_exponent": " (k of a link h_k, or link)", "beta": " (or second_layer, the list of a_m)",
+    "teacher_width": " (M)", "student_width": " (N)", "dim": " (d)", "initial_second_layer": " (b)",
+}  # fmt: skip
 _WHOLE = ("information_exponent", "dim", "teacher_width", "student_width", "batch_size", "steps_per_epoch")
 _POSITIVE = ("learning_rate", "riccati_step", "student_scale")
 
@@ -139,6 +143,7 @@ def check_config(config: dict[str, Any], kind: str) -> None:
     if "dim" in config:
         widest = max(directions or 1, neurons or 1)
         require(config["dim"] >= widest, "dim", f"be ≥ the widths, so ≥ {widest}", config["dim"])
+    require(kind != STIEFEL or listed(config) is None, "schedule", "be left out for a Stiefel run", "given")
     check_schedule(config)
     refuse_adaptive(config)
     link, exponent = link_of(config), config.get("information_exponent")
@@ -205,5 +210,4 @@ def missing_keys(config: dict[str, Any], kind: str, has_clock: bool) -> list[str
         needed.append("init_norm")
     if kind == TWO_LAYER:
         needed.append("initial_second_layer")
-    other = {"information_exponent": " (or link)", "beta": " (or second_layer, the list of a_m)"}
-    return [key + other.get(key, "") for key in needed if key not in config]
+    return [key + _MEANINGS.get(key, "") for key in needed if key not in config]

@@ -62,7 +62,7 @@ def _of_losses(config: dict[str, Any], has_loss: bool) -> list[str]:
     lines = []
     if has_loss and "loss" not in config:
         lines.append(f"what the loss column holds is not said: {HALF}")
-    if "training_loss" not in config and "learning_rate" in config:
+    if "training_loss" not in config and ("learning_rate" in config or "schedule" in config):
         descended = config["loss"] if config.get("loss") in (HALF, SQUARE) else HALF
         lines.append(f"training_loss is not given: SGD on {descended}, which sets the clock")
     return lines

@@ -68,16 +68,16 @@ def _of_lists(frame: Mapping[str, Any], names: Names) -> Log:
     chosen = choose([name for name, _ in columns], names)
     held = dict(columns)
     cells = {name: _cells(held[name], name) for name in chosen.needed}
-    shape = np.shape(cells[chosen.step])
-    for name, found in cells.items():
-        agree = len(shape) == 1 and np.shape(found) == shape
-        require(agree, name, f"have as many entries as {chosen.step}, {shape}", np.shape(found))
+    shape = _shape(cells[chosen.step])
+    for name, held_there in cells.items():
+        agree = len(shape) == 1 and _shape(held_there) == shape
+        require(agree, name, f"have as many entries as {chosen.step}, {shape}", _shape(held_there))
     for name in [name for name in chosen.all if name not in cells]:
         try:
             cells[name] = list(held[name]) if name == chosen.run else _cells(held[name], name)
         except (ArgumentError, TypeError):  # nothing that has to be read
             continue
-    chosen = chosen.without([name for name in chosen.all if np.shape(cells.get(name, 0.0))[:1] != shape])
+    chosen = chosen.without([name for name in chosen.all if name not in cells or _shape(cells[name]) != shape])
     numbers = {name: Column.of_masked(array) for name in chosen.all if isinstance(array := cells[name], np.ndarray)}
     texts, marks = numbers_of(chosen, {name: cells[name] for name in chosen.all if name not in numbers})
     return Log(chosen, numbers | texts, marks.said if marks is not None else ())
@@ -86,6 +86,10 @@ def _of_lists(frame: Mapping[str, Any], names: Names) -> Log:
 def _cells(values: Any, name: str) -> list[Any] | np.ndarray:
     """Numbers as a masked array; a list where there are words among them, which are read as those of a file."""
     return list(values) if _holds_text(values) else as_numbers(values, name)
+
+
+def _shape(cells: list[Any] | np.ndarray) -> tuple[int, ...]:
+    return cells.shape if isinstance(cells, np.ndarray) else (len(cells),)
 
 
 def _holds_text(values: Any) -> bool:

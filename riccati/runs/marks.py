@@ -29,7 +29,7 @@ _BLANK = re.compile(r"[ '’\u00a0\u202f]")
 
 def may_part_thousands(cell: str) -> bool:
     """Whether the points of a cell could part thousands, as in 1.000."""
-    return _GROUPS["."].fullmatch(cell) is not None
+    return "." in cell and _GROUPS["."].fullmatch(cell) is not None
 
 
 @dataclass(frozen=True)
@@ -88,9 +88,8 @@ def marks_of(columns: Mapping[str, Sequence[object]], whole: Collection[str]) ->
             doubtful = next((cell for cell in marked if _ONE_GROUP[","].fullmatch(cell)), None)
             if doubtful is not None and name not in whole:
                 raise _ambiguous(name, doubtful, "numbers")
-    return Marks(
-        ".", any(commas.values()), frozenset(name for name in groups if _has_grouped_steps(name, texts[name], cells))
-    )
+    in_groups = any(_GROUPS[","].fullmatch(cell) or _GROUPS_THEN[","].fullmatch(cell) for cell in cells if "," in cell)
+    return Marks(".", in_groups, frozenset(name for name in groups if _has_grouped_steps(name, texts[name], cells)))
 
 
 def _is_decimal(mark: str, other: str, cells: list[str]) -> bool:

@@ -77,7 +77,8 @@ def numbers_of(
     """
     whole = (chosen.step, *chosen.counters, *(name for name in (chosen.samples, chosen.epoch) if name is not None))
     if marks is None:
-        marks = marks_of({name: held for name, held in cells.items() if not isinstance(held, np.ndarray)}, whole)
+        texts = {name: held for name, held in cells.items() if name != chosen.run and not isinstance(held, np.ndarray)}
+        marks = marks_of(texts, whole)
     spelt = Marks() if marks is None else marks
     return {
         name: _names(held) if name == chosen.run else _column(held, name, spelt) for name, held in cells.items()
@@ -88,8 +89,11 @@ def _column(cells: Any, name: str, marks: Marks) -> Column:
     if isinstance(cells, np.ndarray) and cells.dtype.kind in "iuf":
         return Column.of_numbers(cells.astype(float))
     values, known = np.full(len(cells), np.nan), np.zeros(len(cells), bool)
+    rewritten = marks.decimal != "." or name in marks.grouped  # else only what Python does not read as it is
     for i, cell in enumerate(cells):
-        number = _number(marks.plain(cell, name) if isinstance(cell, str) else cell)
+        number = None if rewritten and isinstance(cell, str) else _number(cell)
+        if number is None and isinstance(cell, str):
+            number = _number(marks.plain(cell, name))
         if number is not None:
             values[i], known[i] = number, True
     return Column(values, known)

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from jax.typing import ArrayLike
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from ..support import as_numbers, require, require_unmasked
 from .columns import Chosen, optimiser_in
@@ -84,6 +84,15 @@ def listed(config: dict[str, Any]) -> tuple[Float[np.ndarray, " K"], Float[np.nd
     steps, rates = np.array(config["schedule"], float).T
     steps[0] = 0.0
     return steps, rates
+
+
+def mean_rates(
+    steps: Int[np.ndarray, " T"], clock: Float[np.ndarray, " T"] | None, time_per_rate: float
+) -> tuple[Int[np.ndarray, " n"], Float[np.ndarray, " n"]] | None:
+    """The mean rates between rows as a schedule, from a run's times; None where there are none to tell it."""
+    if clock is None or len(steps) < 2:
+        return None
+    return steps[:-1], np.diff(clock) / np.diff(steps) / time_per_rate
 
 
 def rates_at(schedule: tuple[np.ndarray, np.ndarray], steps: ArrayLike) -> Float[np.ndarray, " T"]:

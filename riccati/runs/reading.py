@@ -10,9 +10,9 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Float, Int
 
-from ..support import as_numbers, require
+from ..support import ArgumentError, as_numbers, require
 from .columns import RISKS, VALUE, Chosen, Names
-from .config import RISK, with_conventions
+from .config import RISK, kind_of, missing_keys, with_conventions
 from .formats import read_columns
 from .frames import read_frame
 from .keys import refuse_unknown, sorted_out
@@ -101,11 +101,16 @@ def _made(
 ) -> Fields:  # fmt: skip
     """The fields of a run from the columns of a log; see `without_gaps` for `nan_is_all`."""
     chosen, columns, assumed_of_cells = log
-    stands = steps_of(chosen, columns, names.step, config)
+    try:
+        stands = steps_of(chosen, columns, names.step, config)
+    except ArgumentError as error:  # of a key without which there are no steps: what theory asks for later is said now
+        others = missing_keys(config, kind_of(config), has_clock=chosen.clock is not None or bool(chosen.rates))
+        also = f"; theory needs {', '.join(others)} as well" if others and error.found == "missing" else ""
+        raise ArgumentError(error.argument, f"{error.must}{also}", error.found) from None
     columns = without_gaps(chosen, {name: column.at(stands.rows) for name, column in columns.items()}, nan_is_all)
-    rates = rates_of(chosen, columns, stands, config)
     notes += stands.notes
     table = table_of(chosen, columns, stands.values, notes)
+    rates = rates_of(chosen if table.clock is None else chosen._replace(rates=()), columns, stands, config)
     notes += rates.notes
     if (still := table.steps > rates.last).any():
         notes.append(f"the learning rate is 0 from step {int(rates.last)} on: dropped {count(int(still.sum()))}")

@@ -22,7 +22,7 @@ from . import conventions
 from .columns import CLOCK
 from .config import STIEFEL, WHERE, check_config, directions_of, given, kind_of, missing_keys, overlap_of
 from .problem_keys import check_problem, is_beyond, start_of, teacher_of
-from .rates import checked_steps, listed, rates_at, summed_rates
+from .rates import checked_steps, listed, mean_rates, rates_at, summed_rates
 from .reading import load_run, run_from_arrays, run_from_frame
 from .saving import write_run
 
@@ -73,9 +73,9 @@ class Run:
         require(isinstance(self.config, dict), "config", "be a dictionary of keys", type(self.config).__name__)
         check_config(self.config, self.kind)
         check_problem(self.config, self.kind)
-        if self.clock is None and (schedule := listed(self.config)) is not None:
-            factor = conventions.clock_factor(self.config)
-            object.__setattr__(self, "clock", factor * summed_rates(schedule, self.steps))
+        if (schedule := listed(self.config)) is not None:  # anew, as other keys may have changed since
+            object.__setattr__(self, "clock", self._time_per_rate * summed_rates(schedule, self.steps))
+            require_times(self.clock)
         width = directions_of(self.config)
         if self.overlaps is not None:
             shape = np.shape(self.overlaps)
@@ -110,22 +110,22 @@ class Run:
         """Canonical time of a step: η, twice that for SGD on (f* - f)²; for Stiefel SGD half its Riccati time."""
         if self.kind == STIEFEL:
             return given(self.config, "riccati_step") / 2
-        return given(self.config, "learning_rate") * conventions.clock_factor(self.config)
+        return given(self.config, "learning_rate") * self._time_per_rate
+
+    @property
+    def _time_per_rate(self) -> float:
+        """Canonical time of a step of SGD over its learning rate."""
+        return conventions.clock_factor(self.config)
 
     def learning_rates(self, steps: ArrayLike) -> Float[np.ndarray, " n"]:
-        """η of SGD at each of these steps: of the schedule, the mean one between logged times of a run with a clock,
-        or the constant one.
+        """η of SGD at each of these steps: that of the schedule, or of a run with a clock the mean between two rows.
 
         Raises:
-            ArgumentError: what are no steps, or a run that says nothing of its learning rate.
+            ArgumentError: what are no steps, or a run that does not tell its learning rate.
         """
         at = checked_steps(steps)
-        if (schedule := listed(self.config)) is not None:
-            return rates_at(schedule, at)
-        if self.clock is not None and len(self.steps) > 1:
-            factor = conventions.clock_factor(self.config)
-            return rates_at((self.steps[:-1], np.diff(self.clock) / np.diff(self.steps) / factor), at)
-        return np.full(at.shape, float(given(self.config, "learning_rate")))
+        schedule = listed(self.config) or mean_rates(self.steps, self.clock, self._time_per_rate)
+        return rates_at(schedule or (np.zeros(1), np.array([given(self.config, "learning_rate")], float)), at)
 
     @property
     def risk(self) -> Float[np.ndarray, " T"] | None:
@@ -169,15 +169,17 @@ class Run:
         """The start that the run logged, None if it logged no initial overlaps."""
         return start_of(self.config, self.kind)
 
-    def require_keys(self) -> None:
-        """Refuse a run that lacks what the theory needs, naming all of it.
+    def require_keys(self, *others: str) -> None:
+        """Refuse a run that lacks what the theory needs, naming all of it, and of `others` those it lacks as well.
 
         Raises:
-            ArgumentError: if keys are missing.
+            ArgumentError: if keys of the theory are missing.
         """
         missing = missing_keys(self.config, self.kind, self.clock is not None)
-        if len(missing) == 1 and " " not in missing[0]:
-            given(self.config, missing[0])
+        if missing:
+            missing += [key for key in others if key not in self.config]
+        if len(missing) == 1 and "or " not in missing[0]:
+            given(self.config, missing[0].split()[0])
         require(not missing, "run", f"give {', '.join(missing)}, {WHERE}", "without")
 
     @classmethod
@@ -242,9 +244,7 @@ class Run:
         Args:
             frame: of pandas, polars (lazy too), pyarrow or another library that narwhals knows, an xarray Dataset, a
                 dict of lists or arrays, a list of dicts, or the History that Keras returns.
-            step_column: as in `load`.
-            loss_column: as in `load`.
-            overlap_prefix: as in `load`.
+            step_column, loss_column, overlap_prefix: as in `load`.
             config: keys of a run (see the README).
 
         Raises:

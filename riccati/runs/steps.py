@@ -123,11 +123,6 @@ def _counter(chosen: Chosen, columns: dict[str, Column], data: Bool[np.ndarray, 
     last. One that is empty where the others are not counts nothing.
     """
     candidates = (chosen.step, *chosen.counters)
-    if len(candidates) == 1:
-        values = columns[chosen.step].values
-        doubtful = counts_log_calls(chosen.step) and _numbers_rows(values[are_steps(values)])
-        line = f"{chosen.step} counts what was logged, which is taken for steps of SGD"
-        return chosen.step, (line,) if doubtful else ()
     usable = {name: are_steps(columns[name].values) & columns[name].known & data for name in candidates}
     most = max(int(there.sum()) for there in usable.values())
     full = [name for name in candidates if 2 * usable[name].sum() >= most] or list(candidates)
@@ -137,6 +132,8 @@ def _counter(chosen: Chosen, columns: dict[str, Column], data: Bool[np.ndarray, 
 
     taken = min(full, key=rank)
     said = []
+    if counts_log_calls(taken) and (len(candidates) > 1 or _numbers_rows(columns[taken].values[usable[taken]])):
+        said.append(f"{taken} counts what was logged, which is taken for steps of SGD")
     for name in candidates:
         both = usable[taken] & usable[name]
         differs = np.flatnonzero(both & (columns[name].values != columns[taken].values))

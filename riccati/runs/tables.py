@@ -74,7 +74,12 @@ def table_of(chosen: Chosen, columns: dict[str, Column], steps: Float[np.ndarray
     if overlaps is not None:
         overlaps = np.where((of_overlaps >= 0)[:, None], overlaps[of_overlaps], np.nan)
     checked = _checked(overlaps, (of_overlaps >= 0) | (of_loss >= 0), notes)
-    return Table(kept.astype(np.int64), None if chosen.loss is None else values, checked, clock, chosen.loss)
+    table = Table(kept.astype(np.int64), None if chosen.loss is None else values, checked, clock, chosen.loss)
+    filled = np.isfinite(values) | (False if checked is None else np.isfinite(checked).any(axis=1))
+    require(
+        bool(np.any(filled)), "path", "hold a row with a step and a finite loss", f"without one: {'; '.join(notes)}"
+    )
+    return table.at(filled)  # without rows kept for overlaps that are none
 
 
 def without_gaps(chosen: Chosen, columns: dict[str, Column], nan_is_all: bool) -> dict[str, Column]:
@@ -112,9 +117,10 @@ def _gaps(
     breaks_off = any(np.isfinite(other[: last + 1]).all() for other in others) and not goes_on
     between = np.diff(at) - 1
     sparse = len(between) > 0 and (between.min() > 0 or between.sum() >= len(at))
-    due = sparse and len(values) - 1 - last > 2 * between.max()
-    ends = np.isinf(values[last:]).any() or not (goes_on or (sparse and not due and not breaks_off))
-    return nan & ((rows < last) & sparse | (rows > last) & (not ends))
+    end = next(iter(np.flatnonzero(np.isinf(values) & (rows > last))), len(values))
+    due = sparse and end - 1 - last > 2 * between.max()
+    left_out = goes_on or (sparse and not due and not breaks_off)
+    return nan & (((rows < last) & sparse) | ((rows > last) & (rows < end) & left_out))
 
 
 def _note_unread(chosen: Chosen, steps: np.ndarray, unread: np.ndarray, seen: np.ndarray, notes: list[str]) -> None:

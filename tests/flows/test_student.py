@@ -195,3 +195,15 @@ def test_preconditioned_steps_are_the_isotropic_flow_of_the_whitened_start():
     np.testing.assert_allclose(left.risk, right.risk, rtol=1e-9)
     np.testing.assert_allclose(left.alignment, right.alignment, rtol=1e-7)
     np.testing.assert_allclose(left.radius, right.radius, rtol=1e-7)
+
+
+def test_a_neuron_whose_norm_falls_to_zero_ends_the_flow_with_that_outcome():
+    """A frozen b < 0 beside a positive teacher shrinks |w| to 0 in finite time; b > 0 does not."""
+    teacher = rc.Teacher([1.0, 1.0, 1.0], RELU)
+    start = rc.Start([[0.5, 0.1, 0.0], [0.3, 0.0, 0.2]], norms=0.5, dim=9)
+    flow, times = rc.Coupled(second_layer_rate=0.0, rtol=1e-6), np.linspace(0.2, 20, 30)
+    with pytest.warns(rc.IncompleteTrajectory, match="a neuron's norm falls to 0"):
+        seen = rc.solve(flow, teacher, start.with_second_layer([-0.3, -0.2]), times)
+    assert bool(seen.outcome == rc.Outcome.norm_vanished)
+    assert 0 < seen.reached < 30
+    assert bool(rc.solve(flow, teacher, start.with_second_layer(0.3), times).outcome == rc.Outcome.complete)

@@ -95,13 +95,14 @@ def test_sidecars_refused(tmp_path, sidecar, words):
     ("words", "convention"),
     [
         *((words, "(f*-f)^2") for words in (
-            "mse", "MSE", "mse_loss", "mean squared error", "mean_squared_error", "mean-squared error", "MeanSquaredError",
-            "squared", "squared error", "l2", "MSELoss", "nn.MSELoss", "torch.nn.MSELoss()", "nn.MSELoss(reduction='mean')",
-            "F.mse_loss", "torch.nn.functional.mse_loss", "tf.keras.losses.MeanSquaredError", "(f* - f)^2", "(f*-f)**2",
+            "mse", "MSE", "mse_loss", "mean squared error", "mean_squared_error", "mean-squared error", "squared", "l2",
+            "MeanSquaredError", "squared error", "MSELoss", "nn.MSELoss", "torch.nn.MSELoss()", "F.mse_loss",
+            "nn.MSELoss(reduction='mean')", "torch.nn.functional.mse_loss", "tf.keras.losses.MeanSquaredError",
+            "(f* - f)^2", "(f*-f)**2",
         )),
         *((words, "0.5*(f*-f)^2") for words in (
-            "half_mse", "half mse", "Half-MSE", "0.5*mse", "0.5 * MSE", "1/2 mse_loss", "½ mse", "mse/2", "0.5*nn.MSELoss()",
-            "0.5 * (f* - f)**2", "(f*-f)^2/2",
+            "half_mse", "half mse", "Half-MSE", "0.5*mse", "0.5 * MSE", "1/2 mse_loss", "½ mse", "mse/2",
+            "0.5*nn.MSELoss()", "0.5 * (f* - f)**2", "(f*-f)^2/2",
         )),
     ],
 )  # fmt: skip

@@ -165,3 +165,8 @@ def test_optimisers_in_files_and_columns(tmp_path):
     for name in ("lr-Adam", "lr-AdamW/pg1", "lr-RMSprop-1"):
         with pytest.raises(rc.ArgumentError, match=f"`{name.lower()}` must be of SGD"):
             run_of({"step": [0, 10], name: [0.1, 0.1]})
+
+
+def test_the_loss_that_a_schedule_is_of_is_said_where_it_is_assumed():
+    run = rc.Run.from_arrays([0, 10], [1.0, 0.5], schedule=[[0, 0.1]])
+    assert "training_loss is not given: SGD on 0.5*(f*-f)^2, which sets the clock" in run.assumed

@@ -45,6 +45,7 @@ def test_nan_between_values_of_a_sparse_loss_was_not_logged(tmp_path, loss):
         ([0.5, 0.4, NAN, 0.3, 0.2, NAN, NAN], 50),
         ([0.5, NAN, 0.4, NAN, 0.3, INF, NAN], 50),
         ([0.5, NAN, NAN, 0.4, INF], 40),
+        ([0.5, NAN, 0.4, NAN, INF, NAN], 40),
         ([0.5, NAN, 0.4, NAN, 0.3, NAN, NAN, NAN, NAN, NAN], 50),
     ],
 )

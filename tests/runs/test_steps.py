@@ -51,6 +51,8 @@ def test_a_column_that_numbers_the_rows_counts_no_steps():
     run = run_of({"step": [0, 1, 2], "iteration": [0, 100, 200], "loss": [1.0, 0.5, 0.25]})
     np.testing.assert_array_equal(run.steps, [0, 100, 200])
     assert "steps are taken from iteration, with which step disagrees (100 and 1 in one row)" in run.notes
+    by_log_calls = run_of({"step": [0, 1, 2], "_step": [0, 50, 100], "loss": [1.0, 0.5, 0.25]})
+    np.testing.assert_array_equal(by_log_calls.steps, [0, 1, 2])  # fifty calls to a step
     by_name = run_of({"global_step": [0, 1, 2], "iteration": [0, 8, 16], "loss": [1.0, 0.5, 0.25]})
     np.testing.assert_array_equal(by_name.steps, [0, 1, 2])  # eight small batches to a step
 
@@ -67,6 +69,8 @@ def test_log_calls_taken_for_steps_are_said():
         "_step counts what was logged, which is taken for steps of SGD",
     )
     assert run_of({"_step": [0, 50, 100], "loss": [1.0, 0.5, 0.25]}).notes == ()
+    empty = {"_step": [0, 1, 2, 3], "global_step": [0, None, 50, None], "val_loss": [None, 0.5, None, 0.4]}
+    assert "_step counts what was logged, which is taken for steps of SGD" in run_of(empty).notes
 
 
 @pytest.mark.parametrize(
