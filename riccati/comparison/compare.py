@@ -125,7 +125,10 @@ def _beyond(
     beyond = departures(teacher, start)
     if beyond:
         notes.append(f"no finite-step limit: none is known for {' and '.join(beyond)}")
-    finite_step = None if beyond else followed(step.flow, teacher, start, trajectory.times, notes)
+    if step.schedule is not None:
+        notes.append("no finite-step limit: the learning rate is not constant")
+    unknown = bool(beyond) or step.schedule is not None
+    finite_step = None if unknown else followed(step.flow, teacher, start, trajectory.times, notes)
     native = _own_definition(trajectory) == overlap_of(teacher.link)
     if not native and overlaps is not None:
         notes.append("the finite-step limit and the law are about the other overlaps: emergence times are not theirs")

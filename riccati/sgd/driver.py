@@ -10,8 +10,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Key
+from tqdm import tqdm
 
-from ..support import Stopped, orderly_stop, progress
+from ..support import Stopped, orderly_stop
 from .loop import STEPS_A_CALL, Chains, Dynamics, measured, take_steps
 from .record import Record
 from .schedule import Schedule
@@ -19,6 +20,7 @@ from .schedule import Schedule
 _LOOK = 0.3  # seconds between two looks at the clock
 _SAVE = 10.0  # seconds between two checkpoints
 _FIRST = 16  # steps of the first call
+_TIMED = 0.1  # seconds of steps from which the time of all is told
 
 
 def run_to_end(
@@ -28,16 +30,17 @@ def run_to_end(
     chains: Chains,
     record: Record,
     save: Callable[[Chains], None] | None,
+    bar: tqdm,
 ) -> Chains:
     """The chains at the last logged step; `record` is filled up to there, or until every run has diverged.
 
-    `save` is called every ten seconds, and once more at the end or at a stop.
+    `save` is called every ten seconds, and once more at the end or at a stop; `bar` counts steps.
 
     Raises:
         Stopped: after SIGINT or SIGTERM.
     """
     pace, saved, last = _Pace(), time.monotonic(), int(record.steps[-1])
-    with progress(last, "online SGD", unit="step") as bar, orderly_stop() as stop:
+    with orderly_stop() as stop:
         bar.update(int(chains.step))
         while not stop and int(record.filled) < len(record.steps):
             left = int(record.steps[int(record.filled)]) - int(chains.step)
@@ -59,6 +62,18 @@ def run_to_end(
         kept = "; its checkpoint goes on from there" if save is not None else ", without a checkpoint"
         raise Stopped(stop.signal_number, f"at step {int(chains.step)} of {last}{kept}")
     return chains
+
+
+def seconds_a_step(dynamics: Dynamics, schedule: Schedule, keys: Key[Array, " S"], chains: Chains) -> float:
+    """How long a step takes, timed over a few of the first ones, after the program is compiled."""
+    _call(dynamics, schedule, keys, chains, 1)
+    count, taken = 1, 0.0
+    while taken < _TIMED and count < STEPS_A_CALL:
+        count = min(4 * count, STEPS_A_CALL)
+        begun = time.monotonic()
+        _call(dynamics, schedule, keys, chains, count)
+        taken = time.monotonic() - begun
+    return taken / count
 
 
 def _call(dynamics: Dynamics, schedule: Schedule, keys: Array, chains: Chains, count: int) -> Chains:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
@@ -12,14 +12,26 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Key
+from tqdm import tqdm
 
 from ..numerics import require_double_precision
 from ..problem import Problem, Start, Teacher, require_standard
 from ..runs import Run, overlap_of, teacher_keys
-from ..support import package_versions, require, require_integer, require_memory, require_real, sole_writer
+from ..support import (
+    announce,
+    duration,
+    package_versions,
+    progress,
+    require,
+    require_integer,
+    require_memory,
+    require_real,
+    sole_writer,
+)
 from . import checkpoint as checkpoints
 from .choice import Choice, chosen_engine
-from .driver import run_to_end
+from .driver import run_to_end, seconds_a_step
 from .ensemble import Ensemble
 from .loop import MOST_STEPS, Chains, Dynamics, signed_overlaps
 from .record import Record, logged_steps
@@ -31,6 +43,11 @@ from .two_layer import TwoLayer
 
 _EXPLODED = 1e6  # growth of the sum of squared weights, or its size, that counts as divergence
 _COPIES = 4  # of the weights, that a step holds at once
+_BLOCK = 64  # replicas at once: fewer cost as much time, and a first look at them comes no later than it can tell
+# microseconds on one core of a step of one run among many: of itself, for each coordinate of a sample, and in law with
+# several samples for each column of two factorisations; within a factor of 2 from N = 3 to 16, B = 1 to 256
+_A_STEP, _A_COORDINATE, _A_COLUMN = 2.0, 0.03, 2.0
+_LONG = 10.0  # seconds from which it is said how long replicas will take
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -159,23 +176,56 @@ class Experiment:
                 another run is writing.
             Stopped: a KeyboardInterrupt, after SIGINT or SIGTERM.
         """
+        with progress(self.steps, "online SGD", unit="step") as bar:
+            return self._ensemble(seeds, checkpoint, bar)
+
+    def replicas(self, count: int, seed: int = 0) -> Iterator[Ensemble]:
+        """Runs from the same start in blocks of equal size, `count` or a few more, each block once it is finished.
+
+        The seeds are those from `seed` on. How long all blocks will take is told from their first steps, and said on
+        stderr if it is long.
+
+        Raises:
+            ArgumentError: what memory does not hold.
+            Stopped: a KeyboardInterrupt, after SIGINT or SIGTERM; blocks handed out before stay whole.
+        """
+        require_integer(count, "count", 1)
+        blocks = -(-count // _BLOCK)
+        size, last = -(-count // blocks), self.steps if self.logged is None else self.logged[-1]
+        if self.expected_seconds(count) > _LONG / 2:
+            chains = self.initial_chains(size)
+            each = seconds_a_step(self.dynamics, self._schedule, _keys(range(size)), chains)
+            if each * last * blocks > _LONG:
+                announce(f"{count} replicas of SGD will take about {duration(each * last * blocks)}; Ctrl-C ends them")
+        with progress(blocks * last, f"{count} replicas of SGD", unit="step") as bar:
+            for first in range(seed, seed + blocks * size, size):
+                yield self._ensemble(range(first, first + size), None, bar)
+
+    def expected_seconds(self, runs: int) -> float:
+        """About how long so many runs take on one core, once the program is compiled."""
+        engine, last = self._choice.engine, self.steps if self.logged is None else self.logged[-1]
+        factorised = 0 if self.batch_size == 1 or "direct" in self._choice.name else self.start.student_width
+        each = _A_STEP + _A_COORDINATE * self.batch_size * engine.coordinates
+        return 1e-6 * runs * last * (each + _A_COLUMN * min(self.batch_size, factorised))
+
+    def _ensemble(self, seeds: Sequence[int], checkpoint: str | os.PathLike | None, bar: tqdm) -> Ensemble:
         require(len(seeds) > 0, "seeds", "have one entry or more", "empty")
         for seed in seeds:
             require_integer(seed, "seed", 0)
         self._require_memory(len(seeds))
         config = {**self.config(), "seeds": [int(seed) for seed in seeds]}
-        keys = jax.vmap(jax.random.key)(jnp.asarray(list(seeds)))
+        keys = _keys(seeds)
         chains = self.initial_chains(len(seeds))
         steps = logged_steps(self.steps, self.rows) if self.logged is None else np.asarray(self.logged, np.int64)
         record = Record.empty(steps, len(seeds), self.teacher.width)
         if checkpoint is None:
-            chains = run_to_end(self.dynamics, self._schedule, keys, chains, record, None)
+            chains = run_to_end(self.dynamics, self._schedule, keys, chains, record, None, bar)
         else:
             with sole_writer(checkpoint, "checkpoint"):
                 chains, record = checkpoints.load(checkpoint, config, chains, record) or (chains, record)
                 save = partial(checkpoints.save, checkpoint, config, record)
                 save(chains)  # what cannot be saved there is said before the first step
-                chains = run_to_end(self.dynamics, self._schedule, keys, chains, record, save)
+                chains = run_to_end(self.dynamics, self._schedule, keys, chains, record, save, bar)
         times = record.times
         if isinstance(self._schedule, Constant):  # to the last bit, as a run's times are
             times = np.where(np.isfinite(times), record.steps * float(self._schedule.rate), np.nan)
@@ -199,6 +249,10 @@ class Experiment:
         name, value = ("dim", self._dim) if direct else ("student_width", N)
         require_memory(float(_COPIES) * runs * N * columns, name, value)
         require_memory(2.0 * runs * self.batch_size * columns, "batch_size", self.batch_size)
+
+
+def _keys(seeds: Sequence[int]) -> Key[Array, " S"]:
+    return jax.vmap(jax.random.key)(jnp.asarray(list(seeds)))
 
 
 def simulate(
