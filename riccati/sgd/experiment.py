@@ -12,7 +12,6 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Key
 from tqdm import tqdm
 
 from ..numerics import require_double_precision
@@ -31,7 +30,7 @@ from ..support import (
 )
 from . import checkpoint as checkpoints
 from .choice import Choice, chosen_engine
-from .driver import run_to_end, seconds_a_step
+from .driver import DrawnSteps, KeyedSteps, Steps, run_to_end, seconds_a_step
 from .ensemble import Ensemble
 from .loop import MOST_STEPS, Chains, Dynamics, signed_overlaps
 from .record import Record, logged_steps
@@ -176,14 +175,16 @@ class Experiment:
                 another run is writing.
             Stopped: a KeyboardInterrupt, after SIGINT or SIGTERM.
         """
+        self._check(seeds)
+        steps = KeyedSteps(self.dynamics, self._schedule, jax.vmap(jax.random.key)(jnp.asarray(list(seeds))))
         with progress(self.steps, "online SGD", unit="step") as bar:
-            return self._ensemble(seeds, checkpoint, bar)
+            return self._run(steps, seeds, checkpoint, bar)
 
     def replicas(self, count: int, seed: int = 0) -> Iterator[Ensemble]:
         """Runs from the same start in blocks of equal size, `count` or a few more, each block once it is finished.
 
-        The seeds are those from `seed` on. How long all blocks will take is told from their first steps, and said on
-        stderr if it is long.
+        They are of the same law as those of `ensemble`, at a fraction of their cost, and not the same runs. How long
+        all will take is told from the first steps, and said on stderr if it is long.
 
         Raises:
             ArgumentError: what memory does not hold.
@@ -191,41 +192,52 @@ class Experiment:
         """
         require_integer(count, "count", 1)
         blocks = -(-count // _BLOCK)
-        size, last = -(-count // blocks), self.steps if self.logged is None else self.logged[-1]
+        size, last = -(-count // blocks), self._last
+        self._check(range(size))
+
+        def drawn(block: int) -> Steps:
+            rng = np.random.Generator(np.random.SFC64([seed, block]))
+            return DrawnSteps(self.dynamics, self._schedule, rng, size)
+
         if self.expected_seconds(count) > _LONG / 2:
-            chains = self.initial_chains(size)
-            each = seconds_a_step(self.dynamics, self._schedule, _keys(range(size)), chains)
-            if each * last * blocks > _LONG:
-                announce(f"{count} replicas of SGD will take about {duration(each * last * blocks)}; Ctrl-C ends them")
+            seconds = seconds_a_step(drawn(0), self.initial_chains(size)) * last * blocks
+            if seconds > _LONG:
+                announce(f"{count} replicas of SGD will take about {duration(seconds)}; Ctrl-C ends them")
         with progress(blocks * last, f"{count} replicas of SGD", unit="step") as bar:
-            for first in range(seed, seed + blocks * size, size):
-                yield self._ensemble(range(first, first + size), None, bar)
+            for block in range(blocks):
+                yield self._run(drawn(block), range(block * size, (block + 1) * size), None, bar)
 
     def expected_seconds(self, runs: int) -> float:
         """About how long so many runs take on one core, once the program is compiled."""
-        engine, last = self._choice.engine, self.steps if self.logged is None else self.logged[-1]
+        engine = self._choice.engine
         factorised = 0 if self.batch_size == 1 or "direct" in self._choice.name else self.start.student_width
         each = _A_STEP + _A_COORDINATE * self.batch_size * engine.coordinates
-        return 1e-6 * runs * last * (each + _A_COLUMN * min(self.batch_size, factorised))
+        return 1e-6 * runs * self._last * (each + _A_COLUMN * min(self.batch_size, factorised))
 
-    def _ensemble(self, seeds: Sequence[int], checkpoint: str | os.PathLike | None, bar: tqdm) -> Ensemble:
+    @property
+    def _last(self) -> int:
+        """The last step that is logged."""
+        return self.steps if self.logged is None else self.logged[-1]
+
+    def _check(self, seeds: Sequence[int]) -> None:
         require(len(seeds) > 0, "seeds", "have one entry or more", "empty")
         for seed in seeds:
             require_integer(seed, "seed", 0)
         self._require_memory(len(seeds))
+
+    def _run(self, steps: Steps, seeds: Sequence[int], checkpoint: str | os.PathLike | None, bar: tqdm) -> Ensemble:
         config = {**self.config(), "seeds": [int(seed) for seed in seeds]}
-        keys = _keys(seeds)
         chains = self.initial_chains(len(seeds))
-        steps = logged_steps(self.steps, self.rows) if self.logged is None else np.asarray(self.logged, np.int64)
-        record = Record.empty(steps, len(seeds), self.teacher.width)
+        logged = logged_steps(self.steps, self.rows) if self.logged is None else np.asarray(self.logged, np.int64)
+        record = Record.empty(logged, len(seeds), self.teacher.width)
         if checkpoint is None:
-            chains = run_to_end(self.dynamics, self._schedule, keys, chains, record, None, bar)
+            chains = run_to_end(self.dynamics, steps, chains, record, None, bar)
         else:
             with sole_writer(checkpoint, "checkpoint"):
                 chains, record = checkpoints.load(checkpoint, config, chains, record) or (chains, record)
                 save = partial(checkpoints.save, checkpoint, config, record)
                 save(chains)  # what cannot be saved there is said before the first step
-                chains = run_to_end(self.dynamics, self._schedule, keys, chains, record, save, bar)
+                chains = run_to_end(self.dynamics, steps, chains, record, save, bar)
         times = record.times
         if isinstance(self._schedule, Constant):  # to the last bit, as a run's times are
             times = np.where(np.isfinite(times), record.steps * float(self._schedule.rate), np.nan)
@@ -249,10 +261,6 @@ class Experiment:
         name, value = ("dim", self._dim) if direct else ("student_width", N)
         require_memory(float(_COPIES) * runs * N * columns, name, value)
         require_memory(2.0 * runs * self.batch_size * columns, "batch_size", self.batch_size)
-
-
-def _keys(seeds: Sequence[int]) -> Key[Array, " S"]:
-    return jax.vmap(jax.random.key)(jnp.asarray(list(seeds)))
 
 
 def simulate(
