@@ -43,9 +43,9 @@ from .two_layer import TwoLayer
 _EXPLODED = 1e6  # growth of the sum of squared weights, or its size, that counts as divergence
 _COPIES = 4  # of the weights, that a step holds at once
 _BLOCK = 64  # replicas at once: fewer cost as much time, and a first look at them comes no later than it can tell
-# microseconds on one core of a step of one run among many: of itself, for each coordinate of a sample, and in law with
-# several samples for each column of two factorisations; within a factor of 2 from N = 3 to 16, B = 1 to 256
-_A_STEP, _A_COORDINATE, _A_COLUMN = 2.0, 0.03, 2.0
+# microseconds on one core of a step of a replica: of itself, for each coordinate of a sample, and in law with several
+# samples for each column of its factorisations; within a factor of 2 from N = 3 to 16, B = 1 to 256
+_A_STEP, _A_COORDINATE, _A_COLUMN = 0.4, 0.016, 0.5
 _LONG = 10.0  # seconds from which it is said how long replicas will take
 
 
@@ -208,7 +208,7 @@ class Experiment:
                 yield self._run(drawn(block), range(block * size, (block + 1) * size), None, bar)
 
     def expected_seconds(self, runs: int) -> float:
-        """About how long so many runs take on one core, once the program is compiled."""
+        """About how long so many `replicas` take on one core, once the program is compiled."""
         engine = self._choice.engine
         factorised = 0 if self.batch_size == 1 or "direct" in self._choice.name else self.start.student_width
         each = _A_STEP + _A_COORDINATE * self.batch_size * engine.coordinates

@@ -116,7 +116,7 @@ def test_a_schedule_of_a_log_has_the_mean_rate_between_its_rows():
 
 def test_what_a_verdict_takes_is_offered_where_there_can_be_one():
     assert setting().offer == "a verdict by replicas of SGD takes replicas=128, less than 1 s"
-    assert setting(logged=(1, 10**7)).offer.endswith("replicas=128, about 48 min")
+    assert setting(logged=(1, 10**7)).offer.endswith("replicas=128, about 11 min")
     typical = replace(setting(), start=rc.Start.typical(TEACHER, 3, 100, 0.2))
     assert typical.offer == ""
     assert not typical.affordable
