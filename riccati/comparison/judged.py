@@ -81,7 +81,7 @@ def judged(
         if asked and setting.affordable:
             law = setting.quick_law()[0]
     elif asked:
-        draws = setting.drawn()
+        draws = _without_start(setting)
     else:
         quick, why = setting.quick_law()
         if quick is None:
@@ -98,11 +98,21 @@ def judged(
     return Judgement(draws, verdict, clock, (*_cautions(draws, law), *_remarks(setting, observed, draws, asked))), ""
 
 
+def _without_start(setting: Setting) -> Draws:
+    """Draws for a band, from a start that stands in."""
+    try:
+        return setting.drawn()
+    except ArgumentError as error:
+        must = "give initial_overlaps (or initial_weights) for a verdict, and no law is known here without one"
+        raise ArgumentError("run", must, f"without ({error})") from None
+
+
 def _clearly_consistent(observed: Observed, draws: Draws) -> bool:
     """Whether `_AS_FAR` draws are as far out as the run: then more of them would hardly change the verdict."""
     with_noise = replace(observed, noise=noise_of(observed.risk, draws))
     probability = verdict_of(with_noise, draws, None).probability
-    return probability is not None and probability * (1 + len(draws.risk)) >= 1 + _AS_FAR
+    sound = np.count_nonzero(~draws.diverged)
+    return probability is not None and probability * (1 + sound) >= 1 + _AS_FAR
 
 
 def _remarks(setting: Setting, observed: Observed, draws: Draws, asked: bool) -> Iterator[str]:
@@ -148,12 +158,20 @@ def _clock(observed: Observed, draws: Draws) -> tuple[float, float] | None:
 def _alternatives(
     run: Run, setting: Setting, observed: Observed, clock: tuple[float, float] | None
 ) -> Iterator[Alternative]:
-    """The problems that differ in one key, each sampled as it is asked for; those of no known law are left out."""
+    """The problems that differ in one key, each sampled as it is asked for, until an interrupt.
+
+    Those of no known law are left out where replicas would take long; the run's own on another clock never is.
+    """
     for reason, other, seen in _others(run, setting, observed, clock):
         try:
-            yield Alternative(reason, other.drawn(), seen)
+            draws = other.drawn()
         except ArgumentError:
-            continue
+            if other.teacher is not setting.teacher:
+                continue
+            draws = other.of_sgd()
+        yield Alternative(reason, draws, seen)
+        if draws.stopped:
+            return
 
 
 def _others(

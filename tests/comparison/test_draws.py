@@ -78,6 +78,20 @@ def test_an_interrupt_leaves_the_finished_blocks_and_a_termination_nothing(numbe
     assert draws.source.startswith("64 of 128")
 
 
+def test_an_interrupted_comparison_is_by_what_is_finished(monkeypatch):
+    def interrupt(*_):
+        os.kill(os.getpid(), signal.SIGINT)
+        return False
+
+    monkeypatch.setattr("riccati.comparison.judged._clearly_consistent", interrupt)
+    teacher, start = beyond("signed")
+    run = rc.sgd.simulate(teacher, start, learning_rate=2e-3, steps=150, batch_size=4, rows=30, seed=9)
+    report = rc.compare(run, replicas=128)
+    assert report.verdict.consistent is True
+    assert "64 of 128 replicas of SGD" in report.verdict.sentence
+    assert any("stopped by an interrupt: the verdict is by the 64 replicas" in note for note in report.notes)
+
+
 def test_replicas_follow_a_schedule_on_the_clock_of_the_run():
     """Two hundred times faster in the second half: nothing moves in the first."""
     steps, times = (0, 200, 400), (0.0, 0.002, 0.402)
