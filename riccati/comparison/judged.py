@@ -111,8 +111,8 @@ def _clearly_consistent(observed: Observed, draws: Draws) -> bool:
     """Whether `_AS_FAR` draws are as far out as the run: then more of them would hardly change the verdict."""
     with_noise = replace(observed, noise=noise_of(observed.risk, draws))
     probability = verdict_of(with_noise, draws, None).probability
-    sound = np.count_nonzero(~draws.diverged)
-    return probability is not None and probability * (1 + sound) >= 1 + _AS_FAR
+    sound = int(np.count_nonzero(~draws.diverged))
+    return probability is not None and bool(probability * (1 + sound) >= 1 + _AS_FAR)
 
 
 def _remarks(setting: Setting, observed: Observed, draws: Draws, asked: bool) -> Iterator[str]:

@@ -48,7 +48,7 @@ class Direct(Engine):
     ) -> Float[np.ndarray, "n S B d"]:
         """As many for each step of each run."""
         shape = (len(numbers), runs, self.batch_size, self.coordinates)
-        return rng.standard_normal(shape, np.dtype(self.dtype))  # type: ignore[arg-type]
+        return rng.standard_normal(shape, np.dtype(self.dtype))
 
     def step_with(
         self,

@@ -37,15 +37,15 @@ from .rule import Rule, Weights, moved
 
 
 class LawNoise(NamedTuple):
-    """The randomness of a step.
+    """The randomness of a step, or of n steps of S runs.
 
     Attributes:
         xi: (B, D), samples in the coordinates there are.
         L: (G, E, E), lower triangular, of the others, one for each group.
     """
 
-    xi: Float[Array, "B D"]
-    L: Float[Array, "G E E"]
+    xi: Float[Array, "B D"] | Float[np.ndarray, "n S B D"]
+    L: Float[Array, "G E E"] | Float[np.ndarray, "n S G E E"]
 
 
 class InLaw(Engine):
@@ -99,7 +99,8 @@ class InLaw(Engine):
         number: Int[Array, ""],
     ) -> Weights:
         """One step on such samples from R^d."""
-        return self.moved_by(rule, teacher, weights, *noise, rate, number % self.cycle)
+        xi, L = jnp.asarray(noise.xi), jnp.asarray(noise.L)
+        return self.moved_by(rule, teacher, weights, xi, L, rate, number % self.cycle)
 
     def moved_by(
         self,
