@@ -36,7 +36,10 @@ def compare(
     riccati_step: Annotated[float | None, typer.Option(help="Riccati time per step of Stiefel SGD.")] = None,
     replicas: Annotated[
         int | None,
-        typer.Option(help="Draws of the law to hold the run against, for a band and a verdict; at least 128."),
+        typer.Option(
+            help="Replicas of SGD to hold the run against, for a band and a verdict, at least 128; they end earlier "
+            "where fewer tell, or at Ctrl-C. Not given: 128 where they take seconds, else draws of the law."
+        ),
     ] = None,
 ) -> None:
     """Lay theory over an SGD run; prints the table, writes comparison.png, .pdf, .json and comparison_curves.csv.

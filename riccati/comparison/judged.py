@@ -16,14 +16,14 @@ from ..support import ArgumentError
 from .clock import clock_from_risk, clock_from_times
 from .draws import Draws, Setting
 from .statistics import Observed, noise_of
-from .step import RunStep
-from .verdict import UNASKED, Alternative, Verdict, verdict_of
+from .verdict import NO_START, UNASKED, Alternative, Verdict, verdict_of
 
 _SHIFTS = (-0.3, -0.2, -0.1, 0.1, 0.2, 0.3)  # of β that are tried as explanations
 _EXPONENTS = (2, 3, 4)  # and of the information exponent
 _MOST_ROWS = 200  # of a run that are held against draws, evenly in log t
 _ROUGH = 0.005  # relative error of the logged risk from which it is told
 _OFF = 0.02  # of log time: a clock closer than that explains nothing
+_AS_FAR = 10  # draws as far out as the run, after which no more are drawn (Besag & Clifford's h)
 _TRUSTED = 0.05  # rms of log10(median of the law/median of SGD) up to which the law is trusted
 
 
@@ -66,28 +66,64 @@ def observed_of(run: Run, overlaps: Float[np.ndarray, "T M"] | None, rows: np.nd
 def judged(
     run: Run, setting: Setting, overlaps: Float[np.ndarray, "T M"] | None, asked: bool
 ) -> tuple[Judgement | None, str]:
-    """What theory draws, and with `asked` the verdict; None and why where no draws are to be had.
+    """What theory draws, and the verdict; None and why where no draws are to be had.
+
+    Replicas of SGD where `asked`, or where they take seconds; else draws of the law where those do.
 
     Raises:
-        ArgumentError: `asked`, of a problem whose law is not known and whose replicas are too many.
+        ArgumentError: `asked`, of a start that is not the run's own and a problem whose law is not known.
+        Stopped: a KeyboardInterrupt before there is anything to judge by.
     """
-    observed = observed_of(run, overlaps, rows_held(run))
-    if not asked:
-        draws, why = setting.quick_law()
-        if draws is None:
-            return None, why
-        return Judgement(draws, UNASKED, _clock(observed, draws), _cautions(draws, None)), ""
-    draws = setting.drawn()
-    law = setting.quick_law()[0] if setting.affordable else None
+    observed, own_start = observed_of(run, overlaps, rows_held(run)), run.start is not None
+    law, why = None, ""
+    if setting.has_replicas and own_start and (asked or setting.affordable):
+        draws = setting.of_sgd(lambda held: _clearly_consistent(observed, held))
+        if asked and setting.affordable:
+            law = setting.quick_law()[0]
+    elif asked:
+        draws = _without_start(setting)
+    else:
+        quick, why = setting.quick_law()
+        if quick is None:
+            offer = f"; {setting.offer}" if own_start and setting.offer else ""
+            return None, why + offer
+        draws = quick
     clock = _clock(observed, draws)
     observed = replace(observed, noise=noise_of(observed.risk, draws))
-    if run.start is None:
-        verdict = Verdict(None, None, "none: initial_overlaps are not given, and emergence times depend on them")
+    if not own_start:
+        verdict = NO_START if asked else UNASKED
     else:
-        verdict = verdict_of(observed, draws, _alternatives(run, setting, observed, clock))
-    rough = f"the logged risk is rough by {observed.noise:.1%}, as one estimated on samples: the verdict allows for it"
-    notes = (*_cautions(draws, law), *([rough] if observed.noise > _ROUGH else []))
-    return Judgement(draws, verdict, clock, notes), ""
+        explain = asked and not draws.stopped
+        verdict = verdict_of(observed, draws, _alternatives(run, setting, observed, clock) if explain else None)
+    return Judgement(draws, verdict, clock, (*_cautions(draws, law), *_remarks(setting, observed, draws, asked))), ""
+
+
+def _without_start(setting: Setting) -> Draws:
+    """Draws for a band, from a start that stands in."""
+    try:
+        return setting.drawn()
+    except ArgumentError as error:
+        must = "give initial_overlaps (or initial_weights) for a verdict, and no law is known here without one"
+        raise ArgumentError("run", must, f"without ({error})") from None
+
+
+def _clearly_consistent(observed: Observed, draws: Draws) -> bool:
+    """Whether `_AS_FAR` draws are as far out as the run: then more of them would hardly change the verdict."""
+    with_noise = replace(observed, noise=noise_of(observed.risk, draws))
+    probability = verdict_of(with_noise, draws, None).probability
+    sound = int(np.count_nonzero(~draws.diverged))
+    return probability is not None and bool(probability * (1 + sound) >= 1 + _AS_FAR)
+
+
+def _remarks(setting: Setting, observed: Observed, draws: Draws, asked: bool) -> Iterator[str]:
+    """What is to be said of how a run was held against draws."""
+    if draws.stopped:
+        yield f"stopped by an interrupt: the verdict is by the {len(draws.risk)} replicas finished by then"
+    if observed.noise > _ROUGH:
+        rough = f"{observed.noise:.1%}, as one estimated on samples"
+        yield f"the logged risk is rough by {rough}: the verdict allows for it"
+    if not asked and draws.slack and setting.offer:
+        yield f"the verdict is by draws of the law; {setting.offer}"
 
 
 def _cautions(draws: Draws, law: Draws | None) -> tuple[str, ...]:
@@ -122,12 +158,20 @@ def _clock(observed: Observed, draws: Draws) -> tuple[float, float] | None:
 def _alternatives(
     run: Run, setting: Setting, observed: Observed, clock: tuple[float, float] | None
 ) -> Iterator[Alternative]:
-    """The problems that differ in one key, each sampled as it is asked for; those of no known law are left out."""
+    """The problems that differ in one key, each sampled as it is asked for, until an interrupt.
+
+    Those of no known law are left out where replicas would take long; the run's own on another clock never is.
+    """
     for reason, other, seen in _others(run, setting, observed, clock):
         try:
-            yield Alternative(reason, other.drawn(), seen)
+            draws = other.drawn()
         except ArgumentError:
-            continue
+            if other.teacher is not setting.teacher:
+                continue
+            draws = other.of_sgd()
+        yield Alternative(reason, draws, seen)
+        if draws.stopped:
+            return
 
 
 def _others(
@@ -152,7 +196,7 @@ def _others(
 
 def _with_clock(setting: Setting, observed: Observed, factor: float, error: float) -> tuple[str, Setting, Observed]:
     """The problem with a step that is so many times shorter, and the run on its clock."""
-    step: RunStep = replace(setting.step, learning_rate=setting.step.learning_rate / factor)
+    step = setting.step.faster(1 / factor)
     emerged = None if observed.emerged is None else observed.emerged / factor
     reason = f"a clock whose times are {factor:.3g} times theory's (± {error:.1%})"
     return reason, replace(setting, step=step), replace(observed, times=observed.times / factor, emerged=emerged)

@@ -40,6 +40,7 @@ class Verdict:
 
 
 UNASKED = Verdict(None, None, "none: give replicas, the number of draws to hold the run against")
+NO_START = Verdict(None, None, "none: initial_overlaps are not given, and emergence times depend on them")
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,8 +58,9 @@ class Alternative:
     observed: Observed
 
 
-def verdict_of(observed: Observed, draws: Draws, alternatives: Iterable[Alternative]) -> Verdict:
-    """The verdict; `alternatives` are drawn one by one, and only if the run is not consistent."""
+def verdict_of(observed: Observed, draws: Draws, alternatives: Iterable[Alternative] | None) -> Verdict:
+    """The verdict; `alternatives` are drawn one by one, and only if the run is not consistent. With None of them no
+    explanation is looked for, and the verdict says how to ask for one."""
     features = Features.of(observed, draws)
     cloud = cloud_of(features, observed, draws)
     if cloud is None:
@@ -67,8 +69,11 @@ def verdict_of(observed: Observed, draws: Draws, alternatives: Iterable[Alternat
     against = f"probability {probability:.2g} among {draws.source}"
     if probability >= LEVEL:
         return Verdict(True, probability, f"consistent with theory: a run as far from it has {against}")
-    reasons = _explanations(features, observed, draws, alternatives)
-    explained = f"; explained best by {reasons[0]}" if reasons else "; no change of one key explains it"
+    reasons = () if alternatives is None else _explanations(features, observed, draws, alternatives)
+    if alternatives is None:
+        explained = "; with replicas an explanation is looked for"
+    else:
+        explained = f"; explained best by {reasons[0]}" if reasons else "; no change of one key explains it"
     said = f"not consistent with theory ({against}): {_where(observed, draws)}{explained}"
     return Verdict(False, probability, said, reasons)
 

@@ -21,5 +21,7 @@ from .interrupts import orderly_stop as orderly_stop
 from .locks import sole_writer as sole_writer
 from .memory import require_memory as require_memory
 from .modules import restored as restored
+from .progress import announce as announce
+from .progress import duration as duration
 from .progress import progress as progress
 from .provenance import package_versions as package_versions

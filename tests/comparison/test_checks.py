@@ -53,8 +53,9 @@ def test_a_run_that_says_what_it_is_passes(followed):
     assert [found.name for found in report.checks] == ["loss", "overlap", "clock"]
     assert all(found.holds for found in report.checks)
     assert report.checks[2].factor == pytest.approx(1, abs=0.01)
-    assert report.verdict.consistent is None
-    assert "replicas" in str(report.verdict)
+    assert report.verdict.consistent is True
+    assert "128 draws of the law" in str(report.verdict)
+    assert any("a verdict by replicas of SGD takes replicas=128, about" in note for note in report.notes)
 
 
 @pytest.mark.parametrize(
