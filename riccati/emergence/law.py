@@ -20,6 +20,7 @@ from ..numerics import first_crossings
 from ..problem import Problem
 from ..support import require, require_integer, require_open_unit, require_real
 from .diffusion import step_size
+from .divergence import divergence
 from .equation import Resolution, forward_equation, pairs_of
 from .forward import march, set_out
 from .race import Race, run_race
@@ -38,6 +39,8 @@ class DiffusionLaw(EmergenceLaw):
         mean: (M,), of the normal law of directions whose noise is too small for the grid; NaN of others.
         spread: (M,), its standard deviation.
         race: what joint draws are made from.
+        diverged: the fraction of runs that diverge, an estimate.
+        caution: what should be known before the law is trusted, empty where there is nothing.
     """
 
     times: Float[Array, " T"]
@@ -48,6 +51,8 @@ class DiffusionLaw(EmergenceLaw):
     mean: Float[Array, " M"]
     spread: Float[Array, " M"]
     race: Race
+    diverged: float = eqx.field(static=True)
+    caution: str = eqx.field(static=True)
 
     def quantile(self, q: float) -> Float[Array, " M"]:
         """The canonical time by which direction m has emerged with probability `q`; inf where it never has.
@@ -92,6 +97,8 @@ class DiffusionLaw(EmergenceLaw):
             "times": f"{len(self.times)} up to {float(self.times[-1]):.4g} (canonical)",
             "learned": f"by then with probability {last.min():.4g} to {last.max():.4g}",
         }
+        if self.caution:
+            rows["caution"] = self.caution
         return "EmergenceLaw\n" + "\n".join(f"  {name:<10} {value}" for name, value in rows.items())
 
 
@@ -121,6 +128,7 @@ def diffusion_law(
         times, jax.device_put(marched.reached), equation.mean, equation.spread, equation.given, equation.delays,
         equation.shared,
     )  # fmt: skip
+    diverging = divergence(problem, learning_rate, batch_size, np.asarray(distribution)[-1])
     return DiffusionLaw(
         times=times,
         distribution=distribution,
@@ -130,4 +138,6 @@ def diffusion_law(
         mean=mean,
         spread=spread,
         race=race,
+        diverged=diverging.fraction,
+        caution=diverging.caution,
     )

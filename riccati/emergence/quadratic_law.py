@@ -8,7 +8,6 @@ Source: BEVW25 (arXiv 2508.03688) for the algorithms; derivations/kicks.py.
 
 from __future__ import annotations
 
-import warnings
 from typing import Literal
 
 import equinox as eqx
@@ -20,13 +19,14 @@ from ..flows import FiniteStep
 from ..problem import Problem
 from ..support import require, require_integer, require_open_unit, require_real
 from .chain import Chain, chain_of
+from .divergence import divergence
 from .random_times import EmergenceLaw
 from .replicas import COARSE, Replicas, run
 
 Algorithm = Literal["homogeneous", "stiefel"]
 
 _MORE = 2.0  # the horizon, in units of gradient flow's last emergence
-_NEAR, _LONG_STEP = 0.25, 0.1  # γ, and 2a_1 η, from which the law is warned of
+_LONG_STEP = 0.1  # 2a_1 η from which the law is warned of
 
 
 class QuadraticLaw(EmergenceLaw):
@@ -188,19 +188,14 @@ def quadratic_replicas(
 
 
 def caution_of(problem: Problem, learning_rate: float, batch_size: int, on_stiefel: bool, diverged: float) -> str:
-    """What should be known of a law at this step size; announced as a RuntimeWarning as well."""
-    teacher, dim = problem.teacher, problem.start.dim
-    assert dim is not None
-    scale = float(teacher.link.coefficients[2]) ** 2
-    gamma, turn = scale * learning_rate * dim / batch_size, 2 * scale * learning_rate * float(teacher.a.max())
+    """What should be known of a law at this step size."""
+    teacher = problem.teacher
+    turn = 2 * float(teacher.link.coefficients[2]) ** 2 * learning_rate * float(teacher.a.max())
     found = []
-    if gamma >= _NEAR and not on_stiefel:
-        found.append(f"γ = ηd/B = {gamma:.3g} is ≥ {_NEAR}, near the step size at which SGD diverges")
+    if not on_stiefel and (warned := divergence(problem, learning_rate, batch_size).caution):
+        found.append(warned)
     if diverged > 0:
         found.append(f"a fraction {diverged:.2g} of the replicas diverged")
     if turn >= _LONG_STEP:
         found.append(f"2a_1η = {turn:.3g} is ≥ {_LONG_STEP}: steps of SGD are too long for a flow with kicks")
-    caution = "; ".join(found)
-    if caution:
-        warnings.warn(f"The law may be off: {caution}.", RuntimeWarning, stacklevel=5)
-    return caution
+    return "; ".join(found)

@@ -15,12 +15,16 @@ class EmergenceLaw(eqx.Module):
         times: (T,), the times that were looked at, up to where the law is known.
         level: the squared overlap that counts as emerged.
         learning_rate, batch_size: η and B.
+        diverged: the fraction of runs that diverge; for k > 2 an estimate (divergence.py).
+        caution: what should be known before the law is trusted, empty where there is nothing.
     """
 
     times: eqx.AbstractVar[Float[Array, " T"]]
     level: eqx.AbstractVar[float]
     learning_rate: eqx.AbstractVar[float]
     batch_size: eqx.AbstractVar[int]
+    diverged: eqx.AbstractVar[float]
+    caution: eqx.AbstractVar[str]
 
     @abc.abstractmethod
     def quantile(self, q: float) -> Float[Array, " M"]:
