@@ -123,11 +123,19 @@ def _stored(held: dict[str, np.ndarray]) -> Stored:
         risk=kept_arrays["risk"],
         alignment=kept_arrays.get("alignment"),
         radius=kept_arrays.get("radius"),
-        flow=FLOWS[provenance["flow"]](**provenance["settings"]),
+        flow=FLOWS[provenance["flow"]](**_settings(provenance, problem.teacher)),
         problem=problem,
         ended={"reached": rows} | ended,
         provenance_json=str(held["provenance"]),
     )
+
+
+def _settings(provenance: dict[str, Any], teacher: Teacher) -> dict[str, Any]:
+    """The flow's; up to 0.4.0 the algorithm of FiniteStep could be left to the link, Stiefel SGD for h_2."""
+    settings = provenance["settings"]
+    if provenance["flow"] == "FiniteStep" and settings.get("algorithm") is None:
+        return settings | {"algorithm": "stiefel" if teacher.link.degree == 2 else "homogeneous"}
+    return settings
 
 
 def _doubles(held: dict[str, np.ndarray], name: str, shape: tuple[int, ...]) -> Array:

@@ -18,6 +18,13 @@ class FlowChoice(StrEnum):
     FINITE_STEP = "FiniteStep"
 
 
+class AlgorithmChoice(StrEnum):
+    """Which SGD FiniteStep is the limit of."""
+
+    HOMOGENEOUS = "homogeneous"
+    STIEFEL = "stiefel"
+
+
 class EngineChoice(StrEnum):
     """The engines of online SGD."""
 

@@ -39,7 +39,7 @@ import numpy as np
 from jaxtyping import Array, Float
 from scipy.optimize import minimize
 
-from ..emergence import largest_step
+from ..emergence import largest_safe, largest_step
 from ..flows.noise import System, pair_system, pair_velocity, weights_system, weights_velocity
 from ..numerics import integrate, log_odds
 from ..problem import AnyStart, Problem, Teacher
@@ -117,7 +117,7 @@ def decay(step: float, *, first: float, power: float, steps: int) -> float:
 
 
 def recommended_step(teacher: Teacher, start: AnyStart, *, samples: int, batch_size: int = 1) -> StepPlan:
-    """The constant step that leaves least risk after n samples.
+    """The constant step that leaves least risk after n samples, of those at which hardly a run diverges.
 
     Args:
         teacher: pure link h_k, k ≥ 2.
@@ -158,6 +158,7 @@ class _Budget:
         k: the information exponent, whose equations it has.
         dim, samples, batch_size: d, n and B.
         largest: the largest γ that learns a direction.
+        safe: the largest constant γ at which hardly a run diverges.
         floor: Σ_{m>N} a_m².
     """
 
@@ -167,6 +168,7 @@ class _Budget:
     samples: int
     batch_size: int
     largest: float
+    safe: float
     floor: float
 
     @classmethod
@@ -178,8 +180,9 @@ class _Budget:
         problem, k = Problem(teacher, start), teacher.link.information_exponent
         system = weights_system(problem, 1.0) if k == 2 else pair_system(problem, 1.0)
         left = np.sort(np.asarray(teacher.normalised_a) ** 2)[: max(teacher.width - start.student_width, 0)]
-        largest = float(np.max(limits.gamma))
-        return cls(system, k, int(start.dim or 0), samples, batch_size, largest, float(left.sum()))
+        safe = largest_safe(problem)
+        largest = min(float(np.max(limits.gamma)), safe)
+        return cls(system, k, int(start.dim or 0), samples, batch_size, largest, safe, float(left.sum()))
 
     def left(self, log_gamma: Float[np.ndarray, " K"]) -> tuple[float, Float[np.ndarray, " K"]]:
         """log of the risk above the floor at the end, and its gradient."""
@@ -202,6 +205,8 @@ class _Budget:
             theta = np.linalg.lstsq(basis, self._log_gamma(begin), rcond=None)[0]
 
         def objective(theta: np.ndarray) -> tuple[float, np.ndarray]:
+            if family == "constant" and theta[0] > np.log(self.safe):
+                return _UNSOUND, np.zeros(1)
             value, slope = self.left(basis @ theta + fixed)
             return value, basis.T @ slope
 
