@@ -6,7 +6,7 @@ import warnings
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from ..emergence import Algorithm, EmergenceLaw, risk_law
 from ..problem import AnyStart, Start, Teacher, departures
@@ -43,6 +43,16 @@ class Draws:
     source: str
     caution: str = ""
     law: EmergenceLaw | None = None
+
+    @property
+    def diverged(self) -> Bool[np.ndarray, " n"]:
+        """Which draws diverged by the last of the times; their risk is not finite from then on."""
+        return ~np.isfinite(self.risk[:, -1])
+
+    @property
+    def exploded(self) -> float:
+        """The fraction of the draws that diverged."""
+        return float(np.mean(self.diverged))
 
     @property
     def seen(self) -> Float[np.ndarray, "n M"]:

@@ -17,3 +17,18 @@ def test_replicas_under_a_covariance_cost_what_its_groups_do(equal):
     start = rc.Start.from_weights(np.eye(3, dim, k=1), np.eye(2, dim), spiked)
     step = RunStep(learning_rate=1e-5, batch_size=1, dim=dim, on_stiefel=False, student_scale=None)
     assert Setting(teacher, start, step, np.array([1, 2000])).affordable == equal
+
+
+def test_draws_know_which_of_them_diverged():
+    """All of them at γ = ηd/B = 3, none at 0.01."""
+    teacher = rc.Teacher.power_law(2, 1.0, rc.Link.hermite(3))
+    start = rc.Start.random(teacher, 3, 100, norm=0.2, seed=0)
+
+    def drawn(rate):
+        step = RunStep(learning_rate=rate, batch_size=1, dim=100, on_stiefel=False, student_scale=None)
+        return Setting(teacher, start, step, np.array([1, 10, 400]), replicas=16).of_sgd()
+
+    wild, tame = drawn(0.03), drawn(1e-4)
+    assert wild.exploded == wild.diverged.mean() == 1.0
+    assert tame.exploded == 0.0
+    assert not tame.diverged.any()
