@@ -14,6 +14,7 @@ from .statistics import Observed
 
 _WIDEST = math.log(64.0)  # factors that are looked for
 _SHIFTS = np.linspace(-_WIDEST, _WIDEST, 257)  # of log time
+_NO_MORE = 0.98 * _WIDEST  # beyond which no factor was found
 _LEAST_RISK = 1e-12
 _FEWEST, _LEAST_FALL = 5, 0.1  # rows, and fall of log risk, that can tell a clock
 _WITHIN = (0.16, 0.84)  # quantiles a standard deviation from the median of a normal law
@@ -62,7 +63,7 @@ def clock_from_draws(observed: Observed, draws: Draws) -> Clock | None:
 def _against_scatter(shifts: Float[np.ndarray, " K"]) -> Clock | None:
     """The last of these log factors, and the scatter of the others."""
     own, others = float(shifts[-1]), shifts[:-1][np.isfinite(shifts[:-1])]
-    if not math.isfinite(own) or 2 * len(others) < len(shifts) - 1:
+    if not abs(own) < _NO_MORE or 2 * len(others) < len(shifts) - 1:
         return None
     low, middle, high = np.quantile(others, [_WITHIN[0], 0.5, _WITHIN[1]])
     return Clock(math.exp(own - middle), max(float(high - low) / 2, _LEAST_ERROR))
@@ -192,6 +193,6 @@ def clock_from_risk(
     slope = (residuals(found.x + 1e-3) - residuals(found.x - 1e-3)) / 2e-3
     independent = max(int(np.count_nonzero(np.diff(np.sign(left)))), 1)
     steep = float(np.mean(slope**2))
-    if steep <= 0:
+    if steep <= 0 or not abs(found.x) < _NO_MORE:
         return None
     return Clock(math.exp(found.x), math.sqrt(float(np.mean(left**2)) / steep / independent))

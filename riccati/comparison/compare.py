@@ -10,7 +10,7 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Float
 
-from ..flows import Coupled, Decoupled
+from ..flows import Decoupled
 from ..numerics import first_crossings
 from ..problem import departures
 from ..runs import Run, overlap_of
@@ -24,7 +24,7 @@ from .draws import FEWEST, Setting
 from .judged import Judgement, judged
 from .report import Comparison
 from .step import RunStep, step_of
-from .theory import DECOUPLED, followed, outcome_notes, theory_of
+from .theory import DECOUPLED, definition_of, followed, outcome_notes, theory_of
 
 _LONGER, _FURTHER = 100.0, 200  # times, and output times, of theory where nothing happens in it
 
@@ -103,19 +103,12 @@ def _followed_again(run: Run, trajectory: Trajectory, overlaps: bool) -> tuple[T
     return theory, _clock(run, theory, emergence)
 
 
-def _own_definition(trajectory: Trajectory) -> str:
-    """What `alignment` of a trajectory is."""
-    flow = trajectory.flow
-    chosen = flow.overlap if isinstance(flow, Coupled) else None
-    return overlap_of(trajectory.teacher.link) if chosen is None else chosen
-
-
 def _comparable_overlaps(run: Run, trajectory: Trajectory, notes: list[str]) -> Float[np.ndarray, "T M"] | None:
     """The run's overlaps where they are what `alignment` of the trajectory is, else None, and `notes` says why not."""
     if run.overlaps is None:
         notes.append("the run logged no overlaps: measured emergence times are unknown")
         return None
-    defined = _own_definition(trajectory)
+    defined = definition_of(trajectory)
     if run.overlap == defined:
         return run.overlaps
     why = f"the run logged its overlaps as {run.overlap}, {trajectory.flow.label} gives them as {defined}"
@@ -141,7 +134,7 @@ def _beyond(
     if beyond:
         notes.append(f"no finite-step limit: none is known for {' and '.join(beyond)}")
     finite_step = None if beyond else followed(step.flow, teacher, start, trajectory.times, notes)
-    native = _own_definition(trajectory) == overlap_of(teacher.link)
+    native = definition_of(trajectory) == overlap_of(teacher.link)
     if not native and overlaps is not None:
         notes.append("the finite-step limit and the law are about the other overlaps: emergence times are not theirs")
     rows = rows_held(run)
@@ -201,7 +194,7 @@ def _emergences(
         columns["measured"] = first_crossings(run.times, overlaps, 0.5)
     if teacher.link.information_exponent > 2 and set(departures(teacher, trajectory.start)) <= DECOUPLED:
         columns["decoupled"] = Decoupled().emergence_times_of(teacher, trajectory.start)
-    if beyond.finite_step is not None and _own_definition(trajectory) == overlap_of(teacher.link):
+    if beyond.finite_step is not None and definition_of(trajectory) == overlap_of(teacher.link):
         columns["finite_step"] = beyond.finite_step.emergence_times()
     columns |= beyond.times
     cells = {name: [known(float(time)) for time in np.asarray(column)] for name, column in columns.items()}

@@ -3,10 +3,11 @@
 Run and draws are pooled, and a few distances of each from all the others are taken, every one in the same way: that of
 Mahalanobis in a few features, the log risk at some times and the log emergence time of some directions, with the
 others' mean and covariance, widened by what the draws and the logged loss may be off; and where the risk is exact, so
-that every row of it counts, that in the principal components of the log risk, and how far the risk leaves the draws'
-band at its worst. Each distance is ranked, the smallest rank of the run is its score, and the score is ranked again: as
-run and draws are exchangeable if the run obeys the theory, the test keeps its level whatever their law. A synthetic
-likelihood of the features (Wood 2010, Nature 466, 1102) ranks the problems that might explain a run.
+that every row of it counts, that in the principal components of the log risk, how far the risk leaves the draws' band
+at its worst, and how far it is on one side of their median all along. Each distance is ranked, the most extreme rank of
+the run is its score, and the score is ranked again: as run and draws are exchangeable if the run obeys the theory, the
+test keeps its level whatever their law. A synthetic likelihood of the features (Wood 2010, Nature 466, 1102) ranks the
+problems that might explain a run.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from functools import cached_property
 
 import numpy as np
 from jaxtyping import Float, Int
+from scipy.stats import rankdata
 
 from .draws import Draws
 
@@ -112,7 +114,7 @@ class RankTest:
         """Every distance of each from all the others."""
         several = [_distances(self.features, self.excess)]
         if self.risk.shape[1]:
-            several += [_distances(*_principal(self.risk)), _beyond_band(self.risk)]
+            several += [_distances(*_principal(self.risk)), _beyond_band(self.risk), _one_sided(self.risk)]
         return np.array(several)
 
     @property
@@ -173,6 +175,12 @@ def _beyond_band(logs: Float[np.ndarray, "n E"]) -> Float[np.ndarray, " n"]:
     low, middle, high = np.quantile(logs, [_WITHIN[0], 0.5, _WITHIN[1]], axis=0)
     off = logs - middle
     return np.max(np.abs(off) / np.where(off > 0, high - middle + _EXACT_RIDGE, middle - low + _EXACT_RIDGE), axis=1)
+
+
+def _one_sided(logs: Float[np.ndarray, "n E"]) -> Float[np.ndarray, " n"]:
+    """How far the rank of each is from the middle, on average over the rows: large if it is late or early all along."""
+    ranks = rankdata(logs, axis=0)
+    return np.abs(np.mean(ranks - (len(logs) + 1) / 2, axis=1))
 
 
 def _excess(features: Features, mean: np.ndarray, draws: Draws, observed: Observed) -> np.ndarray:
