@@ -22,6 +22,7 @@ from .step import step_of
 from .verdict import Alternative
 
 _SHIFTS = (-0.3, -0.2, -0.1, 0.1, 0.2, 0.3)  # of β that are tried as explanations
+_SURE = 3.0  # errors beyond which a cause leaves the clock off
 _EXPONENTS = (2, 3, 4)  # and of the information exponent
 _MOST_ROWS = 200  # of a run that are held against draws, evenly in log t
 
@@ -61,7 +62,8 @@ class Case:
         setting = Setting(run.teacher, start, step, run.steps[rows], self.setting.replicas)
         comparable = None if self.observed.emerged is None else run.overlaps
         seen = observed_of(run, comparable, rows)
-        return Case(run, setting, replace(seen, noise=self.observed.noise))
+        exact = seen.exact and not cause.approximate
+        return Case(run, setting, replace(seen, noise=self.observed.noise, exact=exact))
 
 
 def rows_held(run: Run) -> np.ndarray:
@@ -92,7 +94,7 @@ def alternatives_of(case: Case, evidence: Evidence, clock: Clock | None) -> Iter
     for cause, other in _with_causes(case, evidence, clock):
         try:
             again = clock_from_draws(other.observed, other.draws)
-            if again is None or not again.is_off:
+            if again is None or not again.is_beyond(_SURE):
                 yield Alternative(str(cause), other.draws, other.observed, cause)
         except ArgumentError:
             continue
@@ -157,5 +159,6 @@ def _with_clock(setting: Setting, observed: Observed, factor: float, error: floa
     """The problem with a step that is so many times shorter, and the run on its clock."""
     step = replace(setting.step, learning_rate=setting.step.learning_rate / factor)
     emerged = None if observed.emerged is None else observed.emerged / factor
+    seen = replace(observed, times=observed.times / factor, emerged=emerged, clock_error=error)
     reason = f"a clock whose times are {factor:.3g} times theory's (± {error:.1%})"
-    return reason, replace(setting, step=step), replace(observed, times=observed.times / factor, emerged=emerged)
+    return reason, replace(setting, step=step), seen

@@ -42,6 +42,7 @@ class Cause:
         keys: the changed keys of the run, None for one that goes.
         divided: what the run's steps are divided by.
         practice: whether it is a way to train for which there is no key.
+        approximate: whether theory with it is a limit, and not exact.
     """
 
     key: str
@@ -51,6 +52,7 @@ class Cause:
     keys: dict[str, Any] = field(default_factory=dict)
     divided: int = 1
     practice: bool = False
+    approximate: bool = False
 
     def __str__(self) -> str:
         return f"{self.key} ({self.why})" if self.why else self.key
@@ -111,15 +113,19 @@ def _training_loss(run: Run) -> str:
 def _other_rates(rate: str, present: float, batch: int) -> Iterator[Cause]:
     """Steps that are so many times as long as the key says."""
 
-    def times(factor: float, why: str, practice: bool = False) -> Cause:
-        key = f"{rate} = {present * factor:.4g}"
-        return Cause(key, why, clock=1 / factor, keys={rate: present * factor}, practice=practice)
+    def times(factor: float, why: str, **others: bool) -> Cause:
+        return Cause(f"{rate} = {present * factor:.4g}", why, 1 / factor, keys={rate: present * factor}, **others)
 
     if batch > 1:
         yield times(batch, "gradients are summed over the batch")
         yield times(1 / batch, "it was divided by batch_size once too often")
     for momentum in _MOMENTA:
-        yield times(1 / (1 - momentum), f"with momentum {momentum:g} a step is so long in effect", practice=True)
+        yield times(
+            1 / (1 - momentum),
+            f"with momentum {momentum:g} a step is so long in effect",
+            practice=True,
+            approximate=True,
+        )
     for count in _ACCUMULATED:
         yield times(
             1 / count, f"with gradients accumulated over {count} steps a step is so long in effect", practice=True

@@ -21,6 +21,7 @@ _WITHIN = (0.16, 0.84)  # quantiles a standard deviation from the median of a no
 _LEAST_ERROR = 1e-3
 _LEVELS = np.linspace(0.9, 0.3, 5)  # of the fall of log risk, at which a clock may drift
 _MISFIT = 4.0  # times the mean square that a draw leaves: a run that leaves more is not theory on another clock
+_ABOVE_END = 1.0  # of log risk: levels nearer to where a run ends tell of its plateau
 _DRIFT, _DRIFT_ERRORS = 0.15, 4.0  # of log time, and in errors: a drift beyond both is one
 
 
@@ -38,7 +39,11 @@ class Clock(NamedTuple):
     @property
     def is_off(self) -> bool:
         """Whether 1 is outside two errors."""
-        return abs(math.log(self.factor)) > 2 * self.error
+        return self.is_beyond(2.0)
+
+    def is_beyond(self, errors: float) -> bool:
+        """Whether 1 is outside so many errors."""
+        return abs(math.log(self.factor)) > errors * self.error
 
 
 def falls(risk: Float[np.ndarray, " T"]) -> bool:
@@ -88,7 +93,9 @@ def _by_times(observed: Observed, draws: Draws) -> Float[np.ndarray, " K"] | Non
 def _by_risk(observed: Observed, draws: Draws) -> Float[np.ndarray, " K"] | None:
     """Log factors at which the median risk at t/c fits each risk best, run last; None where it does not fall."""
     median = draws.risk_quantile(0.5)
-    if observed.risk is None or not np.isfinite(median).all() or not falls(median):
+    if observed.risk is None or not np.isfinite(median).all():
+        return None
+    if not falls(median) or not falls(observed.risk):
         return None
     known = np.isfinite(observed.risk) & (observed.risk > 0) & (observed.times > 0)
     if known.sum() < _FEWEST:
@@ -118,7 +125,8 @@ def _least(off: Float[np.ndarray, "n S"]) -> Float[np.ndarray, " n"]:
 def drift_of(observed: Observed, draws: Draws) -> tuple[float, float] | None:
     """The run's times over theory's early and late in the fall of the risk, where they differ by more than draws' do.
 
-    A constant learning rate has one factor throughout. None where there is no drift, or the fall is too short.
+    A constant learning rate has one factor throughout; one that is warmed up or lowered from what is told is nowhere
+    above it. None where there is no drift, the run is faster than theory, or the fall is too short.
     """
     median = draws.risk_quantile(0.5)
     if observed.risk is None or not np.isfinite(median).all() or not falls(median):
@@ -127,7 +135,8 @@ def drift_of(observed: Observed, draws: Draws) -> tuple[float, float] | None:
     levels = last + _LEVELS * (first - last)
     times = np.array([_first_below(observed.times, risk, levels) for risk in (*draws.risk, observed.risk, median)])
     logs = np.log(times[:-1] / times[-1])
-    reached = np.flatnonzero(np.isfinite(logs[-1]) & (np.isfinite(logs).mean(axis=0) > 0.5))
+    apart = levels > math.log(max(float(np.nanmin(observed.risk)), _LEAST_RISK)) + _ABOVE_END
+    reached = np.flatnonzero(apart & np.isfinite(logs[-1]) & (np.isfinite(logs).mean(axis=0) > 0.5))
     if len(reached) < 3:
         return None
     early, late = logs[:, reached[0]], logs[:, reached[-1]]
@@ -135,6 +144,8 @@ def drift_of(observed: Observed, draws: Draws) -> tuple[float, float] | None:
         change = late - early
     scatter = _against_scatter(change)
     if scatter is None or abs(math.log(scatter.factor)) < max(_DRIFT, _DRIFT_ERRORS * scatter.error):
+        return None
+    if min(early[-1], late[-1]) < -_DRIFT:
         return None
     return math.exp(early[-1]), math.exp(late[-1])
 

@@ -81,9 +81,10 @@ def _verdict(
 ) -> tuple[Verdict, tuple[Cause, ...]]:
     """The verdict, and the causes that are proved."""
     observed, evidence = case.observed, evidence_of(case.run)
-    apart = _of_divergence(draws, evidence)
     if evidence.diverged:
-        return apart or _both_diverged(draws), ()
+        by_then = _drawn_until_divergence(case, draws)
+        return _of_divergence(by_then, evidence) or _both_diverged(by_then), ()
+    apart = _of_divergence(draws, evidence)
     probability = probability_of(observed, draws) if apart is None else apart.probability
     if probability is None:
         return Verdict(None, None, "none: neither the risk nor emergence times can be compared"), ()
@@ -116,6 +117,14 @@ def _of_divergence(draws: Draws, evidence: Evidence) -> Verdict | None:
     if evidence.diverged:
         said = f"this run diverged, SGD at the told step seldom does ({count})"
     return Verdict(False, probability, f"not consistent with theory (probability {probability:.2g}): {said}")
+
+
+def _drawn_until_divergence(case: Case, draws: Draws) -> Draws:
+    """What theory draws up to the step at which the run diverged, where that is later than its last row."""
+    last = case.run.config.get("diverged_at_step", 0)
+    if last <= case.setting.logged[-1]:
+        return draws
+    return replace(case.setting, logged=np.r_[case.setting.logged, last]).drawn()
 
 
 def _both_diverged(draws: Draws) -> Verdict:

@@ -16,7 +16,7 @@ from .statistics import Observed
 _ABOVE = 1.1  # times theory's median: a final risk beyond that, and beyond the draws, is a plateau of its own
 _INSIDE = (0.005, 0.995)  # quantiles of the draws, between which a course agrees
 _MOSTLY = 0.95  # of the early rows must agree
-_LATE, _FEWEST = 0.3, 5  # the last part of a run, and the rows there and early on that can tell
+_LATE, _FEWEST = 0.5, 5  # the last part of a run, and the rows there and early on that can tell
 _FLAT, _FLUCTUATES = 0.5, 0.05  # change of log risk over the last part, and from row to row, of a plateau of noise
 _CONSTANT, _STEADY, _FAR = 0.05, 0.03, 10.0  # the same, and the ratio to theory, of another teacher's
 _SMALLER = 0.97  # of Σ a_m: learned norms below that were shrunk
@@ -28,11 +28,16 @@ def signs_of(run: Run, observed: Observed, draws: Draws, evidence: Evidence) -> 
         return ("its neurons' norms never change, as where they are renormalised at every step (the sphere)",)
     if evidence.second_layer_fixed:
         return ("its second layer b never changes, as where the first layer alone is trained",)
+    return _plateau(run, observed, draws) or _drift(observed, draws)
+
+
+def _drift(observed: Observed, draws: Draws) -> tuple[str, ...]:
+    """A clock that is another late in the fall of the risk than early."""
     drift = drift_of(observed, draws)
-    if drift is not None:
-        times = f"its times are {drift[0]:.2g} times theory's early in the fall of the risk and {drift[1]:.2g} late"
-        return (f"{times}, as with a learning rate that changes (a warm-up or a schedule)",)
-    return _plateau(run, observed, draws)
+    if drift is None:
+        return ()
+    times = f"its times are {drift[0]:.2g} times theory's early in the fall of the risk and {drift[1]:.2g} late"
+    return (f"{times}, as with a learning rate that changes (a warm-up or a schedule)",)
 
 
 def _plateau(run: Run, observed: Observed, draws: Draws) -> tuple[str, ...]:
@@ -61,7 +66,7 @@ def _plateau(run: Run, observed: Observed, draws: Draws) -> tuple[str, ...]:
     if trend < _FLAT and rough > _FLUCTUATES:
         return (f"{said}, and fluctuates there, as with label noise" + (" or weight decay" if learned is None else ""),)
     if trend < _CONSTANT and rough < _STEADY and ratio > _FAR:
-        other = "as where SGD learns another teacher than is told (second_layer, teacher_width or the directions)"
+        other = "as where SGD learns another teacher than is told (beta or second_layer, teacher_width, the directions)"
         return (f"{said}, and does not change there, {other}",)
     return ()
 

@@ -2,12 +2,12 @@
 
 Run and draws are pooled, and a few distances of each from all the others are taken, every one in the same way: that of
 Mahalanobis in a few features, the log risk at some times and the log emergence time of some directions, with the
-others' mean and covariance, widened by what the draws and the logged loss may be off; and where the risk is exact, so
-that every row of it counts, that in the principal components of the log risk, how far the risk leaves the draws' band
-at its worst, and how far it is on one side of their median all along. Each distance is ranked, the most extreme rank of
-the run is its score, and the score is ranked again: as run and draws are exchangeable if the run obeys the theory, the
-test keeps its level whatever their law. A synthetic likelihood of the features (Wood 2010, Nature 466, 1102) ranks the
-problems that might explain a run.
+others' mean and covariance, widened by what the draws and the logged loss may be off; where neither is known to be off,
+how far the risk leaves the draws' band at its worst row; and where the risk is exact, the distance in the principal
+components of all rows of the log risk, and how far it is on one side of the median all along. Each distance is ranked,
+the most extreme rank of the run is its score, and the score is ranked again: as run and draws are exchangeable if the
+run obeys the theory, the test keeps its level whatever their law. A synthetic likelihood of the features (Wood 2010,
+Nature 466, 1102) ranks the problems that might explain a run.
 """
 
 from __future__ import annotations
@@ -43,6 +43,7 @@ class Observed:
         emerged: (M,), emergence times, inf where not by the run's end; None where they are not comparable.
         noise: relative error of the logged risk.
         exact: whether the risk is known to be the population risk, without an error.
+        clock_error: relative error of the times, of a run on a clock that was fitted.
     """
 
     times: Float[np.ndarray, " T"]
@@ -50,6 +51,7 @@ class Observed:
     emerged: Float[np.ndarray, " M"] | None
     noise: float = 0.0
     exact: bool = False
+    clock_error: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,12 +99,14 @@ class RankTest:
     Attributes:
         features: (n + 1, F), log risk and log emergence times.
         excess: (F, F), what their covariance is widened by.
-        risk: (n + 1, E), the log risk at every row, where that is exact; else without columns.
+        risk: (n + 1, E), the log risk at every row; without columns where it, or the draws, have an error.
+        exact: whether the risk has no error at all, rather than none that is seen.
     """
 
     features: Float[np.ndarray, "n+1 F"]
     excess: Float[np.ndarray, "F F"]
     risk: Float[np.ndarray, "n+1 E"]
+    exact: bool
 
     @property
     def probability(self) -> float:
@@ -114,7 +118,9 @@ class RankTest:
         """Every distance of each from all the others."""
         several = [_distances(self.features, self.excess)]
         if self.risk.shape[1]:
-            several += [_distances(*_principal(self.risk)), _beyond_band(self.risk), _one_sided(self.risk)]
+            several.append(_beyond_band(self.risk, _EXACT_RIDGE if self.exact else _RIDGE))
+        if self.risk.shape[1] and self.exact:
+            several += [_distances(*_principal(self.risk)), _one_sided(self.risk)]
         return np.array(several)
 
     @property
@@ -139,8 +145,9 @@ def rank_test_of(features: Features, observed: Observed, draws: Draws) -> RankTe
     # a direction that is not learned counts as learned at the horizon
     rows = np.hstack([logs[:, features.rows], np.log(np.clip(emerged, 1e-9 * horizon, horizon))])
     excess = _excess(features, rows[:-1].mean(axis=0), draws, observed)
-    every = features.every if observed.exact and draws.slack == 0 else features.every[:0]
-    return RankTest(rows, excess, logs[:, every])
+    known = observed.noise == observed.clock_error == draws.slack == 0
+    every = features.every if known else features.every[:0]
+    return RankTest(rows, excess, logs[:, every], observed.exact)
 
 
 def _as_unusual(distances: Float[np.ndarray, "S n+1"]) -> np.ndarray:
@@ -170,11 +177,11 @@ def _principal(logs: Float[np.ndarray, "n E"]) -> tuple[np.ndarray, np.ndarray]:
     return left[:, :kept] * math.sqrt(len(logs)), 1e-9 * np.eye(kept)
 
 
-def _beyond_band(logs: Float[np.ndarray, "n E"]) -> Float[np.ndarray, " n"]:
+def _beyond_band(logs: Float[np.ndarray, "n E"], ridge: float) -> Float[np.ndarray, " n"]:
     """How many spreads each is from the median at its worst row, spreads above and below apart."""
     low, middle, high = np.quantile(logs, [_WITHIN[0], 0.5, _WITHIN[1]], axis=0)
     off = logs - middle
-    return np.max(np.abs(off) / np.where(off > 0, high - middle + _EXACT_RIDGE, middle - low + _EXACT_RIDGE), axis=1)
+    return np.max(np.abs(off) / np.where(off > 0, high - middle + ridge, middle - low + ridge), axis=1)
 
 
 def _one_sided(logs: Float[np.ndarray, "n E"]) -> Float[np.ndarray, " n"]:
@@ -191,7 +198,8 @@ def _excess(features: Features, mean: np.ndarray, draws: Draws, observed: Observ
         clock[:count] = np.gradient(mean[:count], np.log(draws.times[features.rows]))
     in_risk = np.maximum(noise * level, np.r_[np.full(count, _EXACT_RIDGE if observed.exact else _RIDGE),
                                               np.full(directions, _RIDGE)])  # fmt: skip
-    common = (draws.slack**2 + noise**2) * np.outer(level, level) + draws.slack**2 * np.outer(clock, clock)
+    in_clock = draws.slack**2 + observed.clock_error**2
+    common = (draws.slack**2 + noise**2) * np.outer(level, level) + in_clock * np.outer(clock, clock)
     return common + np.diag(draws.slack**2 + in_risk**2)
 
 
