@@ -96,7 +96,7 @@ def _verdict(
     if apart is not None:
         return apart.explained(explanations), causes
     signs = () if explanations else signs_of(case.run, observed, draws, evidence)
-    return inconsistent(probability, observed, draws, explanations, signs), causes
+    return inconsistent(probability, observed, draws, explanations, signs, clock), causes
 
 
 def _rough(clock: Clock | None) -> Clock | None:

@@ -14,11 +14,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from .causes import Cause
+from .clock import Clock
 from .draws import Draws
 from .statistics import Features, Observed, rank_test_of
 
 LEVEL = 0.05
 _OUTSIDE = 0.01  # of the draws on either side, beyond which a point of the risk is outside theory's band
+_TOLD = 3  # observations that are told of a run that nothing explains
 _ENDS_OFF = 0.05  # relative: a final risk closer to theory's median is not told
 
 
@@ -116,9 +118,13 @@ def inconsistent(
     draws: Draws,
     explanations: tuple[Explanation, ...],
     signs: tuple[str, ...] = (),
+    clock: Clock | None = None,
 ) -> Verdict:
-    """The verdict on a run that is none of those, with what explains it, else with what it shows (`signs`)."""
-    where = "; ".join(observations(observed, draws)) or "its course is unusual as a whole"
+    """The verdict on a run that is none of those, with what explains it, else with what it shows."""
+    seen = observations(observed, draws)
+    if not explanations and clock is not None and clock.is_off:
+        seen = (*seen[: _TOLD - 1], f"its times are {clock.factor:.3g} (± {clock.error:.1%}) times theory's")
+    where = "; ".join(seen) or "its course is unusual as a whole"
     said = f"not consistent with theory (probability {probability:.2g} among {draws.source}): {where}"
     unexplained = (
         f"; no key of a run explains it: {' and '.join(signs)}" if signs else "; no known convention explains it"
