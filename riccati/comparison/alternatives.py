@@ -110,7 +110,8 @@ def _with_causes(case: Case, evidence: Evidence, clock: Clock | None) -> Iterato
     teacher, start = case.setting.teacher, case.setting.start
     factor = None if evidence.exact else loss_factor(case.run, teacher, start)
     if factor is None:
-        yield from () if clock is None else _with_clock_causes(case, evidence, clock)
+        if clock is not None and clock.is_off:  # one whose interval contains 1 explains nothing
+            yield from _with_clock_causes(case, evidence, clock)
         return
     for cause in causes_of_loss(case.run, teacher, start):
         if not agrees(factor, 0.0, cause.loss) or (mended := case.with_cause(cause)) is None:
