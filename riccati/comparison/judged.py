@@ -108,7 +108,7 @@ def _of_divergence(draws: Draws, evidence: Evidence) -> Verdict | None:
 
     The probability is the share of the draws that do as the run did, the run itself counted among them.
     """
-    alike = np.count_nonzero(draws.diverged == evidence.diverged)
+    alike = int(np.count_nonzero(draws.diverged == evidence.diverged))
     probability = (1 + alike) / (1 + len(draws.diverged))
     if probability >= LEVEL:
         return None

@@ -215,3 +215,42 @@ def test_runs_and_replicas_that_diverge_have_their_own_verdict(at, rate, told, c
     verdict = rc.compare(at(rate, told), replicas=128).verdict
     assert verdict.consistent is consistent
     assert said in verdict.sentence
+
+
+@pytest.fixture(scope="module")
+def fast():
+    """A run of k = 2 at η = 0.06, and what is asked of it where it is told otherwise."""
+    teacher = rc.Teacher.power_law(2, 1.0, rc.Link.hermite(2))
+    start = rc.Start.random(teacher, 2, 40, 0.4, seed=0)
+    run = rc.sgd.simulate(teacher, start, learning_rate=0.06, batch_size=32, steps=80, rows=40, seed=3)
+
+    def told(**keys):
+        return replace(run, config=run.config | keys)
+
+    return told
+
+
+def test_a_cause_is_proved_before_it_is_named_and_is_never_what_the_run_says_already(fast):
+    """Twice as fast as it says: a loss without its half, or momentum ½; told that there is no half, momentum alone."""
+    half = rc.compare(fast(learning_rate=0.03, training_loss="0.5*(f*-f)^2"), replicas=128)
+    assert half.verdict.consistent is False
+    assert 'training_loss = "(f*-f)^2"' in half.verdict.sentence
+    assert "momentum 0.5" in half.verdict.sentence
+    (clock,) = [check for check in half.checks if check.name == "clock"]
+    assert clock.holds is False
+    assert clock.key == 'training_loss = "(f*-f)^2"'
+    whole = rc.compare(fast(learning_rate=0.015, training_loss="(f*-f)^2"), replicas=128)
+    assert "momentum 0.5" in whole.verdict.sentence
+    assert "training_loss" not in whole.verdict.sentence
+
+
+def test_a_loss_that_is_estimated_is_rough_and_a_recorders_is_not(fast):
+    run = fast()
+    loss = run.loss * np.exp(0.1 * np.random.default_rng(0).standard_normal(len(run.loss)))
+    config = {key: value for key, value in run.config.items() if key != "engine"}
+    estimated = rc.compare(replace(run, loss=loss, config=config), replicas=128)
+    assert any("the logged risk is rough by" in note for note in estimated.notes)
+    assert estimated.verdict.consistent is True
+    exact = rc.compare(replace(run, loss=loss), replicas=128)
+    assert not any("rough" in note for note in exact.notes)
+    assert exact.verdict.consistent is False
