@@ -181,7 +181,8 @@ class Recorder:
         """The keys that say what of the student stays as it was while it learns."""
         if len(self._rows) < 2:
             return {}
-        first, keys = self._rows[0], {}
+        first = self._rows[0]
+        keys: dict[str, Any] = {}
         turned = max(float(np.abs(row.by_neuron - first.by_neuron).max()) for row in self._rows)
         stretched = max(float(np.abs(row.norms / first.norms - 1).max()) for row in self._rows)
         layer = first.second_layer
@@ -224,7 +225,7 @@ class Recorder:
         require(len(self._rows) > 0, "recorder", "have been called", "empty")
         require(self._rows[0].step == 0, "step", "be 0 at the first call, for the start", self._rows[0].step)
         assert self._start is not None
-        start, overlap = self._start, overlap_of(self._teacher.link)
+        start, last, overlap = self._start, self._rows[-1], overlap_of(self._teacher.link)
         config = (
             self._config
             | teacher_keys(self._teacher)
@@ -233,8 +234,10 @@ class Recorder:
                 "overlap": overlap,
                 "dim": self._directions.shape[1],
                 "student_width": start.student_width,
-                "recorder": "riccati.Recorder",
+                "recorded_by": "riccati.Recorder",
+                "final_norms": last.norms.tolist(),
             }
+            | ({} if last.second_layer is None else {"final_second_layer": last.second_layer.tolist()})
             | start_keys(self._teacher, start)
             | self._never_changing()
         )
