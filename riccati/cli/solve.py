@@ -109,7 +109,9 @@ def emergence(
         said = ("never" if np.isinf(time) else format(time, ".5g") for time in times)
         typer.echo("".join([f"{m + 1:>9} {a:>9.4g}", *(f" {time:>11}" for time in said)]))
     if gamma:
-        typer.echo(f"T is that of SGD for d → ∞ at γ = ηd/B = {gamma:g}: gradient flow and the drag of a step's noise.")
+        typer.echo(
+            f"T is that of SGD's limit d → ∞ at γ = ηd/B = {gamma:g}: gradient flow and the drag of a step's noise."
+        )
         typer.echo("The noise also kicks, at every d: riccati.emergence_law has the quartiles of T, which is random.")
 
 

@@ -227,3 +227,17 @@ def test_typical_starts_and_bad_settings_are_refused():
         rc.Coupled(rtol=0)
     with pytest.raises(rc.ArgumentError, match="`max_steps` must be a whole number"):
         rc.Coupled(max_steps=0)
+
+
+@pytest.mark.parametrize("degree", [2, 3])
+def test_very_long_times_end_in_order_and_within_bounds(degree):
+    """Learned directions bound explicit steps: what no budget reaches is given up after some chunks of it."""
+    teacher, start = problem(2, 3, 50, 1.0, degree=degree, norm=0.3)
+    with pytest.warns(rc.IncompleteTrajectory, match="its steps are used up"):
+        seen = rc.solve(rc.Coupled(), teacher, start, np.geomspace(0.1, 1e300, 60))
+    assert seen.solver_steps < 10**5
+    assert 2 < len(seen.times) < 60
+    assert float(seen.risk.min()) >= 0
+    assert 0 <= float(seen.alignment.min()) <= float(seen.alignment.max()) <= 1
+    whole = rc.solve(rc.Coupled(), teacher, start, [1.0, float(seen.times[-1])])
+    np.testing.assert_allclose(whole.risk[-1], seen.risk[-1], rtol=1e-3)

@@ -1,5 +1,5 @@
-"""One harness for every flow: its risk against its equation in other variables by scipy, its gradients against finite
-differences under jit and vmap, and what it compiles.
+"""One harness for every flow: its risk against its equation in other variables by scipy, its gradients in both modes
+against each other and finite differences under jit and vmap, and what it compiles.
 
 The references are the equations of derivations/, written for weights or Gram matrices, and share nothing with the flows
 but the dual activation.
@@ -132,6 +132,7 @@ EVERY = {
     "FiniteStep, Stiefel": (rc.FiniteStep(GAMMA, "stiefel"), 2, stiefel),
     "FiniteStep, weights": (rc.FiniteStep(GAMMA), 2, on_weights),
     "FiniteStep, pairs": (rc.FiniteStep(1e-13), 3, decoupled),
+    "FiniteStep, all neurons": (rc.FiniteStep(1e-13, pairs="all"), 3, coupled),
 }
 UNEXACT = [name for name in EVERY if name not in ("Riccati", "Quadratic")]
 
@@ -164,13 +165,19 @@ class TestEveryFlow:
         a, m = (jnp.stack([x, 1.02 * x]) for x in (jnp.asarray(teacher.a), start.teacher_overlaps))
         step = np.random.default_rng(0).normal(size=m.shape[1:])
         stretch = jnp.array([0.3, -0.2])
-        value, slopes = compiled_quickly()(jax.vmap(jax.value_and_grad(risk, argnums=(0, 1))))(a, m)
+
+        def both(a, m):
+            reverse = jax.value_and_grad(risk, argnums=(0, 1))(a, m)
+            return *reverse, jax.jvp(risk, (a, m), (stretch, jnp.asarray(step)))[1]
+
+        value, slopes, forward = compiled_quickly()(jax.vmap(both))(a, m)
         for n in range(2):
             h = 1e-5
             ahead, behind = (risk(a[n] + s * h * stretch, m[n] + s * h * step) for s in (1, -1))
             np.testing.assert_allclose(value[n], risk(a[n], m[n]), rtol=1e-7)
             along = slopes[0][n] @ stretch + np.sum(slopes[1][n] * step)
             np.testing.assert_allclose(along, (ahead - behind) / (2 * h), rtol=2e-5, atol=1e-8)
+            np.testing.assert_allclose(forward[n], along, rtol=1e-6, atol=1e-10)
 
 
 @pytest.mark.parametrize("name", UNEXACT)
@@ -180,7 +187,9 @@ def test_new_numbers_and_a_new_number_of_times_compile_nothing(name, caplog):
     def solved(seed, times):
         teacher, start = start_of(degree, seed)
         if isinstance(flow, rc.FiniteStep):
-            changed = rc.FiniteStep(flow.gamma * (1 + seed / 100), flow.algorithm, rtol=flow.rtol * (1 + seed))
+            changed = rc.FiniteStep(
+                flow.gamma * (1 + seed / 100), flow.algorithm, rtol=flow.rtol * (1 + seed), pairs=flow.pairs
+            )
             return rc.solve(changed, teacher, start, times).risk
         return rc.solve(flow, teacher, start, times).emergence_times()
 

@@ -22,6 +22,8 @@ from .student import Neurons, Student, TwoLayer, odds_and_rates
 
 _CHUNK = 2048  # steps between two looks at the clock: seconds at the most
 _VANISHED = -20.0  # log of the share of its first norm that a neuron keeps, from which on it counts as vanished
+_HOPELESS = 100.0  # budgets of steps that the next output time would take
+_GROWING = 0.1  # share of the time so far that a chunk adds while steps still grow with time
 
 _first_odds = compiled_quickly(eqx.filter_jit)(odds_and_rates)
 
@@ -131,10 +133,16 @@ class Journey:
         if steps == 0 or not np.isfinite(float(out.time)):
             self.outcome = Outcome.step_vanished
             return
+        before = self.now
         self.student, self.now, self.used = self.student._replace(state=out.state), float(out.time), self.used + steps
         self._fresh.append(_steps(out.times, out.odds, out.rates))
+        # learned directions bound explicit steps for good, so that no budget reaches very long times
+        went = self.now - before
+        needed = (time - self.now) / went * steps
         if bool((_log_norms(out.state) < self._least).any()):
             self.outcome = Outcome.norm_vanished
+        elif went < _GROWING * self.now and needed > _HOPELESS * self._most:
+            self.outcome = Outcome.max_steps_reached
 
 
 def _log_norms(state: Neurons | TwoLayer) -> Float[np.ndarray, " n"]:

@@ -186,7 +186,9 @@ def observe(teacher: Teacher, state: Neurons | TwoLayer, overlap: str | None) ->
     s, U = state.s, on_sphere(state.U)
     size = teacher.overlaps(U) ** 2
     radius = s @ size if teacher.link.is_quadratic else s[jnp.argmax(size, axis=0)]
-    return Observables(population_risk(teacher, U, s), squared_overlaps(teacher, U, overlap), radius)
+    # rounding of sums that cancel may carry them past their bounds
+    risk, alignment = population_risk(teacher, U, s), squared_overlaps(teacher, U, overlap)
+    return Observables(jnp.maximum(risk, 0.0), jnp.clip(alignment, 0.0, 1.0), radius)
 
 
 def odds_and_rates(student: Student, time: Array) -> tuple[Array, Array]:

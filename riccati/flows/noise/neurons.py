@@ -130,5 +130,6 @@ def _observe(state: Directions, setting: Setting) -> Observables:
     (m, p), s = _unit(state), jnp.exp(state.log_s)
     second_moment = setting.teacher.second_moment
     excess = second_moment - 2 * s @ link.dual(m) @ a + s @ link.dual(m @ m.T + p) @ s
-    risk = jnp.where(exploded(setting.gamma, jnp.max(s)), jnp.inf, excess / second_moment)
-    return Observables(risk, jnp.max(m**2, axis=0), s[jnp.argmax(m**2, axis=0)])
+    # rounding, and a p that the integrator has carried below 0, may carry them past their bounds
+    risk = jnp.where(exploded(setting.gamma, jnp.max(s)), jnp.inf, jnp.maximum(excess, 0.0) / second_moment)
+    return Observables(risk, jnp.minimum(jnp.max(m**2, axis=0), 1.0), s[jnp.argmax(m**2, axis=0)])
