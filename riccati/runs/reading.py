@@ -12,7 +12,7 @@ from jaxtyping import Float, Int
 
 from ..support import ArgumentError, as_numbers, require
 from .columns import RISKS, VALUE, Chosen, Names
-from .config import RISK, array_of, kind_of, missing_keys, with_conventions
+from .config import RISK, STIEFEL, array_of, kind_of, missing_keys, with_conventions
 from .conventions import norm_of
 from .formats import read_columns
 from .frames import read_frame
@@ -23,7 +23,8 @@ from .source import TRAINER, found, read_sidecar, sidecar_path, stem_and_suffix
 from .steps import steps_of
 from .tables import table_of, without_gaps
 
-_REPLACES = {"beta": "second_layer", "information_exponent": "link"}  # the latter, if kept, would win unseen
+# the latter, if kept, would win unseen
+_REPLACES = {"beta": "second_layer", "information_exponent": "link", "learning_rate": "schedule"}
 
 
 class Fields(NamedTuple):
@@ -104,13 +105,15 @@ def _made(
     try:
         stands = steps_of(chosen, columns, names.step, config)
     except ArgumentError as error:  # of a key without which there are no steps: what theory asks for later is said now
-        others = missing_keys(config, kind_of(config), has_clock=chosen.clock is not None or bool(chosen.rates))
+        has_clock = chosen.clock is not None or bool(chosen.rates) or "schedule" in config
+        others = missing_keys(config, kind_of(config), has_clock)
         also = f"; theory needs {', '.join(others)} as well" if others and error.found == "missing" else ""
         raise ArgumentError(error.argument, f"{error.must}{also}", error.found) from None
     columns = without_gaps(chosen, {name: column.at(stands.rows) for name, column in columns.items()}, nan_is_all)
     notes += stands.notes
     table = table_of(chosen, columns, stands.values, notes)
-    rates = rates_of(chosen if table.clock is None else chosen._replace(rates=()), columns, stands, config)
+    set_by_rates = table.clock is None and kind_of(config) != STIEFEL
+    rates = rates_of(chosen if set_by_rates else chosen._replace(rates=()), columns, stands, config)
     notes += rates.notes
     if (still := table.steps > rates.last).any():
         notes.append(f"the learning rate is 0 from step {int(rates.last)} on: dropped {count(int(still.sum()))}")

@@ -60,7 +60,7 @@ def steps_of(chosen: Chosen, columns: dict[str, Column], named: str | None, conf
     kinds = _kinds(chosen, columns)
     rows, notes = _last_named_run(chosen, columns, kinds)
     columns, kinds = {name: column.at(rows) for name, column in columns.items()}, [kind[rows] for kind in kinds]
-    name, said = _counter(chosen, columns, np.any(kinds, axis=0))
+    name, said = (chosen.step, ()) if named is not None else _counter(chosen, columns, np.any(kinds, axis=0))
     values, held_before = columns[name].values, 0
     assumed: tuple[str, ...] = ()
     if name not in (chosen.samples, chosen.epoch):
