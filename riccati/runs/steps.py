@@ -67,8 +67,8 @@ def steps_of(chosen: Chosen, columns: dict[str, Column], named: str | None, conf
         values, assumed = _over_epochs(name, chosen, columns, np.any(kinds, axis=0), config)
     begin = _last_beginning(values, kinds)
     if begin:
-        dropped = count(begin)
-        notes += (f"the log goes back to its first step, where another run begins: dropped {dropped} before it",)
+        last = f"the last run is read, and {count(begin)} before it dropped"
+        notes += (f"the log goes back to its first step, where another run begins: {last}",)
     values, rows = values[begin:], rows[begin:]
     if name == chosen.samples:
         values, assumed = _from_samples(name, values, named, config)

@@ -121,7 +121,7 @@ def test_samples_that_do_not_fit_the_steps_are_said():
     assert run_of(columns | {"samples": [0, 640, 1280]}, batch_size=8).notes == ()
 
 
-AGAIN = "the log goes back to its first step, where another run begins: dropped {} before it"
+AGAIN = "the log goes back to its first step, where another run begins: the last run is read, and {} before it dropped"
 
 
 @pytest.mark.parametrize(
