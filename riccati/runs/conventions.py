@@ -60,6 +60,8 @@ def assumed(config: dict[str, Any], kind: str, has_loss: bool, has_overlaps: boo
 
 def _of_losses(config: dict[str, Any], has_loss: bool) -> list[str]:
     lines = []
+    if "learning_rate" in config and isinstance(config.get("schedule"), (list, tuple, np.ndarray)):
+        lines.append(f"schedule sets the clock: learning_rate, {config['learning_rate']}, is not used")
     if has_loss and "loss" not in config:
         lines.append(f"what the loss column holds is not said: {HALF}")
     if "training_loss" not in config and ("learning_rate" in config or "schedule" in config):

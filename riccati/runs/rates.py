@@ -133,7 +133,7 @@ def rates_of(chosen: Chosen, columns: dict[str, Column], steps: Steps, config: d
             _require_sgd(optimiser, name)
     logged = {name: _logged(columns[name], steps) for name in chosen.rates}
     logged = {name: pair for name, pair in logged.items() if len(pair[0])}
-    if not logged or "riccati_step" in config:
+    if not logged:
         return Rates({})
     name, (at, rates) = next(iter(logged.items()))
     notes = tuple(
@@ -191,6 +191,4 @@ def _changing(
         f"the learning rate is that of the column {name}, {count(len(pairs), 'value')} from {pairs[0][1]:g} to "
         f"{pairs[-1][1]:g}, each taken as constant up to the next"
     )
-    if "learning_rate" in config:
-        line += f"; the key learning_rate, {config['learning_rate']}, is not used"
     return Rates({"schedule": pairs}, last, notes, (line,))

@@ -12,18 +12,20 @@ from jaxtyping import Float, Int
 
 from ..support import ArgumentError, as_numbers, require
 from .columns import RISKS, VALUE, Chosen, Names
-from .config import RISK, kind_of, missing_keys, with_conventions
+from .config import RISK, STIEFEL, kind_of, missing_keys, with_conventions
 from .formats import read_columns
 from .frames import read_frame
 from .keys import refuse_unknown, sorted_out
 from .numbers import Column, Log, count
 from .rates import rates_of
-from .source import TRAINER, found, read_sidecar, sidecar_path, stem_and_suffix
+from .source import PARQUET, TRAINER, found, read_sidecar, sidecar_path, stem_and_suffix
 from .steps import steps_of
 from .tables import table_of, without_gaps
 
 # what an override stands in the place of; kept, it would win unseen, or contradict
-_REPLACES = {"beta": "second_layer", "information_exponent": "link", "link": "information_exponent"}
+_REPLACES = {
+    "beta": "second_layer", "information_exponent": "link", "link": "information_exponent", "learning_rate": "schedule",
+}  # fmt: skip
 
 
 class Fields(NamedTuple):
@@ -53,8 +55,8 @@ def load_run(
     config = {key: value for key, value in config.items() if value is not None and key not in replaced}
     config = with_conventions(sorted_out(config, sidecar_path(file).name, notes) | given)
     names = Names(step, loss, overlaps)
-    log = read_columns(file, names, notes)
-    return _made(log, names, config, notes, source, assumed, nan_is_all=False)
+    log, is_parquet = read_columns(file, names, notes), stem_and_suffix(file)[1] in PARQUET
+    return _made(log, names, config, notes, source, assumed, argument="path", nan_is_all=is_parquet)
 
 
 def _earlier(config: dict[str, Any], key: str) -> list[str]:
@@ -69,7 +71,7 @@ def run_from_frame(
 ) -> Fields:  # fmt: skip
     """See `Run.from_frame`."""
     config, names = _given(config), Names(step, loss, overlaps)
-    return _made(read_frame(frame, names), names, config, [], "a frame", [], nan_is_all=True)
+    return _made(read_frame(frame, names), names, config, [], "a frame", [], argument="frame")
 
 
 def run_from_arrays(
@@ -92,25 +94,29 @@ def run_from_arrays(
         numbered = tuple(f"overlap_{m + 1}" for m in range(table.shape[1]))
         columns |= {name: Column.of_masked(values) for name, values in zip(numbered, table.T, strict=True)}
     chosen = Chosen("step", None if risk is None else "risk", numbered, None)
-    return _made(Log(chosen, columns), Names(), config, [], "arrays", [], nan_is_all=True)
+    return _made(
+        Log(chosen, columns), Names(), config, [], "arrays", [], argument="risk" if risk is not None else "overlaps"
+    )
 
 
 def _made(
     log: Log, names: Names, config: dict[str, Any], notes: list[str], source: str,
-    assumed: list[str], *, nan_is_all: bool,
+    assumed: list[str], *, argument: str, nan_is_all: bool = True,
 ) -> Fields:  # fmt: skip
-    """The fields of a run from the columns of a log; see `without_gaps` for `nan_is_all`."""
+    """The fields of a run from the columns of a log, which the argument holds; see `without_gaps` for `nan_is_all`."""
     chosen, columns, assumed_of_cells = log
     try:
         stands = steps_of(chosen, columns, names.step, config)
     except ArgumentError as error:  # of a key without which there are no steps: what theory asks for later is said now
-        others = missing_keys(config, kind_of(config), has_clock=chosen.clock is not None or bool(chosen.rates))
+        has_clock = chosen.clock is not None or bool(chosen.rates) or "schedule" in config
+        others = missing_keys(config, kind_of(config), has_clock)
         also = f"; theory needs {', '.join(others)} as well" if others and error.found == "missing" else ""
         raise ArgumentError(error.argument, f"{error.must}{also}", error.found) from None
     columns = without_gaps(chosen, {name: column.at(stands.rows) for name, column in columns.items()}, nan_is_all)
     notes += stands.notes
-    table = table_of(chosen, columns, stands.values, notes)
-    rates = rates_of(chosen if table.clock is None else chosen._replace(rates=()), columns, stands, config)
+    table = table_of(chosen, columns, stands.values, argument, notes)
+    set_by_rates = table.clock is None and kind_of(config) != STIEFEL
+    rates = rates_of(chosen if set_by_rates else chosen._replace(rates=()), columns, stands, config)
     notes += rates.notes
     if (still := table.steps > rates.last).any():
         notes.append(f"the learning rate is 0 from step {int(rates.last)} on: dropped {count(int(still.sum()))}")

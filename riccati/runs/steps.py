@@ -60,15 +60,15 @@ def steps_of(chosen: Chosen, columns: dict[str, Column], named: str | None, conf
     kinds = _kinds(chosen, columns)
     rows, notes = _last_named_run(chosen, columns, kinds)
     columns, kinds = {name: column.at(rows) for name, column in columns.items()}, [kind[rows] for kind in kinds]
-    name, said = _counter(chosen, columns, np.any(kinds, axis=0))
+    name, said = (chosen.step, ()) if named is not None else _counter(chosen, columns, np.any(kinds, axis=0))
     values, held_before = columns[name].values, 0
     assumed: tuple[str, ...] = ()
     if name not in (chosen.samples, chosen.epoch):
         values, assumed = _over_epochs(name, chosen, columns, np.any(kinds, axis=0), config)
     begin = _last_beginning(values, kinds)
     if begin:
-        dropped = count(begin)
-        notes += (f"the log goes back to its first step, where another run begins: dropped {dropped} before it",)
+        last = f"the last run is read, and {count(begin)} before it dropped"
+        notes += (f"the log goes back to its first step, where another run begins: {last}",)
     values, rows = values[begin:], rows[begin:]
     if name == chosen.samples:
         values, assumed = _from_samples(name, values, named, config)

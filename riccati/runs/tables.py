@@ -40,8 +40,10 @@ class Table(NamedTuple):
         return Table(self.steps[rows], loss, overlaps, clock, self.loss_name)
 
 
-def table_of(chosen: Chosen, columns: dict[str, Column], steps: Float[np.ndarray, " R"], notes: list[str]) -> Table:
-    """The log, of whose rows `steps` are given; `notes` grows by what is dropped.
+def table_of(
+    chosen: Chosen, columns: dict[str, Column], steps: Float[np.ndarray, " R"], argument: str, notes: list[str]
+) -> Table:
+    """The log that an argument holds, of whose rows `steps` are given; `notes` grows by what is dropped.
 
     A step that occurs in several rows, as in sparse logs and after a resumed job, takes from each kind of column the
     last row that has it.
@@ -68,7 +70,7 @@ def table_of(chosen: Chosen, columns: dict[str, Column], steps: Float[np.ndarray
     values = np.where(of_loss >= 0, loss.values[of_loss], np.nan)
     sound = _sound(kept, values, of_loss >= 0, of_overlaps >= 0, chosen.loss, notes)
     why = f": {'; '.join(notes)}" if notes else ""
-    require(bool(sound.any()), "path", "hold a row with a step and a finite loss", f"without one{why}")
+    require(bool(sound.any()), argument, "hold a row with a step and a finite loss", f"without one{why}")
     kept, values, of_loss, of_overlaps = (array[sound] for array in (kept, values, of_loss, of_overlaps))
     clock = _clock(chosen, columns, np.maximum(of_loss, of_overlaps), notes)
     if overlaps is not None:
@@ -77,7 +79,7 @@ def table_of(chosen: Chosen, columns: dict[str, Column], steps: Float[np.ndarray
     table = Table(kept.astype(np.int64), None if chosen.loss is None else values, checked, clock, chosen.loss)
     filled = np.isfinite(values) | (False if checked is None else np.isfinite(checked).any(axis=1))
     require(
-        bool(np.any(filled)), "path", "hold a row with a step and a finite loss", f"without one: {'; '.join(notes)}"
+        bool(np.any(filled)), argument, "hold a row with a step and a finite loss", f"without one: {'; '.join(notes)}"
     )
     return table.at(filled)  # without rows kept for overlaps that are none
 

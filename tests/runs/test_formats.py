@@ -127,6 +127,15 @@ def test_parquet(tmp_path):
     assert "`path` must be a Parquet file" in refusal(tmp_path / "run.parquet")
 
 
+def test_parquet_has_nan_for_what_was_not_logged(tmp_path):
+    pytest.importorskip("pyarrow")
+    columns = {"step": [0, 5, 10, 15], "loss": [0.5, np.nan, 0.25, np.nan], "overlap_1": [0.1, 0.2, 0.3, 0.4]}
+    pd.DataFrame(columns).to_parquet(tmp_path / "run.parquet")
+    run = rc.Run.load(tmp_path / "run.parquet")
+    np.testing.assert_array_equal(run.loss, [0.5, np.nan, 0.25, np.nan])
+    assert not any("diverged" in note for note in run.notes)
+
+
 @pytest.mark.parametrize("indexed", [True, False])
 def test_parquet_frames_are_read_like_tables(tmp_path, monkeypatch, indexed):
     log(tmp_path, name="run.pq")

@@ -178,6 +178,13 @@ def test_columns_that_cannot_be_told_apart():
         rc.Run.from_frame(pa.table([[0], [1.0], [2.0]], names=["step", "loss", "loss"]))
 
 
+def test_a_table_without_a_row_that_can_be_read_is_refused_by_the_name_of_the_way_in():
+    with pytest.raises(rc.ArgumentError, match=r"^Argument `frame` must hold a row with a step and a finite loss"):
+        rc.Run.from_frame({"step": [0], "loss": ["x"]})
+    with pytest.raises(rc.ArgumentError, match=r"^Argument `risk` must hold a row with a step and a finite loss"):
+        rc.Run.from_arrays([0], [np.nan])
+
+
 def test_importing_leaves_the_libraries_of_frames_alone():
     code = "import sys, riccati, riccati.runs; sys.exit(bool({'narwhals', 'pandas', 'polars'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

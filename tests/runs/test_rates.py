@@ -26,8 +26,8 @@ def test_a_rate_that_changes_is_the_schedule_of_the_run(name):
     np.testing.assert_array_equal(run.learning_rates([0, 19, 20, 29, 30, 10**6]), [0.04, 0.04, 0.02, 0.02, 0.01, 0.01])
     (line,) = run.assumed_of_log
     assert f"that of the column {name.lower()}, 3 values from 0.04 to 0.01, each taken as constant up to" in line
-    assert "the key learning_rate, 0.04, is not used" in line
     assert run.assumed[-1] == line
+    assert "schedule sets the clock: learning_rate, 0.04, is not used" in run.assumed
 
 
 @pytest.mark.parametrize("name", ["lr-SGD-momentum", "lr_scheduler", "lr-SGD-weight_decay", "alr"])
@@ -170,3 +170,17 @@ def test_optimisers_in_files_and_columns(tmp_path):
 def test_the_loss_that_a_schedule_is_of_is_said_where_it_is_assumed():
     run = rc.Run.from_arrays([0, 10], [1.0, 0.5], schedule=[[0, 0.1]])
     assert "training_loss is not given: SGD on 0.5*(f*-f)^2, which sets the clock" in run.assumed
+
+
+def test_a_learning_rate_that_overrides_a_file_goes_before_its_schedule(tmp_path):
+    path = log(tmp_path, config=KEYS | {"schedule": [[0, 0.04], [10, 0.01]]})
+    np.testing.assert_allclose(rc.Run.load(path).times, 2 * np.array([0, 0.4, 0.5]))
+    np.testing.assert_allclose(rc.Run.load(path, learning_rate=0.1).times, 2 * np.array([0, 1.0, 2.0]))
+
+
+def test_rates_say_nothing_of_a_run_whose_clock_is_known():
+    columns = {"step": [0, 10, 20], "lr": [0.04, 0.02, 0.01]}
+    assert "schedule" not in run_of(columns, kind="stiefel_quadratic", riccati_step=0.1).config
+    clocked = run_of(columns | {"canonical_time": [0.0, 0.5, 0.6]}, **KEYS)
+    np.testing.assert_array_equal(clocked.times, [0, 0.5, 0.6])
+    assert "schedule" not in clocked.config

@@ -69,6 +69,7 @@ def test_log_calls_taken_for_steps_are_said():
         "_step counts what was logged, which is taken for steps of SGD",
     )
     assert run_of({"_step": [0, 50, 100], "loss": [1.0, 0.5, 0.25]}).notes == ()
+    assert run_of({"_step": [0, 1, 2], "loss": [1.0, 0.5, 0.25]}, step_column="_step").notes == ()
     empty = {"_step": [0, 1, 2, 3], "global_step": [0, None, 50, None], "val_loss": [None, 0.5, None, 0.4]}
     assert "_step counts what was logged, which is taken for steps of SGD" in run_of(empty).notes
 
@@ -120,7 +121,7 @@ def test_samples_that_do_not_fit_the_steps_are_said():
     assert run_of(columns | {"samples": [0, 640, 1280]}, batch_size=8).notes == ()
 
 
-AGAIN = "the log goes back to its first step, where another run begins: dropped {} before it"
+AGAIN = "the log goes back to its first step, where another run begins: the last run is read, and {} before it dropped"
 
 
 @pytest.mark.parametrize(
