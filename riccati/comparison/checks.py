@@ -1,143 +1,122 @@
 """Checks that catch a wrong convention: the loss, the overlaps and the clock of a run against what its keys say.
 
-A wrong convention moves a whole column by a known factor, so each check holds a fitted factor against the factors that
-conventions make: 2 and ½ for the loss with or without its half, ||a|| for a second layer that was scaled on one side
-only, B for gradients that are summed over the batch. Where several conventions make the same factor, all are named.
+Each holds a fitted factor against those of the known causes (causes.py). A cause whose factor agrees is told only if
+the run passes with it: where there is a verdict, by the test that gave it; else by the flow, followed again with the
+change, whose clock and risk must then be the run's. Where several causes pass, all are named.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from ..problem import AnyStart, Start, Teacher, population_risk
 from ..runs import Run
 from ..trajectory import Trajectory
+from .causes import LOSS_OFF, Cause, agrees, causes_near, causes_of_loss, risk_of_start
+from .clock import Clock
+from .compared import risk_deviation
 from .definition import overlap_check
+from .evidence import evidence_of
 from .found import Check
+from .judged import Judgement
 
-_NEAR = 0.05  # a factor this close to a convention's is explained by it
-_LOSS_OFF = 0.1  # relative: what a logged loss at step 0 may differ from the start's risk
+_NEAR = 0.05  # a clock this close to theory's is theirs
+_SURE = 3.0  # errors from which a clock is off
 _UNKNOWN = 0.5  # relative error of a clock that tells nothing
-_SHOWN = 4  # entries of a second layer that are written out
+_BETTER = 0.7  # of the rms log risk ratio: what theory with a cause must come down to
+
+Follow = Callable[[Run], tuple[Trajectory, Clock | None]]  # theory of a run, and the run's clock against it
 
 
-@dataclass(frozen=True)
-class _Scale:
-    """||a|| of a second layer, and the words that would tell the run of it.
+def checks_of(
+    run: Run, theory: Trajectory, clock: Clock | None, judgement: Judgement | None, follow: Follow
+) -> tuple[Check, ...]:
+    """Every check that the run allows.
 
-    Attributes:
-        norm: ||a||; NaN where it is 1, or where nothing is known of it.
-        loss, clock: what to set where the loss, or the clock, is off by it.
+    `theory` is the best prediction, `clock` the fitted factor and its error, `follow` makes both of a changed run.
     """
-
-    norm: float
-    loss: str
-    clock: str
-
-
-def checks_of(run: Run, theory: Trajectory, clock: tuple[float, float] | None) -> tuple[Check, ...]:
-    """Every check that the run allows; `theory` is the best prediction, `clock` the fitted factor and its error."""
-    found = [_loss_check(run, theory), overlap_check(run, theory), _clock_check(run, clock)]
+    loss = _loss_check(run, theory)
+    # a risk of another scale, or from another start, does not come nearer by a change of the clock
+    by_risk = run.start is not None and (loss is None or loss.holds is True)
+    found = [loss, overlap_check(run, theory), _clock_check(run, theory, clock, judgement, follow, by_risk)]
     return tuple(check for check in found if check is not None)
 
 
-def _explained(factor: float, error: float, conventions: Mapping[str, float]) -> str | None:
-    """The conventions whose factor is near; None without any."""
-    near = max(2 * error, _NEAR)
-    found = [name for name, value in conventions.items() if value > 0 and abs(math.log(factor / value)) < near]
-    return " or ".join(found) or None
-
-
-def _told(key: str | None) -> str:
-    return f": set {key}" if key else ": no known convention explains it"
-
-
-def _scale_of(run: Run) -> _Scale:
-    """The norm of the `second_layer` that is given, or of the m^-β that is not normalised."""
-    given = run.second_layer_norm
-    if given != 1:
-        return _Scale(
-            1 / given,
-            "second_layer (the loss is that of the normalised one)",
-            "second_layer (SGD saw the normalised one)",
-        )
-    if "second_layer" in run.config or "beta" not in run.config:
-        return _Scale(math.nan, "", "")
-    a = np.arange(1.0, run.config["teacher_width"] + 1) ** -float(run.config["beta"])
-    norm = float(np.linalg.norm(a))
-    written = ", ".join(f"{x:.4g}" for x in a[:_SHOWN]) + (", …" if len(a) > _SHOWN else "")
-    key = f"second_layer = [{written}] (a_m = m^-β is not normalised, ||a|| = {norm:.4g})"
-    return _Scale(norm if norm != 1 else math.nan, key, key)
+def _told(causes: Sequence[Cause]) -> tuple[str, str | None]:
+    """What a message adds for causes that are proved, and the keys to set."""
+    if not causes:
+        return ": no known convention explains it", None
+    ordered = sorted(causes, key=lambda cause: cause.practice)
+    keys = [str(cause) for cause in ordered if not cause.practice]
+    return f": set {' or '.join(map(str, ordered))}", " or ".join(keys or map(str, ordered))
 
 
 def _loss_check(run: Run, theory: Trajectory) -> Check | None:
     """The risk at step 0 against that of the start."""
     if run.risk is None or run.steps[0] != 0 or not run.risk[0] > 0:
         return None
-    scale, on_stiefel = _scale_of(run), run.kind == "stiefel_quadratic"
-    expected = float(theory.risk[0]) if on_stiefel else _risk_at(theory.teacher, theory.start)
+    on_stiefel, teacher, start = run.kind == "stiefel_quadratic", theory.teacher, theory.start
+    expected = float(theory.risk[0]) if on_stiefel else risk_of_start(teacher, start)
     if expected is None:
         return None
-    scaled = None if on_stiefel else _risk_at(theory.teacher, theory.start, scale.norm)
     factor = float(run.risk[0]) / expected
     said = f"risk at step 0 is {run.risk[0]:.4g} by the loss column, {expected:.4g} by the start"
-    if abs(factor - 1) < _LOSS_OFF:
+    if abs(factor - 1) < LOSS_OFF:
         return Check("loss", True, said, factor=factor)
-    moment = float(theory.teacher.second_moment)
-    also = "" if on_stiefel or "training_loss" in run.config else ", and training_loss, for which it would stand in"
-    conventions = {
-        f'loss = "(f*-f)^2"{also}': 2.0,
-        f'loss = "0.5*(f*-f)^2"{also}': 0.5,
-        scale.loss: math.nan if scaled is None else scaled / expected,
-        'loss = "(f*-f)^2" (it is not divided by E f*²)': moment if moment != 1 else math.nan,
-    }
-    keys = [_explained(factor, 0.0, conventions), _larger_norm(run, theory)]
-    key = " or ".join(name for name in keys if name) or None
-    return Check("loss", False, f"{said}, a factor of {factor:.3g}{_told(key)}", key, factor)
+    causes = [] if evidence_of(run).exact else list(causes_of_loss(run, teacher, start))
+    causes = [cause for cause in causes if agrees(factor, 0.0, cause.loss)]
+    causes += [] if (norm := _larger_norm(run, theory)) is None else [norm]
+    because, key = _told(causes)
+    return Check("loss", False, f"{said}, a factor of {factor:.3g}{because}", key, factor)
 
 
-def _risk_at(teacher: Teacher, start: AnyStart, norm: float = 1.0) -> float | None:
-    """The risk of a start beside a second layer of norm ||a||, in units of that of norm 1; None with c_0 ≠ 0.
-
-    It is ||a||² that of norms r/√||a||. A typical start's is 1 + g(1) Σ s²/E f*², as its overlaps are small.
-    """
-    if isinstance(start, Start):
-        return norm**2 * float(population_risk(teacher, start.directions, start.s / norm))
-    if not teacher.link.is_centred:
-        return None
-    own = float(teacher.link.dual(1.0)) * start.student_width * float(np.mean(np.asarray(start.norms) ** 4))
-    return norm**2 + own / float(teacher.second_moment)
-
-
-def _larger_norm(run: Run, theory: Trajectory) -> str | None:
+def _larger_norm(run: Run, theory: Trajectory) -> Cause | None:
     """The norm at which neurons that do not overlap have the risk at step 0, for a run that does not give it."""
     if "init_norm" in run.config or run.risk is None or not theory.teacher.link.is_centred or run.risk[0] <= 1:
         return None
     neurons, own = theory.start.student_width, float(theory.teacher.link.dual(1.0))
     norm = ((run.risk[0] - 1) * float(theory.teacher.second_moment) / (neurons * own)) ** 0.25
-    return f"init_norm = {norm * run.second_layer_norm**0.5:.3g} (it is not given)"
+    norm *= float(np.linalg.norm(run.config.get("second_layer", 1.0))) ** 0.5
+    return Cause(f"init_norm = {norm:.3g}", "it is not given", keys={"init_norm": norm})
 
 
-def _clock_check(run: Run, clock: tuple[float, float] | None) -> Check | None:
+def _clock_check(
+    run: Run, theory: Trajectory, clock: Clock | None, judgement: Judgement | None, follow: Follow, by_risk: bool
+) -> Check | None:
     if clock is None:
         return None
     factor, error = clock
     said = f"the run's times are {factor:.3g} (± {error:.1%}) times theory's"
+    verdict = None if judgement is None else judgement.verdict.consistent
+    proved = () if judgement is None else tuple(cause for cause in judgement.causes if cause.clock != 1)
+    if proved:
+        because, key = _told(proved)
+        return Check("clock", False, f"{said}{because}", key, factor, error)
     if error > _UNKNOWN:
         return Check("clock", None, f"{said}, which is too uncertain to tell", factor=factor, error=error)
-    if abs(math.log(factor)) < max(3 * error, _NEAR):
+    if not _is_off(clock):
         return Check("clock", True, said, factor=factor, error=error)
-    scale, batch = _scale_of(run), float(run.config.get("batch_size", 1))
-    conventions = {
-        'training_loss = "(f*-f)^2"': 0.5,
-        'training_loss = "0.5*(f*-f)^2"': 2.0,
-        scale.clock: 1 / scale.norm,
-        "learning_rate (gradients are summed over the batch: times batch_size)": 1 / batch if batch > 1 else math.nan,
-        "learning_rate (divided by batch_size once too often)": batch if batch > 1 else math.nan,
-    }
-    key = _explained(factor, error, conventions)
-    return Check("clock", False, f"{said}{_told(key)}", key, factor, error)
+    if verdict is True:
+        unsure = f"{said}, which is unusual and not enough to tell: the run as a whole is consistent with theory"
+        return Check("clock", None, unsure, factor=factor, error=error)
+    causes = () if verdict is False else _followed_causes(run, theory, clock, follow, by_risk)
+    because, key = _told(causes)
+    return Check("clock", False, f"{said}{because}", key, factor, error)
+
+
+def _is_off(clock: Clock) -> bool:
+    return abs(math.log(clock.factor)) >= max(_SURE * clock.error, _NEAR)
+
+
+def _followed_causes(run: Run, theory: Trajectory, clock: Clock, follow: Follow, by_risk: bool) -> tuple[Cause, ...]:
+    """The causes with which theory, followed again, has the run's clock, and `by_risk` comes nearer to its risk."""
+    before, passed = risk_deviation(run, theory), []
+    for cause in causes_near(run, clock, evidence_of(run).exact):
+        changed = cause.changed(run)
+        again, found = follow(changed)
+        nearer = not by_risk or math.isnan(before) or risk_deviation(changed, again) < _BETTER * before
+        if nearer and (found is None or not _is_off(found)):
+            passed.append(cause)
+    return tuple(passed)

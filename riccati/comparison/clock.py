@@ -3,14 +3,47 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 from scipy.optimize import minimize_scalar
 
+from .draws import Draws
+from .statistics import Observed
+
 _WIDEST = math.log(64.0)  # factors that are looked for
+_SHIFTS = np.linspace(-_WIDEST, _WIDEST, 257)  # of log time
+_NO_MORE = 0.98 * _WIDEST  # beyond which no factor was found
 _LEAST_RISK = 1e-12
 _FEWEST, _LEAST_FALL = 5, 0.1  # rows, and fall of log risk, that can tell a clock
+_WITHIN = (0.16, 0.84)  # quantiles a standard deviation from the median of a normal law
+_LEAST_ERROR = 1e-3
+_LEVELS = np.linspace(0.9, 0.3, 5)  # of the fall of log risk, at which a clock may drift
+_MISFIT = 4.0  # times the mean square that a draw leaves: a run that leaves more is not theory on another clock
+_ABOVE_END = 1.0  # of log risk: levels nearer to where a run ends tell of its plateau
+_DRIFT, _DRIFT_ERRORS = 0.15, 4.0  # of log time, and in errors: a drift beyond both is one
+
+
+class Clock(NamedTuple):
+    """The run's times over theory's.
+
+    Attributes:
+        factor: how many times as long.
+        error: relative standard error.
+    """
+
+    factor: float
+    error: float
+
+    @property
+    def is_off(self) -> bool:
+        """Whether 1 is outside two errors."""
+        return self.is_beyond(2.0)
+
+    def is_beyond(self, errors: float) -> bool:
+        """Whether 1 is outside so many errors."""
+        return abs(math.log(self.factor)) > errors * self.error
 
 
 def falls(risk: Float[np.ndarray, " T"]) -> bool:
@@ -19,10 +52,117 @@ def falls(risk: Float[np.ndarray, " T"]) -> bool:
     return len(known) > 0 and float(known.max() - known.min()) >= _LEAST_FALL
 
 
+def clock_from_draws(observed: Observed, draws: Draws) -> Clock | None:
+    """The factor that puts the run on the median of the draws, and as its error how much that factor is for a draw.
+
+    It is taken from the emergence times, or where most draws learn no direction from the risk; None where neither tells
+    it, or where no factor puts the risk on theory's as well as it does a draw's.
+    """
+    for shifts in (_by_times(observed, draws), _by_risk(observed, draws)):
+        clock = None if shifts is None else _against_scatter(shifts)
+        if clock is not None:
+            return clock
+    return None
+
+
+def _against_scatter(shifts: Float[np.ndarray, " K"]) -> Clock | None:
+    """The last of these log factors, and the scatter of the others."""
+    own, others = float(shifts[-1]), shifts[:-1][np.isfinite(shifts[:-1])]
+    if not abs(own) < _NO_MORE or 2 * len(others) < len(shifts) - 1:
+        return None
+    low, middle, high = np.quantile(others, [_WITHIN[0], 0.5, _WITHIN[1]])
+    return Clock(math.exp(own - middle), max(float(high - low) / 2, _LEAST_ERROR))
+
+
+def _by_times(observed: Observed, draws: Draws) -> Float[np.ndarray, " K"] | None:
+    """Log factors from the emergence times of directions that most draws learn, run last; None without any."""
+    if observed.emerged is None:
+        return None
+    low, middle, high = (np.quantile(draws.emerged, q, axis=0, method="inverted_cdf") for q in (_WITHIN[0], 0.5, 0.84))
+    usable = np.isfinite(high) & (low > 0) & np.isfinite(observed.emerged) & (observed.emerged > 0)
+    if not usable.any():
+        return None
+    weights = 1 / np.maximum(np.log(high[usable] / low[usable]) / 2, _LEAST_ERROR) ** 2
+    times = np.vstack([draws.emerged, observed.emerged])[:, usable]
+    known = np.isfinite(times) & (times > 0)
+    logs = np.where(known, np.log(np.where(known, times, 1.0) / middle[usable]), 0.0)
+    total = known @ weights
+    return np.where(total > 0, logs @ weights / np.where(total > 0, total, 1.0), np.nan)
+
+
+def _by_risk(observed: Observed, draws: Draws) -> Float[np.ndarray, " K"] | None:
+    """Log factors at which the median risk at t/c fits each risk best, run last; None where it does not fall."""
+    median = draws.risk_quantile(0.5)
+    if observed.risk is None or not np.isfinite(median).all():
+        return None
+    if not falls(median) or not falls(observed.risk):
+        return None
+    known = np.isfinite(observed.risk) & (observed.risk > 0) & (observed.times > 0)
+    if known.sum() < _FEWEST:
+        return None
+    t, at = np.log(observed.times[known]), np.log(draws.times)
+    predicted = np.interp(t - _SHIFTS[:, None], at, np.log(np.maximum(median, _LEAST_RISK)))
+    risks = np.vstack([draws.risk[:, known], observed.risk[known]])
+    sound = np.isfinite(risks).all(axis=1)
+    logged = np.log(np.maximum(np.where(sound[:, None], risks, 1.0), _LEAST_RISK))
+    # the mean square of predicted - logged, without an array of every shift and draw and row
+    off = np.mean(predicted**2, axis=1) - 2 * logged @ predicted.T / known.sum() + np.mean(logged**2, axis=1)[:, None]
+    least = off.min(axis=1)
+    if not least[-1] <= _MISFIT * np.quantile(least[:-1][sound[:-1]], 0.99):
+        return None
+    return np.where(sound, _least(off), np.nan)
+
+
+def _least(off: Float[np.ndarray, "n S"]) -> Float[np.ndarray, " n"]:
+    """The shift of least misfit of each, through the parabola of three neighbours."""
+    best = np.argmin(off, axis=1).clip(1, len(_SHIFTS) - 2)
+    left, middle, right = (off[np.arange(len(off)), best + side] for side in (-1, 0, 1))
+    curvature = left - 2 * middle + right
+    move = np.where(curvature > 0, (left - right) / 2 / np.where(curvature > 0, curvature, 1.0), 0.0)
+    return _SHIFTS[best] + move.clip(-1, 1) * (_SHIFTS[1] - _SHIFTS[0])
+
+
+def drift_of(observed: Observed, draws: Draws) -> tuple[float, float] | None:
+    """The run's times over theory's early and late in the fall of the risk, where they differ by more than draws' do.
+
+    A constant learning rate has one factor throughout; one that is warmed up or lowered from what is told is nowhere
+    above it. None where there is no drift, the run is faster than theory, or the fall is too short.
+    """
+    median = draws.risk_quantile(0.5)
+    if observed.risk is None or not np.isfinite(median).all() or not falls(median):
+        return None
+    first, last = math.log(median[0]), math.log(max(float(median.min()), _LEAST_RISK))
+    levels = last + _LEVELS * (first - last)
+    times = np.array([_first_below(observed.times, risk, levels) for risk in (*draws.risk, observed.risk, median)])
+    logs = np.log(times[:-1] / times[-1])
+    apart = levels > math.log(max(float(np.nanmin(observed.risk)), _LEAST_RISK)) + _ABOVE_END
+    reached = np.flatnonzero(apart & np.isfinite(logs[-1]) & (np.isfinite(logs).mean(axis=0) > 0.5))
+    if len(reached) < 3:
+        return None
+    early, late = logs[:, reached[0]], logs[:, reached[-1]]
+    with np.errstate(invalid="ignore"):
+        change = late - early
+    scatter = _against_scatter(change)
+    if scatter is None or abs(math.log(scatter.factor)) < max(_DRIFT, _DRIFT_ERRORS * scatter.error):
+        return None
+    if min(early[-1], late[-1]) < -_DRIFT:
+        return None
+    return math.exp(early[-1]), math.exp(late[-1])
+
+
+def _first_below(times: np.ndarray, risk: np.ndarray, levels: np.ndarray) -> np.ndarray:
+    """The times at which a risk first falls to each level of its logarithm, interpolated; inf where it does not."""
+    with np.errstate(invalid="ignore"):
+        logs = np.log(np.maximum(risk, _LEAST_RISK))
+        least = np.minimum.accumulate(np.where(np.isfinite(logs), logs, np.inf))
+    found = np.interp(-levels, -least, times) if np.isfinite(least).all() else np.full(len(levels), np.inf)
+    return np.where(least[-1] <= levels, found, np.inf)
+
+
 def clock_from_times(
     measured: Float[np.ndarray, " M"], predicted: Float[np.ndarray, " M"], spread: Float[np.ndarray, " M"]
-) -> tuple[float, float] | None:
-    """The factor between emergence times, and its relative error, from directions that have both; None without any.
+) -> Clock | None:
+    """The factor between emergence times, from directions that have both; None without any.
 
     `spread` is the relative standard deviation that theory gives each time.
     """
@@ -32,7 +172,7 @@ def clock_from_times(
     logs, weights = np.log(measured[both] / predicted[both]), 1 / np.maximum(spread[both], 1e-3) ** 2
     mean = float(np.sum(weights * logs) / np.sum(weights))
     scatter = float(np.sum(weights * (logs - mean) ** 2)) / max(both.sum() - 1, 1)
-    return math.exp(mean), math.sqrt(max(scatter, 1.0) / float(np.sum(weights)))
+    return Clock(math.exp(mean), math.sqrt(max(scatter, 1.0) / float(np.sum(weights))))
 
 
 def clock_from_risk(
@@ -40,8 +180,8 @@ def clock_from_risk(
     risk: Float[np.ndarray, " T"],
     theory_times: Float[np.ndarray, " K"],
     theory_risk: Float[np.ndarray, " K"],
-) -> tuple[float, float] | None:
-    """The factor c at which theory's risk at t/c fits the logged one best, and its relative error; None without a fall.
+) -> Clock | None:
+    """The factor c at which theory's risk at t/c fits the logged one best; None without a fall.
 
     The error counts runs of neighbouring residuals of one sign as one observation.
     """
@@ -57,14 +197,13 @@ def clock_from_risk(
     def residuals(shift: float) -> Float[np.ndarray, " n"]:
         return np.interp(t - shift, at, predicted) - logged
 
-    grid = np.linspace(-_WIDEST, _WIDEST, 129)
-    best = grid[np.argmin([np.mean(residuals(shift) ** 2) for shift in grid])]
-    step = grid[1] - grid[0]
+    best = _SHIFTS[np.argmin([np.mean(residuals(shift) ** 2) for shift in _SHIFTS])]
+    step = _SHIFTS[1] - _SHIFTS[0]
     found = minimize_scalar(lambda x: np.mean(residuals(x) ** 2), bounds=(best - step, best + step), method="bounded")
     left = residuals(found.x)
     slope = (residuals(found.x + 1e-3) - residuals(found.x - 1e-3)) / 2e-3
     independent = max(int(np.count_nonzero(np.diff(np.sign(left)))), 1)
     steep = float(np.mean(slope**2))
-    if steep <= 0:
+    if steep <= 0 or not abs(found.x) < _NO_MORE:
         return None
-    return math.exp(found.x), math.sqrt(float(np.mean(left**2)) / steep / independent)
+    return Clock(math.exp(found.x), math.sqrt(float(np.mean(left**2)) / steep / independent))

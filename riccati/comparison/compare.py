@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Float
 
-from ..flows import Coupled, Decoupled
+from ..flows import Decoupled
 from ..numerics import first_crossings
 from ..problem import departures
 from ..runs import Run, overlap_of
 from ..support import require, require_integer
 from ..trajectory import Trajectory
+from .alternatives import rows_held
 from .checks import checks_of
-from .clock import clock_from_risk, clock_from_times, falls
+from .clock import Clock, clock_from_risk, clock_from_times, falls
 from .compared import Emergence, known
 from .draws import FEWEST, Setting
-from .judged import Judgement, judged, rows_held
+from .judged import Judgement, judged
 from .report import Comparison
 from .step import RunStep, step_of
-from .theory import DECOUPLED, followed, outcome_notes, theory_of
+from .theory import DECOUPLED, definition_of, followed, outcome_notes, theory_of
 
 _LONGER, _FURTHER = 100.0, 200  # times, and output times, of theory where nothing happens in it
 
@@ -60,7 +62,7 @@ def compare(run: Run, trajectory: Trajectory | None = None, *, replicas: int | N
             against, whatever they cost; 128 are taken if that is more, as fewer cannot tell 5 %. They come in blocks
             of 64 and end once 10 are as far from the others as the run is (Besag & Clifford 1991); the verdict says
             how many there were. How long they will take is said on stderr if it is long, and SIGINT keeps the finished
-            blocks. Without `replicas` no explanation is looked for where the run is not consistent.
+            blocks. Without `replicas` only known causes are tried as explanations where the run is not consistent.
 
     Raises:
         ArgumentError: if the run lacks what the theory needs, all of it named, `trajectory` is of another teacher
@@ -85,17 +87,23 @@ def compare(run: Run, trajectory: Trajectory | None = None, *, replicas: int | N
     emergence = _emergences(run, overlaps, trajectory, beyond)
     best, judgement = beyond.finite_step or trajectory, beyond.judgement
     clock = None if judgement is None else judgement.clock
-    checks = checks_of(run, best, clock or _clock(run, best, emergence))
+    follow = partial(_followed_again, trajectory=trajectory, overlaps=overlaps is not None)
+    checks = checks_of(run, best, clock or _clock(run, best, emergence), judgement, follow)
     return Comparison(
         run, trajectory, emergence, tuple(notes), tuple(assumed), beyond.finite_step, overlaps, checks, judgement
     )
 
 
-def _own_definition(trajectory: Trajectory) -> str:
-    """What `alignment` of a trajectory is."""
-    flow = trajectory.flow
-    chosen = flow.overlap if isinstance(flow, Coupled) else None
-    return overlap_of(trajectory.teacher.link) if chosen is None else chosen
+def _followed_again(run: Run, trajectory: Trajectory, overlaps: bool) -> tuple[Trajectory, Clock | None]:
+    """The best theory of a run with a key changed, and the run's clock against that."""
+    teacher = run.teacher
+    start = trajectory.start if run.start is None else run.start
+    step, _ = step_of(run, teacher, start)
+    limited = step is not None and step.schedule is None and not departures(teacher, start)
+    flow = step.flow if step is not None and limited else trajectory.flow
+    theory = followed(flow, teacher, start, run.times, [])
+    emergence = _emergences(run, run.overlaps if overlaps else None, theory, _Beyond())
+    return theory, _clock(run, theory, emergence)
 
 
 def _comparable_overlaps(run: Run, trajectory: Trajectory, notes: list[str]) -> Float[np.ndarray, "T M"] | None:
@@ -103,7 +111,7 @@ def _comparable_overlaps(run: Run, trajectory: Trajectory, notes: list[str]) -> 
     if run.overlaps is None:
         notes.append("the run logged no overlaps: measured emergence times are unknown")
         return None
-    defined = _own_definition(trajectory)
+    defined = definition_of(trajectory)
     if run.overlap == defined:
         return run.overlaps
     why = f"the run logged its overlaps as {run.overlap}, {trajectory.flow.label} gives them as {defined}"
@@ -130,9 +138,9 @@ def _beyond(
         notes.append(f"no finite-step limit: none is known for {' and '.join(beyond)}")
     if step.schedule is not None:
         notes.append("no finite-step limit: the learning rate is not constant")
-    unknown = bool(beyond) or step.schedule is not None
-    finite_step = None if unknown else followed(step.flow, teacher, start, trajectory.times, notes)
-    native = _own_definition(trajectory) == overlap_of(teacher.link)
+    unlimited = bool(beyond) or step.schedule is not None
+    finite_step = None if unlimited else followed(step.flow, teacher, start, trajectory.times, notes)
+    native = definition_of(trajectory) == overlap_of(teacher.link)
     if not native and overlaps is not None:
         notes.append("the finite-step limit and the law are about the other overlaps: emergence times are not theirs")
     rows = rows_held(run)
@@ -140,7 +148,12 @@ def _beyond(
     if not len(rows):
         return _Beyond(finite_step)
     setting = Setting(teacher, start, step, run.steps[rows], max(replicas or 0, FEWEST))
-    judgement, why = judged(run, setting, overlaps if native else None, asked=replicas is not None)
+    native_overlaps = overlaps if native else None
+
+    def coarse() -> Clock | None:
+        return _clock(run, trajectory, _emergences(run, native_overlaps, trajectory, _Beyond()))
+
+    judgement, why = judged(run, setting, native_overlaps, asked=replicas is not None, coarse=coarse)
     if judgement is None:
         notes.append(f"no band: {why}")
         return _Beyond(finite_step, None, _times_by_law(step, trajectory) if native else {})
@@ -158,7 +171,7 @@ def _times_by_law(step: RunStep, trajectory: Trajectory) -> dict[str, ArrayLike]
     return {"early": law.quantile(0.25), "median": law.quantile(0.5), "late": law.quantile(0.75)}
 
 
-def _clock(run: Run, theory: Trajectory, emergence: tuple[Emergence, ...]) -> tuple[float, float] | None:
+def _clock(run: Run, theory: Trajectory, emergence: tuple[Emergence, ...]) -> Clock | None:
     """The run's times over theory's, from directions that emerged in both, else from the risk.
 
     Where something happens in the run and nothing in theory by then, theory is followed for `_LONGER` times that.
@@ -187,7 +200,7 @@ def _emergences(
         columns["measured"] = first_crossings(run.times, overlaps, 0.5)
     if teacher.link.information_exponent > 2 and set(departures(teacher, trajectory.start)) <= DECOUPLED:
         columns["decoupled"] = Decoupled().emergence_times_of(teacher, trajectory.start)
-    if beyond.finite_step is not None and _own_definition(trajectory) == overlap_of(teacher.link):
+    if beyond.finite_step is not None and definition_of(trajectory) == overlap_of(teacher.link):
         columns["finite_step"] = beyond.finite_step.emergence_times()
     columns |= beyond.times
     cells = {name: [known(float(time)) for time in np.asarray(column)] for name, column in columns.items()}

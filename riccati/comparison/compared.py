@@ -13,12 +13,17 @@ from jaxtyping import Float
 from ..runs import Run
 from ..trajectory import Trajectory
 from .found import Check
+from .theory import definition_of
 from .verdict import UNASKED, Verdict
 
 if TYPE_CHECKING:
     from .judged import Judgement
 
 
+_OVERLAPS = {
+    "subspace": "squared overlap with the student's span",
+    "neuron": "largest squared cosine of a neuron",
+}  # fmt: skip
 _QUARTILES = 1.349  # standard deviations between the quartiles of a normal law
 _SPREAD = 0.1
 
@@ -104,6 +109,31 @@ class Compared:
     def finite_step_deviation(self) -> float:
         """`risk_rms_log10` of the finite-step limit, NaN without one."""
         return math.nan if self.finite_step is None else risk_deviation(self.run, self.finite_step)
+
+    @property
+    def nearest(self) -> tuple[Trajectory, float]:
+        """The trajectory whose risk is nearest to the run's, and its rms log10 risk ratio."""
+        if self.finite_step is not None and self.finite_step_deviation <= self.risk_rms_log10:
+            return self.finite_step, self.finite_step_deviation
+        return self.trajectory, self.risk_rms_log10
+
+    @property
+    def overlap(self) -> str:
+        """What the overlaps are, in words."""
+        return _OVERLAPS[definition_of(self.trajectory)]
+
+    @property
+    def problem(self) -> str:
+        """The problem and the step in one line: link, widths, dimension, batch, step size and γ = ηd/B."""
+        teacher, config = self.trajectory.teacher, self.run.config
+        said = {"M": teacher.width, "N": self.trajectory.start.student_width, "d": self.trajectory.start.dim}
+        said |= {"B": config.get("batch_size"), "η": config.get("learning_rate"), "ε": config.get("riccati_step")}
+        if self.run.clock is not None:
+            said["η"] = None
+        if self.finite_step is not None:
+            said["γ"] = getattr(self.finite_step.flow, "gamma", None)
+        numbers = [f"{name} = {value:.4g}" for name, value in said.items() if value is not None]
+        return ", ".join([f"link {teacher.link.label}", *numbers])
 
     @property
     def flow(self) -> str:

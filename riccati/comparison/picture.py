@@ -33,8 +33,11 @@ class Picture:
         found: emergence times, of directions that emerged in both or in one.
         band: of the risk over theory's draws, or None.
         directions: indices of those whose overlaps are drawn.
-        deviation: the rms of log10(predicted/measured) risk.
+        deviation: the rms of log10(predicted/measured) risk of the theory that is nearest.
+        nearest: the label of that theory.
         expected: what the run's emergence times are compared with.
+        problem: the problem and the step, a line.
+        overlap: what the overlaps are, in words.
     """
 
     theory: Sequence[Curve]
@@ -43,15 +46,17 @@ class Picture:
     band: Band | None
     directions: Int[np.ndarray, " n"]
     deviation: float
+    nearest: str
     expected: str
+    problem: str
+    overlap: str
 
     def draw(self, ax: Sequence[Axes] | None = None) -> Figure:
         """The three panels, on axes of the user's or a new figure."""
-        from ..plot import comparison_page
+        from ..plot import Words, comparison_page
 
-        return comparison_page(
-            self.theory, self.run, self.found, self.deviation, self.expected, ax, self.band, self.directions
-        )
+        words = Words(self.problem, self.nearest, self.overlap, self.expected)
+        return comparison_page(self.theory, self.run, self.found, self.deviation, words, ax, self.band, self.directions)
 
     def rows(self) -> Iterator[str]:
         """Lines of panel, curve, direction, x, y, low, high: what is drawn, empty where there is nothing."""
@@ -102,9 +107,12 @@ def picture_of(report: Compared, directions: Sequence[int] | None) -> Picture:
         draws = report.judgement.draws
         low, middle, high = (draws.risk_quantile(q) for q in _BAND)
         band = Band(f"90 % of {draws.source}", draws.times, low, middle, high, COLOURS[5])
+    nearest, deviation = report.nearest
+    expected = report.ratio_of.split(" T")[0]
     return Picture(
-        theory, run, found, band, _shown(report, directions), report.risk_rms_log10, report.ratio_of.split(" T")[0]
-    )
+        theory, run, found, band, _shown(report, directions), deviation, nearest.flow.label, expected,
+        report.problem, report.overlap,
+    )  # fmt: skip
 
 
 def _shown(report: Compared, directions: Sequence[int] | None) -> Int[np.ndarray, " n"]:

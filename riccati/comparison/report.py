@@ -44,7 +44,9 @@ class Comparison(Compared):
 
     def _drawn_lines(self) -> list[str]:
         """What the columns are of."""
-        lines = [f"predicted T: {_described(self.trajectory)}; times are canonical, — is never or unknown"]
+        lines = [self.problem]
+        lines.append(f"predicted T: {_described(self.trajectory)}; times are canonical, — is never or unknown")
+        lines.append(f"T is when the {self.overlap} reaches ½")
         if self.judgement is not None:
             lines.append(f"median and quartiles of T: {self.judgement.draws.source}")
         return lines
@@ -55,7 +57,7 @@ class Comparison(Compared):
             followed.append((self.finite_step, self.finite_step_deviation))
         lines = [
             f"risk: rms of log10(predicted/measured) = {deviation:.3f}; {_described(trajectory)}"
-            for trajectory, deviation in followed
+            for trajectory, deviation in sorted(followed, key=lambda each: each[0] is not self.nearest[0])
         ]
         ends = [f"{float(trajectory.risk[-1]):.4g} by {_described(trajectory)}" for trajectory, _ in followed]
         if self.run.risk is None:
@@ -91,6 +93,9 @@ class Comparison(Compared):
             "finite_step": finite_step,
             "emergence": [{**asdict(e), "ratio": e.ratio} for e in self.emergence],
             "ratio": self.ratio_of,
+            "nearest": {"flow_label": self.nearest[0].flow.label, "risk_rms_log10": known(self.nearest[1])},
+            "problem": self.problem,
+            "overlap": self.overlap,
             "draws": None if self.judgement is None else self.judgement.draws.source,
             "verdict": asdict(self.verdict),
             "checks": [asdict(check) for check in self.checks],

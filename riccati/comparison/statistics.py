@@ -1,26 +1,36 @@
 """How unusual a run is among draws: a simulation-based test of its risk curve and its emergence times together.
 
-A run is a row of features, the log risk at a few of its times and the log emergence time of a few directions. Its
-distance from draws is Mahalanobis's, with the draws' own mean and covariance, widened by what the draws and the logged
-loss may be off: by a factor in the risk, by one in the clock, and by as much in each feature alone. The distance is
-ranked among those of the draws, each from all others, so that the test keeps its level whatever their law. A synthetic
-likelihood of the same features (Wood 2010, Nature 466, 1102) ranks the problems that might explain a run.
+Run and draws are pooled, and a few distances of each from all the others are taken, every one in the same way: that of
+Mahalanobis in a few features, the log risk at some times and the log emergence time of some directions, with the
+others' mean and covariance, widened by what the draws and the logged loss may be off; where neither is known to be off,
+how far the risk leaves the draws' band at its worst row; and where the risk is exact, the distance in the principal
+components of all rows of the log risk, and how far it is on one side of the median all along. Each distance is ranked,
+the most extreme rank of the run is its score, and the score is ranked again: as run and draws are exchangeable if the
+run obeys the theory, the test keeps its level whatever their law. A synthetic likelihood of the features (Wood 2010,
+Nature 466, 1102) ranks the problems that might explain a run.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from jaxtyping import Float, Int
+from scipy.stats import rankdata
 
 from .draws import Draws
 
 _LEAST_RISK = 1e-12
 _ROWS, _DIRECTIONS = 12, 6  # features at the most
+_COMPONENTS = 12  # principal components of the log risk
 _SELDOM = 0.02  # of the draws must learn a direction for it to be a feature
-_RIDGE = 2e-3  # relative error that no feature is free of
+_RIDGE, _EXACT_RIDGE = (
+    2e-3,
+    1e-5,
+)  # relative error that no feature is free of; of an exact risk that of single precision
+_WITHIN = (0.16, 0.84)  # quantiles a standard deviation from the median of a normal law
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,12 +42,16 @@ class Observed:
         risk: (T,), or None.
         emerged: (M,), emergence times, inf where not by the run's end; None where they are not comparable.
         noise: relative error of the logged risk.
+        exact: whether the risk is known to be the population risk, without an error.
+        clock_error: relative error of the times, of a run on a clock that was fitted.
     """
 
     times: Float[np.ndarray, " T"]
     risk: Float[np.ndarray, " T"] | None
     emerged: Float[np.ndarray, " M"] | None
     noise: float = 0.0
+    exact: bool = False
+    clock_error: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,115 +61,156 @@ class Features:
     Attributes:
         rows: indices of times.
         directions: indices of directions.
+        every: indices of all times with a risk; `rows` are some of them.
     """
 
     rows: Int[np.ndarray, " R"]
     directions: Int[np.ndarray, " D"]
+    every: Int[np.ndarray, " E"]
 
     @classmethod
     def of(cls, observed: Observed, draws: Draws) -> Features:
         """Times evenly among those with a risk, and directions that some draws learn."""
-        rows = directions = np.array([], int)
+        rows = directions = every = np.array([], int)
         if observed.risk is not None:
-            known = np.flatnonzero(np.isfinite(observed.risk) & (observed.risk > 0))
-            rows = known[np.unique(np.linspace(0, len(known) - 1, _ROWS).round().astype(int))] if len(known) else known
+            every = np.flatnonzero(np.isfinite(observed.risk) & (observed.risk > 0))
+            rows = every[np.unique(np.linspace(0, len(every) - 1, _ROWS).round().astype(int))] if len(every) else every
         if observed.emerged is not None:
             learned = np.flatnonzero(np.isfinite(draws.seen).mean(axis=0) >= _SELDOM)
             others = np.setdiff1d(np.arange(draws.emerged.shape[1]), learned)
             directions = np.r_[learned, others][:_DIRECTIONS]
-        return cls(rows, directions)
+        return cls(rows, directions, every)
 
     @property
     def none(self) -> bool:
         """Whether nothing can be compared."""
         return len(self.rows) + len(self.directions) == 0
 
-    def rows_of(self, risk: Float[np.ndarray, "n T"], emerged: Float[np.ndarray, "n M"], horizon: float) -> np.ndarray:
-        """(n, R + D); a direction that is not learned counts as learned at the horizon."""
-        logs = np.log(np.maximum(risk[:, self.rows], _LEAST_RISK))
-        return np.hstack([logs, np.log(np.clip(emerged[:, self.directions], 1e-9 * horizon, horizon))])
+    @property
+    def without_directions(self) -> Features:
+        """The same rows alone."""
+        return replace(self, directions=self.directions[:0])
 
 
 @dataclass(frozen=True, eq=False)
-class Cloud:
-    """Draws and a run as rows of features.
+class RankTest:
+    """A run among draws; the run is the last of n + 1 rows.
 
     Attributes:
-        rows: (n, F), of sound draws.
-        own: (F,), of the run.
-        excess: (F, F), what the covariance is widened by.
+        features: (n + 1, F), log risk and log emergence times.
+        excess: (F, F), what their covariance is widened by.
+        risk: (n + 1, E), the log risk at every row; without columns where it, or the draws, have an error.
+        exact: whether the risk has no error at all, rather than none that is seen.
     """
 
-    rows: Float[np.ndarray, "n F"]
-    own: Float[np.ndarray, " F"]
+    features: Float[np.ndarray, "n+1 F"]
     excess: Float[np.ndarray, "F F"]
-
-    @property
-    def _covariance(self) -> Float[np.ndarray, "F F"]:
-        return np.atleast_2d(np.cov(self.rows.T, ddof=1))
+    risk: Float[np.ndarray, "n+1 E"]
+    exact: bool
 
     @property
     def probability(self) -> float:
-        """Of a run at least as far from the others as this one."""
-        own = self._distance(self.own, self.rows.mean(axis=0), self._wide(self._covariance))
-        return float((1 + np.count_nonzero(self._others() >= own)) / (1 + len(self.rows)))
+        """Of a run at least as far from the others as this one, if it obeyed the theory."""
+        return float(np.mean(_as_unusual(self.distances)))
+
+    @cached_property
+    def distances(self) -> Float[np.ndarray, "S n+1"]:
+        """Every distance of each from all the others."""
+        several = [_distances(self.features, self.excess)]
+        if self.risk.shape[1]:
+            several.append(_beyond_band(self.risk, _EXACT_RIDGE if self.exact else _RIDGE))
+        if self.risk.shape[1] and self.exact:
+            several += [_distances(*_principal(self.risk)), _one_sided(self.risk)]
+        return np.array(several)
 
     @property
     def log_likelihood(self) -> float:
         """Of the run by the normal law with the draws' mean and covariance."""
-        covariance = self._wide(self._covariance)
-        distance = self._distance(self.own, self.rows.mean(axis=0), covariance)
-        return -0.5 * (float(distance) + float(np.linalg.slogdet(covariance)[1]))
-
-    def _others(self) -> Float[np.ndarray, " n"]:
-        """Each draw's distance from all the others."""
-        n = len(self.rows)
-        off = self.rows - self.rows.mean(axis=0)
-        every = (n - 1) * self._covariance
-        without = (every - n / (n - 1) * off[:, :, None] * off[:, None, :]) / (n - 2)
-        return self._distance(self.rows, self.rows - off * n / (n - 1), self._wide(without))
-
-    def _wide(self, covariance: np.ndarray) -> np.ndarray:
-        return covariance + self.excess
-
-    @staticmethod
-    def _distance(points: np.ndarray, means: np.ndarray, covariance: np.ndarray) -> np.ndarray:
-        off = points - means
-        return np.sum(off * np.linalg.solve(covariance, off[..., None])[..., 0], axis=-1)
+        draws = self.features[:-1]
+        covariance = np.atleast_2d(np.cov(draws.T, ddof=1)) + self.excess
+        off = self.features[-1] - draws.mean(axis=0)
+        return -0.5 * float(off @ np.linalg.solve(covariance, off) + np.linalg.slogdet(covariance)[1])
 
 
-def cloud_of(features: Features, observed: Observed, draws: Draws) -> Cloud | None:
-    """The draws that did not diverge and the run; None where there are too few of them."""
+def rank_test_of(features: Features, observed: Observed, draws: Draws) -> RankTest | None:
+    """The test among the draws that did not diverge; None where there are too few of them, or the run diverged."""
     horizon, risk = float(draws.times[-1]), draws.risk
     own_risk = np.full(risk.shape[1], np.nan) if observed.risk is None else observed.risk
     own_emerged = np.full(draws.emerged.shape[1], np.inf) if observed.emerged is None else observed.emerged
-    sound = np.isfinite(risk[:, features.rows]).all(axis=1)
+    sound = np.isfinite(risk[:, features.every]).all(axis=1)
     if features.none or sound.sum() < 2 * (len(features.rows) + len(features.directions)):
         return None
-    rows = features.rows_of(risk[sound], draws.seen[sound], horizon)
-    own = features.rows_of(own_risk[None], own_emerged[None], horizon)[0]
-    return Cloud(rows, own, _excess(features, rows.mean(axis=0), draws, observed.noise))
+    logs = np.log(np.maximum(np.vstack([risk[sound], own_risk]), _LEAST_RISK))
+    emerged = np.vstack([draws.seen[sound], own_emerged])[:, features.directions]
+    # a direction that is not learned counts as learned at the horizon
+    rows = np.hstack([logs[:, features.rows], np.log(np.clip(emerged, 1e-9 * horizon, horizon))])
+    excess = _excess(features, rows[:-1].mean(axis=0), draws, observed)
+    known = observed.noise == observed.clock_error == draws.slack == 0
+    every = features.every if known else features.every[:0]
+    return RankTest(rows, excess, logs[:, every], observed.exact)
 
 
-def _excess(features: Features, mean: np.ndarray, draws: Draws, noise: float) -> np.ndarray:
+def _as_unusual(distances: Float[np.ndarray, "S n+1"]) -> np.ndarray:
+    """(n + 1,), whether each is at least as unusual as the last, by its largest rank and then by how far it is out."""
+    ranks = np.array([np.searchsorted(np.sort(one), one, side="left") for one in distances]).max(axis=0)
+    middle, high = np.quantile(distances, [0.5, _WITHIN[1]], axis=1)
+    spread = np.maximum(high - middle, 1e-9 * np.maximum(middle, 1.0))
+    out = ((distances - middle[:, None]) / spread[:, None]).max(axis=0)
+    return (ranks > ranks[-1]) | ((ranks == ranks[-1]) & (out >= out[-1]))
+
+
+def _distances(rows: Float[np.ndarray, "n F"], excess: Float[np.ndarray, "F F"]) -> Float[np.ndarray, " n"]:
+    """Each row's distance from all the others, by their mean and their covariance plus the excess."""
+    n = len(rows)
+    off = rows - rows.mean(axis=0)
+    covariance = (off.T @ off - n / (n - 1) * off[:, :, None] * off[:, None, :]) / (n - 2) + excess
+    apart = off * n / (n - 1)
+    return np.sum(apart * np.linalg.solve(covariance, apart[..., None])[..., 0], axis=-1)
+
+
+def _principal(logs: Float[np.ndarray, "n E"]) -> tuple[np.ndarray, np.ndarray]:
+    """Principal components of rows that are scaled to one variance, each of variance 1, and no excess to speak of."""
+    scaled = logs - logs.mean(axis=0)
+    scaled /= np.sqrt(np.mean(scaled**2, axis=0) + _EXACT_RIDGE**2)
+    left, sizes, _ = np.linalg.svd(scaled, full_matrices=False)
+    kept = int(np.count_nonzero(sizes[:_COMPONENTS] > 1e-6 * sizes[0])) if sizes[0] > 0 else 1
+    return left[:, :kept] * math.sqrt(len(logs)), 1e-9 * np.eye(kept)
+
+
+def _beyond_band(logs: Float[np.ndarray, "n E"], ridge: float) -> Float[np.ndarray, " n"]:
+    """How many spreads each is from the median at its worst row, spreads above and below apart."""
+    low, middle, high = np.quantile(logs, [_WITHIN[0], 0.5, _WITHIN[1]], axis=0)
+    off = logs - middle
+    return np.max(np.abs(off) / np.where(off > 0, high - middle + ridge, middle - low + ridge), axis=1)
+
+
+def _one_sided(logs: Float[np.ndarray, "n E"]) -> Float[np.ndarray, " n"]:
+    """How far the rank of each is from the middle, on average over the rows: large if it is late or early all along."""
+    ranks = rankdata(logs, axis=0)
+    return np.abs(np.mean(ranks - (len(logs) + 1) / 2, axis=1))
+
+
+def _excess(features: Features, mean: np.ndarray, draws: Draws, observed: Observed) -> np.ndarray:
     """The covariance of the errors that draws and loss have of themselves: common to all, in the clock, and apart."""
-    count, directions = len(features.rows), len(features.directions)
+    count, directions, noise = len(features.rows), len(features.directions), observed.noise
     level, clock = np.r_[np.ones(count), np.zeros(directions)], np.r_[np.zeros(count), -np.ones(directions)]
     if count > 1:
         clock[:count] = np.gradient(mean[:count], np.log(draws.times[features.rows]))
-    in_risk = np.maximum(noise * level, _RIDGE)
-    common = (draws.slack**2 + noise**2) * np.outer(level, level) + draws.slack**2 * np.outer(clock, clock)
+    in_risk = np.maximum(noise * level, np.r_[np.full(count, _EXACT_RIDGE if observed.exact else _RIDGE),
+                                              np.full(directions, _RIDGE)])  # fmt: skip
+    in_clock = draws.slack**2 + observed.clock_error**2
+    common = (draws.slack**2 + noise**2) * np.outer(level, level) + in_clock * np.outer(clock, clock)
     return common + np.diag(draws.slack**2 + in_risk**2)
 
 
-def noise_of(risk: Float[np.ndarray, " T"] | None, draws: Draws) -> float:
+def noise_of(observed: Observed, draws: Draws) -> float:
     """The relative error of a logged risk, as one estimated on samples has: what of its roughness draws do not have.
 
-    Roughness is the median of |second difference of log risk| over neighbouring rows.
+    Roughness is the median of |second difference of log risk| over neighbouring rows; an exact risk has no error.
     """
-    if risk is None:
+    if observed.risk is None or observed.exact:
         return 0.0
-    known = np.isfinite(risk) & (risk > 0)
+    known = np.isfinite(observed.risk) & (observed.risk > 0)
     if known.sum() < _ROWS:
         return 0.0
 
@@ -166,4 +221,4 @@ def noise_of(risk: Float[np.ndarray, " T"] | None, draws: Draws) -> float:
 
     theirs = rough(draws.risk)
     largest = float(np.quantile(theirs[np.isfinite(theirs)], 0.99)) if np.isfinite(theirs).any() else 0.0
-    return math.sqrt(max(float(rough(risk)) ** 2 - largest**2, 0.0) / 6) / 0.6745
+    return math.sqrt(max(float(rough(observed.risk)) ** 2 - largest**2, 0.0) / 6) / 0.6745

@@ -97,3 +97,10 @@ def _stand_in(run: Run, teacher: Teacher) -> tuple[AnyStart, list[str]]:
     assumed.append(f"no initial_overlaps: a random start drawn in law (seed {_FILL_IN_SEED}) stands in")
     start = Start.random(teacher, width, dim, norm, _FILL_IN_SEED)
     return with_second_layer(start, config, run.second_layer_norm), assumed
+
+
+def definition_of(trajectory: Trajectory) -> str:
+    """What `alignment` of a trajectory is, `subspace` or `neuron`."""
+    flow = trajectory.flow
+    chosen = flow.overlap if isinstance(flow, Coupled) else None
+    return overlap_of(trajectory.teacher.link) if chosen is None else chosen

@@ -1,22 +1,27 @@
-"""The verdict: whether a run is one of those that theory draws, and if not, what change of one key would explain it.
+"""The verdict: whether a run is one of those that theory draws, and if not, what is proved to explain it.
 
 The run's distance from the draws is ranked among the draws' own (statistics.py), so that a run that obeys the theory is
 called consistent with a probability of 1 - LEVEL: for replicas of SGD exactly, for draws of the law up to their own
-error of relative order 1/d, for which there is slack.
+error of relative order 1/d, for which there is slack. An explanation is held to the same test: the run must be
+consistent with what theory draws with that change, or it explains nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from .causes import Cause
+from .clock import Clock
 from .draws import Draws
-from .statistics import Features, Observed, cloud_of
+from .statistics import Features, Observed, rank_test_of
 
 LEVEL = 0.05
 _OUTSIDE = 0.01  # of the draws on either side, beyond which a point of the risk is outside theory's band
+_TOLD = 3  # observations that are told of a run that nothing explains
+_ENDS_OFF = 0.05  # relative: a final risk closer to theory's median is not told
 
 
 @dataclass(frozen=True)
@@ -27,7 +32,7 @@ class Verdict:
         consistent: whether the run is one of those that theory draws; None where that cannot be said.
         probability: of a run as far from theory as this one, if it obeyed it; None where it is not known.
         sentence: the verdict in one sentence, with the first reason.
-        reasons: what would explain an inconsistent run, the likeliest first.
+        reasons: what explains an inconsistent run, the likeliest first; the run is consistent with each of them.
     """
 
     consistent: bool | None
@@ -35,12 +40,20 @@ class Verdict:
     sentence: str
     reasons: tuple[str, ...] = ()
 
+    def explained(self, explanations: tuple[Explanation, ...], otherwise: str = "") -> Verdict:
+        """The same with what explains it in the sentence: every known cause, or the likeliest problem that fits."""
+        reasons = tuple(str(one) for one in explanations)
+        if reasons:
+            possible = reasons if explanations[0].alternative.cause else reasons[:1]
+            otherwise = f"; explained best by {' or '.join(possible)}"
+        return replace(self, sentence=self.sentence + otherwise, reasons=reasons)
+
     def __str__(self) -> str:
         return self.sentence
 
 
-UNASKED = Verdict(None, None, "none: give replicas, the number of draws to hold the run against")
 NO_START = Verdict(None, None, "none: initial_overlaps are not given, and emergence times depend on them")
+UNASKED = Verdict(None, None, "not asked for: compare with replicas=128 holds the run against as many of theory's")
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,70 +64,135 @@ class Alternative:
         reason: which key would have to be what.
         draws: what theory draws for it.
         observed: the run as it then is; without emergence times where its overlaps are not those of the problem.
+        cause: the known cause that it is the theory of, which is preferred to a problem that happens to fit.
     """
 
     reason: str
     draws: Draws
     observed: Observed
+    cause: Cause | None = None
 
 
-def verdict_of(observed: Observed, draws: Draws, alternatives: Iterable[Alternative] | None) -> Verdict:
-    """The verdict; `alternatives` are drawn one by one, and only if the run is not consistent. With None of them no
-    explanation is looked for, and the verdict says how to ask for one."""
-    features = Features.of(observed, draws)
-    cloud = cloud_of(features, observed, draws)
-    if cloud is None:
-        return Verdict(None, None, "none: neither the risk nor emergence times can be compared")
-    probability = cloud.probability
-    against = f"probability {probability:.2g} among {draws.source}"
-    if probability >= LEVEL:
-        return Verdict(True, probability, f"consistent with theory: a run as far from it has {against}")
-    reasons = () if alternatives is None else _explanations(features, observed, draws, alternatives)
-    if alternatives is None:
-        explained = "; with replicas an explanation is looked for"
-    else:
-        explained = f"; explained best by {reasons[0]}" if reasons else "; no change of one key explains it"
-    said = f"not consistent with theory ({against}): {_where(observed, draws)}{explained}"
-    return Verdict(False, probability, said, reasons)
+@dataclass(frozen=True, eq=False)
+class Explanation:
+    """An alternative that the run is consistent with.
 
-
-def _explanations(
-    features: Features, observed: Observed, draws: Draws, alternatives: Iterable[Alternative]
-) -> tuple[str, ...]:
-    """The reasons under which the run is likelier: those it is consistent with first, and each by how much likelier.
-
-    The normal law behind a likelihood says little of draws of which some have learned a direction and some have not;
-    the rank of the distance holds for them as well.
+    Attributes:
+        alternative: what would explain the run.
+        probability: of a run as far from it as this one.
+        gain: how much likelier the run is under it, in units of the log likelihood.
     """
-    found = []
+
+    alternative: Alternative
+    probability: float
+    gain: float
+
+    def __str__(self) -> str:
+        return f"{self.alternative.reason} (probability {self.probability:.2g})"
+
+
+def verdict_of(observed: Observed, draws: Draws, alternatives: Iterable[Alternative]) -> Verdict:
+    """The verdict; `alternatives` are drawn one by one, and only if the run is not consistent."""
+    probability = probability_of(observed, draws)
+    if probability is None:
+        return Verdict(None, None, "none: neither the risk nor emergence times can be compared")
+    if probability >= LEVEL:
+        return consistent(probability, draws)
+    return inconsistent(probability, observed, draws, explanations_of(observed, draws, alternatives))
+
+
+def probability_of(observed: Observed, draws: Draws) -> float | None:
+    """Of a run as far from the draws as this one, if it obeyed the theory; None where nothing can be compared."""
+    test = rank_test_of(Features.of(observed, draws), observed, draws)
+    return None if test is None else test.probability
+
+
+def consistent(probability: float, draws: Draws, remark: str = "") -> Verdict:
+    """The verdict on a run that is one of those that theory draws."""
+    said = f"consistent with theory: a run as far from it has probability {probability:.2g} among {draws.source}"
+    return Verdict(True, probability, said + remark)
+
+
+def inconsistent(
+    probability: float,
+    observed: Observed,
+    draws: Draws,
+    explanations: tuple[Explanation, ...] | None,
+    signs: tuple[str, ...] = (),
+    clock: Clock | None = None,
+) -> Verdict:
+    """The verdict on a run that is none of those, with what explains it, else with what it shows.
+
+    Without `explanations` none was looked for, as an interrupt came first.
+    """
+    seen = observations(observed, draws)
+    if not explanations and clock is not None and clock.is_off:
+        seen = (*seen[: _TOLD - 1], f"its times are {clock.factor:.3g} (± {clock.error:.1%}) times theory's")
+    where = "; ".join(seen) or "its course is unusual as a whole"
+    said = f"not consistent with theory (probability {probability:.2g} among {draws.source}): {where}"
+    unexplained = (
+        f"; no key of a run explains it: {' and '.join(signs)}" if signs else "; no known convention explains it"
+    )
+    if explanations is None:
+        unexplained = "; stopped before an explanation was looked for"
+    return Verdict(False, probability, said).explained(explanations or (), unexplained)
+
+
+def explanations_of(observed: Observed, draws: Draws, alternatives: Iterable[Alternative]) -> tuple[Explanation, ...]:
+    """The alternatives that the run is consistent with, the likeliest first; known causes alone where one of them is.
+
+    The normal law behind a likelihood says little of draws of which some have learned a direction and some have not,
+    so it only ranks what the test has let through.
+    """
+    features = Features.of(observed, draws)
+    found: list[Explanation] = []
     for other in alternatives:
-        seen = features if other.observed.emerged is not None else Features(features.rows, np.array([], int))
-        here, there = cloud_of(seen, observed, draws), cloud_of(seen, other.observed, other.draws)
-        if here is None or there is None:
+        if other.cause is None and any(one.alternative.cause for one in found):
+            break
+        there = rank_test_of(Features.of(other.observed, other.draws), other.observed, other.draws)
+        if there is None or there.probability < LEVEL:
             continue
-        gain = there.log_likelihood - here.log_likelihood
-        if gain > 0:
-            under = there.probability
-            found.append((under >= LEVEL, gain, f"{other.reason} (probability {under:.2g})"))
-    return tuple(reason for *_, reason in sorted(found, key=lambda one: one[:2], reverse=True))
+        shared = features if other.observed.emerged is not None else features.without_directions
+        tests = rank_test_of(shared, observed, draws), rank_test_of(shared, other.observed, other.draws)
+        likelihoods = [-np.inf if test is None else test.log_likelihood for test in tests]
+        found.append(Explanation(other, there.probability, likelihoods[1] - likelihoods[0]))
+    return tuple(sorted(found, key=lambda one: one.gain, reverse=True))
 
 
-def _where(observed: Observed, draws: Draws) -> str:
-    """Where the run leaves the band of the risk first, and its most unusual emergence time."""
-    said = []
-    if observed.risk is not None:
-        low, middle, high = (draws.risk_quantile(q) for q in (_OUTSIDE, 0.5, 1 - _OUTSIDE))
-        with np.errstate(invalid="ignore"):
-            outside = np.flatnonzero((observed.risk < low) | (observed.risk > high))
-        if len(outside):
-            t = int(outside[0])
-            ratio = observed.risk[t] / middle[t]
-            said.append(
-                f"from t = {observed.times[t]:.3g} on its risk leaves the band, {ratio:.3g} times the median there"
-            )
-    if observed.emerged is not None:
-        shares = np.mean(draws.seen < observed.emerged, axis=0)
-        m = int(np.argmax(np.abs(shares - 0.5)))
-        time = f"{observed.emerged[m]:.3g}" if np.isfinite(observed.emerged[m]) else "never"
-        said.append(f"T_{m + 1} is {time}, later than {shares[m]:.0%} of theory's")
-    return " and ".join(said) or "its course is unusual as a whole"
+def observations(observed: Observed, draws: Draws) -> tuple[str, ...]:
+    """Where the risk leaves theory's band, where it ends, and the most unusual emergence time; what is ordinary is left
+    out.
+    """
+    said = () if observed.risk is None else _of_risk(observed.times, observed.risk, draws)
+    return said if observed.emerged is None else (*said, *_of_times(observed.emerged, draws))
+
+
+def _of_risk(times: np.ndarray, risk: np.ndarray, draws: Draws) -> tuple[str, ...]:
+    low, middle, high = (draws.risk_quantile(q) for q in (_OUTSIDE, 0.5, 1 - _OUTSIDE))
+    known = np.isfinite(risk) & np.isfinite(middle) & (middle > 0)
+    outside = np.flatnonzero(known & ((risk < low) | (risk > high)))
+    if not len(outside):
+        return ()
+    first, last = int(outside[0]), int(np.flatnonzero(known)[-1])
+    said = [f"from t = {times[first]:.3g} on its risk leaves the band, {_times_of(risk[first] / middle[first])} there"]
+    if last != first and outside[-1] == last and abs(risk[last] / middle[last] - 1) > _ENDS_OFF:
+        said.append(f"it ends at {risk[last]:.3g}, {_times_of(risk[last] / middle[last])}")
+    return tuple(said)
+
+
+def _times_of(ratio: float) -> str:
+    """A ratio to theory's median, in words that do not round it to 1."""
+    if abs(ratio - 1) < 0.1:
+        return f"{100 * abs(ratio - 1):.2g} % {'above' if ratio > 1 else 'below'} the median"
+    return f"{ratio:.3g} times the median"
+
+
+def _of_times(emerged: np.ndarray, draws: Draws) -> tuple[str, ...]:
+    """The emergence time that is earlier or later than the most of theory's, if it is unusual."""
+    earlier, later = np.mean(draws.seen < emerged, axis=0), np.mean(draws.seen > emerged, axis=0)
+    m = int(np.argmax(np.maximum(earlier, later)))
+    if max(earlier[m], later[m]) < 1 - LEVEL:
+        return ()
+    time = f"{emerged[m]:.3g}" if np.isfinite(emerged[m]) else "never"
+    word, share = ("later", earlier[m]) if earlier[m] > later[m] else ("earlier", later[m])
+    return (f"T_{m + 1} is {time}, {word} than {share:.0%} of theory's",)

@@ -1,5 +1,6 @@
 """Pictures: a leaf that knows axes and arrays only. Theory is lines, SGD is points."""
 
+from .pages import Words as Words
 from .pages import band_page as band_page
 from .pages import comparison_page as comparison_page
 from .pages import course_page as course_page

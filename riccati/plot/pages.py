@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -15,6 +15,22 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _STILL = 0.02  # change of risk or overlap that is not seen
+
+
+class Words(NamedTuple):
+    """What a comparison's page says.
+
+    Attributes:
+        problem: the problem and the step, a line.
+        nearest: the theory that the risk's deviation is from.
+        overlap: what the overlaps are.
+        expected: what the emergence times are compared with.
+    """
+
+    problem: str
+    nearest: str
+    overlap: str
+    expected: str
 
 
 def course_page(curve: Curve, axes: Sequence[Axes] | None = None) -> Figure:
@@ -44,25 +60,34 @@ def comparison_page(
     run: Curve,
     found: EmergenceTimes,
     deviation: float,
-    expected: str = "predicted",
+    words: Words,
     axes: Sequence[Axes] | None = None,
     band: Band | None = None,
     directions: np.ndarray | None = None,
 ) -> Figure:
     """Risk, overlaps and emergence times of a run (points) against theory (lines).
 
-    `theory` begins with the prediction that `deviation`, the rms of the log10 risk ratio, is that of; `expected` says
-    what the emergence times are compared with; `band` is that of the risk; `directions` are the indices of those whose
-    overlaps are drawn. Drawn on three `axes`, or on a new figure without them, which is returned.
+    `theory` begins with the prediction; `deviation` is the rms of the log10 risk ratio of the nearest of them, `words`
+    what the page says; `band` is that of the risk; `directions` are the indices of those whose overlaps are drawn.
+    Drawn on three `axes`, or on a new figure without them, under the problem in a line; it is returned.
     """
     with style():
         left, middle, right = _panels(axes, 3, (11.4, 3.8))
         begin = _begin([theory[0], run])
-        title = "risk" if np.isnan(deviation) else f"risk, rms log$_{{10}}$ ratio {deviation:.2g}"
+        title = "risk"
+        if not np.isnan(deviation):
+            title = f"risk: rms log$_{{10}}$ ratio {deviation:.2g} to {words.nearest}"
         risk_panel(left, [*theory, run], title, band, begin)
         _cut_below(left, theory[0], run)
-        overlap_panel(middle, [*theory, run], "overlaps: lines theory, points SGD", directions, begin)
-        emergence_panel(right, found, expected)
+        drawn = next((curve.overlaps.shape[1] for curve in (*theory, run) if curve.overlaps is not None), 0)
+        some = "" if directions is None or len(directions) == drawn else f" of {len(directions)} of {drawn} directions"
+        overlap_panel(middle, [*theory, run], f"overlaps{some}: lines theory, points SGD", directions, begin)
+        middle.set_ylabel(words.overlap)
+        emergence_panel(right, found, words.expected)
+        if 0 < len(found.direction) < drawn:
+            right.set_title(f"emergence times of {len(found.direction)} of {drawn} directions, the others have none")
+        if axes is None:
+            _figure_of(left).suptitle(words.problem, fontsize=8)
     return _figure_of(left)
 
 

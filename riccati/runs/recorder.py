@@ -61,6 +61,7 @@ class Recorder:
         self._steps: list[int] = []
         self._rows: list[tuple[float, np.ndarray, np.ndarray]] = []
         self._start: Start | None = None
+        self._last: Start | None = None
 
     def __call__(self, step: int, W: Any, b: Any = None) -> None:
         """Log the weights W (N, d), and b (N,) of a two-layer student, after `step` steps; steps increase.
@@ -87,6 +88,7 @@ class Recorder:
         neurons = self._start.student_width
         require(len(weights) == neurons, "W", f"have {neurons} rows, as before", len(weights))
         risk = float(population_risk(self._teacher, start.directions, start.s))
+        self._last = start
         self._steps.append(int(step))
         self._rows.append((risk, *alignments(self._teacher, start)))
 
@@ -121,6 +123,7 @@ class Recorder:
         require(len(self._steps) > 0, "recorder", "have been called", "empty")
         require(self._steps[0] == 0, "step", "be 0 at the first call, for the start", self._steps[0])
         assert self._start is not None
+        assert self._last is not None
         start, by_subspace = self._start, self._teacher.link.degree == 2
         config = (
             self._config
@@ -132,6 +135,7 @@ class Recorder:
                 "student_width": start.student_width,
             }
             | start_keys(self._teacher, start)
+            | _recorded(self._last)
         )
         overlaps = self.subspace_overlaps if by_subspace else self.neuron_overlaps
         return Run(self.steps, self.risk, overlaps, config, source="riccati.Recorder")
@@ -143,3 +147,11 @@ class Recorder:
     def __repr__(self) -> str:
         logged = f"steps {self._steps[0]} to {self._steps[-1]}" if self._steps else "nothing yet"
         return f"Recorder({self._teacher!r}, {logged})"
+
+
+def _recorded(last: Start) -> dict[str, Any]:
+    """That the risk is exact, and where norms and second layer have got to: what compare may not contradict."""
+    keys = {"recorded_by": "riccati.Recorder", "final_norms": np.asarray(last.norms).tolist()}
+    if last.second_layer is not None:
+        keys["final_second_layer"] = np.asarray(last.second_layer).tolist()
+    return keys

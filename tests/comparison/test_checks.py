@@ -6,6 +6,11 @@ import numpy as np
 import pytest
 
 import riccati as rc
+from riccati.comparison.causes import Cause
+from riccati.comparison.checks import checks_of
+from riccati.comparison.clock import Clock
+from riccati.comparison.judged import Judgement
+from riccati.comparison.verdict import Verdict
 
 DIM, RATE = 400, 1e-4
 
@@ -94,3 +99,48 @@ def test_a_clock_that_no_convention_explains(followed):
     assert found.holds is False
     assert found.key is None
     assert found.factor == pytest.approx(1.3, rel=0.1)
+
+
+def clock_check(run, clock, consistent, *causes):
+    verdict = Verdict(consistent, 0.5, "")
+    judgement = Judgement(None, verdict, clock, (), causes)
+    theory = rc.compare(run).trajectory
+    checks = checks_of(run, theory, clock, judgement, follow=lambda run: (theory, None))
+    return next(check for check in checks if check.name == "clock")
+
+
+@pytest.mark.parametrize(
+    ("clock", "consistent", "causes", "holds", "said"),
+    [
+        (Clock(1.02, 0.01), True, (), True, "1.02 (± 1.0%) times theory's"),
+        (Clock(1.67, 0.003), True, (), None, "the run as a whole is consistent with theory"),
+        (Clock(1.67, 0.4), True, (), True, "1.67 (± 40.0%)"),
+        (Clock(1.67, 0.6), True, (), None, "too uncertain to tell"),
+        (Clock(1.67, 0.003), False, (), False, "no known convention explains it"),
+        (Clock(1.1, 0.1), False, (Cause("batch_size", clock=8),), False, "set batch_size"),
+        (Clock(1.1, 0.1), False, (), True, "1.1 (± 10.0%)"),
+    ],
+)
+def test_the_check_of_the_clock_agrees_with_the_verdict(followed, clock, consistent, causes, holds, said):
+    found = clock_check(followed, clock, consistent, *causes)
+    assert found.holds is holds
+    assert said in found.message
+
+
+def test_a_cause_is_named_by_a_check_only_where_theory_with_it_comes_nearer(followed):
+    """A clock of ½ by the emergence times, and a risk that no other clock brings nearer."""
+    verdictless = rc.compare(changed(followed, learning_rate=RATE / 2))
+    assert verdictless.checks[2].key is not None
+    risk = np.where(followed.steps > 1000, 30.0, 1.0) * followed.loss
+    strange = changed(replace(followed, loss=risk), learning_rate=RATE / 2)
+    found = check(strange, "clock")
+    assert found.key is None
+    assert "no known convention explains it" in found.message
+
+
+def test_an_exact_risk_has_no_wrong_convention(followed):
+    """What computed it is the link and the second layer that the run names."""
+    scaled = changed(followed, loss="0.5*(f*-f)^2")
+    assert check(scaled, "loss").key == 'loss = "(f*-f)^2"'
+    exact = changed(replace(followed, loss=2 * followed.loss), recorded_by="riccati.Recorder")
+    assert check(exact, "loss").key is None

@@ -1,5 +1,6 @@
 """Saving a comparison never costs the user a file."""
 
+import dataclasses
 import json
 import os
 
@@ -125,3 +126,37 @@ def test_it_draws_on_axes_of_the_users(told):
     axes = Figure().subplots(1, 3)
     assert told.plot(axes) is axes[0].get_figure()
     assert all(panel.lines for panel in axes)
+
+
+def test_page_and_table_say_what_they_are_of(told):
+    figure = told.plot(directions=[3, 1])
+    risk, overlaps, _ = figure.axes
+    assert figure.get_suptitle() == told.problem
+    assert "link he2, M = 3, N = 3, d = 40, η = 0.1" in told.table()
+    assert "squared overlap with the student's span reaches ½" in told.table()
+    assert overlaps.get_ylabel() == told.overlap
+    assert "of 2 of 3 directions" in overlaps.get_title()
+    assert risk.get_title().endswith("to gradient flow")
+    whole = told.plot()
+    assert " of 3 directions" not in whole.axes[1].get_title()
+    held = told.to_json()
+    assert held["nearest"]["flow_label"] == "gradient flow"
+    assert held["problem"] == told.problem
+
+
+def test_users_axes_get_no_heading(told):
+    figure = Figure()
+    told.plot(figure.subplots(1, 3))
+    assert figure.get_suptitle() == ""
+
+
+def test_the_theory_that_is_nearest_is_named_first(told):
+    """The run is gradient flow itself; a limit that is off is not its best theory, and one that is right is."""
+    off = dataclasses.replace(told.trajectory, risk=2 * told.trajectory.risk)
+    report = dataclasses.replace(told, finite_step=off)
+    assert report.nearest[0] is told.trajectory
+    other = dataclasses.replace(told, trajectory=off, finite_step=told.trajectory)
+    assert other.nearest[0] is told.trajectory
+    assert other.nearest[1] == other.finite_step_deviation < other.risk_rms_log10
+    lines = [line for line in other.table().splitlines() if line.startswith("risk: rms")]
+    assert lines[0].startswith(f"risk: rms of log10(predicted/measured) = {other.nearest[1]:.3f}")

@@ -7,6 +7,8 @@ import pytest
 
 import riccati as rc
 from riccati.comparison import Alternative, Draws, Observed, verdict_of
+from riccati.comparison.causes import Cause
+from riccati.comparison.verdict import observations
 
 TIMES = np.geomspace(0.1, 10, 30)
 
@@ -64,6 +66,43 @@ def test_alternatives_are_not_drawn_for_a_consistent_run():
 
     law = drawn(0)
     assert verdict_of(observed(drawn(5)), law, never()).consistent is True
+
+
+def test_an_explanation_that_the_run_refutes_is_none():
+    """Draws that are nearer to the run than theory's, and still not its own."""
+    law, late = drawn(0), drawn(2, shift=1.5)
+    verdict = verdict_of(observed(late), law, [Alternative("nearer", drawn(3, 0.4), observed(late))])
+    assert verdict.consistent is False
+    assert verdict.reasons == ()
+    assert verdict.sentence.endswith("no known convention explains it")
+
+
+def test_every_known_cause_that_passes_is_named_and_no_problem_that_happens_to_fit():
+    law, late = drawn(0), drawn(2, shift=1.0)
+    run = observed(late)
+    causes = [Cause("momentum", clock=2.7), Cause("batch", clock=2.7), Cause("wrong", clock=2.7)]
+    others = [Alternative(str(c), drawn(4 + i, 3.0 if c.key == "wrong" else 1.0), run, c) for i, c in enumerate(causes)]
+    verdict = verdict_of(run, law, [*others, Alternative("another β", drawn(9, 1.0), run)])
+    assert sorted(reason.split()[0] for reason in verdict.reasons) == ["batch", "momentum"]
+    assert "momentum" in verdict.sentence
+    assert " or " in verdict.sentence
+    assert "batch" in verdict.sentence
+
+
+def test_what_is_said_of_a_run_is_what_is_unusual_of_it():
+    law = drawn(0)
+    right, off = observed(drawn(1)), observed(drawn(2, shift=1.0))
+    assert not [line for line in observations(right, law) if "leaves" in line]
+    first, *_ = observations(off, law)
+    assert "its risk leaves the band" in first
+    assert "1 times" not in " ".join(observations(off, law))
+    barely = replace(right, risk=np.r_[right.risk[:1] * 1.02, right.risk[1:]], emerged=None)
+    assert "2 % above the median" in observations(barely, law)[0]
+    high = replace(right, risk=np.r_[right.risk[:-6], 5 * right.risk[-6:]], emerged=np.array([30.0]))
+    assert any("it ends at" in line and "5" in line for line in observations(high, law))
+    assert any("later than 100% of theory's" in line for line in observations(high, law))
+    early = replace(right, emerged=np.array([0.01]))
+    assert any("earlier than 100% of theory's" in line for line in observations(early, law))
 
 
 def test_what_cannot_be_compared_has_no_verdict():
@@ -149,3 +188,69 @@ def test_a_wrong_beta_is_explained_in_a_report():
     verdict = rc.compare(said, replicas=1).verdict
     assert verdict.consistent is False
     assert verdict.reasons[0].startswith("beta = 1.")
+
+
+@pytest.fixture(scope="module")
+def at():
+    """A short run of k = 2 at a learning rate, with what it was told."""
+    teacher = rc.Teacher.power_law(2, 1.0, rc.Link.hermite(2))
+    start = rc.Start.random(teacher, 2, 40, 0.4, seed=0)
+
+    def made(rate, told):
+        run = rc.sgd.simulate(teacher, start, learning_rate=rate, batch_size=4, steps=80, rows=20, seed=3)
+        return replace(run, config=run.config | {"learning_rate": told})
+
+    return made
+
+
+@pytest.mark.parametrize(
+    ("rate", "told", "consistent", "said"),
+    [
+        (0.01, 1.0, False, "SGD at the told step explodes (128 of 128 replicas"),
+        (1.0, 0.01, False, "this run diverged, SGD at the told step seldom does (0 of 128"),
+        (1.0, 1.0, True, "consistent with theory: this run diverged, as "),
+    ],
+)
+def test_runs_and_replicas_that_diverge_have_their_own_verdict(at, rate, told, consistent, said):
+    verdict = rc.compare(at(rate, told), replicas=128).verdict
+    assert verdict.consistent is consistent
+    assert said in verdict.sentence
+
+
+@pytest.fixture(scope="module")
+def fast():
+    """A run of k = 2 at η = 0.06, and what is asked of it where it is told otherwise."""
+    teacher = rc.Teacher.power_law(2, 1.0, rc.Link.hermite(2))
+    start = rc.Start.random(teacher, 2, 40, 0.4, seed=0)
+    run = rc.sgd.simulate(teacher, start, learning_rate=0.06, batch_size=32, steps=80, rows=40, seed=3)
+
+    def told(**keys):
+        return replace(run, config=run.config | keys)
+
+    return told
+
+
+def test_a_cause_is_proved_before_it_is_named_and_is_never_what_the_run_says_already(fast):
+    """Twice as fast as it says: a loss without its half, or momentum ½; told that there is no half, momentum alone."""
+    half = rc.compare(fast(learning_rate=0.03, training_loss="0.5*(f*-f)^2"), replicas=128)
+    assert half.verdict.consistent is False
+    assert 'training_loss = "(f*-f)^2"' in half.verdict.sentence
+    assert "momentum 0.5" in half.verdict.sentence
+    (clock,) = [check for check in half.checks if check.name == "clock"]
+    assert clock.holds is False
+    assert clock.key == 'training_loss = "(f*-f)^2"'
+    whole = rc.compare(fast(learning_rate=0.015, training_loss="(f*-f)^2"), replicas=128)
+    assert "momentum 0.5" in whole.verdict.sentence
+    assert "training_loss" not in whole.verdict.sentence
+
+
+def test_a_loss_that_is_estimated_is_rough_and_a_recorders_is_not(fast):
+    run = fast()
+    loss = run.loss * np.exp(0.1 * np.random.default_rng(0).standard_normal(len(run.loss)))
+    config = {key: value for key, value in run.config.items() if key != "engine"}
+    estimated = rc.compare(replace(run, loss=loss, config=config), replicas=128)
+    assert any("the logged risk is rough by" in note for note in estimated.notes)
+    assert estimated.verdict.consistent is True
+    exact = rc.compare(replace(run, loss=loss), replicas=128)
+    assert not any("rough" in note for note in exact.notes)
+    assert exact.verdict.consistent is False

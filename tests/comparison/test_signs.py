@@ -1,0 +1,92 @@
+"""What a run shows of how it was trained, each mark with a run that bears it and one that does not."""
+
+import numpy as np
+import pytest
+from comparison_draws import TIMES, drawn, observed_with, risk_at
+
+import riccati as rc
+from riccati.comparison.evidence import evidence_of
+from riccati.comparison.signs import signs_of
+
+DRAWS = drawn(0, spread=0.05)
+RNG = np.random.default_rng(0)
+NOISY = risk_at(TIMES, 1.0, floor=0.05) * np.exp(0.1 * (TIMES > 1.2) * RNG.standard_normal(60))
+START = {"init_norm": 0.5, "initial_overlaps": [[0.1, 0.2], [0.2, 0.1]], "initial_student_gram": [[1, 0], [0, 1]]}
+CONFIG = {"information_exponent": 2, "second_layer": [0.8, 0.6], "learning_rate": 0.1, "batch_size": 8, "dim": 50,
+          "student_width": 2, "loss": "risk", "training_loss": "0.5*(f*-f)^2"} | START  # fmt: skip
+
+
+def run_of(risk=None, overlap=1.0, **keys):
+    risk = risk_at(TIMES, 1.0) if risk is None else risk
+    return rc.Run(np.arange(1, 61), risk, np.full((60, 2), overlap), CONFIG | keys)
+
+
+def marks(risk, **keys):
+    run = run_of(risk, **keys)
+    return " ".join(signs_of(run, observed_with(risk), DRAWS, evidence_of(run)))
+
+
+def test_a_run_on_theory_bears_no_mark():
+    assert marks(risk_at(TIMES, 1.0)) == ""
+
+
+def test_norms_that_never_change_are_the_spheres():
+    assert "the sphere" in marks(risk_at(TIMES, 1.0), final_norms=[0.5, 0.5])
+    assert "the sphere" not in marks(risk_at(TIMES, 1.0), final_norms=[0.5, 0.51])
+
+
+def test_a_second_layer_that_never_changes_is_not_trained():
+    two = {"information_exponent": None, "link": "relu", "parametrisation": "two_layer",
+           "initial_second_layer": [1.0, -1.0]}  # fmt: skip
+    config = {key: value for key, value in (CONFIG | two).items() if value is not None}
+
+    def marked(b):
+        run = rc.Run(np.arange(1, 61), risk_at(TIMES, 1.0), None, config | {"final_second_layer": b})
+        return signs_of(run, observed_with(risk_at(TIMES, 1.0)), DRAWS, evidence_of(run))
+
+    assert "second layer b never changes" in marked([1.0, -1.0])[0]
+    assert marked([1.0, -0.9]) == ()
+
+
+@pytest.mark.parametrize(
+    ("risk", "keys", "mark"),
+    [
+        (NOISY, {"final_norms": [0.9, 0.8]}, "label noise"),
+        (NOISY, {}, "label noise or weight decay"),
+        (NOISY, {"final_norms": [0.8, 0.6]}, "weight decay"),
+        (risk_at(TIMES, 1.0, floor=0.05), {"final_norms": [0.9, 0.8]}, "another teacher"),
+    ],
+)
+def test_a_plateau_of_its_own_is_told_by_what_keeps_it_there(risk, keys, mark):
+    said = marks(risk, **keys)
+    assert "while its early course agrees" in said
+    assert mark in said
+
+
+def test_a_plateau_after_another_course_or_one_that_still_falls_bears_no_mark():
+    """As of a rate that is wrong, and of Adam."""
+    assert "noise" not in marks(risk_at(TIMES, 2.5, floor=0.05) * NOISY / risk_at(TIMES, 1.0, floor=0.05))
+    falling = NOISY * np.where(TIMES > 5, np.exp(-0.5 * (TIMES - 5)), 1.0)
+    assert "noise" not in marks(falling)
+
+
+def test_a_recorder_says_that_its_risk_is_exact_and_where_the_norms_have_got_to(tmp_path):
+    teacher = rc.Teacher.power_law(2, 1.0, rc.Link.hermite(2))
+    log = rc.Recorder(teacher, np.eye(2, 10), learning_rate=0.1, batch_size=4, training_loss="(f*-f)^2")
+    W = np.random.default_rng(0).standard_normal((3, 10)) / 5
+    log(0, W)
+    log(1, W + 0.01 * W[:, ::-1])
+    log.save(tmp_path / "run.csv")
+    for run in (log.run(), rc.Run.load(tmp_path / "run.csv")):
+        evidence = evidence_of(run)
+        assert evidence.exact
+        assert not evidence.norms_fixed
+        assert not evidence.diverged
+        assert not run.notes
+    assert not evidence_of(run_of()).exact
+
+
+def test_a_risk_that_ends_far_above_where_it_began_is_diverged():
+    assert evidence_of(run_of(np.r_[risk_at(TIMES, 1.0)[:-1], 3e9])).diverged
+    assert not evidence_of(run_of(np.r_[risk_at(TIMES, 1.0)[:-1], 30.0])).diverged
+    assert evidence_of(run_of(diverged_at_step=70)).diverged
