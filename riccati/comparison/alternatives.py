@@ -43,11 +43,8 @@ class Case:
 
     @cached_property
     def draws(self) -> Draws:
-        """What theory draws for it: where no law is known replicas of SGD, whatever they cost."""
-        try:
-            return self.setting.drawn()
-        except ArgumentError:
-            return self.setting.of_sgd()
+        """What theory draws for it."""
+        return self.setting.drawn_anyway()
 
     def with_cause(self, cause: Cause) -> Case | None:
         """The case if that is so; None where the run then has no problem that can be drawn."""
@@ -88,11 +85,11 @@ def observed_of(run: Run, overlaps: Float[np.ndarray, "T M"] | None, rows: np.nd
     return Observed(times, None if run.risk is None else run.risk[rows], emerged, exact=evidence_of(run).exact)
 
 
-def alternatives_of(case: Case, evidence: Evidence, clock: Clock | None, others: bool = True) -> Iterator[Alternative]:
-    """The problems that might explain the run, known causes first, then `others`, each drawn as it is asked for.
+def alternatives_of(case: Case, evidence: Evidence, clock: Clock | None) -> Iterator[Alternative]:
+    """The problems that might explain the run, known causes first, each drawn as it is asked for.
 
-    Those of no known law are left out, those that would contradict what the run shows, and causes with which the run's
-    clock is off still.
+    Those of no known law are left out where replicas would take long, those that would contradict what the run shows,
+    and causes with which the run's clock is off still. An interrupt ends them.
     """
     for cause, other in _with_causes(case, evidence, clock):
         try:
@@ -101,11 +98,16 @@ def alternatives_of(case: Case, evidence: Evidence, clock: Clock | None, others:
                 yield Alternative(str(cause), other.draws, other.observed, cause)
         except ArgumentError:
             continue
-    for reason, setting, seen in _others(case, evidence, clock) if others else ():
+        if other.draws.stopped:
+            return
+    for reason, setting, seen in _others(case, evidence, clock):
         try:
-            yield Alternative(reason, setting.drawn(), seen)
+            draws = setting.drawn_anyway() if setting.teacher is case.setting.teacher else setting.drawn()
         except ArgumentError:
             continue
+        yield Alternative(reason, draws, seen)
+        if draws.stopped:
+            return
 
 
 def _with_causes(case: Case, evidence: Evidence, clock: Clock | None) -> Iterator[tuple[Cause, Case]]:

@@ -62,7 +62,7 @@ def compare(run: Run, trajectory: Trajectory | None = None, *, replicas: int | N
             against, whatever they cost; 128 are taken if that is more, as fewer cannot tell 5 %. They come in blocks
             of 64 and end once 10 are as far from the others as the run is (Besag & Clifford 1991); the verdict says
             how many there were. How long they will take is said on stderr if it is long, and SIGINT keeps the finished
-            blocks. Without `replicas` only known causes are tried as explanations where the run is not consistent.
+            blocks. Without `replicas` no explanation is looked for where the run is not consistent.
 
     Raises:
         ArgumentError: if the run lacks what the theory needs, all of it named, `trajectory` is of another teacher
@@ -75,6 +75,7 @@ def compare(run: Run, trajectory: Trajectory | None = None, *, replicas: int | N
         require_integer(replicas, "replicas", 1)
     notes, assumed = list(run.notes), list(run.assumed)
     if trajectory is None:
+        run.require_keys(*([] if replicas is None else ["batch_size"]))
         trajectory = theory_of(run, notes, assumed)
     else:
         require(isinstance(trajectory, Trajectory), "trajectory", "be a riccati.Trajectory", type(trajectory).__name__)
@@ -99,7 +100,7 @@ def _followed_again(run: Run, trajectory: Trajectory, overlaps: bool) -> tuple[T
     teacher = run.teacher
     start = trajectory.start if run.start is None else run.start
     step, _ = step_of(run, teacher, start)
-    limited = step is not None and step.schedule is None and not departures(teacher, start)
+    limited = step is not None and not departures(teacher, start)
     flow = step.flow if step is not None and limited else trajectory.flow
     theory = followed(flow, teacher, start, run.times, [])
     emergence = _emergences(run, run.overlaps if overlaps else None, theory, _Beyond())
@@ -138,8 +139,8 @@ def _beyond(
         notes.append(f"no finite-step limit: none is known for {' and '.join(beyond)}")
     if step.schedule is not None:
         notes.append("no finite-step limit: the learning rate is not constant")
-    unlimited = bool(beyond) or step.schedule is not None
-    finite_step = None if unlimited else followed(step.flow, teacher, start, trajectory.times, notes)
+    unknown = bool(beyond) or step.schedule is not None
+    finite_step = None if unknown else followed(step.flow, teacher, start, trajectory.times, notes)
     native = definition_of(trajectory) == overlap_of(teacher.link)
     if not native and overlaps is not None:
         notes.append("the finite-step limit and the law are about the other overlaps: emergence times are not theirs")

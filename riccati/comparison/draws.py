@@ -199,6 +199,19 @@ class Setting:
         """
         return self.of_sgd() if self.affordable else self.of_law()
 
+    def drawn_anyway(self) -> Draws:
+        """The same, or where no law is known replicas of SGD however long they take.
+
+        Raises:
+            ArgumentError: a problem whose law is not known, from a start that is none to run from.
+        """
+        try:
+            return self.drawn()
+        except ArgumentError:
+            if not self.has_replicas:
+                raise
+            return self.of_sgd()
+
     def quick_law(self) -> tuple[Draws | None, str]:
         """Draws of the law where they take seconds, else None and why there are none."""
         beyond = departures(self.teacher, self.start)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from functools import partial
 
 import numpy as np
 from jaxtyping import Float
@@ -19,7 +18,17 @@ from .evidence import Evidence, evidence_of
 from .power import remark_on_power
 from .signs import signs_of
 from .statistics import Observed, noise_of
-from .verdict import LEVEL, NO_START, UNASKED, Verdict, consistent, explanations_of, inconsistent, probability_of
+from .verdict import (
+    LEVEL,
+    NO_START,
+    UNASKED,
+    UNSOUGHT,
+    Verdict,
+    consistent,
+    explanations_of,
+    inconsistent,
+    probability_of,
+)
 
 _ROUGH = 0.005  # relative error of the logged risk from which it is told
 _AS_FAR = 10  # draws as far out as the run, after which no more are drawn (Besag & Clifford's h)
@@ -55,32 +64,35 @@ def judged(
 ) -> tuple[Judgement | None, str]:
     """What theory draws, and the verdict; None and why where no draws are to be had.
 
-    Replicas of SGD where `asked`, or where they take seconds; else draws of the law where those do. What might explain
-    the run beyond the known causes is tried where `asked`. `coarse` gives the factor between the clocks by the flow,
-    where the draws do not tell it.
+    Replicas of SGD where `asked`, or where they take seconds; else draws of the law where those do.
+
+    `coarse` gives the factor between the clocks by the flow, where the draws do not tell it.
 
     Raises:
         ArgumentError: `asked`, of a start that is not the run's own and a problem whose law is not known.
         Stopped: a KeyboardInterrupt before there is anything to judge by.
     """
     observed, own_start = observed_of(run, overlaps, rows_held(run)), run.start is not None
-    law = None
+    law, why = None, ""
     if setting.has_replicas and own_start and (asked or setting.affordable):
-        draws = setting.of_sgd(partial(_clearly_consistent, observed))
-        law = setting.quick_law()[0] if asked and setting.affordable else None
+        draws = setting.of_sgd(lambda held: _clearly_consistent(observed, held))
+        if asked and setting.affordable:
+            law = setting.quick_law()[0]
     elif asked:
         draws = _without_start(setting)
     else:
         quick, why = setting.quick_law()
         if quick is None:
-            return None, f"{why}; {setting.offer}" if own_start and setting.offer else why
+            offer = f"; {setting.offer}" if own_start and setting.offer else ""
+            return None, why + offer
         draws = quick
     observed = replace(observed, noise=noise_of(observed, draws))
     clock = clock_from_draws(observed, draws)
     notes = (*_cautions(draws, law), *_remarks(setting, observed, draws, asked))
     if not own_start:
         return Judgement(draws, NO_START if asked else UNASKED, clock, notes), ""
-    verdict, causes = _verdict(Case(run, setting, observed), draws, clock, coarse, asked)
+    explain = asked and not draws.stopped
+    verdict, causes = _verdict(Case(run, setting, observed), draws, clock, coarse if explain else None)
     return Judgement(draws, verdict, clock, notes, causes), ""
 
 
@@ -112,9 +124,9 @@ def _remarks(setting: Setting, observed: Observed, draws: Draws, asked: bool) ->
 
 
 def _verdict(
-    case: Case, draws: Draws, clock: Clock | None, coarse: Callable[[], Clock | None], asked: bool
+    case: Case, draws: Draws, clock: Clock | None, coarse: Callable[[], Clock | None] | None
 ) -> tuple[Verdict, tuple[Cause, ...]]:
-    """The verdict, and the causes that are proved."""
+    """The verdict, and the causes that are proved; without `coarse` none is looked for."""
     observed, evidence = case.observed, evidence_of(case.run)
     if evidence.diverged:
         by_then = _drawn_until_divergence(case, draws)
@@ -125,9 +137,9 @@ def _verdict(
         return Verdict(None, None, "none: neither the risk nor emergence times can be compared"), ()
     if apart is None and probability >= LEVEL:
         return consistent(probability, draws, remark_on_power(observed, draws)), ()
-    if draws.stopped and apart is None:
-        return inconsistent(probability, observed, draws, None), ()
-    alternatives = alternatives_of(case, evidence, clock or _rough(coarse()), others=asked)
+    if coarse is None:
+        return apart or inconsistent(probability, observed, draws, (), unexplained=UNSOUGHT), ()
+    alternatives = alternatives_of(case, evidence, clock or _rough(coarse()))
     explanations = explanations_of(observed, draws, alternatives)
     causes = tuple(one.alternative.cause for one in explanations if one.alternative.cause is not None)
     if apart is not None:
@@ -161,8 +173,7 @@ def _drawn_until_divergence(case: Case, draws: Draws) -> Draws:
     last = case.run.config.get("diverged_at_step", 0)
     if last <= case.setting.logged[-1]:
         return draws
-    longer = replace(case.setting, logged=np.r_[case.setting.logged, last])
-    return longer.drawn() if draws.slack else longer.of_sgd()
+    return replace(case.setting, logged=np.r_[case.setting.logged, last]).drawn_anyway()
 
 
 def _both_diverged(draws: Draws) -> Verdict:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -24,7 +25,7 @@ class RunStep:
         batch_size: B, samples per step.
         dim: d.
         on_stiefel: whether the weights stay orthonormal.
-        student_scale: c of Stiefel SGD, None otherwise or where it is 1/√N.
+        student_scale: c of Stiefel SGD, None otherwise or where it is ‖a‖/√N.
         schedule: the rates of a run whose learning rate is not constant, else None. No limit is known for those.
     """
 
@@ -59,9 +60,11 @@ class RunStep:
             return None
         from ..emergence import emergence_law  # needed for k > 2 only
 
-        return emergence_law(
-            trajectory.teacher, trajectory.start, learning_rate=self.learning_rate, batch_size=self.batch_size
-        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # the law's own `caution` says it
+            return emergence_law(
+                trajectory.teacher, trajectory.start, learning_rate=self.learning_rate, batch_size=self.batch_size
+            )
 
 
 def step_of(run: Run, teacher: Teacher, start: AnyStart) -> tuple[RunStep | None, str]:

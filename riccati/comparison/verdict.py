@@ -52,8 +52,9 @@ class Verdict:
         return self.sentence
 
 
-NO_START = Verdict(None, None, "none: initial_overlaps are not given, and emergence times depend on them")
 UNASKED = Verdict(None, None, "not asked for: compare with replicas=128 holds the run against as many of theory's")
+NO_START = Verdict(None, None, "none: initial_overlaps are not given, and emergence times depend on them")
+UNSOUGHT = "; with replicas an explanation is looked for"
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,13 +92,16 @@ class Explanation:
         return f"{self.alternative.reason} (probability {self.probability:.2g})"
 
 
-def verdict_of(observed: Observed, draws: Draws, alternatives: Iterable[Alternative]) -> Verdict:
-    """The verdict; `alternatives` are drawn one by one, and only if the run is not consistent."""
+def verdict_of(observed: Observed, draws: Draws, alternatives: Iterable[Alternative] | None) -> Verdict:
+    """The verdict; `alternatives` are drawn one by one, and only if the run is not consistent. With None of them no
+    explanation is looked for, and the verdict says how to ask for one."""
     probability = probability_of(observed, draws)
     if probability is None:
         return Verdict(None, None, "none: neither the risk nor emergence times can be compared")
     if probability >= LEVEL:
         return consistent(probability, draws)
+    if alternatives is None:
+        return inconsistent(probability, observed, draws, (), unexplained=UNSOUGHT)
     return inconsistent(probability, observed, draws, explanations_of(observed, draws, alternatives))
 
 
@@ -117,25 +121,20 @@ def inconsistent(
     probability: float,
     observed: Observed,
     draws: Draws,
-    explanations: tuple[Explanation, ...] | None,
+    explanations: tuple[Explanation, ...],
     signs: tuple[str, ...] = (),
     clock: Clock | None = None,
+    unexplained: str = "; no known convention explains it",
 ) -> Verdict:
-    """The verdict on a run that is none of those, with what explains it, else with what it shows.
-
-    Without `explanations` none was looked for, as an interrupt came first.
-    """
+    """The verdict on a run that is none of those, with what explains it, else with what it shows."""
     seen = observations(observed, draws)
     if not explanations and clock is not None and clock.is_off:
         seen = (*seen[: _TOLD - 1], f"its times are {clock.factor:.3g} (± {clock.error:.1%}) times theory's")
     where = "; ".join(seen) or "its course is unusual as a whole"
     said = f"not consistent with theory (probability {probability:.2g} among {draws.source}): {where}"
-    unexplained = (
-        f"; no key of a run explains it: {' and '.join(signs)}" if signs else "; no known convention explains it"
-    )
-    if explanations is None:
-        unexplained = "; stopped before an explanation was looked for"
-    return Verdict(False, probability, said).explained(explanations or (), unexplained)
+    if signs:
+        unexplained = f"; no key of a run explains it: {' and '.join(signs)}"
+    return Verdict(False, probability, said).explained(explanations, unexplained)
 
 
 def explanations_of(observed: Observed, draws: Draws, alternatives: Iterable[Alternative]) -> tuple[Explanation, ...]:

@@ -40,7 +40,7 @@ from .stiefel import Stiefel
 from .two_homogeneous import TwoHomogeneous
 from .two_layer import TwoLayer
 
-_EXPLODED = 1e6  # growth of the sum of squared weights, or its size, that counts as divergence
+_EXPLODED = 1e6  # growth of the sum of squared weights, or its size beside ‖a‖, that counts as divergence
 _COPIES = 4  # of the weights, that a step holds at once
 _BLOCK = 64  # replicas at once: fewer cost as much time, and a first look at them comes no later than it can tell
 # microseconds on one core of a step of a replica: of itself, for each coordinate of a sample, and in law with several
@@ -56,7 +56,7 @@ class Experiment:
     Args:
         teacher: the teacher, of any signs, directions and links, under any covariance; Stiefel SGD takes orthonormal
             directions, h_2 and isotropic input.
-        start: initial overlaps and norms, with `dim` given; with a second layer both layers are trained, at one rate.
+        start: initial overlaps and norms, with `dim` given; with a second layer both layers are trained.
             Stiefel SGD takes its directions' polar factor.
         learning_rate: η, canonical time per step: SGD on ½(f* - f)² with step size η; a number, a function of the
             step, or a schedule of `riccati.sgd` (PowerLaw, PerDirection). A Stiefel step is ε = 2η of Riccati time.
@@ -66,7 +66,8 @@ class Experiment:
             of equal eigenvalues. Where they would be no fewer than d it is replaced by "direct", as the run says;
             "direct", with all d coordinates;
             "stiefel" and "stiefel_direct", the same two for a quadratic student on the Stiefel manifold (Phase I).
-        student_scale: c of Stiefel SGD, 1/√N if not given.
+        student_scale: c of Stiefel SGD, ‖a‖/√N if not given.
+        second_layer_rate: κ ≥ 0, the second layer's learning rate over the first's; 0 freezes it.
         dtype: "float64", or for direct simulation "float32".
         rows: about how many steps are logged, evenly spaced in their logarithm, besides step 0.
         logged: the steps that are logged, instead of those; increasing, the last of them at most `steps`.
@@ -84,6 +85,7 @@ class Experiment:
     batch_size: int = 1
     engine: str = "in_law"
     student_scale: float | None = None
+    second_layer_rate: float = 1.0
     dtype: str = "float64"
     rows: int = 200
     logged: tuple[int, ...] | None = None
@@ -104,6 +106,10 @@ class Experiment:
         if self.student_scale is not None:
             require(self._on_stiefel, "student_scale", f'be left out for engine="{self.engine}"', self.student_scale)
             require_real(self.student_scale, "student_scale", above=0)
+        require_real(self.second_layer_rate, "second_layer_rate", least=0)
+        must = "be left out for a student without a second layer (Start.with_second_layer)"
+        has = self.start.second_layer is not None
+        require(has or self.second_layer_rate == 1, "second_layer_rate", must, self.second_layer_rate)
         self._rule.check(self.teacher, self.start)
         if self._schedule.follows_direction:
             require_standard("a rate that follows the direction", self.teacher, self.start)
@@ -119,8 +125,10 @@ class Experiment:
     @cached_property
     def _rule(self) -> Rule:
         if not self._on_stiefel:
-            return TwoHomogeneous() if self.start.second_layer is None else TwoLayer()
-        c = self.student_scale if self.student_scale is not None else self.start.student_width**-0.5
+            two_layer = self.start.second_layer is not None
+            return TwoLayer(jnp.asarray(float(self.second_layer_rate))) if two_layer else TwoHomogeneous()
+        given, own = self.student_scale, float(self.teacher.norm) / self.start.student_width**0.5
+        c = own if given is None else given
         return Stiefel(jnp.asarray(float(c)))
 
     @cached_property
@@ -132,7 +140,7 @@ class Experiment:
     def dynamics(self) -> Dynamics:
         """What its steps have in common."""
         W, b = self._rule.initial_weights(self.start)
-        largest = _EXPLODED * max(1.0, float(jnp.sum(W**2) + jnp.sum(b**2)))
+        largest = _EXPLODED * max(float(self.teacher.norm), float(jnp.sum(W**2) + jnp.sum(b**2)))
         follow = self._schedule.follows_direction
         # engines know the speeds; d eigenvalues in the teacher would be compiled anew for every d
         whitened = eqx.tree_at(lambda t: t.covariance, self.teacher, None, is_leaf=lambda leaf: leaf is None)
@@ -157,6 +165,7 @@ class Experiment:
             "dtype": self.dtype,
             "rows": self.rows if self.logged is None else len(self.logged),
             **({} if self.start.seed is None else {"start_seed": self.start.seed}),
+            **({} if self.second_layer_rate == 1 else {"second_layer_rate": float(self.second_layer_rate)}),
             "versions": package_versions(),
         }
 
@@ -273,6 +282,7 @@ def simulate(
     engine: str = "in_law",
     seed: int = 0,
     student_scale: float | None = None,
+    second_layer_rate: float = 1.0,
     dtype: str = "float64",
     rows: int = 200,
     checkpoint: str | os.PathLike | None = None,
@@ -280,6 +290,6 @@ def simulate(
     """One run of online SGD; the arguments are those of `Experiment`, and of its `ensemble`."""
     experiment = Experiment(
         teacher=teacher, start=start, learning_rate=learning_rate, steps=steps, batch_size=batch_size,
-        engine=engine, student_scale=student_scale, dtype=dtype, rows=rows,
+        engine=engine, student_scale=student_scale, second_layer_rate=second_layer_rate, dtype=dtype, rows=rows,
     )  # fmt: skip
     return experiment.simulate(seed, checkpoint)

@@ -1,5 +1,10 @@
 """What every room uses: refusals, checks, files that are whole or absent, progress bars. Imports no JAX."""
 
+from .arrays import all_numbers as all_numbers
+from .arrays import as_numbers as as_numbers
+from .arrays import is_missing as is_missing
+from .arrays import kind_in_words as kind_in_words
+from .arrays import require_unmasked as require_unmasked
 from .checks import is_traced as is_traced
 from .checks import require as require
 from .checks import require_finite as require_finite
