@@ -118,8 +118,11 @@ class Setting:
 
     @property
     def affordable(self) -> bool:
-        """Whether as many replicas of SGD take seconds."""
-        return self.has_replicas and self.seconds <= _QUICK
+        """Whether as many replicas of SGD take seconds; not where there are none, which is said where one asks."""
+        try:
+            return self.has_replicas and self.seconds <= _QUICK
+        except ArgumentError:
+            return False
 
     @property
     def law_is_quick(self) -> bool:
@@ -226,7 +229,11 @@ class Setting:
     @property
     def offer(self) -> str:
         """What a verdict by replicas of SGD would take; empty where there can be none."""
-        if not self.has_replicas:
+        try:
+            seconds = self.seconds if self.has_replicas else None
+        except ArgumentError:
+            seconds = None
+        if seconds is None:
             return ""
-        about = "about " if self.seconds >= 1 else ""
-        return f"a verdict by replicas of SGD takes replicas={self.replicas}, {about}{duration(self.seconds)}"
+        about = "about " if seconds >= 1 else ""
+        return f"a verdict by replicas of SGD takes replicas={self.replicas}, {about}{duration(seconds)}"

@@ -48,10 +48,11 @@ class KeyedSteps(Steps):
 class DrawnSteps(Steps):
     """Randomness of many steps is drawn by numpy at once, at a third of the cost of a key for each step or less."""
 
-    def __init__(self, dynamics: Dynamics, schedule: Schedule, rng: np.random.Generator, runs: int):
-        self._dynamics, self._schedule, self._rng, self._runs = dynamics, schedule, rng, runs
+    def __init__(self, dynamics: Dynamics, schedule: Schedule, rng: np.random.Generator, runs: int, last: int):
+        self._dynamics, self._schedule, self._rng, self._runs, self._last = dynamics, schedule, rng, runs, last
         each = runs * dynamics.engine.batch_size * dynamics.engine.coordinates
-        self._size = min(max(_NUMBERS // each, 1), STEPS_A_CALL)
+        # a power of two where runs are short, so that those of about one length share a program
+        self._size = min(max(_NUMBERS // each, 1), STEPS_A_CALL, 2 ** (last - 1).bit_length())
         self._begin = self._end = 0
 
     def __call__(self, chains: Chains, count: int) -> Chains:
@@ -62,7 +63,8 @@ class DrawnSteps(Steps):
             numbers, neurons = np.arange(self._begin, self._end), chains.W.shape[1]
             noise = self._dynamics.engine.noise_of(self._rng, numbers, self._runs, neurons)
             self._noise = jax.tree.map(jnp.asarray, noise)
-            self._rates = jnp.asarray(self._schedule.rates(now, self._size))
+            rates = self._schedule.rates(now, min(self._size, self._last - now))
+            self._rates = jnp.asarray(np.pad(rates, (0, self._size - len(rates))))
         first, most = jnp.asarray(now - self._begin), jnp.asarray(min(count, self._end - now))
         return take_drawn_steps(self._dynamics, self._noise, chains, self._rates, first, most)
 

@@ -206,7 +206,7 @@ class Experiment:
 
         def drawn(block: int) -> Steps:
             rng = np.random.Generator(np.random.SFC64([seed, block]))
-            return DrawnSteps(self.dynamics, self._schedule, rng, size)
+            return DrawnSteps(self.dynamics, self._schedule, rng, size, last)
 
         if self.expected_seconds(count) > _LONG / 2:
             seconds = seconds_a_step(drawn(0), self.initial_chains(size)) * last * blocks

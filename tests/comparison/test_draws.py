@@ -84,9 +84,7 @@ def test_an_interrupted_comparison_is_by_what_is_finished(monkeypatch):
         return False
 
     monkeypatch.setattr("riccati.comparison.judged._clearly_consistent", interrupt)
-    teacher, start = beyond("signed")
-    run = rc.sgd.simulate(teacher, start, learning_rate=2e-3, steps=150, batch_size=4, rows=30, seed=9)
-    report = rc.compare(run, replicas=128)
+    report = rc.compare(run_of(*beyond("signed")), replicas=128)
     assert report.verdict.consistent is True
     assert "64 of 128 replicas of SGD" in report.verdict.sentence
     assert any("stopped by an interrupt: the verdict is by the 64 replicas" in note for note in report.notes)
@@ -159,11 +157,17 @@ def beyond(name):
     return teacher, rc.Start.from_weights(W, np.eye(2, 40), covariance)
 
 
+def run_of(teacher, start):
+    """A run that is no replica of a comparison's own, by the same compiled program."""
+    experiment = rc.sgd.Experiment(
+        teacher=teacher, start=start, learning_rate=2e-3, steps=150, batch_size=4, logged=(0, *range(7, 151, 13))
+    )
+    return next(experiment.replicas(64, seed=9)).run(0)
+
+
 @pytest.mark.parametrize("name", ["two-layer", "correlated", "mixed", "signed", "anisotropic"])
 def test_a_run_of_no_known_law_has_a_verdict(name):
-    teacher, start = beyond(name)
-    run = rc.sgd.simulate(teacher, start, learning_rate=2e-3, steps=150, batch_size=4, rows=12, seed=9)
-    verdict = rc.compare(run, replicas=128).verdict
+    verdict = rc.compare(run_of(*beyond(name)), replicas=128).verdict
     assert verdict.consistent is True
     assert "replicas of SGD" in verdict.sentence
 
@@ -177,7 +181,7 @@ def test_a_run_under_a_schedule_has_a_verdict_and_one_that_hides_it_another():
     assert report.verdict.consistent is True
     assert any("the learning rate is not constant" in note for note in report.notes)
     hidden = {key: value for key, value in run.config.items() if key != "schedule"} | {"learning_rate": 0.04}
-    assert rc.compare(replace(run, clock=None, config=hidden), replicas=128).verdict.consistent is False
+    assert rc.compare(replace(run, clock=None, config=hidden)).verdict.consistent is False
 
 
 def test_a_verdict_needs_no_asking_where_it_costs_seconds():
