@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from .config import HALF, NEURON, OVERLAPS, PARAMETRISATIONS, RISK, SQUARE, STIEFEL, SUBSPACE
 
 # other programs' words for the two definitions
