@@ -111,7 +111,10 @@ def _computed() -> dict[str, Any]:
     rng = np.random.default_rng(0)
     Theta, W = rng.normal(size=(3, 6)), rng.normal(size=(2, 6))
     link = rc.Link.hermite(2)
-    teacher, start = rc.Teacher.from_directions(Theta, [1.0, -0.7, 0.5], link), rc.Start.from_weights(W, Theta)
+    teacher, start = (
+        rc.Teacher.from_directions(Theta, [1.0, -0.7, 0.5], link, lengths="divided"),
+        rc.Start.from_weights(W, Theta),
+    )
     problem = rc.Problem(teacher, start)
     slope = jax.jvp(lambda t: rc.Riccati().evolve(problem, t).seen, (jnp.asarray(_TIMES),), (jnp.ones(2),))[1]
     lone = rc.solve(rc.Quadratic(), rc.Teacher([-1.0], link), rc.Start([[1.0]], norms=0.5), _TIMES)

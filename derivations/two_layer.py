@@ -3,10 +3,11 @@
 Then f = Σ_i s_i σ(<x, u_i>), s_i = b_i r_i, r_i = |w_i|, w_i = r_i u_i, with s_i of either sign, and the loss is that
 of population_gradient.py. With X_i = -∂L/∂s_i and F_i the tangential velocity of the 2-homogeneous student,
 
-    db_i/dt = r_i X_i,      dr_i/dt = b_i X_i,      du_i/dt = (b_i/r_i) F_i,      b_i² - r_i² = const.
+    db_i/dt = κ r_i X_i,      dr_i/dt = b_i X_i,      du_i/dt = (b_i/r_i) F_i,      b_i² - κ r_i² = const.
 
-At balance, b_i = r_i, ds_i/dt = 2 s_i X_i against the 2-homogeneous 4 s_i X_i at the same tangential speed: no change
-of clock makes one flow the other.
+κ is the learning rate of the second layer over that of the first, 0 where it is frozen. At κ = 1, b_i = r_i,
+ds_i/dt = 2 s_i X_i against the 2-homogeneous 4 s_i X_i at the same tangential speed: no change of clock makes one flow
+the other.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ from .population_gradient import (
     velocities,
 )  # fmt: skip
 
-b, r = sp.IndexedBase("b"), sp.IndexedBase("r")
+b, r, kappa = sp.IndexedBase("b"), sp.IndexedBase("r"), sp.Symbol("kappa", nonnegative=True)
 _WIDTH = 2  # directions and neurons of the explicit chain rule
 
 
@@ -59,18 +60,21 @@ def derive() -> Derivation:
     prove_chain_rule()
     radial, tangent = velocities()
     X = sp.expand(radial / (4 * s[i]))
-    second, norm, direction = r[i] * X, b[i] * X, b[i] / r[i] * tangent
-    prove_zero(sp.expand(b[i] * second - r[i] * norm), "b² - r² is conserved")
-    speed = sp.expand(second * r[i] + b[i] * norm).subs({b[i]: r[i]})
+    second, norm, direction = kappa * r[i] * X, b[i] * X, b[i] / r[i] * tangent
+    prove_zero(sp.expand(b[i] * second - kappa * r[i] * norm), "b² - κr² is conserved")
+    speed = sp.expand(second * r[i] + b[i] * norm).subs({b[i]: r[i], kappa: 1})
     prove_zero(speed.subs(r[i] ** 2, s[i]) - sp.expand(2 * s[i] * X), "ds/dt at balance")
     return Derivation(
         title="The standard parametrisation",
         statement=r"$f = \sum_i b_i\sigma(\langle x, w_i\rangle)$ with $\sigma(\lambda z) = \lambda\sigma(z)$ moves by "
-        r"$\dot{b}_i = r_iX_i$, $\dot{r}_i = b_iX_i$, $\dot{u}_i = (b_i/r_i)F_i$.",
+        r"$\dot{b}_i = \kappa r_iX_i$, $\dot{r}_i = b_iX_i$, $\dot{u}_i = (b_i/r_i)F_i$.",
         steps=(
             (r"$X_i = -\partial L/\partial s_i$, $s_i = b_ir_i$:", X),
-            (r"The gradient of $s_i$ in $b_i$ is $r_i$.", second),
-            (r"In $w_i$ it is $b_iu_i$; so $b_i^2 - r_i^2$ is conserved.", norm),
+            (
+                r"The gradient of $s_i$ in $b_i$ is $r_i$; the second layer's rate is $\kappa$ times the first's.",
+                second,
+            ),
+            (r"In $w_i$ it is $b_iu_i$; so $b_i^2 - \kappa r_i^2$ is conserved.", norm),
             (r"Overlaps change with $w_i$ by their tangential gradients over $r_i$.", direction),
         ),
         result={
@@ -78,7 +82,7 @@ def derive() -> Derivation:
             "norm": equation(r"\dot{r}_i", norm),
             "direction": equation(r"\dot{u}_{ie}", direction),
         },
-        proved="gradient in b, |w| and u by the chain rule for unspecified g; b² - |w|² conserved; the balanced flow",
+        proved="gradient in b, |w| and u by the chain rule for unspecified g; b² - κ|w|² conserved; the balanced flow",
     )
 
 
@@ -92,7 +96,7 @@ def _computed() -> dict[str, Any]:
     from riccati.flows import Setting, TwoLayer, two_layer_velocity
 
     teacher = rc.Teacher.power_law(3, 0.7, rc.Link.named("relu"))
-    second = np.array([0.5, -0.7, 0.2, -0.1])
+    second, rate = np.array([0.5, -0.7, 0.2, -0.1]), 0.4
     start = rc.Start.random(teacher, 4, 9, norm=0.8, seed=3).with_second_layer(second)
 
     def loss(W: jax.Array, layer: jax.Array) -> jax.Array:
@@ -106,14 +110,14 @@ def _computed() -> dict[str, Any]:
     force, directions, norms = -np.asarray(slope), np.asarray(start.directions), np.asarray(start.norms)
     along = np.sum(force * directions, axis=1)
     state = TwoLayer(start.directions, jnp.log(start.norms), start.second_layer)
-    flow = two_layer_velocity(None, state, Setting(teacher, None))
+    flow = two_layer_velocity(None, state, Setting(teacher, None, rate))
     values = {
         a: np.asarray(teacher.a), b: second, r: norms, s: second * norms, overlap: directions[:, :3],
-        gram: directions @ directions.T, theta: np.eye(3, 7), u: directions, M: 3, N: 4,
+        gram: directions @ directions.T, theta: np.eye(3, 7), u: directions, kappa: rate, M: 3, N: 4,
     }  # fmt: skip
     return {
         "link": teacher.link, "values": values,
-        "b": (-np.asarray(layer_slope), np.asarray(flow.b)),
+        "b": (-rate * np.asarray(layer_slope), np.asarray(flow.b)),
         "norm": (along, norms * np.asarray(flow.log_norm)),
         "direction": ((force - directions * along[:, None]) / norms[:, None], np.asarray(flow.U)),
     }  # fmt: skip

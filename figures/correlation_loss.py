@@ -36,7 +36,8 @@ class Parameters:
 
 
 def _teacher(condition: float, p: Parameters) -> rc.Teacher:
-    return rc.Teacher(np.geomspace(1.0, 1 / condition, p.teacher_width), rc.Link.hermite(p.degree))
+    a = np.geomspace(1.0, 1 / condition, p.teacher_width)
+    return rc.Teacher(a / np.linalg.norm(a), rc.Link.hermite(p.degree))
 
 
 def pieces(p: Parameters) -> dict[str, Piece]:

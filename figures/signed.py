@@ -40,7 +40,7 @@ def _problem(share: float, p: Parameters) -> tuple[rc.Teacher, rc.Start]:
     a = np.linalg.eigvalsh((X + X.T) / np.sqrt(2 * p.dim))[::-1]
     W = rng.normal(size=(max(round(share * p.dim), 1), p.dim))
     W *= p.norm / np.linalg.norm(W, axis=1, keepdims=True)
-    teacher = rc.Teacher(a, rc.Link.hermite(2))
+    teacher = rc.Teacher(a / np.linalg.norm(a), rc.Link.hermite(2))
     return teacher, rc.Start.from_weights(W, np.eye(p.dim))
 
 

@@ -123,11 +123,19 @@ def _stored(held: dict[str, np.ndarray]) -> Stored:
         risk=kept_arrays["risk"],
         alignment=kept_arrays.get("alignment"),
         radius=kept_arrays.get("radius"),
-        flow=FLOWS[provenance["flow"]](**provenance["settings"]),
+        flow=FLOWS[provenance["flow"]](**_settings(provenance, problem.teacher)),
         problem=problem,
         ended={"reached": rows} | ended,
         provenance_json=str(held["provenance"]),
     )
+
+
+def _settings(provenance: dict[str, Any], teacher: Teacher) -> dict[str, Any]:
+    """The flow's; up to 0.4.0 the algorithm of FiniteStep could be left to the link, Stiefel SGD for h_2."""
+    settings = provenance["settings"]
+    if provenance["flow"] == "FiniteStep" and settings.get("algorithm") is None:
+        return settings | {"algorithm": "stiefel" if teacher.link.degree == 2 else "homogeneous"}
+    return settings
 
 
 def _doubles(held: dict[str, np.ndarray], name: str, shape: tuple[int, ...]) -> Array:
@@ -175,7 +183,7 @@ def _teacher(provenance: dict[str, Any], held: dict[str, np.ndarray]) -> Teacher
     if "teacher_eigenvalues" in held:
         covariance = Covariance(held["teacher_eigenvalues"], preconditioned=provenance["preconditioned"])
     a = _doubles(held, "a", (width,))
-    return restored(Teacher, a=a, link=link, frame=frame, links=links, covariance=covariance)
+    return restored(Teacher, a=a, link=link, frame=frame, lengths=None, links=links, covariance=covariance)
 
 
 def _problem(provenance: dict[str, Any], held: dict[str, np.ndarray]) -> Problem:

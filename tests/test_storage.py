@@ -115,12 +115,13 @@ def test_foreign_provenance_is_refused(saved, tmp_path, changes, words):
 BOTH = rc.Link.from_coefficients([0, 0, 0.8, 0, 0.6])
 SPECTRUM = rc.Covariance([1.0, 0.5, 0.5, 0.5, 0.2, 0.2], preconditioned=True)
 ROWS = np.random.default_rng(0).normal(size=(2, 6))
+UNITS = ROWS / np.linalg.norm(ROWS, axis=1, keepdims=True)
 
 
 @pytest.mark.parametrize(
     ("teacher", "start"),
     [
-        (rc.Teacher.from_directions(ROWS, [1, -0.5], BOTH, links=[rc.Link.hermite(2), BOTH]), ROWS[::-1]),
+        (rc.Teacher.from_directions(UNITS, [1, -0.5], BOTH, links=[rc.Link.hermite(2), BOTH]), ROWS[::-1]),
         (rc.Teacher.from_directions(ROWS, [1, -0.5], rc.Link.named("relu"), covariance=SPECTRUM), ROWS[::-1]),
     ],
 )
@@ -143,3 +144,18 @@ def test_what_a_link_leaves_out_comes_back(tmp_path):
     start = rc.Start.random(teacher, 1, 20, seed=0)
     rc.solve(rc.Coupled(), teacher, start, [0.1]).save(tmp_path / "t.npz")
     assert rc.Trajectory.load(tmp_path / "t.npz").teacher.link.missing == 0.04
+
+
+@pytest.mark.parametrize(("degree", "algorithm"), [(2, "stiefel"), (3, "homogeneous")])
+def test_a_finite_step_of_older_files_keeps_its_algorithm(tmp_path, degree, algorithm):
+    """There it could be None, left to the link."""
+    teacher = rc.Teacher([0.8, 0.6], rc.Link.hermite(degree))
+    start = rc.Start.random(teacher, 2, 40, norm=0.2)
+    path = tmp_path / "old.npz"
+    rc.solve(rc.FiniteStep(0.01, algorithm), teacher, start, [0.1, 0.2]).save(path)
+    with np.load(path) as archive:
+        held = dict(archive)
+    provenance = json.loads(str(held["provenance"]))
+    provenance["settings"]["algorithm"] = None
+    np.savez(path, **held | {"provenance": json.dumps(provenance)})
+    assert rc.Trajectory.load(path).flow.algorithm == algorithm

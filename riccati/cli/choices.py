@@ -18,6 +18,13 @@ class FlowChoice(StrEnum):
     FINITE_STEP = "FiniteStep"
 
 
+class AlgorithmChoice(StrEnum):
+    """Which SGD FiniteStep is the limit of."""
+
+    HOMOGENEOUS = "homogeneous"
+    STIEFEL = "stiefel"
+
+
 class EngineChoice(StrEnum):
     """The engines of online SGD."""
 
@@ -35,8 +42,8 @@ class KindChoice(StrEnum):
     STIEFEL_QUADRATIC = "stiefel_quadratic"
 
 
-class ParametrisationChoice(StrEnum):
-    """The students."""
+class StudentChoice(StrEnum):
+    """The kinds of student whose weights move freely."""
 
     TWO_HOMOGENEOUS = "two_homogeneous"
     TWO_LAYER = "two_layer"

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from .choices import KindChoice, LossChoice, OverlapChoice, TrainingLossChoice
+from .choices import LINKS, KindChoice, LossChoice, OverlapChoice, TrainingLossChoice
 from .options import Out, written_to_out
 
 
@@ -20,7 +20,8 @@ def compare(
     training_loss: Annotated[TrainingLossChoice | None, typer.Option(help="What SGD descended.")] = None,
     overlap: Annotated[OverlapChoice | None, typer.Option(help="What the overlap columns hold.")] = None,
     kind: Annotated[KindChoice | None, typer.Option(help="How the weights move.")] = None,
-    information_exponent: Annotated[int | None, typer.Option(help="k of a pure h_k link.")] = None,
+    link: Annotated[str | None, typer.Option(help=f"The link: he1, he2, …, {', '.join(LINKS)}.")] = None,
+    information_exponent: Annotated[int | None, typer.Option(help="k of a pure h_k link, instead of --link.")] = None,
     dim: Annotated[int | None, typer.Option(help="d, input dimension.")] = None,
     teacher_width: Annotated[int | None, typer.Option(help="M, directions of the teacher.")] = None,
     student_width: Annotated[int | None, typer.Option(help="N, neurons of the student.")] = None,
@@ -35,7 +36,10 @@ def compare(
     riccati_step: Annotated[float | None, typer.Option(help="Riccati time per step of Stiefel SGD.")] = None,
     replicas: Annotated[
         int | None,
-        typer.Option(help="Draws of the law to hold the run against, for a band and a verdict; at least 128."),
+        typer.Option(
+            help="Replicas of SGD to hold the run against, for a band and a verdict, at least 128; they end earlier "
+            "where fewer tell, or at Ctrl-C. Not given: 128 where they take seconds, else draws of the law."
+        ),
     ] = None,
 ) -> None:
     """Lay theory over an SGD run; prints the table, writes comparison.png, .pdf, .json and comparison_curves.csv.
@@ -52,7 +56,7 @@ def compare(
         Run.load(
             run, step_column=step_column, loss_column=loss_column, overlap_prefix=overlap_prefix,
             **{key: None if choice is None else choice.value for key, choice in names.items()},
-            information_exponent=information_exponent, dim=dim, teacher_width=teacher_width,
+            link=link, information_exponent=information_exponent, dim=dim, teacher_width=teacher_width,
             student_width=student_width, beta=beta, learning_rate=learning_rate, batch_size=batch_size,
             init_norm=init_norm, riccati_step=riccati_step, steps_per_epoch=steps_per_epoch,
             covariance=covariance_exponent,

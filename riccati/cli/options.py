@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..support import ArgumentError
-from .choices import LINKS, DirectionsChoice, FlowChoice, ParametrisationChoice
+from .choices import LINKS, AlgorithmChoice, DirectionsChoice, FlowChoice, StudentChoice
 from .problem import problem_of
 
 if TYPE_CHECKING:
@@ -26,10 +26,15 @@ Dim = Annotated[int, typer.Option(help="d, input dimension.")]
 CovarianceExponent = Annotated[
     float | None, typer.Option(help="γ of the input's covariance, λ_i = i^-γ; isotropic if not given.")
 ]
-Parametrisation = Annotated[
-    ParametrisationChoice, typer.Option(help="two_layer: f = Σ b_i σ(<x, w_i>), from b_i = ±|w_i|.")
+StudentKind = Annotated[
+    StudentChoice,
+    typer.Option(
+        "--kind",
+        "--parametrisation",
+        help="two_homogeneous: f = Σ |w_i|² σ(<x, w_i>/|w_i|); two_layer: f = Σ b_i σ(<x, w_i>), from b_i = ±|w_i|.",
+    ),
 ]
-TWO_HOMOGENEOUS = ParametrisationChoice.TWO_HOMOGENEOUS
+TWO_HOMOGENEOUS = StudentChoice.TWO_HOMOGENEOUS
 TeacherDirections = Annotated[
     DirectionsChoice, typer.Option(help="gaussian: independent Gaussian rows, drawn from the seed; they overlap.")
 ]
@@ -39,6 +44,9 @@ Norm = Annotated[float, typer.Option(help="Initial norm of every neuron.")]
 FlowName = Annotated[FlowChoice | None, typer.Option("--flow", help="The best for the link if not given.")]
 Horizon = Annotated[float | None, typer.Option(help="Last time; past the last emergence if not given.")]
 Gamma = Annotated[float | None, typer.Option(help="γ of FiniteStep, SGD's step size times d.")]
+Algorithm = Annotated[
+    AlgorithmChoice | None, typer.Option(help="of FiniteStep: SGD on the weights if not given, or stiefel (k = 2).")
+]
 Points = Annotated[int, typer.Option(help="Number of output times, spaced evenly in log t.")]
 Level = Annotated[float, typer.Option(help="Squared overlap at which a direction counts as emerged.")]
 
@@ -57,7 +65,8 @@ def written_to_out() -> Iterator[None]:
 def solved(
     link: str, teacher_width: int, beta: float, student_width: int, dim: int, norm: float, seed: int,
     flow: FlowChoice | None, gamma: float | None, horizon: float | None, points: int,
-    covariance_exponent: float | None, parametrisation: str, teacher_directions: str, negative: str | None,
+    covariance_exponent: float | None, kind: str, teacher_directions: str, negative: str | None,
+    algorithm: str | None = None,
 ) -> Trajectory:  # fmt: skip
     """The trajectory of a flow from a random start, as the options describe them."""
     import numpy as np
@@ -72,14 +81,17 @@ def solved(
         require_real(horizon, "horizon", above=0)
     at_finite_step = "be given with, and only with, the flow FiniteStep"
     require((flow == FlowChoice.FINITE_STEP) == (gamma is not None), "gamma", at_finite_step, gamma)
+    must = "be left out but for the flow FiniteStep"
+    require(algorithm is None or flow == FlowChoice.FINITE_STEP, "algorithm", must, algorithm)
     teacher, start = problem_of(
         link, teacher_width, beta, student_width, dim, norm, seed,
-        covariance_exponent, parametrisation, teacher_directions, negative,
+        covariance_exponent, kind, teacher_directions, negative,
     )  # fmt: skip
     if flow is None:
         chosen = best_flow(Problem(teacher, start))
     else:
-        chosen = FLOWS[flow.value](**({} if gamma is None else {"gamma": gamma}))
+        given = {"gamma": gamma, "algorithm": None if algorithm is None else str(algorithm)}
+        chosen = FLOWS[flow.value](**{name: value for name, value in given.items() if value is not None})
     times = np.asarray(default_times(chosen, teacher, start, points))
     if horizon is not None:
         times = np.geomspace(min(times[0], horizon / 10), horizon, points)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..support import ArgumentError, require, require_integer, require_memory
-from .choices import DirectionsChoice, ParametrisationChoice
+from .choices import DirectionsChoice, StudentChoice
 
 if TYPE_CHECKING:
     from ..problem import Start, Teacher
@@ -17,7 +17,7 @@ _ONE_OF = f"be one of {', '.join(DirectionsChoice)}"
 
 def problem_of(
     link: str, teacher_width: int, beta: float, student_width: int, dim: int, norm: float, seed: int,
-    covariance_exponent: float | None, parametrisation: str, teacher_directions: str, negative: str | None,
+    covariance_exponent: float | None, kind: str, teacher_directions: str, negative: str | None,
 ) -> tuple[Teacher, Start]:  # fmt: skip
     """A power-law teacher, along eigenvectors of an input with λ_i = i^-γ where γ is given, and a random start.
 
@@ -49,13 +49,13 @@ def problem_of(
     if teacher_directions == DirectionsChoice.GAUSSIAN:
         require_memory(float(teacher_width) * dim, "dim", dim)
         rows = np.random.default_rng(seed).standard_normal((teacher_width, dim))
-        teacher = Teacher.from_directions(rows, a, sigma, covariance=covariance)
+        teacher = Teacher.from_directions(rows, a, sigma, covariance=covariance, lengths="divided")
     elif negative is not None:
         teacher = Teacher(a, sigma, covariance=covariance)
     start = Start.random(teacher, student_width, dim, norm, seed)
-    if parametrisation != ParametrisationChoice.TWO_LAYER:
+    if kind != StudentChoice.TWO_LAYER:
         return teacher, start
-    must = "be positively homogeneous (relu, abs or he1) for two_layer"
+    must = "have σ(λz) = λσ(z), λ > 0 (relu, abs or he1), for two_layer"
     require(sigma.is_homogeneous, "link", must, link)
     return teacher, start.with_second_layer(norm * (-1.0) ** np.arange(student_width))
 

@@ -18,7 +18,7 @@ from .options import (
     Negative,
     Norm,
     Out,
-    Parametrisation,
+    StudentKind,
     StudentWidth,
     TeacherDirections,
     TeacherWidth,
@@ -52,7 +52,7 @@ def simulate(
     second_phase_samples: Annotated[
         int | None, typer.Option(help="Fit the radial part of Stiefel SGD on as many fresh samples at the end.")
     ] = None,
-    covariance_exponent: CovarianceExponent = None, parametrisation: Parametrisation = TWO_HOMOGENEOUS,
+    covariance_exponent: CovarianceExponent = None, kind: StudentKind = TWO_HOMOGENEOUS,
     teacher_directions: TeacherDirections = ORTHONORMAL, negative: Negative = None,
 ) -> None:  # fmt: skip
     """Run online SGD from a random start; writes run.csv, run.json and run.png.
@@ -67,7 +67,7 @@ def simulate(
             teacher_width=teacher_width, student_width=student_width, dim=dim, steps=steps, learning_rate=learning_rate,
             link=link, beta=beta, norm=norm, seed=seed, batch_size=batch_size, engine=engine.value, schedule=schedule,
             exponent=exponent, scale=scale, student_scale=student_scale, dtype=dtype, rows=rows,
-            covariance_exponent=covariance_exponent, parametrisation=parametrisation,
+            covariance_exponent=covariance_exponent, kind=kind,
             teacher_directions=teacher_directions, negative=negative,
         )  # fmt: skip
         with sole_writer(out / "run.csv", "out"):
@@ -85,7 +85,7 @@ def simulate(
 def experiment_of(
     *, teacher_width: int, student_width: int, dim: int, steps: int, learning_rate: float, link: str, beta: float,
     norm: float, seed: int, batch_size: int, engine: str, schedule: str, exponent: float | None, scale: float | None,
-    student_scale: float | None, dtype: str, rows: int, covariance_exponent: float | None, parametrisation: str,
+    student_scale: float | None, dtype: str, rows: int, covariance_exponent: float | None, kind: str,
     teacher_directions: str, negative: str | None,
 ) -> Experiment:  # fmt: skip
     """The experiment that the options describe.
@@ -97,7 +97,7 @@ def experiment_of(
 
     teacher, start = problem_of(
         link, teacher_width, beta, student_width, dim, norm, seed,
-        covariance_exponent, parametrisation, teacher_directions, negative,
+        covariance_exponent, kind, teacher_directions, negative,
     )  # fmt: skip
     return Experiment(
         teacher=teacher, start=start, learning_rate=schedule_named(schedule, learning_rate, exponent, scale),

@@ -10,6 +10,7 @@ import typer
 from .options import (
     ORTHONORMAL,
     TWO_HOMOGENEOUS,
+    Algorithm,
     Beta,
     CovarianceExponent,
     Dim,
@@ -21,9 +22,9 @@ from .options import (
     Negative,
     Norm,
     Out,
-    Parametrisation,
     Points,
     Seed,
+    StudentKind,
     StudentWidth,
     TeacherDirections,
     TeacherWidth,
@@ -32,6 +33,8 @@ from .options import (
 )  # fmt: skip
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from ..trajectory import Trajectory
 
 
@@ -54,8 +57,8 @@ def solve(
     teacher_width: TeacherWidth, student_width: StudentWidth, dim: Dim, out: Out,
     link: LinkName = "he2", beta: Beta = 1.0, norm: Norm = 1e-2, seed: Seed = 0, flow: FlowName = None,
     gamma: Gamma = None, horizon: Horizon = None, points: Points = 200, level: Level = 0.5,
-    covariance_exponent: CovarianceExponent = None, parametrisation: Parametrisation = TWO_HOMOGENEOUS,
-    teacher_directions: TeacherDirections = ORTHONORMAL, negative: Negative = None,
+    covariance_exponent: CovarianceExponent = None, kind: StudentKind = TWO_HOMOGENEOUS,
+    teacher_directions: TeacherDirections = ORTHONORMAL, negative: Negative = None, algorithm: Algorithm = None,
 ) -> None:  # fmt: skip
     """Follow a flow from a random start; writes trajectory.npz, risk.png and emergence.csv."""
     from ..support import require_folder, require_open_unit, whole_file
@@ -64,7 +67,7 @@ def solve(
     require_open_unit(level, "level")
     trajectory = solved(
         link, teacher_width, beta, student_width, dim, norm, seed, flow, gamma, horizon, points,
-        covariance_exponent, parametrisation, teacher_directions, negative,
+        covariance_exponent, kind, teacher_directions, negative, algorithm,
     )  # fmt: skip
     with written_to_out():
         _write_emergence(trajectory, level, out / "emergence.csv")
@@ -79,8 +82,8 @@ def emergence(
     teacher_width: TeacherWidth, student_width: StudentWidth, dim: Dim,
     link: LinkName = "he2", beta: Beta = 1.0, norm: Norm = 1e-2, seed: Seed = 0, flow: FlowName = None,
     gamma: Gamma = None, horizon: Horizon = None, points: Points = 200, level: Level = 0.5,
-    covariance_exponent: CovarianceExponent = None, parametrisation: Parametrisation = TWO_HOMOGENEOUS,
-    teacher_directions: TeacherDirections = ORTHONORMAL, negative: Negative = None,
+    covariance_exponent: CovarianceExponent = None, kind: StudentKind = TWO_HOMOGENEOUS,
+    teacher_directions: TeacherDirections = ORTHONORMAL, negative: Negative = None, algorithm: Algorithm = None,
     out: Annotated[Path | None, typer.Option(help="Folder for emergence.csv; nothing is written if not given.")] = None,
 ) -> None:  # fmt: skip
     """Print when each direction emerges."""
@@ -93,13 +96,30 @@ def emergence(
     require_open_unit(level, "level")
     trajectory = solved(
         link, teacher_width, beta, student_width, dim, norm, seed, flow, gamma, horizon, points,
-        covariance_exponent, parametrisation, teacher_directions, negative,
+        covariance_exponent, kind, teacher_directions, negative, algorithm,
     )  # fmt: skip
     if out is not None:
         with written_to_out():
             _write_emergence(trajectory, level, out / "emergence.csv")
-    typer.echo(f"{'direction':>9} {'a':>9} {'T':>11}")
-    for m, (a, time) in enumerate(
-        zip(np.asarray(trajectory.teacher.a), np.asarray(trajectory.emergence_times(level)), strict=True)
-    ):
-        typer.echo(f"{m + 1:>9} {a:>9.4g} {'never' if np.isinf(time) else format(time, '.5g'):>11}")
+    columns = {"T": np.asarray(trajectory.emergence_times(level))}
+    if gamma:
+        columns["T at γ → 0"] = _without_noise(trajectory, level)
+    typer.echo("".join([f"{'direction':>9} {'a':>9}", *(f" {name:>11}" for name in columns)]))
+    for m, (a, *times) in enumerate(zip(np.asarray(trajectory.teacher.a), *columns.values(), strict=True)):
+        said = ("never" if np.isinf(time) else format(time, ".5g") for time in times)
+        typer.echo("".join([f"{m + 1:>9} {a:>9.4g}", *(f" {time:>11}" for time in said)]))
+    if gamma:
+        typer.echo(f"T is that of SGD for d → ∞ at γ = ηd/B = {gamma:g}: gradient flow and the drag of a step's noise.")
+        typer.echo("The noise also kicks, at every d: riccati.emergence_law has the quartiles of T, which is random.")
+
+
+def _without_noise(trajectory: Trajectory, level: float) -> np.ndarray:
+    """The emergence times of the same algorithm's gradient flow."""
+    import numpy as np
+
+    from ..flows import FiniteStep
+    from ..solver import solve
+
+    assert isinstance(trajectory.flow, FiniteStep)
+    flow = FiniteStep(0.0, trajectory.flow.algorithm, trajectory.flow.student_scale)
+    return np.asarray(solve(flow, trajectory.teacher, trajectory.start, trajectory.times).emergence_times(level))

@@ -107,6 +107,8 @@ def _configured(config: Path) -> tuple[Callable[..., Mapping[str, Any]], dict[st
     command, described, function = _VERBS[verb]
     names = {*signature(described).parameters, *signature(function).parameters} - {"options"}
     defaults = {name: parameter.default for name, parameter in signature(command).parameters.items()}
+    if "parametrisation" in given:  # the name of `kind` up to 0.4
+        given["kind"] = given.pop("parametrisation")
     for name in given:
         require(name in names, "config", f"give options of {verb} only", f"{config}, with {name}")
     grid: dict[str, list[Any]] = {}

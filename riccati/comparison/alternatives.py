@@ -43,8 +43,8 @@ class Case:
 
     @cached_property
     def draws(self) -> Draws:
-        """What theory draws for it."""
-        return self.setting.drawn()
+        """What theory draws for it: replicas of SGD however long they take, where no law is known."""
+        return drawn_for(self.setting)
 
     def with_cause(self, cause: Cause) -> Case | None:
         """The case if that is so; None where the run then has no problem that can be drawn."""
@@ -64,6 +64,14 @@ class Case:
         seen = observed_of(run, comparable, rows)
         exact = seen.exact and not cause.approximate
         return Case(run, setting, replace(seen, noise=self.observed.noise, exact=exact))
+
+
+def drawn_for(setting: Setting) -> Draws:
+    """What theory draws for a run's own problem, replicas of SGD however long they take where no law is known."""
+    try:
+        return setting.drawn()
+    except ArgumentError:
+        return setting.of_sgd()
 
 
 def rows_held(run: Run) -> np.ndarray:
@@ -86,23 +94,26 @@ def observed_of(run: Run, overlaps: Float[np.ndarray, "T M"] | None, rows: np.nd
 
 
 def alternatives_of(case: Case, evidence: Evidence, clock: Clock | None) -> Iterator[Alternative]:
-    """The problems that might explain the run, known causes first, each drawn as it is asked for.
+    """The problems that might explain the run, known causes first, each drawn as it is asked for, until an
+    interrupt.
 
-    Those of no known law are left out, those that would contradict what the run shows, and causes with which the run's
-    clock is off still.
+    Left out are other problems of no known law where replicas would take long, problems that would contradict what the
+    run shows, and causes with which the run's clock is off still.
     """
     for cause, other in _with_causes(case, evidence, clock):
-        try:
-            again = clock_from_draws(other.observed, other.draws)
-            if again is None or not again.is_beyond(_SURE):
-                yield Alternative(str(cause), other.draws, other.observed, cause)
-        except ArgumentError:
-            continue
+        again = clock_from_draws(other.observed, other.draws)
+        if again is None or not again.is_beyond(_SURE):
+            yield Alternative(str(cause), other.draws, other.observed, cause)
+        if other.draws.stopped:
+            return
     for reason, setting, seen in _others(case, evidence, clock):
         try:
-            yield Alternative(reason, setting.drawn(), seen)
+            draws = drawn_for(setting) if setting.teacher is case.setting.teacher else setting.drawn()
         except ArgumentError:
             continue
+        yield Alternative(reason, draws, seen)
+        if draws.stopped:
+            return
 
 
 def _with_causes(case: Case, evidence: Evidence, clock: Clock | None) -> Iterator[tuple[Cause, Case]]:
@@ -158,7 +169,7 @@ def _others(case: Case, evidence: Evidence, clock: Clock | None) -> Iterator[tup
 
 def _with_clock(setting: Setting, observed: Observed, factor: float, error: float) -> tuple[str, Setting, Observed]:
     """The problem with a step that is so many times shorter, and the run on its clock."""
-    step = replace(setting.step, learning_rate=setting.step.learning_rate / factor)
+    step = setting.step.faster(1 / factor)
     emerged = None if observed.emerged is None else observed.emerged / factor
     seen = replace(observed, times=observed.times / factor, emerged=emerged, clock_error=error)
     reason = f"a clock whose times are {factor:.3g} times theory's (± {error:.1%})"

@@ -10,8 +10,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
-import numpy as np
-
 from ..runs import Run
 from ..trajectory import Trajectory
 from .causes import LOSS_OFF, Cause, agrees, causes_near, causes_of_loss, risk_of_start
@@ -78,7 +76,6 @@ def _larger_norm(run: Run, theory: Trajectory) -> Cause | None:
         return None
     neurons, own = theory.start.student_width, float(theory.teacher.link.dual(1.0))
     norm = ((run.risk[0] - 1) * float(theory.teacher.second_moment) / (neurons * own)) ** 0.25
-    norm *= float(np.linalg.norm(run.config.get("second_layer", 1.0))) ** 0.5
     return Cause(f"init_norm = {norm:.3g}", "it is not given", keys={"init_norm": norm})
 
 
@@ -101,7 +98,8 @@ def _clock_check(
     if verdict is True:
         unsure = f"{said}, which is unusual and not enough to tell: the run as a whole is consistent with theory"
         return Check("clock", None, unsure, factor=factor, error=error)
-    causes = () if verdict is False else _followed_causes(run, theory, clock, follow, by_risk)
+    told = judgement is not None and judgement.explained
+    causes = () if told else _followed_causes(run, theory, clock, follow, by_risk)
     because, key = _told(causes)
     return Check("clock", False, f"{said}{because}", key, factor, error)
 

@@ -51,27 +51,31 @@ def compare(run: Run, trajectory: Trajectory | None = None, *, replicas: int | N
     decoupled emergence times beside it for k > 2. A run that logged its overlaps by the other definition than the one
     that theory is about gets the `Coupled` flow with that. Where no overlaps were logged a start stands in: drawn in
     law, or for k > 2 the typical one in the `Decoupled` flow. Where the run says its step, `FiniteStep` is laid over
-    it too, with the law of risk and emergence times by draws (128), unless those would take long. Both are known for
-    the standard problem alone; of signed, correlated or mixed teachers, anisotropic input and two-layer students the
-    notes name what they are not known for, and a verdict is by replicas of SGD.
+    it too, and the run is held against 128 replicas of SGD, or draws of the law where replicas would take more than
+    seconds. Limit and law are known for the standard problem at a constant step alone; of signed, correlated or mixed
+    teachers, anisotropic input, two-layer students and schedules the notes name what they are not known for.
 
     Args:
         run: the run.
         trajectory: theory to lay over it, instead of the flow chosen for it.
-        replicas: for a verdict, how many draws the run is held against; 128 are taken if that is more, as fewer cannot
-            tell 5 %. They are replicas of SGD at the run's own start, d, step and batch where those take seconds,
-            else draws of the law; the verdict says which.
+        replicas: how many replicas of SGD, at the run's own start, d, step (or schedule) and batch, the run is held
+            against, whatever they cost; 128 are taken if that is more, as fewer cannot tell 5 %. They come in blocks
+            of 64 and end once 10 are as far from the others as the run is (Besag & Clifford 1991); the verdict says
+            how many there were. How long they will take is said on stderr if it is long, and SIGINT keeps the finished
+            blocks. Without `replicas` no explanation is looked for where the run is not consistent.
 
     Raises:
         ArgumentError: if the run lacks what the theory needs, all of it named, `trajectory` is of another teacher
-            width, or `replicas` are asked for where no law is known.
-        KeyboardInterrupt: an interrupt while a flow is followed; there is no comparison with half a trajectory.
+            width, or `replicas` are asked for of a run that has no start of its own, in a problem of no known law.
+        KeyboardInterrupt: an interrupt while a flow is followed, as there is no comparison with half a trajectory, or
+            before the first replicas are finished.
     """
     require(isinstance(run, Run), "run", "be a riccati.Run", type(run).__name__)
     if replicas is not None:
         require_integer(replicas, "replicas", 1)
     notes, assumed = list(run.notes), list(run.assumed)
     if trajectory is None:
+        run.require_keys(*([] if replicas is None else ["batch_size"]))
         trajectory = theory_of(run, notes, assumed)
     else:
         require(isinstance(trajectory, Trajectory), "trajectory", "be a riccati.Trajectory", type(trajectory).__name__)
@@ -133,7 +137,10 @@ def _beyond(
     beyond = departures(teacher, start)
     if beyond:
         notes.append(f"no finite-step limit: none is known for {' and '.join(beyond)}")
-    finite_step = None if beyond else followed(step.flow, teacher, start, trajectory.times, notes)
+    if step.schedule is not None:
+        notes.append("no finite-step limit: the learning rate is not constant")
+    unknown = bool(beyond) or step.schedule is not None
+    finite_step = None if unknown else followed(step.flow, teacher, start, trajectory.times, notes)
     native = definition_of(trajectory) == overlap_of(teacher.link)
     if not native and overlaps is not None:
         notes.append("the finite-step limit and the law are about the other overlaps: emergence times are not theirs")

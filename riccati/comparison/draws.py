@@ -1,22 +1,30 @@
-"""What theory draws for a run: replicas of SGD where they are affordable, else draws of the law."""
+"""What theory draws for a run: replicas of SGD, which exist for every problem, or draws of the law.
+
+Replicas come in blocks, and whoever holds a run against them may stop after any block. A test that stops early only
+where it would accept keeps its level, as stopping then never rejects; so does one of Besag & Clifford (1991, Biometrika
+78, 301), which stops once a given number of draws are as far out as the run.
+"""
 
 from __future__ import annotations
 
+import signal
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from ..emergence import Algorithm, EmergenceLaw, risk_law
 from ..problem import AnyStart, Start, Teacher, departures
-from ..sgd import Experiment
-from ..support import ArgumentError
+from ..sgd import Ensemble, Experiment
+from ..support import ArgumentError, Stopped, duration, orderly_stop, require
 from .step import RunStep
 
 FEWEST = 128  # draws: fewer cannot tell 5 %
 _SEED = 0
-_AFFORDABLE = 5e7  # coordinates of samples that replicas of SGD may draw: some five seconds
+_QUICK = 5.0  # seconds that replicas of SGD may take where nobody asked for them; half that where they stop early
 _LATE = 8.0  # relative error of the law's risk and times is of order this over d, measured from d = 300 to 4800
 _MOST_WORK = 2e5  # N²(M+N), in whose units a step of a k = 2 replica costs: draws of the law take ten seconds there
 _MOST_PAIRS = 2**10  # of neuron and direction, for k > 2
@@ -34,6 +42,7 @@ class Draws:
         source: what they are, in words.
         caution: what should be known before they are trusted, empty where there is nothing.
         law: of the emergence times, where it is known better than by draws; else None.
+        stopped: whether an interrupt ended them before their number was reached.
     """
 
     times: Float[np.ndarray, " T"]
@@ -43,6 +52,7 @@ class Draws:
     source: str
     caution: str = ""
     law: EmergenceLaw | None = None
+    stopped: bool = False
 
     @property
     def diverged(self) -> Bool[np.ndarray, " n"]:
@@ -91,16 +101,25 @@ class Setting:
     @property
     def times(self) -> Float[np.ndarray, " T"]:
         """(T,), canonical."""
-        return self.logged * self.step.learning_rate
+        schedule = self.step.schedule
+        if schedule is None:
+            return self.logged * self.step.learning_rate
+        return np.interp(self.logged, schedule.steps, schedule.times)
+
+    @property
+    def has_replicas(self) -> bool:
+        """Whether SGD can be run from the start; a typical one is none to run from."""
+        return isinstance(self.start, Start)
+
+    @cached_property
+    def seconds(self) -> float:
+        """About how long all replicas of SGD take."""
+        return self._experiment.expected_seconds(self.replicas)
 
     @property
     def affordable(self) -> bool:
         """Whether as many replicas of SGD take seconds."""
-        if not isinstance(self.start, Start):
-            return False
-        samples = float(self.logged[-1]) * self.step.batch_size * self.replicas
-        coordinates = self.start.along.shape[1] + self.start.residual_factor.shape[1]
-        return samples * coordinates <= _AFFORDABLE
+        return self.has_replicas and self.seconds <= _QUICK
 
     @property
     def law_is_quick(self) -> bool:
@@ -110,24 +129,52 @@ class Setting:
             return neurons**2 * (directions + neurons) <= _MOST_WORK
         return not isinstance(self.start, Start) or neurons * directions <= _MOST_PAIRS
 
-    def of_sgd(self) -> Draws:
-        """Replicas of SGD itself at the run's own start, d, step and batch."""
+    @cached_property
+    def _experiment(self) -> Experiment:
+        """SGD at the run's own start, d, step and batch."""
         assert isinstance(self.start, Start)
-        experiment = Experiment(
-            teacher=self.teacher, start=self.start, learning_rate=self.step.learning_rate,
-            batch_size=self.step.batch_size, steps=int(self.logged[-1]), logged=tuple(int(s) for s in self.logged),
-            engine="stiefel" if self.step.on_stiefel else "in_law", student_scale=self.step.student_scale,
+        step = self.step
+        return Experiment(
+            teacher=self.teacher, start=self.start, batch_size=step.batch_size,
+            learning_rate=step.learning_rate if step.schedule is None else step.schedule,
+            steps=int(self.logged[-1]), logged=tuple(int(s) for s in self.logged),
+            engine="stiefel" if step.on_stiefel else "in_law", student_scale=step.student_scale,
         )  # fmt: skip
-        seen = experiment.ensemble(range(_SEED, _SEED + self.replicas))
-        source = f"{self.replicas} replicas of SGD at the run's own start, d, step and batch"
-        return Draws(self.times, seen.risk, seen.emergence_times(), 0.0, source)
+
+    def of_sgd(self, enough: Callable[[Draws], bool] | None = None) -> Draws:
+        """Replicas of SGD itself, all of them or as many as are `enough`, which is asked after each block but the last.
+
+        Raises:
+            Stopped: a KeyboardInterrupt, at SIGTERM, or at SIGINT before the first block is finished; after that SIGINT
+                ends the replicas, and those of finished blocks are the draws.
+        """
+        blocks: list[Ensemble] = []
+        with orderly_stop():  # around what lies between blocks too
+            try:
+                for block in self._experiment.replicas(self.replicas, _SEED):
+                    blocks.append(block)
+                    if len(blocks) * len(block) >= self.replicas or (enough is not None and enough(self._of(blocks))):
+                        break
+            except Stopped as stop:
+                if not blocks or stop.signal_number != signal.SIGINT:
+                    raise
+                return self._of(blocks, stopped=True)
+        return self._of(blocks)
+
+    def _of(self, blocks: list[Ensemble], stopped: bool = False) -> Draws:
+        risk = np.concatenate([block.risk for block in blocks])[: self.replicas]
+        emerged = np.concatenate([block.emergence_times() for block in blocks])[: self.replicas]
+        count = f"{self.replicas}" if len(risk) == self.replicas else f"{len(risk)} of {self.replicas}"
+        source = f"{count} replicas of SGD at the run's own start, d, step and batch"
+        return Draws(self.times, risk, emerged, 0.0, source, stopped=stopped)
 
     def of_law(self) -> Draws:
         """Draws of the law of risk and emergence times.
 
         Raises:
-            ArgumentError: a problem whose law is not known, see `risk_law`.
+            ArgumentError: a problem whose law is not known, see `risk_law`, or a schedule.
         """
+        require(self.step.schedule is None, "run", "have a constant learning rate for the law", "of one that changes")
         algorithm: Algorithm = "stiefel" if self.step.on_stiefel else "homogeneous"
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # said as the draws' caution instead
@@ -142,17 +189,44 @@ class Setting:
         )
 
     def drawn(self) -> Draws:
-        """Replicas of SGD where they are affordable, else draws of the law."""
+        """Replicas of SGD where they take seconds, else draws of the law.
+
+        Raises:
+            ArgumentError: a problem whose law is not known and whose replicas would take longer.
+        """
         return self.of_sgd() if self.affordable else self.of_law()
+
+    def drawn_anyway(self) -> Draws:
+        """The same, or where no law is known replicas of SGD however long they take.
+
+        Raises:
+            ArgumentError: a problem whose law is not known, from a start that is none to run from.
+        """
+        try:
+            return self.drawn()
+        except ArgumentError:
+            if not self.has_replicas:
+                raise
+            return self.of_sgd()
 
     def quick_law(self) -> tuple[Draws | None, str]:
         """Draws of the law where they take seconds, else None and why there are none."""
         beyond = departures(self.teacher, self.start)
         if beyond:
             return None, f"no law of the risk is known for {' and '.join(beyond)}"
+        if self.step.schedule is not None:
+            return None, "no law of the risk is known for a learning rate that is not constant"
         if not self.law_is_quick:
-            return None, "draws of the law are made where they are asked for, as replicas: they take long at this size"
+            return None, "draws of the law take long at this size"
         try:
             return self.of_law(), ""
         except ArgumentError as error:
             return None, f"no law of the risk is known here ({error})"
+
+    @property
+    def offer(self) -> str:
+        """What a verdict by replicas of SGD would take; empty where there can be none."""
+        if not self.has_replicas:
+            return ""
+        about = "about " if self.seconds >= 1 else ""
+        return f"a verdict by replicas of SGD takes replicas={self.replicas}, {about}{duration(self.seconds)}"

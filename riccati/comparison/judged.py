@@ -2,24 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float
 
 from ..runs import Run
-from .alternatives import Case, alternatives_of, observed_of, rows_held
+from ..support import ArgumentError
+from .alternatives import Case, alternatives_of, drawn_for, observed_of, rows_held
 from .causes import Cause
 from .clock import Clock, clock_from_draws
 from .draws import Draws, Setting
 from .evidence import Evidence, evidence_of
 from .power import remark_on_power
 from .signs import signs_of
-from .statistics import noise_of
-from .verdict import LEVEL, UNASKED, Verdict, consistent, explanations_of, inconsistent, probability_of
+from .statistics import Observed, noise_of
+from .verdict import (
+    ASK,
+    LEVEL,
+    NO_START,
+    NOT_COMPARABLE,
+    UNASKED,
+    Verdict,
+    consistent,
+    explanations_of,
+    inconsistent,
+    probability_of,
+    unexplained,
+)
 
 _ROUGH = 0.005  # relative error of the logged risk from which it is told
+_AS_FAR = 10  # draws as far out as the run, after which no more are drawn (Besag & Clifford's h)
 _TRUSTED = 0.05  # rms of log10(median of the law/median of SGD) up to which the law is trusted
 _COARSE = 0.2  # relative error of a clock that is not told by the draws
 
@@ -34,6 +48,7 @@ class Judgement:
         clock: the run's times over theory's, and the relative error of that; None where it cannot be told.
         notes: what should be known of the draws, a line each.
         causes: those that are proved: the run is consistent with what theory draws with them.
+        explained: whether an explanation was looked for, if the run needs one.
     """
 
     draws: Draws
@@ -41,6 +56,7 @@ class Judgement:
     clock: Clock | None
     notes: tuple[str, ...] = ()
     causes: tuple[Cause, ...] = ()
+    explained: bool = False
 
 
 def judged(
@@ -50,36 +66,71 @@ def judged(
     asked: bool,
     coarse: Callable[[], Clock | None],
 ) -> tuple[Judgement | None, str]:
-    """What theory draws, and with `asked` the verdict; None and why where no draws are to be had.
+    """What theory draws, and the verdict; None and why where no draws are to be had.
 
-    `coarse` gives the factor between the clocks by the flow, where the draws do not tell it.
+    Replicas of SGD where `asked`, or where they take seconds; else draws of the law where those do. `coarse` gives the
+    factor between the clocks by the flow, where the draws do not tell it.
 
     Raises:
-        ArgumentError: `asked`, of a problem whose law is not known and whose replicas are too many.
+        ArgumentError: `asked`, of a start that is not the run's own and a problem whose law is not known.
+        Stopped: a KeyboardInterrupt before there is anything to judge by.
     """
-    observed = observed_of(run, overlaps, rows_held(run))
-    if not asked:
-        draws, why = setting.quick_law()
-        if draws is None:
-            return None, why
-        return Judgement(draws, UNASKED, clock_from_draws(observed, draws), _cautions(draws, None)), ""
-    draws = setting.drawn()
-    law = setting.quick_law()[0] if setting.affordable else None
+    observed, own_start = observed_of(run, overlaps, rows_held(run)), run.start is not None
+    law, why = None, ""
+    if setting.has_replicas and own_start and (asked or setting.affordable):
+        draws = setting.of_sgd(lambda held: _clearly_consistent(observed, held))
+        if asked and setting.affordable:
+            law = setting.quick_law()[0]
+    elif asked:
+        draws = _without_start(setting)
+    else:
+        quick, why = setting.quick_law()
+        if quick is None:
+            offer = f"; {setting.offer}" if own_start and setting.offer else ""
+            return None, why + offer
+        draws = quick
     observed = replace(observed, noise=noise_of(observed, draws))
     clock = clock_from_draws(observed, draws)
-    rough = f"the logged risk is rough by {observed.noise:.1%}, as one estimated on samples: the verdict allows for it"
-    notes = (*_cautions(draws, law), *([rough] if observed.noise > _ROUGH else []))
-    if run.start is None:
-        verdict = Verdict(None, None, "none: initial_overlaps are not given, and emergence times depend on them")
-        return Judgement(draws, verdict, clock, notes), ""
-    verdict, causes = _verdict(Case(run, setting, observed), draws, clock, coarse)
-    return Judgement(draws, verdict, clock, notes, causes), ""
+    notes = (*_cautions(draws, law), *_remarks(setting, observed, draws, asked))
+    if not own_start:
+        return Judgement(draws, NO_START if asked else UNASKED, clock, notes), ""
+    explain = asked and not draws.stopped
+    verdict, causes = _verdict(Case(run, setting, observed), draws, clock, coarse, explain)
+    return Judgement(draws, verdict, clock, notes, causes, explain), ""
+
+
+def _without_start(setting: Setting) -> Draws:
+    """Draws for a band, from a start that stands in."""
+    try:
+        return setting.drawn()
+    except ArgumentError as error:
+        must = "give initial_overlaps (or initial_weights) for a verdict, and no law is known here without one"
+        raise ArgumentError("run", must, f"without ({error})") from None
+
+
+def _clearly_consistent(observed: Observed, draws: Draws) -> bool:
+    """Whether `_AS_FAR` draws are as far out as the run: then more of them would hardly change the verdict."""
+    with_noise = replace(observed, noise=noise_of(observed, draws))
+    probability = probability_of(with_noise, draws)
+    sound = int(np.count_nonzero(~draws.diverged))
+    return probability is not None and bool(probability * (1 + sound) >= 1 + _AS_FAR)
+
+
+def _remarks(setting: Setting, observed: Observed, draws: Draws, asked: bool) -> Iterator[str]:
+    """What is to be said of how a run was held against draws."""
+    if draws.stopped:
+        yield f"stopped by an interrupt: the verdict is by the {len(draws.risk)} replicas finished by then"
+    if observed.noise > _ROUGH:
+        rough = f"{observed.noise:.1%}, as one estimated on samples"
+        yield f"the logged risk is rough by {rough}: the verdict allows for it"
+    if not asked and draws.slack and setting.offer:
+        yield f"the verdict is by draws of the law; {setting.offer}"
 
 
 def _verdict(
-    case: Case, draws: Draws, clock: Clock | None, coarse: Callable[[], Clock | None]
+    case: Case, draws: Draws, clock: Clock | None, coarse: Callable[[], Clock | None], explain: bool
 ) -> tuple[Verdict, tuple[Cause, ...]]:
-    """The verdict, and the causes that are proved."""
+    """The verdict, and with `explain` the causes that are proved."""
     observed, evidence = case.observed, evidence_of(case.run)
     if evidence.diverged:
         by_then = _drawn_until_divergence(case, draws)
@@ -87,9 +138,11 @@ def _verdict(
     apart = _of_divergence(draws, evidence)
     probability = probability_of(observed, draws) if apart is None else apart.probability
     if probability is None:
-        return Verdict(None, None, "none: neither the risk nor emergence times can be compared"), ()
+        return NOT_COMPARABLE, ()
     if apart is None and probability >= LEVEL:
         return consistent(probability, draws, remark_on_power(observed, draws)), ()
+    if not explain:
+        return unexplained(probability, observed, draws) if apart is None else apart.explained((), ASK), ()
     alternatives = alternatives_of(case, evidence, clock or _rough(coarse()))
     explanations = explanations_of(observed, draws, alternatives)
     causes = tuple(one.alternative.cause for one in explanations if one.alternative.cause is not None)
@@ -124,7 +177,7 @@ def _drawn_until_divergence(case: Case, draws: Draws) -> Draws:
     last = case.run.config.get("diverged_at_step", 0)
     if last <= case.setting.logged[-1]:
         return draws
-    return replace(case.setting, logged=np.r_[case.setting.logged, last]).drawn()
+    return drawn_for(replace(case.setting, logged=np.r_[case.setting.logged, last]))
 
 
 def _both_diverged(draws: Draws) -> Verdict:

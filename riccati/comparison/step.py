@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import warnings
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ..flows import FiniteStep
 from ..problem import AnyStart, Start, Teacher, departures
 from ..runs import Run
+from ..sgd import Logged
 from ..trajectory import Trajectory
 
 if TYPE_CHECKING:
@@ -16,14 +18,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RunStep:
-    """The constant step of a run.
+    """The step of a run.
 
     Attributes:
-        learning_rate: η, canonical time per step.
+        learning_rate: η, canonical time per step; the mean one under a schedule.
         batch_size: B, samples per step.
         dim: d.
         on_stiefel: whether the weights stay orthonormal.
-        student_scale: c of Stiefel SGD, None otherwise or where it is 1/√N.
+        student_scale: c of Stiefel SGD, None otherwise or where it is ‖a‖/√N.
+        schedule: the rates of a run whose learning rate is not constant, else None. No limit is known for those.
     """
 
     learning_rate: float
@@ -31,6 +34,12 @@ class RunStep:
     dim: int
     on_stiefel: bool
     student_scale: float | None
+    schedule: Logged | None = None
+
+    def faster(self, factor: float) -> RunStep:
+        """The same with a rate, or a schedule of rates, so many times larger."""
+        schedule = None if self.schedule is None else self.schedule.faster(factor)
+        return replace(self, learning_rate=factor * self.learning_rate, schedule=schedule)
 
     @property
     def flow(self) -> FiniteStep:
@@ -43,21 +52,23 @@ class RunStep:
     def law(self, trajectory: Trajectory) -> EmergenceLaw | None:
         """The law of the emergence times where it costs no replicas, for k > 2 and c_0 = 0 in the standard problem."""
         link = trajectory.teacher.link
+        if self.schedule is not None:
+            return None
         if link.information_exponent <= 2 or float(link.dual(0.0)) != 0:
             return None
         if departures(trajectory.teacher, trajectory.start):
             return None
         from ..emergence import emergence_law  # needed for k > 2 only
 
-        return emergence_law(
-            trajectory.teacher, trajectory.start, learning_rate=self.learning_rate, batch_size=self.batch_size
-        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # the law's own `caution` says it
+            return emergence_law(
+                trajectory.teacher, trajectory.start, learning_rate=self.learning_rate, batch_size=self.batch_size
+            )
 
 
 def step_of(run: Run, teacher: Teacher, start: AnyStart) -> tuple[RunStep | None, str]:
-    """The run's step, or None and why there is none for which a limit is known."""
-    if run.clock is not None:
-        return None, "the learning rate is not constant"
+    """The run's step, or None and why it is not known."""
     on_stiefel = run.kind == "stiefel_quadratic"
     missing = [key for key in ("batch_size", "dim") if key not in run.config]
     if missing:
@@ -65,4 +76,12 @@ def step_of(run: Run, teacher: Teacher, start: AnyStart) -> tuple[RunStep | None
     if isinstance(start, Start) and start.dim is None:
         return None, "the trajectory's start does not know its dimension"
     scale = run.student_scale if on_stiefel else None
-    return RunStep(run.time_per_step, run.config["batch_size"], run.config["dim"], on_stiefel, scale), ""
+    rate, schedule = (run.time_per_step, None) if run.clock is None else _scheduled(run)
+    return RunStep(rate, run.config["batch_size"], run.config["dim"], on_stiefel, scale, schedule), ""
+
+
+def _scheduled(run: Run) -> tuple[float, Logged]:
+    """The mean rate of a run with a clock of its own, and its rates between the logged rows."""
+    assert run.clock is not None
+    schedule = Logged(tuple(int(n) for n in run.steps), tuple(float(t) for t in run.clock))
+    return float(run.clock[-1]) / max(int(run.steps[-1]), 1), schedule

@@ -75,11 +75,14 @@ def _flow_for(run: Run, teacher: Teacher, start: AnyStart) -> Flow:
         return Riccati()
     if isinstance(start, TypicalStart):
         return best_flow(Problem(teacher, start))
+    rate = float(run.config.get("second_layer_rate", 1.0))
     if run.overlaps is not None and run.overlap != overlap_of(teacher.link):
         neurons = start.student_width
         if neurons * (neurons + teacher.width) <= _MOST_COUPLED:
-            return Coupled(overlap=run.overlap)
-    return best_flow(Problem(teacher, start)) if teacher.link.degree == 2 else Coupled()
+            return Coupled(overlap=run.overlap, second_layer_rate=rate)
+    if teacher.link.degree == 2:
+        return best_flow(Problem(teacher, start))
+    return Coupled(second_layer_rate=rate)
 
 
 def _stand_in(run: Run, teacher: Teacher) -> tuple[AnyStart, list[str]]:
@@ -96,7 +99,7 @@ def _stand_in(run: Run, teacher: Teacher) -> tuple[AnyStart, list[str]]:
         return Start.typical(teacher, width, dim, norm), assumed
     assumed.append(f"no initial_overlaps: a random start drawn in law (seed {_FILL_IN_SEED}) stands in")
     start = Start.random(teacher, width, dim, norm, _FILL_IN_SEED)
-    return with_second_layer(start, config, run.second_layer_norm), assumed
+    return with_second_layer(start, config), assumed
 
 
 def definition_of(trajectory: Trajectory) -> str:

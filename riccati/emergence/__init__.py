@@ -9,6 +9,12 @@ from .diffusion import diffusion_at as diffusion_at
 from .diffusion import rest_energy as rest_energy
 from .diffusion import sample_emergence_times as sample_emergence_times
 from .diffusion import step_size as step_size
+from .divergence import Divergence as Divergence
+from .divergence import can_be_learned as can_be_learned
+from .divergence import divergence as divergence
+from .divergence import largest_held as largest_held
+from .divergence import largest_safe as largest_safe
+from .divergence import moments_of as moments_of
 from .emergence_law import emergence_law as emergence_law
 from .equation import Resolution as Resolution
 from .forward import grid as grid

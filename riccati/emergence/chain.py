@@ -33,7 +33,7 @@ from ..problem import Problem, subspace_population_risk
 from .kicks import draws, kick
 
 _RESOLVED = 1e-14  # of 1 - G, above rounding
-_RUNAWAY = 10.0  # the risk, in units of the larger of 1 and the initial one, past which noise outgrows any drift
+_RUNAWAY = 10.0  # the misfit, in units of the larger of Σa² and the initial one, past which noise outgrows any drift
 
 
 class Chain(eqx.Module):
@@ -68,8 +68,9 @@ class Chain(eqx.Module):
 
     def risk(self, Y: Float[Array, "M N"], Omega: Float[Array, "N N"]) -> Float[Array, ""]:
         """E(f* - f)²/E f*²; on the Stiefel manifold after the best radial fit."""
-        size = subspace_population_risk(self.a, Y) if self.on_stiefel else self.misfit(Y, Omega)
-        return size / jnp.sum(self.a**2)
+        if self.on_stiefel:
+            return subspace_population_risk(self.a, Y)
+        return self.misfit(Y, Omega) / jnp.sum(self.a**2)
 
 
 class Replica(NamedTuple):
@@ -113,7 +114,7 @@ def chain_of(
     assert start.dim is not None
     size = learning_rate / batch_size * np.asarray(teacher.link.coefficients)[2] ** 2
     weights = np.asarray(start.directions if on_stiefel else start.weights)
-    c = start.student_width**-0.5 if student_scale is None else student_scale
+    c = np.asarray(teacher.norm) / start.student_width**0.5 if student_scale is None else student_scale
     # on the host, where nothing compiles
     held = (size, start.dim, c, log_odds(level), *np.linalg.qr(weights.T))
     step, dim, scale, goal, V, T = jax.device_put([np.asarray(part, float) for part in held])
@@ -136,7 +137,7 @@ def advance(
 ) -> tuple[Replica, Float[Array, "S n"]]:
     """S replicas through n steps, and the risk at their times, inf once a replica has diverged."""
     width = chain.a.shape[0]
-    largest = _RUNAWAY * jnp.maximum(1.0, chain.misfit(chain.V[:width], chain.Omega(chain.T)))
+    largest = _RUNAWAY * jnp.maximum(jnp.sum(chain.a**2), chain.misfit(chain.V[:width], chain.Omega(chain.T)))
 
     def one(key: Array, replica: Replica) -> tuple[Replica, Array]:
         def step(replica: Replica, now: Step) -> tuple[Replica, Array]:

@@ -7,6 +7,7 @@ from jaxtyping import Array, Key
 from ..numerics import require_double_precision
 from ..problem import AnyStart, Problem, Teacher, require_standard
 from ..support import require, require_integer, require_open_unit, require_real
+from .divergence import announce
 from .equation import DEFAULT_RESOLUTION, Resolution
 from .law import diffusion_law
 from .quadratic_law import Algorithm, quadratic_law
@@ -39,10 +40,14 @@ def emergence_law(
     spread, `quantile_error(q)` says it, a probability √(P(1-P)/replicas). Approximate to relative O(1/d): T is within
     1 % at d = 300, γ = 0.2, and the risk within 3 %. Warns where γ = ηd/B ≥ 0.25 (c_2 = 1), near the explosion.
 
+    Where SGD diverges, as it does once γ = ηd/B reaches some 2g'(1)/(a_1 E σ'⁴), 0.044/a_1 for h_3, the law has no
+    runs to describe: its times are those at which runs that diverge later come by. `diverged` is the fraction of such
+    runs, for k > 2 an estimate (divergence.py); from a twentieth on `caution` and a warning say so.
+
     k > 2, c_0 = 0, small initial norms: by the forward equation of each pair's diffusion (forward.py); what is left to
     learn enters by its mean. For odd k only positive overlaps count. With a `TypicalStart` each direction has its own
-    neuron and no competitor. A learned direction leaves no residual, so η d/B must be small beside 2g'(1)/(a_p E σ'⁴):
-    larger steps do not hold what they learn, and later directions then emerge less often than this law says. The race
+    neuron and no competitor. A learned direction leaves no residual, so η d/B must be small beside 2g'(1)/(a_p E σ'⁴).
+    The race
     of many neurons with widely overlapping laws is accurate to a few per cent of probability. Where the noise is too
     small for the grid, direction m keeps its assigned neuron and gets the normal law to which its emergence time tends
     (never, if the path without noise does not reach the level), to relative order of the squared relative spread.
@@ -54,7 +59,7 @@ def emergence_law(
         batch_size: B, samples of a step; it counts through η/B.
         level: squared overlap at which a direction has emerged, in (0, 1).
         algorithm: `"homogeneous"`, SGD on the weights, or for k = 2 `"stiefel"`, as in `FiniteStep`.
-        student_scale: c of Stiefel SGD; None takes 1/√N.
+        student_scale: c of Stiefel SGD; None takes ‖a‖/√N.
         horizon: k = 2, canonical time up to which replicas run; None takes twice gradient flow's last emergence. What
             has not emerged by then counts as never.
         replicas: k = 2, how many; None takes 512.
@@ -72,14 +77,18 @@ def emergence_law(
     if teacher.link.information_exponent == 2:
         require(resolution is None, "resolution", "be left out where the information exponent is 2", resolution)
         count, drawn_with = (REPLICAS if replicas is None else replicas), (0 if seed is None else seed)
-        return quadratic_law(
+        quadratic = quadratic_law(
             problem, learning_rate, batch_size, level, algorithm, student_scale, horizon, count, drawn_with
         )
+        announce(quadratic.caution)
+        return quadratic
     given = {"student_scale": student_scale, "horizon": horizon, "replicas": replicas, "seed": seed}
     for name, value in given.items():
         require(value is None, name, "be left out unless the information exponent is 2", value)
     require(algorithm == "homogeneous", "algorithm", 'be "homogeneous" unless the link is h_2', repr(algorithm))
-    return diffusion_law(problem, learning_rate, batch_size, level, resolution or DEFAULT_RESOLUTION)
+    law = diffusion_law(problem, learning_rate, batch_size, level, resolution or DEFAULT_RESOLUTION)
+    announce(law.caution)
+    return law
 
 
 def check_step(problem: Problem, learning_rate: float, batch_size: int) -> None:

@@ -16,10 +16,12 @@ from jaxtyping import Array, Float, Key
 from scipy.interpolate import PchipInterpolator
 from scipy.special import ndtr, ndtri
 
+from ..flows import Decoupled
 from ..numerics import first_crossings
 from ..problem import Problem
-from ..support import require, require_integer, require_open_unit, require_real
+from ..support import ArgumentError, require, require_integer, require_open_unit, require_real
 from .diffusion import step_size
+from .divergence import divergence
 from .equation import Resolution, forward_equation, pairs_of
 from .forward import march, set_out
 from .race import Race, run_race
@@ -38,6 +40,10 @@ class DiffusionLaw(EmergenceLaw):
         mean: (M,), of the normal law of directions whose noise is too small for the grid; NaN of others.
         spread: (M,), its standard deviation.
         race: what joint draws are made from.
+        gamma: γ = ηd/B.
+        without_noise: (M,), the emergence times of the decoupled flow; NaN where it does not cover the problem.
+        diverged: the fraction of runs that diverge, an estimate.
+        caution: what should be known before the law is trusted, empty where there is nothing.
     """
 
     times: Float[Array, " T"]
@@ -48,6 +54,10 @@ class DiffusionLaw(EmergenceLaw):
     mean: Float[Array, " M"]
     spread: Float[Array, " M"]
     race: Race
+    gamma: float = eqx.field(static=True)
+    without_noise: Float[Array, " M"]
+    diverged: float = eqx.field(static=True)
+    caution: str = eqx.field(static=True)
 
     def quantile(self, q: float) -> Float[Array, " M"]:
         """The canonical time by which direction m has emerged with probability `q`; inf where it never has.
@@ -89,10 +99,13 @@ class DiffusionLaw(EmergenceLaw):
         rows = {
             "directions": f"{len(last)}, emerged at squared overlap {self.level:g}",
             "step": f"learning rate {self.learning_rate:.4g}, batch of {self.batch_size}",
+            "finite step": self.finite_step(),
             "times": f"{len(self.times)} up to {float(self.times[-1]):.4g} (canonical)",
             "learned": f"by then with probability {last.min():.4g} to {last.max():.4g}",
         }
-        return "EmergenceLaw\n" + "\n".join(f"  {name:<10} {value}" for name, value in rows.items())
+        if self.caution:
+            rows["caution"] = self.caution
+        return "EmergenceLaw\n" + "\n".join(f"  {name:<11} {value}" for name, value in rows.items())
 
 
 def diffusion_law(
@@ -121,6 +134,7 @@ def diffusion_law(
         times, jax.device_put(marched.reached), equation.mean, equation.spread, equation.given, equation.delays,
         equation.shared,
     )  # fmt: skip
+    diverging = divergence(problem, learning_rate, batch_size, np.asarray(distribution)[-1])
     return DiffusionLaw(
         times=times,
         distribution=distribution,
@@ -130,4 +144,15 @@ def diffusion_law(
         mean=mean,
         spread=spread,
         race=race,
+        gamma=diverging.gamma,
+        without_noise=_decoupled_times(problem, level),
+        diverged=diverging.fraction,
+        caution=diverging.caution,
     )
+
+
+def _decoupled_times(problem: Problem, level: float) -> Float[Array, " M"]:
+    try:
+        return Decoupled().emergence_times_of(problem.teacher, problem.start, level)
+    except ArgumentError:  # a link of mixed parity with negative overlaps
+        return jax.device_put(np.full(problem.teacher.width, np.nan))

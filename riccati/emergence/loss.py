@@ -7,13 +7,14 @@ grow in it. For directions in order of a, with U_m = Σ_{q≥m} a_q² and c_2 = 
 
     homogeneous, k = 2   2a_m = γR,              R = U_m / [1 - Σ_{q<m} γa_q/(1 - 2γa_q)],
       settled            2a_m = γ(R + 4a_m²),    U_m + (N - m + 1)a_m² in the place of U_m,
-    stiefel              a_m = κ(2R + 8c²),      R = c²N + 1 - 2c Σ_{q<m} a_q G_q,     κ = (γ/8)(1 - N/d),
+    stiefel              a_m = κ(2R + 8c²),      R = c²N + Σa² - 2c Σ_{q<m} a_q G_q,     κ = (γ/8)(1 - N/d),
                          G_q = (a_q - κ(2R + 8c²))/(a_q + 8κ(a_q² - 2ca_q)),
-    k > 2                2a_p |m_p|^(k-2) = c_k²γ,      nothing learned yet, small norms,
+    k > 2                2a_p |m_p|^(k-2) = c_k²γ Σa²,  nothing learned yet, small norms,
 
 and a direction is lost with any before it. The first has the neurons without a direction still short, the second as
 long as noise makes them in the end, Ω = γR/2 + 2γΩ², which is a_m where direction m no longer grows. To leading order
-R = U_m: FiniteStep's γ < 2a_m, with what is learned taken off the residual. Derived in derivations/loss.py.
+R = U_m: FiniteStep's γ < 2a_m, with what is learned taken off the residual. Derived in derivations/loss.py. SGD on the
+weights diverges where it does not hold what it has learned by then (divergence.py): no step may be larger.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from scipy.optimize import brentq
 
 from ..problem import AnyStart, Problem, Teacher, require_standard
 from ..support import require, require_integer, require_real
+from .divergence import can_be_learned, largest_held, moments_of
 from .quadratic_law import Algorithm
 
 _INSIDE = 1 - 1e-9  # of a pole
@@ -39,7 +41,9 @@ class StepLimits(eqx.Module):
 
     Attributes:
         gamma: (M,), γ beyond which the direction is not learned, as `FiniteStep` counts it: ηd/B, for Stiefel SGD εd/B;
-            0 for a direction that no step learns.
+            0 for a direction that no step learns. Never more than `held`.
+        held: (M,), γ beyond which SGD on the weights diverges once it has learned the direction and those before it, as
+            d → ∞; inf for Stiefel SGD, 0 for a direction that no step learns.
         settled: (M,), the same with the neurons that have no direction as long as noise makes them; for Stiefel SGD and
             k > 2, where lengths do not matter, it is `gamma`.
         learning_rate: (M,), `gamma` as η, canonical time per step of a batch; None without the start's dimension.
@@ -49,6 +53,7 @@ class StepLimits(eqx.Module):
 
     gamma: Float[Array, " M"]
     settled: Float[Array, " M"]
+    held: Float[Array, " M"]
     learning_rate: Float[Array, " M"] | None
     algorithm: str = eqx.field(static=True)
     formula: str = eqx.field(static=True)
@@ -57,7 +62,7 @@ class StepLimits(eqx.Module):
         more = " …" if len(self.gamma) > _SHOWN else ""
         rows = {
             name: " ".join(f"{value:.4g}" for value in np.asarray(values)[:_SHOWN]) + more
-            for name, values in (("gamma", self.gamma), ("settled", self.settled))
+            for name, values in (("gamma", self.gamma), ("settled", self.settled), ("held", self.held))
         }
         rows |= {"from": self.formula, "algorithm": self.algorithm}
         return "StepLimits\n" + "\n".join(f"  {name:<10} {value}" for name, value in rows.items())
@@ -77,18 +82,20 @@ def largest_step(
     learned at all. Below `settled` a direction is learned, above `gamma` it is lost; between the two it is learned
     only if it grows before noise has lengthened the neurons that have no direction, in a time of log(1/s_0)/(2γR). At
     finite d a direction above its limit waits, and kicks may carry it over; one below is slow: `emergence_law` gives
-    the probability by a given time. SGD on the weights explodes at some γ that is not found here, about 0.3 where one
-    a_m is large.
+    the probability by a given time.
 
     k > 2: from the start's overlaps, for the neuron that greedy assignment gives the direction, with nothing learned
     yet; noise carries some directions past it and loses others below it, by `emergence_law`.
+
+    For both, SGD on the weights diverges beyond `held`, a part of its runs from some way below it at finite d
+    (`emergence_law` says which).
 
     Args:
         teacher: the teacher, M directions.
         start: where the student starts; for k = 2 only its width and dimension matter.
         batch_size: B, for `learning_rate`.
         algorithm: `"homogeneous"`, SGD on the weights, or for k = 2 `"stiefel"`.
-        student_scale: c of Stiefel SGD; None takes 1/√N.
+        student_scale: c of Stiefel SGD; None takes ‖a‖/√N.
 
     Raises:
         ArgumentError: another link, Stiefel SGD for k > 2 or without the start's dimension, or a number out of range.
@@ -108,26 +115,40 @@ def largest_step(
     square = float(link.coefficients[link.information_exponent]) ** 2
     if link.degree != 2:
         overlaps = np.abs(np.asarray(problem.assigned()[0]))
-        gamma = 2 * np.asarray(teacher.a) * overlaps ** (link.information_exponent - 2) / square
-        formula = "2a_p |m_p|^(k-2) = c_k²γ, nothing learned yet"
+        a = np.asarray(teacher.a)
+        gamma = 2 * a * overlaps ** (link.information_exponent - 2) / (square * np.sum(a**2))
+        formula = "2a_p |m_p|^(k-2) = c_k²γ Σa², nothing learned yet"
     elif on_stiefel:
         require(start.dim is not None, "start", "have a dimension (Start(…, dim=d))", "without one")
         neurons = start.student_width
-        c = neurons**-0.5 if student_scale is None else float(student_scale)
+        c = float(teacher.norm) / neurons**0.5 if student_scale is None else float(student_scale)
         kappa = _in_turn(problem, lambda a, m, most: stiefel_limit(a, neurons, m, c, most))
         gamma = kappa * 8 / (1 - neurons / int(start.dim or 0))
         formula = "a_m = (γ/4)(1 - N/d)(R + 4c²), R what the directions before leave"
     else:
         gamma = _in_turn(problem, lambda a, m, most: homogeneous_limit(a, m, 0, most)) / square
         formula = "2a_m = c_2²γR, R what the directions before leave"
-    settled = gamma
+    settled, held = gamma, np.full(teacher.width, np.inf)
     if link.degree == 2 and not on_stiefel:
         neurons = start.student_width
         settled = _in_turn(problem, lambda a, m, most: homogeneous_limit(a, m, neurons - m, most)) / square
+    if not on_stiefel:
+        held = _held_in_turn(problem)
+        gamma, settled = np.minimum(gamma, held), np.minimum(settled, held)
     rate = None
     if start.dim is not None:
         rate = jnp.asarray(gamma * batch_size / start.dim / (2 if on_stiefel else 1))
-    return StepLimits(jnp.asarray(gamma), jnp.asarray(settled), rate, algorithm, formula)
+    return StepLimits(jnp.asarray(gamma), jnp.asarray(settled), jnp.asarray(held), rate, algorithm, formula)
+
+
+def _held_in_turn(problem: Problem) -> Float[np.ndarray, " M"]:
+    """`largest_held` of each direction with those before it in the order of a; 0 where it cannot be learned."""
+    a, able, moments = np.asarray(problem.teacher.a), can_be_learned(problem), moments_of(problem.teacher.link)
+    order = [p for p in np.argsort(-a, kind="stable") if able[p]]
+    held = np.zeros(len(a))
+    for m, direction in enumerate(order):
+        held[direction] = largest_held(moments, a[order[: m + 1]])
+    return held
 
 
 def _in_turn(problem: Problem, limit: Callable[[np.ndarray, int, float], float]) -> Float[np.ndarray, " M"]:

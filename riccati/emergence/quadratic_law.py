@@ -8,7 +8,6 @@ Source: BEVW25 (arXiv 2508.03688) for the algorithms; derivations/kicks.py.
 
 from __future__ import annotations
 
-import warnings
 from typing import Literal
 
 import equinox as eqx
@@ -20,13 +19,15 @@ from ..flows import FiniteStep
 from ..problem import Problem
 from ..support import require, require_integer, require_open_unit, require_real
 from .chain import Chain, chain_of
+from .divergence import divergence
 from .random_times import EmergenceLaw
 from .replicas import COARSE, Replicas, run
 
 Algorithm = Literal["homogeneous", "stiefel"]
 
 _MORE = 2.0  # the horizon, in units of gradient flow's last emergence
-_NEAR, _LONG_STEP = 0.25, 0.1  # γ, and 2a_1 η, from which the law is warned of
+_LOOKS = 64  # at gradient flow, between which its emergence times are found
+_LONG_STEP = 0.1  # 2a_1 η from which the law is warned of
 
 
 class QuadraticLaw(EmergenceLaw):
@@ -34,6 +35,8 @@ class QuadraticLaw(EmergenceLaw):
 
     Attributes:
         emerged: (n, M), the replicas' emergence times, inf where not by times[-1].
+        gamma: γ = ηd/B, for Stiefel SGD too.
+        without_noise: (M,), the emergence times of gradient flow up to times[-1].
         diverged: the fraction of replicas that diverged.
         seed: what the replicas were drawn with; None if it was a JAX key.
         algorithm: "homogeneous", SGD on the weights, or "stiefel".
@@ -44,10 +47,12 @@ class QuadraticLaw(EmergenceLaw):
     times: Float[Array, " T"]
     emerged: Float[Array, "n M"]
     chain: Chain
+    without_noise: Float[Array, " M"]
     level: float = eqx.field(static=True)
     learning_rate: float = eqx.field(static=True)
     batch_size: int = eqx.field(static=True)
     rate: float = eqx.field(static=True)
+    gamma: float = eqx.field(static=True)
     diverged: float = eqx.field(static=True)
     seed: int | None = eqx.field(static=True)
     algorithm: str = eqx.field(static=True)
@@ -105,6 +110,7 @@ class QuadraticLaw(EmergenceLaw):
         rows = {
             "directions": f"{len(chances)}, emerged at squared overlap {self.level:g}",
             "step": f"learning rate {self.learning_rate:.4g}, batch of {self.batch_size}, {self.algorithm}",
+            "finite step": self.finite_step(),
             "times": f"{len(self.times)} up to {float(self.times[-1]):.4g} (canonical)",
             "learned": f"by then with probability {chances.min():.4g} to {chances.max():.4g}",
             "replicas": f"{len(self.emerged)}, seed {self.seed}, {self.diverged:.2g} of them diverged",
@@ -113,7 +119,7 @@ class QuadraticLaw(EmergenceLaw):
             rows["error"] = f"Monte Carlo, of medians: {known.max():.2g} of them at the most"
         if self.caution:
             rows["caution"] = self.caution
-        return "EmergenceLaw (k = 2)\n" + "\n".join(f"  {name:<10} {value}" for name, value in rows.items())
+        return "EmergenceLaw (k = 2)\n" + "\n".join(f"  {name:<11} {value}" for name, value in rows.items())
 
 
 def quadratic_law(
@@ -142,6 +148,8 @@ def quadratic_law(
         times=jnp.asarray(drawn.times),
         emerged=jnp.asarray(drawn.emerged),
         chain=chain,
+        without_noise=_gradient_flow_times(problem, algorithm, float(drawn.times[-1]), level),
+        gamma=learning_rate * float(problem.start.dim or 0) / batch_size,
         level=float(level),
         learning_rate=float(learning_rate),
         batch_size=int(batch_size),
@@ -151,6 +159,11 @@ def quadratic_law(
         algorithm=algorithm,
         caution=caution,
     )
+
+
+def _gradient_flow_times(problem: Problem, algorithm: Algorithm, last: float, level: float) -> Float[Array, " M"]:
+    flow, times = FiniteStep(0.0, algorithm), jnp.linspace(0.0, last, _LOOKS)
+    return flow.emergence_times(problem, times, flow.evolve(problem, times), level)
 
 
 def quadratic_replicas(
@@ -188,19 +201,14 @@ def quadratic_replicas(
 
 
 def caution_of(problem: Problem, learning_rate: float, batch_size: int, on_stiefel: bool, diverged: float) -> str:
-    """What should be known of a law at this step size; announced as a RuntimeWarning as well."""
-    teacher, dim = problem.teacher, problem.start.dim
-    assert dim is not None
-    scale = float(teacher.link.coefficients[2]) ** 2
-    gamma, turn = scale * learning_rate * dim / batch_size, 2 * scale * learning_rate * float(teacher.a.max())
+    """What should be known of a law at this step size."""
+    teacher = problem.teacher
+    turn = 2 * float(teacher.link.coefficients[2]) ** 2 * learning_rate * float(teacher.a.max())
     found = []
-    if gamma >= _NEAR and not on_stiefel:
-        found.append(f"γ = ηd/B = {gamma:.3g} is ≥ {_NEAR}, near the step size at which SGD diverges")
+    if not on_stiefel and (warned := divergence(problem, learning_rate, batch_size).caution):
+        found.append(warned)
     if diverged > 0:
         found.append(f"a fraction {diverged:.2g} of the replicas diverged")
     if turn >= _LONG_STEP:
         found.append(f"2a_1η = {turn:.3g} is ≥ {_LONG_STEP}: steps of SGD are too long for a flow with kicks")
-    caution = "; ".join(found)
-    if caution:
-        warnings.warn(f"The law may be off: {caution}.", RuntimeWarning, stacklevel=5)
-    return caution
+    return "; ".join(found)

@@ -21,7 +21,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Key
 from scipy.special import ndtri
 
-from ..flows.noise import Pairs, Setting, own_pair_weights, pair_residuals, pair_velocity
+from ..flows.noise import Pairs, Setting, own_pair_weights, pair_risk, pair_velocity
 from ..flows.overlap import MasterCurve, collapsed_time, evaluate, master_curve
 from ..numerics import as_key, integrate, padded
 from ..problem import Link, Problem, Start, Teacher, population_risk
@@ -157,7 +157,6 @@ def _risks(begun: Pairs, states: Pairs, setting: Setting) -> tuple[Float[Array, 
 
 def _risk(state: Pairs, setting: Setting) -> Float[Array, " n"]:
     def one(state: Pairs, has: Array, idle: Array) -> Array:
-        residual = pair_residuals(state, _each(setting, has, idle))[0]
-        return jnp.sum(residual) + jnp.sum(idle * jnp.exp(2 * state.log_idle))
+        return pair_risk(state, _each(setting, has, idle))
 
     return jax.vmap(one)(state, setting.has, setting.idle)

@@ -15,6 +15,7 @@ from ..flows import FiniteStep
 from ..numerics import as_key, require_double_precision
 from ..problem import AnyStart, Problem, Teacher
 from ..support import require, require_integer, require_open_unit, require_times
+from .divergence import announce
 from .emergence_law import REPLICAS, check_step
 from .equation import DEFAULT_RESOLUTION
 from .law import diffusion_law
@@ -123,7 +124,8 @@ def risk_law(
     k > 2, c_0 = 0: joint draws of the emergence times, with the race, through the decoupled equations with spectators
     and the late finite-step terms (raced_risk.py), and the fluctuations before anything is learned (not from a
     `TypicalStart`). Those after a direction is learned, and those of spectators, are left out: where the risk is down
-    to them, the band is too narrow.
+    to them, the band is too narrow. Draws that the equations do not hold at this step have infinite risk; `caution`
+    says which fraction of runs diverges, as in `emergence_law`.
 
     Args:
         teacher: the teacher, M directions.
@@ -132,7 +134,7 @@ def risk_law(
         times: (T,), canonical, increasing.
         batch_size: B, samples of a step; it counts through η/B.
         algorithm: `"homogeneous"`, SGD on the weights, or for k = 2 `"stiefel"`, as in `FiniteStep`.
-        student_scale: c of Stiefel SGD; None takes 1/√N.
+        student_scale: c of Stiefel SGD; None takes ‖a‖/√N.
         replicas: how many draws; a quantile q has an error of √(q(1-q)/replicas) in probability.
         seed: of the draws, an integer or a JAX key.
 
@@ -162,12 +164,14 @@ def risk_law(
         must = "be left out unless the link is h_2"
         require(student_scale is None, "student_scale", must, student_scale)
         law = diffusion_law(problem, learning_rate, batch_size, _LEVEL, DEFAULT_RESOLUTION)
+        caution = law.caution
         race_key, early_key = jax.random.split(as_key(seed))
         raced = run_race(law.race, replicas, race_key)
         draws = raced_risk(problem, raced, learning_rate / batch_size, _LEVEL, at, early_key)
         emerged = raced.emerged
     flow = FiniteStep(2 * gamma if algorithm == "stiefel" else gamma, algorithm, student_scale)
     mean_flow = flow.evolve(problem, jnp.asarray(at)).seen.risk
+    announce(caution)
     return RiskLaw(
         times=jnp.asarray(at),
         draws=jnp.asarray(draws),

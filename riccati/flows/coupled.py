@@ -38,7 +38,7 @@ class Coupled(Flow):
     """The full gradient flow of weights and norms, by diffrax (Tsitouras 5(4)), for every width and link with finite
     g'(1); for every teacher, covariance and parametrisation too.
 
-    `alignment` is the largest squared overlap max_i m_im², and `radius` the s_i of that neuron; for the pure link h_2,
+    `alignment` is the largest squared overlap max_i m_im², and `radius` the s_i of that neuron; for h_2 and z²,
     where neurons share directions, they are diag G and diag ΘᵀSΘ as in `Quadratic`. Either definition of `alignment`
     can be had for every link. Of a two-layer student s_i = b_i|w_i|, of either sign; one whose |w_i| is to reach 0, as
     it can where |b_i| > |w_i|, ends the flow there.
@@ -48,6 +48,7 @@ class Coupled(Flow):
         rtol: relative tolerance; the absolute one is `rtol` times the smallest overlap that greedy assignment relies
             on, so that tiny overlaps escape on time.
         max_steps: of the integrator, in all.
+        second_layer_rate: κ ≥ 0 of a two-layer student, the second layer's learning rate over the first's; 0 freezes b.
 
     Outside jit the flow runs in chunks of steps, with a progress bar; an interrupt, or `max_steps`, ends it with the
     output times reached so far, and the trajectory's `outcome` says so. Under jit the rest is inf.
@@ -60,12 +61,14 @@ class Coupled(Flow):
     rtol: float = eqx.field(static=True, default=1e-8)
     max_steps: int = eqx.field(static=True, default=2_000_000)
     overlap: str | None = eqx.field(static=True, default=None)
+    second_layer_rate: float = eqx.field(static=True, default=1.0)
 
     def __check_init__(self) -> None:
         known = self.overlap in (None, "subspace", "neuron")
         require(known, "overlap", 'be "subspace" or "neuron"', repr(self.overlap))
         require_real(self.rtol, "rtol", above=0)
         require_integer(self.max_steps, "max_steps", 1)
+        require_real(self.second_layer_rate, "second_layer_rate", least=0)
 
     @property
     def label(self) -> str:
@@ -73,9 +76,12 @@ class Coupled(Flow):
         return "gradient flow"
 
     def check(self, problem: Problem) -> None:
-        """A start with all overlaps, a link with finite g'(1)."""
-        _ = problem.full_start
+        """A start with all overlaps, a link with finite g'(1); a second layer where it has a rate of its own."""
+        start = problem.full_start
         check_slope(problem.teacher.link, "Coupled")
+        must = "be left out for a student without a second layer (Start.with_second_layer)"
+        has = start.second_layer is not None
+        require(has or self.second_layer_rate == 1, "second_layer_rate", must, self.second_layer_rate)
 
     def horizon(self, problem: Problem) -> tuple[float, float] | None:
         """For the standard problem with h_k, k ≥ 2, that of the decoupled equations; else by a coarse integration.
@@ -85,13 +91,16 @@ class Coupled(Flow):
         """
         degree = problem.teacher.link.degree
         if degree is None or degree < 2 or departures(problem.teacher, problem.start):
-            return _scouted(problem)
+            return _scouted(problem, self.second_layer_rate)
         return quadratic_horizon(problem) if degree == 2 else Decoupled().horizon(problem)
+
+    def _begin(self, problem: Problem) -> tuple[Student, tuple[Array, Array]]:
+        return _begin(problem, self.rtol, self.overlap, self.second_layer_rate)
 
     def evolve(self, problem: Problem, times: Float[Array, " T"]) -> Course:
         """Risk, alignment and radius; outside jit fewer times than asked for if the flow was stopped."""
         if is_traced(problem, times):
-            student, tolerances = _begin(problem, self.rtol, self.overlap)
+            student, tolerances = self._begin(problem)
             out = integrate(
                 student.velocity, student.state, student.args, times, *tolerances,
                 largest_component=True, max_steps=self.max_steps,
@@ -117,7 +126,7 @@ class Coupled(Flow):
 
     def _in_chunks(self, problem: Problem, times: np.ndarray) -> Course:
         seen, pieces, kept = [], [], 0
-        journey = Journey(*_begin(problem, self.rtol, self.overlap), self.max_steps)
+        journey = Journey(*self._begin(problem), self.max_steps)
         for _ in journey.through(times):
             seen.append(_observe(problem.teacher, journey.student.state, self.overlap))
             steps = journey.fresh_steps()
@@ -133,15 +142,15 @@ class Coupled(Flow):
         return Course(stacked, journey.outcome, len(seen), journey.used, record)
 
     def _pieces(self, problem: Problem, times: np.ndarray) -> Iterator[Steps]:
-        journey = Journey(*_begin(problem, self.rtol, self.overlap), self.max_steps)
+        journey = Journey(*self._begin(problem), self.max_steps)
         for _ in journey.through(times):
             yield journey.fresh_steps()
 
 
-def _scouted(problem: Problem) -> tuple[float, float] | None:
+def _scouted(problem: Problem, second_layer_rate: float) -> tuple[float, float] | None:
     """The first and the last emergence time that a coarse integration meets."""
     teacher = problem.teacher
-    journey = Journey(*_begin(problem, _SCOUT_RTOL, None), _SCOUT_STEPS)
+    journey = Journey(*_begin(problem, _SCOUT_RTOL, None, second_layer_rate), _SCOUT_STEPS)
     begin = 1 / float(teacher.link.dual_derivative(1.0) * jnp.max(jnp.abs(teacher.speed)))
     found, risks = np.full(teacher.width, np.inf), []
     for _ in journey.through(begin * 2.0 ** np.arange(_DOUBLINGS)):
@@ -164,10 +173,12 @@ def check_slope(link: Link, flow: str) -> None:
     require(link.has_finite_slope, "teacher", must, repr(link))
 
 
-def _begin(problem: Problem, rtol: float, overlap: str | None) -> tuple[Student, tuple[Array, Array]]:
+def _begin(
+    problem: Problem, rtol: float, overlap: str | None, second_layer_rate: float
+) -> tuple[Student, tuple[Array, Array]]:
     """The student at its start, and the tolerances, relative and absolute."""
     log_s, atol = _sizes(problem.full_start.norms, problem.assigned()[0], np.asarray(rtol))
-    return student_of(problem, log_s, overlap), (jax.device_put(np.asarray(rtol)), atol)
+    return student_of(problem, log_s, overlap, second_layer_rate), (jax.device_put(np.asarray(rtol)), atol)
 
 
 @jax.jit

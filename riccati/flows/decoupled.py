@@ -233,11 +233,11 @@ def _at(teacher: Teacher, pairs: _Pairs, begun: _Begun, curve: MasterCurve, time
 
 
 def _risk(teacher: Teacher, pairs: _Pairs, now: _Now, time: Float[Array, ""]) -> Float[Array, ""]:
-    """Σ_p a_p² (1 - 2ŝ g(m)/g(1) + ŝ²) + Σ_spectators s², written so that nothing cancels when all is learned."""
+    """[Σ_p a_p² (1 - 2ŝ g(m)/g(1) + ŝ²) + Σ_spectators s²]/Σa², so that nothing cancels when all is learned."""
     radius = 1 / (1 + now.lag)
     each = jnp.where(pairs.has, (radius * now.lag) ** 2 + 2 * radius * now.deficit, 1.0)
     directions = jnp.sum(teacher.a**2 * each)
-    return directions + pairs.spectators.energy(4 * teacher.link.dual(1.0) * time)
+    return (directions + pairs.spectators.energy(4 * teacher.link.dual(1.0) * time)) / jnp.sum(teacher.a**2)
 
 
 @eqx.filter_jit

@@ -46,10 +46,10 @@ class FiniteStep(Flow):
         gamma: γ ≥ 0. For `"stiefel"` γ = ε d/B, ε the Riccati time of one step and B the batch; for `"homogeneous"`
             γ = η d/B, η the learning rate on ½(f* - f)², that is canonical time per step. γ = 0 is gradient flow,
             and solved as such.
-        algorithm: `"stiefel"`, SGD on orthonormal weights (k = 2; gradient flow: `Riccati`), or `"homogeneous"`, SGD
-            on the weights of the 2-homogeneous student (k = 2: `Quadratic`; k > 2: `Decoupled`). None takes
-            `"stiefel"` for k = 2 and `"homogeneous"` for k > 2.
-        student_scale: Stiefel SGD's student is f(x) = c(xᵀWWᵀx - N); None takes c = 1/√N.
+        algorithm: `"homogeneous"`, SGD on the weights of the 2-homogeneous student (gradient flow: `Quadratic` for
+            k = 2, `Decoupled` for k > 2, as `solve` takes them), or, for k = 2, `"stiefel"`, SGD on orthonormal
+            weights (`Riccati`), whose radii are fitted afterwards.
+        student_scale: Stiefel SGD's student is f(x) = c(xᵀWWᵀx - N); None takes c = ‖a‖/√N.
         pairs: `"own"`, pure links of k > 2: each direction meets its own neuron, as in `Decoupled`; `"all"`, any link
             but h_2: all neurons and directions meet, as in `Coupled`, at a cost of O(N²(M + N)²) a step. None takes
             `"own"` for pure links and `"all"` for others. For h_2 the limit is always that of all.
@@ -59,14 +59,17 @@ class FiniteStep(Flow):
     Hermite series of degree ≤ 6, else averaged over 2¹⁴ Sobol points, right to some 10⁻³; `rtol` is then 10⁻⁶ at the
     least. A direction grows from a small overlap if
 
-        stiefel              a_m > (γ/4)(1 - N/d)(c²N + 1 + 4c²),   γ(1 - N/d)(½ + 1/N) for c = 1/√N
-        homogeneous, k = 2   a_m > c_2² γ/2                         small norms
-        homogeneous, k > 2   a_p |m_p|^(k-2) > c_k² γ/2             small norms
+        stiefel              a_m > (γ/4)(1 - N/d)(c²N + A + 4c²),   γA(1 - N/d)(½ + 1/N) for c = ‖a‖/√N
+        homogeneous, k = 2   a_m > c_2² γA/2                        small norms
+        homogeneous, k > 2   a_p |m_p|^(k-2) > c_k² γA/2            small norms
 
-    while nothing is learned; later the noise is less, as the residual is. Where γ is so large that the weights explode
-    in finite time, the outcome is `exploded`; from then on risk and radius are inf and alignment is 0. A risk far below
-    `rtol`² of its start is not resolved for γ > 0. Steps are
-    explicit, so the flow reaches some 10⁴/a_1 of canonical time; beyond that it ends likewise, with its outcome.
+    while nothing is learned, A = Σ a_m²; later the noise is less, as the residual is. SGD on the weights holds what it
+    has learned while Σ_q γ a_q g'(1)/[2 - γ a_q (E σ'⁴/g'(1) - g'(1))] < 1 over the learned directions, for one
+    direction γ < 2g'(1)/(a E σ'⁴): 1/3, 0.0444 and 0.00538 for h_2, h_3 and h_4 with a = 1
+    (riccati/emergence/divergence.py, with the fraction of the runs that diverge at finite d). Where γ is so large that
+    the weights explode in finite time, the outcome is `exploded`; from then on risk and radius are inf and alignment is
+    0. A risk far below `rtol`² of its start is not resolved for γ > 0. Steps are explicit, so the flow reaches some
+    10⁴/a_1 of canonical time; beyond that it ends likewise, with its outcome.
 
     Raises:
         ArgumentError: γ < 0 or not finite, an unknown algorithm, a tolerance or scale that is not positive, a scale
@@ -74,23 +77,21 @@ class FiniteStep(Flow):
     """
 
     gamma: float = eqx.field(static=True, converter=_plain)
-    algorithm: Literal["stiefel", "homogeneous"] | None = eqx.field(static=True, default=None)
+    algorithm: Literal["homogeneous", "stiefel"] = eqx.field(static=True, default="homogeneous")
     student_scale: float | None = eqx.field(static=True, converter=_plain, default=None)
     rtol: float = eqx.field(static=True, converter=_plain, default=1e-9)
     pairs: Literal["own", "all"] | None = eqx.field(static=True, default=None)
 
     def __check_init__(self) -> None:
         require_real(self.gamma, "gamma", least=0)
-        known = self.algorithm in (None, "stiefel", "homogeneous")
-        require(known, "algorithm", 'be "stiefel", "homogeneous" or None', repr(self.algorithm))
+        known = self.algorithm in ("homogeneous", "stiefel")
+        require(known, "algorithm", 'be "homogeneous" or "stiefel"', repr(self.algorithm))
         if self.student_scale is not None:
-            self._refuse_scale(self.algorithm == "homogeneous")
+            must = 'be left out unless algorithm="stiefel"'
+            require(self.algorithm == "stiefel", "student_scale", must, self.student_scale)
             require_real(self.student_scale, "student_scale", above=0)
         require_real(self.rtol, "rtol", above=0)
         require(self.pairs in (None, "own", "all"), "pairs", 'be "own", "all" or None', repr(self.pairs))
-
-    def _refuse_scale(self, homogeneous: bool) -> None:
-        require(not homogeneous, "student_scale", 'be left out unless algorithm="stiefel"', self.student_scale)
 
     @property
     def label(self) -> str:
@@ -102,10 +103,8 @@ class FiniteStep(Flow):
         link = problem.teacher.link
         require_standard("FiniteStep", problem.teacher, problem.start)
         if link.degree != 2:
-            must = 'be "homogeneous" or None unless the link is h_2'
+            must = 'be "homogeneous" unless the link is h_2'
             require(self.algorithm != "stiefel", "algorithm", must, repr(self.algorithm))
-            if self.student_scale is not None:
-                self._refuse_scale(True)
             if self._meets_all(link):
                 Coupled().check(problem)
                 return
@@ -114,7 +113,7 @@ class FiniteStep(Flow):
             return
         require(self.pairs is None, "pairs", "be left out for the link h_2, whose limit is of all", repr(self.pairs))
         start = problem.full_start
-        if self.algorithm != "homogeneous":
+        if self.algorithm == "stiefel":
             must = 'have `dim` for algorithm="stiefel", as in Start(…, dim=d)'
             require(start.dim is not None, "start", must, "without")
 
@@ -157,7 +156,7 @@ class FiniteStep(Flow):
         """What γ → 0 tends to."""
         link = problem.teacher.link
         if link.degree == 2:
-            return Quadratic() if self.algorithm == "homogeneous" else Riccati()
+            return Riccati() if self.algorithm == "stiefel" else Quadratic()
         return Coupled() if self._meets_all(link) else Decoupled()
 
     def _meets_all(self, link: Link) -> bool:
@@ -167,9 +166,9 @@ class FiniteStep(Flow):
         link = problem.teacher.link
         if link.degree != 2:
             return (neuron_system if self._meets_all(link) else pair_system)(problem, self.gamma)
-        if self.algorithm == "homogeneous":
-            return weights_system(problem, self.gamma)
-        return stiefel_system(problem, self.gamma, self.student_scale)
+        if self.algorithm == "stiefel":
+            return stiefel_system(problem, self.gamma, self.student_scale)
+        return weights_system(problem, self.gamma)
 
 
 @compiled_quickly(eqx.filter_jit)

@@ -38,7 +38,7 @@ _PLAIN = 0.1  # a G_mm this far outside [0, 1] is no projection's at any toleran
 
 
 class Riccati(Flow):
-    """The k = 2 flow of the student's subspace; radius refitted optimally, risk = 1 - tr(AGAG).
+    """The k = 2 flow of the student's subspace; radius refitted optimally, risk = 1 - tr(AGAG)/Σa².
 
     a may have either sign, as may the fitted radial part: what the span holds of a direction with a_m < 0 is fitted.
     Correlated directions are solved in the eigenbasis of S*, and `alignment` is ||P θ_m||² of the original ones. With
@@ -103,7 +103,8 @@ class Riccati(Flow):
         least = jnp.min(jnp.where(jnp.diag(G) > 0, jnp.diag(G), 1.0))  # a direction without overlap has no scale
         out = integrate(dense_velocity, G, teacher.a, riccati_rate(teacher) * times, rtol, rtol * least)
         aligned = jnp.diagonal(out.states, axis1=1, axis2=2)
-        risk = 1 - jnp.einsum("i,tij,j,tji->t", teacher.a, out.states, teacher.a, out.states)
+        explained = jnp.einsum("i,tij,j,tji->t", teacher.a, out.states, teacher.a, out.states)
+        risk = 1 - explained / jnp.sum(teacher.a**2)
         sound = _keeps_its_rank(aligned, jnp.linalg.matrix_rank(start.teacher_overlaps), rtol)
         outcome = Outcome.where(jnp.all(sound), out.outcome, Outcome.rank_lost)
         seen = Observables(jnp.where(sound, risk, jnp.nan), jnp.where(sound[:, None], aligned, jnp.nan), None)

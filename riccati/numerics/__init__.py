@@ -17,3 +17,4 @@ from .quadrature import panel_nodes as panel_nodes
 from .quadrature import unit_nodes as unit_nodes
 from .random import as_key as as_key
 from .random import bartlett as bartlett
+from .random import bartlett_of as bartlett_of

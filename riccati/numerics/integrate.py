@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optimistix as optx
+from jax.interpreters import ad
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int, PyTree
 
@@ -54,9 +55,31 @@ def integrate(
     Tsitouras' fifth-order pair with a PID controller on the root mean square error, or with `largest_component` on
     the largest. `velocity` is a function of a module's level and tolerances go in as arrays, so that new numbers
     compile nothing anew; output times may repeat, `atol` should scale with the smallest initial overlap.
+
+    Differentiable in reverse mode by checkpoints, and in forward mode, of which diffrax has to be told: it is seen from
+    the tangents that `state`, `args` or `times` carry, so `jax.jacfwd` and `jax.jvp` are to be called on a function
+    that is not compiled itself (`jax.jit(jax.jacfwd(f))`, not `jax.jacfwd(jax.jit(f))`).
     """
     rtol, atol = _as_array(rtol), _as_array(atol)
-    return _integrate(velocity, state, args, times, rtol, atol, largest_component, max_steps)
+    forward = is_pushed_forward(state, args, times)
+    return _integrate(velocity, state, args, times, rtol, atol, largest_component, max_steps, forward)
+
+
+def is_pushed_forward(*values: Any) -> bool:
+    """Whether any leaf carries a tangent of forward mode, in `jax.jvp` or `jax.jacfwd`."""
+    return any(_has_tangent(leaf) for leaf in jax.tree.leaves(values))
+
+
+def _has_tangent(leaf: Any) -> bool:
+    """Below the batches of vmap; a tangent that reverse mode has left open does not count."""
+    leaf = _unbatched(leaf)
+    return isinstance(leaf, ad.JVPTracer) and type(_unbatched(leaf.tangent)).__name__ != "JaxprTracer"
+
+
+def _unbatched(leaf: Any) -> Any:
+    while type(leaf).__name__ == "BatchTracer":  # which JAX does not export
+        leaf = leaf.val
+    return leaf
 
 
 def padded(times: ArrayLike, fewest: int = 0) -> Float[Array, " T"]:
@@ -88,8 +111,9 @@ def _as_array(number: ArrayLike) -> Array:
 
 @compiled_quickly(eqx.filter_jit)
 def _integrate(
-    velocity: Callable, state: Any, args: Any, times: Array, rtol: Array, atol: Array, largest: bool, max_steps: int
-) -> Integrated:
+    velocity: Callable, state: Any, args: Any, times: Array, rtol: Array, atol: Array, largest: bool, max_steps: int,
+    forward: bool,
+) -> Integrated:  # fmt: skip
     solution = diffrax.diffeqsolve(
         diffrax.ODETerm(velocity),
         diffrax.Tsit5(),
@@ -101,6 +125,7 @@ def _integrate(
         saveat=diffrax.SaveAt(ts=times),
         stepsize_controller=controller(rtol, atol, largest),
         max_steps=max_steps,
+        adjoint=diffrax.ForwardMode() if forward else diffrax.RecursiveCheckpointAdjoint(),
         throw=False,
     )
     finite = [jnp.isfinite(leaf.reshape(times.shape[0], -1)).all(axis=1) for leaf in jax.tree.leaves(solution.ys)]

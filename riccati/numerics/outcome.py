@@ -15,10 +15,13 @@ class Outcome(eqx.Enumeration):
     max_steps_reached: Outcome = "its steps are used up: raise max_steps or loosen rtol where there are, or end earlier"
     step_vanished: Outcome = "the step size vanished, so the equation is singular there: end times earlier"
     exploded: Outcome = "the weights explode, as SGD's do at this step size, and risk is inf: take a smaller gamma"
+    norm_vanished: Outcome = (
+        "a neuron's norm falls to 0, where it has no direction: end times earlier, or run SGD itself (riccati.sgd)"
+    )
     rank_lost: Outcome = 'tolerance error has turned into rank (phantom emergence): take method="exact"'
 
 
-_NAMES = ("complete", "interrupted", "max_steps_reached", "step_vanished", "exploded", "rank_lost")
+_NAMES = ("complete", "interrupted", "max_steps_reached", "step_vanished", "exploded", "norm_vanished", "rank_lost")
 _messages: Any = Outcome  # an enumeration maps each item to its message
 
 

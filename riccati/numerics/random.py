@@ -41,3 +41,16 @@ def bartlett(
         below = below.ravel()[np.arange(rows)[:, None] * count + np.arange(rows)]
     # past column `dim` there is nothing left to project on
     return jnp.where((left > 0)[..., None, :], jnp.tril(below, -1), 0.0) + diagonal[..., None] * np.eye(rows)
+
+
+def bartlett_of(
+    rng: np.random.Generator, rows: int, dim: Float[np.ndarray, " *shape"]
+) -> Float[np.ndarray, "*shape {rows} {rows}"]:
+    """The same for each entry of `dim`, drawn by numpy."""
+    left = dim[..., None] - np.arange(rows)
+    drawn = np.zeros((*left.shape, rows))
+    below, on = np.tril_indices(rows, -1), np.arange(rows)
+    drawn[..., *below] = rng.standard_normal((*dim.shape, len(below[0]))) * (left[..., below[1]] > 0)
+    # past column `dim` there is nothing left to project on
+    drawn[..., on, on] = np.where(left > 0, np.sqrt(2 * rng.standard_gamma(np.maximum(left, 1) / 2)), 0.0)
+    return drawn

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from ..support import ArgumentError, require, require_finite
+from ..support import all_numbers, require, require_finite
 from .start import Start
 from .teacher import Teacher
 
@@ -26,12 +26,7 @@ def as_weights(values: Any, name: str) -> Float[np.ndarray, "rows d"]:
     Raises:
         ArgumentError: no matrix of finite numbers.
     """
-    if hasattr(values, "detach"):
-        values = values.detach().cpu()
-    try:
-        array = np.asarray(values, float)
-    except (TypeError, ValueError) as error:
-        raise ArgumentError(name, "be a matrix of numbers", f"none ({error})") from None
+    array = all_numbers(values, name, "be a matrix of numbers")
     require(
         array.ndim == 2 and array.size > 0, name, "be a matrix with a row for each neuron or direction", array.shape
     )

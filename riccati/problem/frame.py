@@ -14,7 +14,7 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from ..support import ArgumentError, is_traced, require, require_finite
+from ..support import ArgumentError, all_numbers, is_traced, require, require_finite
 from .covariance import Covariance
 
 GRAM_TOLERANCE = 1e-6  # logs carry seven digits or more
@@ -46,14 +46,16 @@ def is_orthonormal(gram: ArrayLike) -> bool:
     return bool(np.abs(np.asarray(gram) - np.eye(np.shape(gram)[0])).max() < GRAM_TOLERANCE)
 
 
-def unit_rows(rows: Any, name: str, covariance: Covariance | None = None) -> Float[np.ndarray, "n d"]:
-    """Rows whitened and scaled to length one; only their directions count.
+def unit_rows(
+    rows: Any, name: str, covariance: Covariance | None = None
+) -> tuple[Float[np.ndarray, "n d"], Float[np.ndarray, " n"]]:
+    """Rows whitened and scaled to length one, and the lengths that they had, |θ|_Σ under a covariance.
 
     Raises:
         ArgumentError: under `name`, for rows that are no matrix of finite numbers, of another length than the
             covariance's dimension, or zero.
     """
-    array = np.asarray(rows, float)
+    array = all_numbers(rows, name)
     require(array.ndim == 2 and array.size > 0, name, "be a matrix, a row for each direction", array.shape)
     require_finite(array, name)
     if covariance is not None:
@@ -61,7 +63,7 @@ def unit_rows(rows: Any, name: str, covariance: Covariance | None = None) -> Flo
         array = array * np.sqrt(np.asarray(covariance.eigenvalues))
     norms = np.linalg.norm(array, axis=1)
     require(bool(norms.min() > 0), name, "have no zero row", f"zero at row {int(norms.argmin())}")
-    return array / norms[:, None]
+    return array / norms[:, None], norms
 
 
 def frame_of(directions: Float[np.ndarray, "M d"], covariance: Covariance | None) -> Float[Array, "M K"] | None:

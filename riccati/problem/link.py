@@ -28,6 +28,7 @@ _QUADRATURE_NODES = 200  # beyond about 350 the outer Gauss-Hermite weights unde
 _DEFAULT_DEGREE = 32
 _HIGHEST_DEGREE = 1000  # of a pure link; at d^(k/2 - 1) samples none near it is ever learned
 _VANISHING = 1e-12  # a coefficient this small beside the largest counts as zero
+_MONOMIAL = 1e-9  # coefficients this close to those of z^p, beside its last, are those
 _NOTICEABLE = 1e-2  # share of E σ² whose absence is warned of
 _PANELS, _COUNT, _FURTHEST = 560, 16, 14.0  # of ∫ σ² dP, in which a jump costs one panel's error
 
@@ -44,6 +45,8 @@ class Link(eqx.Module):
         is_even: whether only even coefficients occur, so that the sign of an overlap does not matter at all.
         is_odd: whether only odd coefficients occur.
         is_centred: whether c_0 = 0, that is E σ = 0.
+        is_quadratic: whether σ = c_0 + c_2 h_2, as h_2 and z² are: neurons then share directions, so that what emerges
+            is the overlap with their span, diag G.
         has_finite_slope: whether g'(1) = E σ'² is finite.
         error: estimated error of the coefficients, 0 where they are exact.
         missing: the share of E σ² that the coefficients leave out, 1 - Σ c_j²/E σ², where it was estimated; else 0.
@@ -56,6 +59,7 @@ class Link(eqx.Module):
     is_even: bool = eqx.field(static=True)
     is_odd: bool = eqx.field(static=True)
     is_centred: bool = eqx.field(static=True)
+    is_quadratic: bool = eqx.field(static=True)
     has_finite_slope: bool = eqx.field(static=True)
     error: float = eqx.field(static=True)
     missing: float = eqx.field(static=True)
@@ -83,6 +87,7 @@ class Link(eqx.Module):
         self.degree = int(above[0]) if present.sum() == 1 and closed_form is None else None
         self.is_even, self.is_odd = bool(~present[1::2].any()), bool(~present[0::2].any())
         self.is_centred = not bool(present[0])
+        self.is_quadratic = closed_form is None and above.tolist() == [2]
         self.has_finite_slope = closed_form is None or bool(np.isfinite(closed_form.dual_derivative(jnp.asarray(1.0))))
         self.coefficients = jnp.asarray(c)
         self.error, self.missing, self.label, self.closed_form = float(error), float(missing), label, closed_form
@@ -139,6 +144,21 @@ class Link(eqx.Module):
     def is_homogeneous(self) -> bool:
         """Whether σ(λz) = λσ(z) for λ > 0, as for ReLU, |z| and z: what the standard parametrisation needs."""
         return self.degree == 1 or (self.closed_form is not None and self.closed_form.name in HOMOGENEOUS)
+
+    @property
+    def homogeneity(self) -> int | None:
+        """p where σ(λz) = λ^p σ(z) for λ > 0: 1 for ReLU, |z| and z, p for z^p; None for other links."""
+        if self.is_homogeneous or self.closed_form is not None:
+            return 1 if self.is_homogeneous else None
+        c = np.asarray(self.coefficients)
+        power = int(np.flatnonzero(np.abs(c) > max(_VANISHING * np.abs(c).max(), 2 * self.error))[-1])
+        # z^p = p! Σ_j h_{p-2j}/(2^j j! √((p-2j)!)), from the recurrence that z h_j = √(j+1) h_{j+1} + √j h_{j-1} is
+        monomial = np.eye(1, power + 1)[0]
+        for _ in range(power):
+            up, down = np.sqrt(np.arange(1.0, power + 1)), np.sqrt(np.arange(1.0, power + 1))
+            monomial = np.append(0.0, up * monomial[:-1]) + np.append(down * monomial[1:], 0.0)
+        off = np.abs(c[: power + 1] / c[power] - monomial / monomial[power]).max()
+        return power if off < max(_MONOMIAL, 4 * self.error / abs(c[power])) else None
 
     @property
     def either_sign(self) -> bool:

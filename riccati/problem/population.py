@@ -45,14 +45,14 @@ def population_risk(teacher: Teacher, U: Float[Array, "N D"], s: Float[Array, " 
 def squared_overlaps(teacher: Teacher, U: Float[Array, "N D"], overlap: str | None = None) -> Float[Array, " M"]:
     """max_i m_im² (`neuron`), or diag G = ||P θ_m||², P the projector on the span of U (`subspace`).
 
-    Without `overlap` what emerges: for the pure link h_2, where neurons share directions, the latter.
+    Without `overlap` what emerges: for h_2 and z², where neurons share directions, the latter.
     """
-    if overlap == "subspace" or (overlap is None and teacher.link.degree == 2):
+    if overlap == "subspace" or (overlap is None and teacher.link.is_quadratic):
         Q = jnp.linalg.qr(U.T)[0]
         return jnp.sum(teacher.overlaps(Q.T).T ** 2, axis=1)
     return jnp.max(teacher.overlaps(U) ** 2, axis=0)
 
 
 def subspace_population_risk(a: Float[Array, " M"], Z: Float[Array, "M N"]) -> Float[Array, ""]:
-    """1 - tr(AGAG), G = ZZᵀ: the risk of a quadratic student on the subspace of U, after the best radial fit."""
-    return jnp.sum(a**2) - jnp.sum((Z.T @ (a[:, None] * Z)) ** 2)
+    """1 - tr(AGAG)/Σa², G = ZZᵀ: the risk of a quadratic student on the subspace of U, after the best radial fit."""
+    return 1 - jnp.sum((Z.T @ (a[:, None] * Z)) ** 2) / jnp.sum(a**2)

@@ -17,7 +17,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Key
 
 from ..numerics import as_key
-from ..support import is_traced, require, require_finite, require_integer, restored
+from ..support import all_numbers, is_traced, require, require_finite, require_integer, restored
 from .assignment import greedy_assignment
 from .covariance import Covariance
 from .frame import GRAM_TOLERANCE, frame_of, is_orthonormal, root_of_gram, unit_rows
@@ -147,14 +147,14 @@ class Start(eqx.Module):
         Raises:
             ArgumentError: shapes that disagree, a zero neuron or direction.
         """
-        W, Theta = np.asarray(W, float), np.asarray(Theta, float)
+        W, Theta = all_numbers(W, "W"), all_numbers(Theta, "Theta")
         require(W.ndim == 2 and W.shape[0] <= W.shape[1], "W", "be of shape (N, d) with N ≤ d", W.shape)
         agree = Theta.ndim == 2 and Theta.shape[1:] == W.shape[1:]
         require(agree, "Theta", f"be of shape (M, {W.shape[1]})", Theta.shape)
         require_finite(W, "W")
         require_finite(Theta, "Theta")
         plain = covariance is None and is_orthonormal(Theta @ Theta.T)
-        directions = Theta if plain else unit_rows(Theta, "Theta", covariance)
+        directions = Theta if plain else unit_rows(Theta, "Theta", covariance)[0]
         whitened = W if covariance is None else W * np.sqrt(np.asarray(covariance.eigenvalues))
         norms = np.linalg.norm(whitened, axis=1)
         require(bool(norms.min() > 0), "W", "have no zero row", f"zero at row {int(norms.argmin())}")
@@ -226,7 +226,7 @@ class Start(eqx.Module):
         self._check_input(teacher.covariance, teacher.axes)
         self._check_directions(teacher)
         if self.second_layer is not None:
-            must = "have a positively homogeneous link (relu, abs or he1) for a two-layer student"
+            must = "have a link with σ(λz) = λσ(z), λ > 0 (relu, abs or he1), for a two-layer student"
             require(teacher.link.is_homogeneous, "teacher", must, repr(teacher.link))
 
     def _check_input(self, covariance: Covariance | None, axes: int) -> None:
@@ -270,6 +270,7 @@ def _spread(norms: ArrayLike, neurons: int) -> Array:
 
 
 def _second_layer(b: ArrayLike, neurons: int) -> Array:
+    b = b if is_traced(b) else all_numbers(b, "second_layer")
     require(np.shape(b) in ((), (neurons,)), "second_layer", f"be one number or {neurons}", np.shape(b))
     require_finite(b, "second_layer")
     return _spread(b, neurons)

@@ -1,14 +1,17 @@
-"""The teacher f*(x) = Σ_m a_m σ(<x, θ_m>), unit θ_m, Σ a_m² = 1.
+"""The teacher f*(x) = Σ_m a_m σ(<x, θ_m>), unit θ_m.
 
 Directions are orthonormal unless their Gram matrix C is given, a link serves every direction unless each has its own,
 and x ~ N(0, I) unless a covariance is given; a_m may be of either sign. E f*² = Σ_mn a_m a_n Γ_mn, Γ_mn = g_mn(C_mn).
 Derived in derivations/teachers.py.
+
+No equation of the package supposes a norm of a: everything is in the units in which a is given. Beside c a the student
+of norms √c r runs through the same curves at t/c, and SGD at the learning rate η/c: derivations/clocks.py.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import equinox as eqx
 import jax
@@ -17,9 +20,9 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from ..support import is_traced, require, require_finite, require_integer, require_real
+from ..support import all_numbers, is_traced, require, require_finite, require_integer, require_real
 from .covariance import Covariance
-from .frame import frame_of, is_orthonormal, root_of_gram, unit_rows
+from .frame import GRAM_TOLERANCE, frame_of, is_orthonormal, root_of_gram, unit_rows
 from .hermite import hermite_series
 from .link import Link
 from .mixed import coefficient_rows, dual_pairs, gram_of_links, information_exponents, require_links
@@ -30,11 +33,10 @@ _NOTHING = 1e-14  # E f*² this small beside its diagonal is a function that can
 class Teacher(eqx.Module):
     """A two-layer teacher on Gaussian data.
 
-    Σ a_m² = 1 whatever the signs, directions and links: a second layer of another norm is this one seen on the clock
-    t ‖a‖. The risk is relative to E f*² (`second_moment`), which correlated directions make another number.
+    The risk of every student is relative to E f*² (`second_moment`), so that it is 1 for f = 0 whatever the norm of a.
 
     Args:
-        a: second layer (M,), of either sign, no entry 0; scaled to Σ a_m² = 1.
+        a: second layer (M,), of either sign, no entry 0; kept as it is given.
         link: the link function σ of the student, and of the teacher unless `links` are given.
         gram: C (M, M), the overlaps <θ_m, θ_n> of unit directions; None for orthonormal ones.
         links: a link for each direction, Hermite series each; None where all have the student's.
@@ -43,6 +45,8 @@ class Teacher(eqx.Module):
     Attributes:
         frame: coordinates of the directions in the first K of reduced coordinates, (M, K); None where they are the
             coordinate axes. K = M, or d under a covariance.
+        lengths: |θ_m| of the rows that `from_directions` was given, (M,), which `a` holds already; None where they
+            were 1, or do not count.
 
     Raises:
         ArgumentError: if `a` is not a vector of finite numbers other than 0, C no Gram matrix of unit directions, a
@@ -52,6 +56,7 @@ class Teacher(eqx.Module):
     a: Float[Array, " M"]
     link: Link
     frame: Float[Array, "M K"] | None
+    lengths: Float[Array, " M"] | None
     links: tuple[Link, ...] | None
     covariance: Covariance | None
 
@@ -64,17 +69,14 @@ class Teacher(eqx.Module):
         links: Sequence[Link] | None = None,
         covariance: Covariance | None = None,
     ):
+        a = a if is_traced(a) else all_numbers(a, "a")
         require(np.ndim(a) == 1 and np.size(a) > 0, "a", "be a vector a_1 … a_M", f"of shape {np.shape(a)}")
         require_finite(a, "a")
         if not is_traced(a):
             require(bool((np.asarray(a) != 0).all()), "a", "have no entry that is 0", "0 in one")
         require(isinstance(link, Link), "link", "be a riccati.Link", type(link).__name__)
-        if is_traced(a):
-            a = jnp.asarray(a, float)
-            self.a = a / jnp.linalg.norm(a)
-        else:  # on the host, where a first call compiles nothing
-            self.a = jnp.asarray(np.asarray(a, float) / np.linalg.norm(a))
-        self.link, self.covariance, self.frame = link, covariance, None
+        self.a = jnp.asarray(a, float)
+        self.link, self.covariance, self.frame, self.lengths = link, covariance, None, None
         self.links = None if links is None else require_links(links, self.width, link)
         if covariance is not None:
             known = isinstance(covariance, Covariance)
@@ -106,16 +108,18 @@ class Teacher(eqx.Module):
         links: Sequence[Link] | None = None,
         covariance: Covariance | None = None,
     ) -> Teacher:
-        """a_m ∝ m^-β, m = 1 … `width`, normalised to Σ a_m² = 1; `links` and `covariance` as those of a Teacher.
+        """a_m = m^-β/(Σ_n n^-2β)^½, m = 1 … `width`, so Σ a_m² = 1; `links` and `covariance` as those of a Teacher.
 
         Raises:
             ArgumentError: if `width` < 1, or `beta` is negative or not finite.
         """
         require_integer(width, "width", 1)
         if is_traced(beta):
-            return cls(jnp.arange(1.0, width + 1) ** -beta, link, links=links, covariance=covariance)
+            a = jnp.arange(1.0, width + 1) ** -beta
+            return cls(a / jnp.linalg.norm(a), link, links=links, covariance=covariance)
         require_real(beta, "beta", least=0)
-        return cls(np.arange(1.0, width + 1) ** -float(beta), link, links=links, covariance=covariance)
+        decay = np.arange(1.0, width + 1) ** -float(beta)  # on the host, where a first call compiles nothing
+        return cls(decay / np.linalg.norm(decay), link, links=links, covariance=covariance)
 
     @classmethod
     def from_directions(
@@ -126,23 +130,34 @@ class Teacher(eqx.Module):
         *,
         links: Sequence[Link] | None = None,
         covariance: Covariance | None = None,
+        lengths: Literal["kept", "divided"] | None = None,
     ) -> Teacher:
         """From directions Θ (M, d), of any length and overlaps, such as independent Gaussian rows.
 
-        Only the rows' directions count. Under a covariance they are in its eigenbasis and standardised: the teacher
-        is Σ a_m σ(<x, θ_m>/|θ_m|_Σ).
+        Args:
+            Theta: the rows θ_m, as the training loop has them; under a covariance in its eigenbasis.
+            a, link, links, covariance: as for a Teacher.
+            lengths: what rows of another length than 1 mean. "kept": they count, f* = Σ a_m |θ_m|^p σ(<x, θ_m>/|θ_m|),
+                which is Σ a_m σ(<x, θ_m>) for σ(λz) = λ^p σ(z) (relu, abs, he1, z², …), and has p = 2 for any other
+                link, as a neuron of the student with the weights θ_m. "divided": only directions count,
+                f* = Σ a_m σ(<x, θ_m>/|θ_m|). None keeps them where σ(λz) = λ^p σ(z) and for h_2, whose teacher is
+                then Σ a_m (<x, θ_m>² - |θ_m|²)/√2; it divides under a covariance, by |θ_m|_Σ; and it refuses the rest.
 
         Raises:
-            ArgumentError: as the constructor; a zero row, or another number of rows than entries of `a`.
+            ArgumentError: as the constructor; a zero row, another number of rows than entries of `a`, or rows of
+                another length than 1 with a link for which it has to be said what they mean.
         """
-        directions = unit_rows(Theta, "Theta", covariance)
+        a = a if is_traced(a) else all_numbers(a, "a")
+        directions, sizes = unit_rows(Theta, "Theta", covariance)
         require(
             len(directions) == np.size(a), "Theta", f"have {np.size(a)} rows, one for each entry of a", len(directions)
         )
-        plain = cls(a, link, links=links, covariance=covariance)
-        teacher = eqx.tree_at(
-            lambda t: t.frame, plain, frame_of(directions, covariance), is_leaf=lambda leaf: leaf is None
-        )
+        power = _power_of_lengths(link, links, covariance, lengths, sizes)
+        counted = power is not None and bool(np.abs(sizes - 1).max() > GRAM_TOLERANCE)
+        amplitudes = a * sizes**power if counted else a
+        plain = cls(amplitudes, link, links=links, covariance=covariance)
+        found = (frame_of(directions, covariance), jnp.asarray(sizes) if counted else None)
+        teacher = eqx.tree_at(lambda t: (t.frame, t.lengths), plain, found, is_leaf=lambda leaf: leaf is None)
         teacher._require_something()
         return teacher
 
@@ -150,6 +165,16 @@ class Teacher(eqx.Module):
     def width(self) -> int:
         """M, the number of directions."""
         return self.a.shape[0]
+
+    @property
+    def norm(self) -> Float[Array, ""]:
+        """‖a‖ = (Σ a_m²)^½, the unit of rates: times are of order 1/‖a‖, the student's squared norms of order ‖a‖."""
+        return jnp.linalg.norm(self.a) if is_traced(self.a) else jax.device_put(np.linalg.norm(np.asarray(self.a)))
+
+    @property
+    def normalised_a(self) -> Float[Array, " M"]:
+        """a/‖a‖."""
+        return self.a / self.norm
 
     @property
     def axes(self) -> int:
@@ -218,6 +243,33 @@ class Teacher(eqx.Module):
         gram = "" if self.frame is None else ", correlated"
         covariance = "" if self.covariance is None else f", {self.covariance!r}"
         return f"Teacher({self.width} directions{gram}, {self.link!r}{links}{covariance})"
+
+
+def _power_of_lengths(
+    link: Link,
+    links: Sequence[Link] | None,
+    covariance: Covariance | None,
+    lengths: str | None,
+    sizes: Float[np.ndarray, " M"],
+) -> int | None:
+    """p of a_m |θ_m|^p, None where lengths do not count; see `Teacher.from_directions`."""
+    known = lengths in (None, "kept", "divided")
+    require(known, "lengths", 'be "kept", "divided" or None', repr(lengths))
+    own = link.homogeneity if links is None else None
+    if lengths == "kept":
+        return 2 if own is None else own
+    if lengths == "divided" or covariance is not None:
+        return None
+    if links is None and link.degree == 2:
+        return 2
+    if own is None:
+        must = (
+            'have rows of length 1 for this link, or `lengths` be given: "divided" for f* = Σ a_m σ(<x, θ_m>/|θ_m|), '
+            '"kept" for Σ a_m |θ_m|² σ(<x, θ_m>/|θ_m|)'
+        )
+        off = int(np.abs(sizes - 1).argmax())
+        require(bool(np.abs(sizes - 1).max() < GRAM_TOLERANCE), "Theta", must, f"{sizes[off]:.6g} long at row {off}")
+    return own
 
 
 @jax.jit

@@ -1,22 +1,39 @@
-"""Which column of a log is which: steps, loss, overlaps and canonical times, by the names that people give them."""
+"""Which column of a log is which, by the names that people give them: steps, loss, overlaps, learning rates."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from ..support import ArgumentError, require
 
 CLOCK = "canonical_time"  # not time, which in many logs is the wall's
-STEPS = ("step", "iter", "iteration", "global_step", "_step", "trainer/global_step", "steps", "iterations", "iters")
+# steps of the optimiser by their name; then counters that mostly are; then counters of the logger's own calls
+_OPTIMISER_STEPS = (
+    "global_step", "global_steps", "optimizer_step", "optimizer_steps", "optimiser_step", "optimiser_steps",
+    "optim_step", "opt_step", "gradient_step", "gradient_steps", "num_updates", "update", "updates", "train_step",
+    "training_step",
+)  # fmt: skip
+_COUNTERS = ("step", "iter", "iteration", "steps", "iterations", "iters", "n_iter", "num_iter", "num_steps")
+_LOG_CALLS = ("_step", "log_step")
+STEPS = (*_OPTIMISER_STEPS, *_COUNTERS, *_LOG_CALLS)
+_SAMPLES = (
+    "samples", "samples_seen", "num_samples", "n_samples", "consumed_samples", "consumed_train_samples",
+    "total_samples", "examples", "examples_seen", "num_examples", "total_examples",
+)  # fmt: skip
+_OF_THE_LOOP = re.compile(r"(train|trainer|training|optimizer|charts|progress|perf|global)[/.]")  # before a name
+_RUNS = ("run", "run_id", "run_name", "run_uuid", "runid", "seed", "trial", "trial_id", "experiment", "experiment_id")
+# lr, learning_rate, train/lr, optimizer/lr, lr-SGD, lr-Adam/pg1 of Lightning's monitor; and the optimiser that it names
+_RATE = re.compile(r"(?:.*[/.])?(?:current[ _])?(?:lr|learning[ _-]?rate)(?:-([a-z_]\w*?))?(?:-?\d+)?(?:/pg\d+)?")
 # a population or test loss is preferred to one on the minibatch
 LOSSES = (
     "risk", "population_risk", "population_loss", "test_risk", "test_loss", "test/loss", "val_loss", "val/loss",
     "eval_loss", "eval/loss", "loss", "train_loss", "train/loss", "train_loss_epoch", "train_loss_step",
 )  # fmt: skip
 RISKS = ("risk", "population_risk", "test_risk")  # a column of that name holds the risk
-EPOCH = "epoch"  # counts the steps where nothing else does, as Keras logs
+_EPOCHS = ("epoch", "epochs")  # count the steps where nothing else does, as Keras logs
 VALUE, _WALL = "value", "wall time"  # of a TensorBoard export, which holds one scalar
 _LONG = ("key", "metric")  # beside a value: MLflow's table, a row for each metric and step
 _NUMBERED = re.compile(r"(.*?\D)?([0-9]+)")
@@ -43,21 +60,53 @@ class Chosen(NamedTuple):
     """The names of the columns that are read; `loss` or `overlaps` may be missing, not both.
 
     Attributes:
-        step: of the steps.
+        step: of the steps, by its name the likeliest; of samples or epochs where no column counts steps.
         loss: of the loss, None where there is none.
         overlaps: of the overlaps with direction 1, 2, …
         clock: of canonical times, None where there are none.
+        counters: of other columns that could be the steps, the likeliest first.
+        epoch: of epochs, None where there are none.
+        samples: of the samples that were seen, None where there are none.
+        rates: of learning rates.
+        run: of the run that a row belongs to, None where there is none.
+        other_losses: of losses besides `loss`.
     """
 
     step: str
     loss: str | None
     overlaps: tuple[str, ...]
     clock: str | None
+    counters: tuple[str, ...] = ()
+    epoch: str | None = None
+    samples: str | None = None
+    rates: tuple[str, ...] = ()
+    run: str | None = None
+    other_losses: tuple[str, ...] = ()
+
+    @property
+    def needed(self) -> tuple[str, ...]:
+        """The names that have to be there in every part of a log."""
+        return _each((self.step, self.loss, self.clock, *self.overlaps))
 
     @property
     def all(self) -> tuple[str, ...]:
         """Every name that is read."""
-        return tuple(name for name in (self.step, self.loss, self.clock, *self.overlaps) if name is not None)
+        others = (*self.counters, self.epoch, self.samples, *self.rates, self.run, *self.other_losses)
+        return _each((*self.needed, *others))
+
+    def without(self, names: Collection[str]) -> Chosen:
+        """The same without some columns that are not needed."""
+        kept = {
+            field: tuple(name for name in held if name not in names)
+            for field in ("counters", "rates", "other_losses")
+            for held in [getattr(self, field)]
+        }
+        single = {field: None for field in ("epoch", "samples", "run") if getattr(self, field) in names}
+        return self._replace(**kept, **single)  # type: ignore[arg-type]
+
+
+def _each(names: Iterable[str | None]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name for name in names if name is not None))
 
 
 def clean(name: object) -> str:
@@ -66,8 +115,24 @@ def clean(name: object) -> str:
 
 
 def is_step(name: str) -> bool:
-    """Whether a (clean) name is one that steps go by."""
-    return name in STEPS
+    """Whether a (clean) name is one that steps go by, or samples or epochs, which stand in for them."""
+    return _is_one_of(name, (*STEPS, *_SAMPLES, *_EPOCHS))
+
+
+def optimiser_in(name: str) -> str | None:
+    """The optimiser that a column of learning rates names, as Lightning's monitor writes it; None without."""
+    split = _RATE.fullmatch(name)
+    return None if split is None else split[1]
+
+
+def counts_log_calls(name: str) -> bool:
+    """Whether a column of this name counts what was logged, and steps only where a row was logged for each."""
+    return _is_one_of(name, _LOG_CALLS)
+
+
+def is_optimisers(name: str) -> bool:
+    """Whether a column of this name counts steps of the optimiser and nothing else."""
+    return _is_one_of(name, _OPTIMISER_STEPS)
 
 
 def choose(columns: list[str], names: Names) -> Chosen:
@@ -80,10 +145,13 @@ def choose(columns: list[str], names: Names) -> Chosen:
         pivot = f'frame.pivot_table(index="step", columns="{long}", values="value")'
         wide = f"be a column for each (in pandas: {pivot})"
         raise ArgumentError(long, wide, "the name of what each row holds, a table as MLflow exports it")
-    step = _named(columns, names.step, "step_column") or _first(columns, (*STEPS, EPOCH))
+    named = _named(columns, names.step, "step_column")
+    counters = [named] if named is not None else _alike(columns, STEPS)
+    samples, epoch = _first_alike(columns, _SAMPLES), _first_alike(columns, _EPOCHS)
+    step = next((name for name in (*counters, samples, epoch) if name is not None), None)
     there = f"missing: the columns are {', '.join(columns)}"
-    others = ", ".join(STEPS[1:5])
-    require(step is not None, "step", f"be a column, or {others}, or one named by step_column", there)
+    must = "be a column, or iter, iteration, global_step, _step, or one named by step_column"
+    require(step is not None, "step", must, there)
     losses = (*LOSSES, VALUE) if _WALL in columns else LOSSES
     loss = _named(columns, names.loss, "loss_column") or _first(columns, losses)
     require(loss != step, "loss_column", "be another column than that of the steps", loss)
@@ -92,9 +160,32 @@ def choose(columns: list[str], names: Names) -> Chosen:
     require(loss is not None or bool(overlaps), "loss", must, there)
     assert step is not None
     chosen = Chosen(step, loss, overlaps, CLOCK if CLOCK in columns else None)
-    for name in chosen.all:
+    for name in chosen.needed:
         require(columns.count(name) == 1, name, "be the name of one column", f"that of {columns.count(name)}")
-    return chosen
+    chosen = chosen._replace(
+        counters=tuple(counters[1:]),
+        epoch=epoch,
+        samples=samples,
+        rates=tuple(name for name in columns if _RATE.fullmatch(name)),
+        run=_first(columns, _RUNS),
+        other_losses=tuple(name for name in LOSSES if name in columns and name != loss),
+    )
+    return chosen.without([name for name in chosen.all if name not in chosen.needed and columns.count(name) > 1])
+
+
+def _is_one_of(name: str, known: tuple[str, ...]) -> bool:
+    """Whether a name is a known one, with spaces or hyphens for underscores, and `train/` or the like before it."""
+    spelt = re.sub(r"[ -]+", "_", name)
+    return spelt in known or _OF_THE_LOOP.sub("", spelt, count=1) in known
+
+
+def _alike(columns: list[str], known: tuple[str, ...]) -> list[str]:
+    """The columns that go by the known names, in the order of these."""
+    return list(dict.fromkeys(name for word in known for name in columns if _is_one_of(name, (word,))))
+
+
+def _first_alike(columns: list[str], known: tuple[str, ...]) -> str | None:
+    return next(iter(_alike(columns, known)), None)
 
 
 def _first(columns: list[str], known: tuple[str, ...]) -> str | None:

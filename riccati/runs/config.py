@@ -2,26 +2,61 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
 
 from ..problem import Link
 from ..support import ArgumentError, require, require_finite, require_integer, require_real
+from .rates import check_schedule, listed, refuse_adaptive
 from .tables import TOLERANCE
 
 TWO_HOMOGENEOUS, TWO_LAYER, STIEFEL = KINDS = ("two_homogeneous", "two_layer", "stiefel_quadratic")
 HALF, SQUARE, RISK = CONVENTIONS = ("0.5*(f*-f)^2", "(f*-f)^2", "risk")
 SUBSPACE, NEURON = OVERLAPS = ("subspace", "neuron")
+SPHERE = "sphere"  # of `constraint`: each neuron is put back to its norm after every step
 # of the student; what is not here is refused by name, and another one is let in here
 PARAMETRISATIONS = {TWO_HOMOGENEOUS: "f = Σ |w_i|² σ(<x, w_i>/|w_i|)", TWO_LAYER: "f = Σ b_i σ(<x, w_i>)"}
 _OTHER_STUDENTS = {
     "standard": "f = Σ b_i σ(<x, w_i>), called two_layer", "mean_field": "f = Σ b_i σ(<x, w_i>)/N",
     "ntk": "f = Σ b_i σ(<x, w_i>)/√N", "mup": "f = Σ b_i σ(<x, w_i>), with widths in its rates",
 }  # fmt: skip
+# words for the two losses, without the library's name, spaces, underscores and the word loss
+_SQUARES = ("mse", "meansquarederror", "meansquare", "squared", "square", "squarederror", "l2", "(f*-f)^2", "(y-f)^2")
+_HALVES = ("half-", "half", "0.5*", "0.5", "1/2*", "1/2", "½*", "½")
+_LIBRARIES = re.compile(r"(torch|nn|functional|f|keras|tf|tensorflow|losses|metrics|jnp|flax)\.")
 WHERE = "in the run's JSON file, on the command line or as keywords"
+_MEANINGS = {  # of keys that are asked for, so short that all of them fit a line
+    "information_exponent": " (k of a link h_k, or link)", "beta": " (or second_layer, the list of a_m)",
+    "teacher_width": " (M)", "student_width": " (N)", "dim": " (d)", "initial_second_layer": " (b)",
+}  # fmt: skip
 _WHOLE = ("information_exponent", "dim", "teacher_width", "student_width", "batch_size", "steps_per_epoch")
 _POSITIVE = ("learning_rate", "riccati_step", "student_scale")
+
+
+def convention_of(loss: Any) -> Any:
+    """The convention that a loss means in the words people use, as mse or nn.MSELoss; what is none of these as it is.
+
+    mse, mse_loss, mean squared error, squared, l2 and nn.MSELoss are (f* - f)², half_mse and 0.5*mse half of it.
+    """
+    if not isinstance(loss, str):
+        return loss
+    word = re.sub(r"[\s_]+|\(\)$|\(reduction=.mean.\)$", "", loss.lower()).replace("**", "^").replace("mean-", "mean")
+    if word == RISK:
+        return RISK
+    half = next((mark for mark in _HALVES if word.startswith(mark)), "")
+    rest = word.removeprefix(half).removesuffix("/2")
+    while (library := _LIBRARIES.match(rest)) is not None:
+        rest = rest[library.end() :]
+    if rest == "l2loss" or rest.removesuffix("loss") not in _SQUARES:  # l2_loss is half of it in some libraries
+        return loss
+    return HALF if half or word.endswith("/2") else SQUARE
+
+
+def with_conventions(config: dict[str, Any]) -> dict[str, Any]:
+    """The keys, with `loss` and `training_loss` as one of the conventions where their words mean one."""
+    return config | {key: convention_of(config[key]) for key in ("loss", "training_loss") if key in config}
 
 
 def array_of(config: dict[str, Any], key: str, axes: int) -> np.ndarray:
@@ -91,6 +126,12 @@ def check_config(config: dict[str, Any], kind: str) -> None:
         require_real(config[key], key, above=0)
     if "beta" in config:
         require_real(config["beta"], "beta", least=0)
+    if "second_layer_rate" in config:
+        require_real(config["second_layer_rate"], "second_layer_rate", least=0)
+        require(kind == TWO_LAYER, "second_layer_rate", f"be left out unless kind is {TWO_LAYER}", "given")
+    if "constraint" in config:
+        _check_choice(config, "constraint", (SPHERE,))
+        require(kind != STIEFEL, "constraint", "be left out for a Stiefel run", "given")
     if kind != STIEFEL and "loss" in config:
         _check_choice(config, "loss", CONVENTIONS)
     if "training_loss" in config:
@@ -102,6 +143,9 @@ def check_config(config: dict[str, Any], kind: str) -> None:
     if "dim" in config:
         widest = max(directions or 1, neurons or 1)
         require(config["dim"] >= widest, "dim", f"be ≥ the widths, so ≥ {widest}", config["dim"])
+    require(kind != STIEFEL or listed(config) is None, "schedule", "be left out for a Stiefel run", "given")
+    check_schedule(config)
+    refuse_adaptive(config)
     link, exponent = link_of(config), config.get("information_exponent")
     if kind == STIEFEL:
         require(exponent in (None, 2), "information_exponent", "be 2 for a Stiefel run", exponent)
@@ -148,8 +192,8 @@ def _check_start(config: dict[str, Any], kind: str, directions: int | None, neur
 
 
 def overlap_of(link: Link) -> str:
-    """What `alignment` is in theory: for the pure link h_2 that with the student's span, else that of one neuron."""
-    return SUBSPACE if link.degree == 2 else NEURON
+    """What `alignment` is in theory: for h_2 and z² that with the student's span, else that of one neuron."""
+    return SUBSPACE if link.is_quadratic else NEURON
 
 
 def missing_keys(config: dict[str, Any], kind: str, has_clock: bool) -> list[str]:
@@ -166,5 +210,4 @@ def missing_keys(config: dict[str, Any], kind: str, has_clock: bool) -> list[str
         needed.append("init_norm")
     if kind == TWO_LAYER:
         needed.append("initial_second_layer")
-    other = {"information_exponent": " (or link)", "beta": " (or second_layer, the list of a_m)"}
-    return [key + other.get(key, "") for key in needed if key not in config]
+    return [key + _MEANINGS.get(key, "") for key in needed if key not in config]

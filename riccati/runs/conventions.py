@@ -1,17 +1,13 @@
 """What a run's numbers mean by its keys: the clock, the loss, the overlaps; and what is assumed where they are silent.
 
-SGD on (f* - f)² is SGD on ½(f* - f)² at twice the rate. A teacher with ||a|| ≠ 1 is the one of norm 1 seen through
-t -> t||a||, r -> r/√||a||, loss -> loss/||a||², and η -> η||a|| for SGD. Derived in derivations/clocks.py.
+SGD on (f* - f)² is SGD on ½(f* - f)² at twice the rate. Derived in derivations/clocks.py.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from .config import HALF, NEURON, OVERLAPS, PARAMETRISATIONS, RISK, SQUARE, STIEFEL, SUBSPACE
-from .tables import TOLERANCE
 
 # other programs' words for the two definitions
 _SUBSPACE_WORDS, _NEURON_WORDS = ("g_mm", "diag", "projector", "span", "subspace"), ("max", "neuron")
@@ -28,12 +24,6 @@ def risk_factor(config: dict[str, Any], kind: str) -> int | None:
     if kind == STIEFEL or convention == RISK:
         return None
     return 2 if convention == HALF else 1
-
-
-def norm_of(second_layer: np.ndarray) -> float:
-    """||a||, 1 to the digits of a log."""
-    norm = float(np.linalg.norm(second_layer))
-    return 1.0 if abs(norm - 1) <= TOLERANCE else norm
 
 
 def overlap_said(config: dict[str, Any]) -> str | None:
@@ -72,7 +62,7 @@ def _of_losses(config: dict[str, Any], has_loss: bool) -> list[str]:
     lines = []
     if has_loss and "loss" not in config:
         lines.append(f"what the loss column holds is not said: {HALF}")
-    if "training_loss" not in config and "learning_rate" in config:
+    if "training_loss" not in config and ("learning_rate" in config or "schedule" in config):
         descended = config["loss"] if config.get("loss") in (HALF, SQUARE) else HALF
         lines.append(f"training_loss is not given: SGD on {descended}, which sets the clock")
     return lines

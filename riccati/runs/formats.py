@@ -1,4 +1,4 @@
-"""JSON lines, NPZ, Parquet and pandas frames: their columns as numbers."""
+"""Files that are no plain text, JSON lines, NPZ and Parquet: their columns as numbers."""
 
 from __future__ import annotations
 
@@ -6,23 +6,22 @@ import io
 import json
 import zipfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..support import ArgumentError, require
-from .columns import Chosen, Names, choose, clean
-from .numbers import Column, count, numbers_of
+from .columns import Names, choose, clean
+from .frames import of_rows, read_frame
+from .numbers import Column, Log, count
 from .source import LARGEST, LINES, NPZ, TEXT, TRAINER, run_bytes, stem_and_suffix
 from .text import read_text
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Columns = tuple[Chosen, dict[str, Column]]
 
-
-def read_columns(path: Path, names: Names, notes: list[str]) -> Columns:
+def read_columns(path: Path, names: Names, notes: list[str]) -> Log:
     """The columns of a run's file that are read; `notes` grows by what was dropped.
 
     Raises:
@@ -35,34 +34,10 @@ def read_columns(path: Path, names: Names, notes: list[str]) -> Columns:
         return _from_json_lines(raw, names, notes)
     if suffix == TRAINER:
         return _from_trainer(raw, path, names)
-    return _from_npz(raw, path, names) if suffix == NPZ else from_frame(_parquet(raw, path), names)
+    return _from_npz(raw, path, names) if suffix == NPZ else read_frame(_parquet(raw, path), names)
 
 
-def from_frame(frame: pd.DataFrame, names: Names) -> Columns:
-    """The columns of a frame that are read; a named index counts as one."""
-    if any(name is not None for name in frame.index.names):
-        frame = frame.reset_index()
-    columns = [clean(name) for name in frame.columns]
-    chosen = choose(columns, names)
-    return chosen, without_gaps(chosen, {name: _series(frame.iloc[:, columns.index(name)]) for name in chosen.all})
-
-
-def without_gaps(chosen: Chosen, columns: dict[str, Column]) -> dict[str, Column]:
-    """Columns of arrays, which have NaN for an empty cell: beside a finite overlap a loss of NaN says no more."""
-    if chosen.loss is None:
-        return columns
-    values, known = columns[chosen.loss]
-    seen = np.any([np.isfinite(columns[name].values) for name in chosen.overlaps] or [False], axis=0)
-    return columns | {chosen.loss: Column(values, known & ~(np.isnan(values) & seen))}
-
-
-def _series(column: pd.Series) -> Column:
-    if isinstance(column.dtype, np.dtype) and column.dtype.kind in "iuf":
-        return numbers_of(column.to_numpy())
-    return numbers_of(column.tolist())
-
-
-def _from_json_lines(raw: bytes, names: Names, notes: list[str]) -> Columns:
+def _from_json_lines(raw: bytes, names: Names, notes: list[str]) -> Log:
     utf16 = raw.startswith((b"\xff\xfe", b"\xfe\xff"))
     rows, bad = [], 0
     for line in filter(str.strip, raw.decode("utf-16" if utf16 else "utf-8-sig", "replace").splitlines()):
@@ -71,15 +46,15 @@ def _from_json_lines(raw: bytes, names: Names, notes: list[str]) -> Columns:
         except (ValueError, RecursionError):
             row = None
         if isinstance(row, dict):
-            rows.append({clean(name): value for name, value in row.items()})
+            rows.append(row)
         else:
             bad += 1
     if bad:
         notes.append(f"dropped {count(bad, 'line')} that cannot be read as a JSON object")
-    return _of_rows(rows, names)
+    return of_rows(rows, names)
 
 
-def _from_trainer(raw: bytes, path: Path, names: Names) -> Columns:
+def _from_trainer(raw: bytes, path: Path, names: Names) -> Log:
     """The log of a Hugging Face trainer, a list of rows under `log_history`."""
     must = "be a trainer_state.json, with a list log_history; the file of a run's keys stands beside its table"
     try:
@@ -88,15 +63,10 @@ def _from_trainer(raw: bytes, path: Path, names: Names) -> Columns:
         raise ArgumentError("path", must, path) from None
     sound = isinstance(history, list) and all(isinstance(row, dict) for row in history)
     require(sound, "path", must, f"{path}, where it is none of rows")
-    return _of_rows([{clean(name): value for name, value in row.items()} for row in history], names)
+    return of_rows(history, names)
 
 
-def _of_rows(rows: list[dict[str, object]], names: Names) -> Columns:
-    chosen = choose(list(dict.fromkeys(name for row in rows for name in row)), names)
-    return chosen, {name: numbers_of([row.get(name) for row in rows]) for name in chosen.all}
-
-
-def _from_npz(raw: bytes, path: Path, names: Names) -> Columns:
+def _from_npz(raw: bytes, path: Path, names: Names) -> Log:
     try:
         with zipfile.ZipFile(io.BytesIO(raw)) as archive:
             unpacked = sum(member.file_size for member in archive.infolist())
@@ -104,17 +74,31 @@ def _from_npz(raw: bytes, path: Path, names: Names) -> Columns:
         with np.load(io.BytesIO(raw), allow_pickle=False) as held:
             spelt = [clean(name) for name in held.files]
             chosen = choose(spelt, names)
-            arrays = {name: held[held.files[spelt.index(name)]] for name in chosen.all}
+            arrays = {name: _member(held, held.files[spelt.index(name)], name in chosen.needed) for name in chosen.all}
     except ArgumentError:
         raise
     except Exception as error:  # zipfile, zlib and numpy raise some ten kinds on a broken archive
         raise ArgumentError("path", "be an NPZ file of numbers", f"{path} ({error})") from None
-    rows = arrays[chosen.step].shape
-    for name, values in arrays.items():
+    rows = np.shape(arrays[chosen.step])
+    for name in chosen.needed:
+        values = arrays[name]
         require(values.ndim == 1, name, "be a vector in the NPZ file", f"of shape {values.shape}")
         require(values.shape == rows, name, f"have as many entries as {chosen.step}, {rows}", values.shape)
         require(values.dtype.kind in "iufb", name, "hold numbers", values.dtype)
-    return chosen, {name: numbers_of(values.astype(float)) for name, values in arrays.items()}
+    other = [name for name in chosen.all if np.shape(arrays[name]) != rows or arrays[name].dtype.kind not in "iufb"]
+    chosen = chosen.without(other)
+    return Log(chosen, {name: Column.of_numbers(arrays[name].astype(float)) for name in chosen.all})
+
+
+def _member(archive: Any, name: str, needed: bool) -> np.ndarray:
+    """An array of the archive; an empty one in place of what could be left out and is none of numbers."""
+    try:
+        array: np.ndarray = archive[name]
+    except ValueError:
+        if needed:
+            raise
+        return np.empty((0, 0))
+    return array
 
 
 def _parquet(raw: bytes, path: Path) -> pd.DataFrame:

@@ -7,18 +7,19 @@ from collections.abc import Iterable
 from typing import Any
 
 from ..support import ArgumentError
+from .rates import OPTIMISER_KEYS
 
 KEYS = (
     "kind", "information_exponent", "link", "dim", "teacher_width", "student_width", "beta", "second_layer",
     "learning_rate", "batch_size", "riccati_step", "student_scale", "init_norm", "initial_overlaps",
     "initial_student_gram", "loss", "training_loss", "overlap", "parametrisation", "steps_per_epoch",
     "covariance", "preconditioned", "teacher_gram", "teacher_directions", "teacher_links", "initial_weights",
-    "initial_weights_at", "initial_second_layer",
+    "initial_weights_at", "initial_second_layer", "second_layer_rate", "constraint", "schedule", "optimizer",
 )  # fmt: skip
 # of how a run was made, by `riccati simulate` or another program; theory reads none of them
 _RECORDED = (
-    "note", "notes", "steps", "seed", "seeds", "start_seed", "engine", "dtype", "rows", "versions", "schedule",
-    "final_overlaps", "final_norms", "final_second_layer", "diverged_at_step", "recorded_by",
+    "note", "notes", "steps", "seed", "seeds", "start_seed", "engine", "dtype", "rows", "versions",
+    "assumed", "final_overlaps", "final_norms", "diverged_at_step", "recorder",
 )  # fmt: skip
 _SYNONYMS = {
     "lr": "learning_rate", "eta": "learning_rate", "stepsize": "learning_rate", "step_size": "learning_rate",
@@ -34,6 +35,8 @@ _ALIKE = 0.8  # similarity from which a name is taken for a misspelling
 def nearest_key(name: str, alike: float = _ALIKE) -> str | None:
     """The key that `name` is a synonym or a misspelling of, None where nothing is near."""
     clean = name.strip().lower().replace("-", "_")
+    if clean in OPTIMISER_KEYS:  # either spelling is read
+        return None
     if clean in _SYNONYMS:
         return _SYNONYMS[clean]
     return next(iter(difflib.get_close_matches(clean, KEYS, 1, alike)), None)

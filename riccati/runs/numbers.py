@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float
+
+from ..support import is_missing, kind_in_words
+from .columns import Chosen
+from .marks import Marks, marks_of
 
 
 class Column(NamedTuple):
@@ -25,22 +30,83 @@ class Column(NamedTuple):
         """A column without empty cells."""
         return cls(values, np.ones(len(values), bool))
 
+    @classmethod
+    def of_masked(cls, values: np.ndarray) -> Column:
+        """A column with empty cells where an array is masked."""
+        masked = np.ma.getmaskarray(values)
+        return cls(np.where(masked, np.nan, np.ma.getdata(values).astype(float)), ~masked)
+
+    def at(self, rows: np.ndarray) -> Column:
+        """Some of its rows."""
+        return Column(self.values[rows], self.known[rows])
+
+
+class Log(NamedTuple):
+    """The columns of a log that are read.
+
+    Attributes:
+        chosen: which they are.
+        columns: their numbers, by name.
+        assumed: how they were read where that is open, a line each.
+    """
+
+    chosen: Chosen
+    columns: dict[str, Column]
+    assumed: tuple[str, ...] = ()
+
 
 def count(number: int, what: str = "row") -> str:
     """A number of things in words."""
     return f"{number} {what}" + "s" * (number != 1)
 
 
-def numbers_of(cells: Any) -> Column:
-    """The numbers of a list of cells or of an array; a cell that is no number is unknown."""
+def numbers_of(
+    chosen: Chosen, cells: Mapping[str, Any], marks: Marks | None = None
+) -> tuple[dict[str, Column], Marks | None]:
+    """The numbers of lists of cells or of arrays, and the marks in which they are written, if these are known.
+
+    A cell that is no number is unknown; one of a column that tells runs apart becomes a number of its own.
+
+    Args:
+        chosen: the columns, of which steps, samples and epochs are whole.
+        cells: what they hold, by name.
+        marks: of an earlier part of the same table.
+
+    Raises:
+        ArgumentError: numbers that can be read in two ways.
+    """
+    whole = (chosen.step, *chosen.counters, *(name for name in (chosen.samples, chosen.epoch) if name is not None))
+    if marks is None:
+        texts = {name: held for name, held in cells.items() if name != chosen.run and not isinstance(held, np.ndarray)}
+        marks = marks_of(texts, whole)
+    spelt = Marks() if marks is None else marks
+    return {
+        name: _names(held) if name == chosen.run else _column(held, name, spelt) for name, held in cells.items()
+    }, marks
+
+
+def _column(cells: Any, name: str, marks: Marks) -> Column:
     if isinstance(cells, np.ndarray) and cells.dtype.kind in "iuf":
         return Column.of_numbers(cells.astype(float))
     values, known = np.full(len(cells), np.nan), np.zeros(len(cells), bool)
+    rewritten = marks.decimal != "." or name in marks.grouped  # else only what Python does not read as it is
     for i, cell in enumerate(cells):
-        number = _number(cell)
+        number = None if rewritten and isinstance(cell, str) else _number(cell)
+        if number is None and isinstance(cell, str):
+            number = _number(marks.plain(cell, name))
         if number is not None:
             values[i], known[i] = number, True
     return Column(values, known)
+
+
+def _names(cells: Any) -> Column:
+    """A number for each name; names that are numbers stay, so that parts of a file agree."""
+    values = np.full(len(cells), np.nan)
+    for i, cell in enumerate(cells):
+        if not is_missing(cell) and str(cell).strip() not in ("", "nan"):
+            number = _number(cell)
+            values[i] = -1.0 - zlib.crc32(str(cell).strip().encode()) if number is None else number
+    return Column(values, np.isfinite(values))
 
 
 def joined(names: Iterable[str], parts: Sequence[dict[str, Column]]) -> dict[str, Column]:
@@ -51,9 +117,14 @@ def joined(names: Iterable[str], parts: Sequence[dict[str, Column]]) -> dict[str
 
 
 def _number(cell: object) -> float | None:
-    if isinstance(cell, (bool, np.bool_)) or (isinstance(cell, str) and ("_" in cell or not cell.isascii())):
-        return None  # Python reads 1_0 and digits of every script
+    if isinstance(cell, str):
+        if "_" in cell or not cell.isascii():  # Python reads 1_0 and digits of every script
+            return None
+    elif isinstance(cell, (bool, np.bool_)) or is_missing(cell) or kind_in_words(cell) is not None:
+        return None
+    elif hasattr(cell, "detach"):  # a torch scalar that is part of a graph
+        cell = cell.detach().cpu()
     try:
         return float(cell)  # type: ignore[arg-type]
-    except (TypeError, ValueError, OverflowError):
+    except (TypeError, ValueError, OverflowError, RuntimeError):
         return None

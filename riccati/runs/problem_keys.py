@@ -4,8 +4,7 @@ Directions that are orthonormal need no key, correlated ones `teacher_gram`. Und
 determine a problem: directions that lie on no eigenvectors have `teacher_directions`, the student `initial_weights`,
 both with rows in the eigenbasis. Where many eigenvalues agree these are pairs of one and how many follow, and of the
 student's rows only the columns `initial_weights_at` are held, others being zero. A two-layer student has
-`initial_second_layer`, b_i. A second layer of another norm than 1 is scaled to it, and the student by its root on
-either layer: problem/clocks.py.
+`initial_second_layer`, b_i.
 """
 
 from __future__ import annotations
@@ -54,7 +53,7 @@ def start_keys(teacher: Teacher, start: Start) -> dict[str, Any]:
     keys: dict[str, Any] = {"kind": TWO_HOMOGENEOUS}
     if start.second_layer is not None:
         b = np.asarray(start.second_layer).tolist()
-        keys = {"parametrisation": TWO_LAYER, "initial_second_layer": b}
+        keys = {"kind": TWO_LAYER, "initial_second_layer": b}
     if (covariance := teacher.covariance) is not None:
         whitened = np.asarray(in_eigenbasis(start.weights, teacher.axes, covariance))
         return keys | _weights_keys(whitened / np.sqrt(np.asarray(covariance.eigenvalues)))
@@ -110,11 +109,11 @@ def check_problem(config: dict[str, Any], kind: str) -> None:
     require(not alone, "initial_weights_at", "be given with initial_weights", "given without")
     if "teacher_links" in config:
         _links_of(config)
-    must = "be left out, or parametrisation be two_layer"
+    must = "be left out, or kind be two_layer"
     require(kind == TWO_LAYER or "initial_second_layer" not in config, "initial_second_layer", must, "given")
     link = link_of(config)
     if kind == TWO_LAYER and link is not None:
-        must = "be positively homogeneous (relu, abs or he1) for a two-layer student"
+        must = "have σ(λz) = λσ(z), λ > 0 (relu, abs or he1), for a two-layer student"
         require(link.is_homogeneous, "link", must, repr(link))
     if under and (not _is_exponent(config["covariance"]) or "dim" in config):
         _check_covariance(config)
@@ -183,7 +182,7 @@ def _eigenvalues_of(config: dict[str, Any]) -> Float[np.ndarray, " d"]:
 
 
 def teacher_of(config: dict[str, Any], kind: str) -> Teacher:
-    """The teacher; its second layer is scaled to Σ a_m² = 1.
+    """The teacher, with the `second_layer` as it is given, or a_m ∝ m^-β with Σ a_m² = 1.
 
     Raises:
         ArgumentError: under the key's name, for one that is missing or cannot be meant.
@@ -211,7 +210,8 @@ def _second_layer(config: dict[str, Any]) -> np.ndarray:
         return array_of(config, "second_layer", 1)
     width = given(config, "teacher_width")
     require_memory(width, "teacher_width", width)
-    return np.arange(1.0, width + 1) ** -float(given(config, "beta"))
+    decay = np.arange(1.0, width + 1) ** -float(given(config, "beta"))
+    return decay / np.linalg.norm(decay)
 
 
 def _links_of(config: dict[str, Any]) -> list[Link]:
@@ -221,20 +221,20 @@ def _links_of(config: dict[str, Any]) -> list[Link]:
     return [link for link in found if link is not None]
 
 
-def start_of(config: dict[str, Any], kind: str, norm: float) -> Start | None:
-    """The start of a student beside a teacher whose second layer had this norm; None where it is not given.
+def start_of(config: dict[str, Any], kind: str) -> Start | None:
+    """The start of the student; None where it is not given.
 
     Raises:
         ArgumentError: under the key's name, for one that is missing or cannot be meant.
     """
     try:
-        start = _first_layer(config, kind, norm)
-        return None if start is None else with_second_layer(start, config, norm)
+        start = _first_layer(config, kind)
+        return None if start is None else with_second_layer(start, config)
     except ArgumentError as error:
         raise _by_key(error.renamed(_OF_OVERLAPS), _OF_START) from None
 
 
-def _first_layer(config: dict[str, Any], kind: str, norm: float) -> Start | None:
+def _first_layer(config: dict[str, Any], kind: str) -> Start | None:
     if "initial_weights" in config:
         covariance, given_columns = covariance_of(config), array_of(config, "initial_weights", 2)
         assert covariance is not None  # checked as one of the keys that go with it
@@ -244,7 +244,7 @@ def _first_layer(config: dict[str, Any], kind: str, norm: float) -> Start | None
             Theta = array_of(config, "teacher_directions", 2)
         else:
             Theta = np.eye(len(_second_layer(config)), W.shape[1])
-        return Start.from_weights(W / norm**0.5, Theta, covariance)
+        return Start.from_weights(W, Theta, covariance)
     if "initial_overlaps" not in config:
         return None
     overlaps, dim = array_of(config, "initial_overlaps", 2), int(config["dim"]) if "dim" in config else None
@@ -253,12 +253,12 @@ def _first_layer(config: dict[str, Any], kind: str, norm: float) -> Start | None
     gram, teacher_gram = (
         array_of(config, key, 2) if key in config else None for key in ("initial_student_gram", "teacher_gram")
     )
-    norms = np.asarray(given(config, "init_norm"), float) / norm**0.5
+    norms = np.asarray(given(config, "init_norm"), float)
     return Start(overlaps, gram, norms, dim, teacher_gram=teacher_gram)
 
 
-def with_second_layer(start: Start, config: dict[str, Any], norm: float) -> Start:
+def with_second_layer(start: Start, config: dict[str, Any]) -> Start:
     """The start with the initial second layer that the config gives."""
     if "initial_second_layer" not in config:
         return start
-    return start.with_second_layer(array_of(config, "initial_second_layer", 1) / norm**0.5)
+    return start.with_second_layer(array_of(config, "initial_second_layer", 1))

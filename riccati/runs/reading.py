@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Float, Int
 
-from ..support import ArgumentError, require, require_integer
-from .columns import EPOCH, RISKS, VALUE, Chosen, Names
-from .config import RISK, array_of
-from .conventions import norm_of
-from .formats import from_frame, read_columns, without_gaps
+from ..support import ArgumentError, as_numbers, require
+from .columns import RISKS, VALUE, Chosen, Names
+from .config import RISK, kind_of, missing_keys, with_conventions
+from .formats import read_columns
+from .frames import read_frame
 from .keys import refuse_unknown, sorted_out
-from .numbers import Column
+from .numbers import Column, Log, count
+from .rates import rates_of
 from .source import TRAINER, found, read_sidecar, sidecar_path, stem_and_suffix
-from .tables import table_of
+from .steps import steps_of
+from .tables import table_of, without_gaps
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-_REPLACES = {"beta": "second_layer", "information_exponent": "link"}  # the latter, if kept, would win unseen
+# what an override stands in the place of; kept, it would win unseen, or contradict
+_REPLACES = {"beta": "second_layer", "information_exponent": "link", "link": "information_exponent"}
 
 
 class Fields(NamedTuple):
@@ -36,6 +36,7 @@ class Fields(NamedTuple):
     notes: tuple[str, ...]
     source: str
     clock: Float[np.ndarray, " T"] | None
+    assumed_of_log: tuple[str, ...]
 
 
 def load_run(
@@ -45,29 +46,30 @@ def load_run(
     """See `Run.load`."""
     file, source = found(Path(path))
     given = _given(overrides)
-    notes: list[str] = []
     own = stem_and_suffix(file)[1] == TRAINER  # which has the name that a file of keys would have
     config = {} if own else read_sidecar(sidecar_path(file))
-    if isinstance(earlier := config.get("notes"), list):
-        notes += [str(note) for note in earlier]
-        del config["notes"]
+    notes, assumed = _earlier(config, "notes"), _earlier(config, "assumed")
     replaced = {_REPLACES[key] for key in given if key in _REPLACES}
     config = {key: value for key, value in config.items() if value is not None and key not in replaced}
-    config = sorted_out(config, sidecar_path(file).name, notes) | given
-    chosen, columns = read_columns(file, Names(step, loss, overlaps), notes)
-    return _made((chosen, _in_steps(chosen, columns, step, config, notes)), config, notes, source)
+    config = with_conventions(sorted_out(config, sidecar_path(file).name, notes) | given)
+    names = Names(step, loss, overlaps)
+    log = read_columns(file, names, notes)
+    return _made(log, names, config, notes, source, assumed, nan_is_all=False)
+
+
+def _earlier(config: dict[str, Any], key: str) -> list[str]:
+    """The lines that a saved run carries under a key, taken out of the config."""
+    lines = config.get(key)
+    return [str(line) for line in config.pop(key)] if isinstance(lines, list) else []
 
 
 def run_from_frame(
-    frame: pd.DataFrame, step: str | None, loss: str | None, overlaps: str | None,
+    frame: Any, step: str | None, loss: str | None, overlaps: str | None,
     config: dict[str, Any],
 ) -> Fields:  # fmt: skip
     """See `Run.from_frame`."""
-    require(hasattr(frame, "columns"), "frame", "be a pandas DataFrame", type(frame).__name__)
-    config = _given(config)
-    notes: list[str] = []
-    chosen, columns = from_frame(frame, Names(step, loss, overlaps))
-    return _made((chosen, _in_steps(chosen, columns, step, config, notes)), config, notes, "a frame")
+    config, names = _given(config), Names(step, loss, overlaps)
+    return _made(read_frame(frame, names), names, config, [], "a frame", [], nan_is_all=True)
 
 
 def run_from_arrays(
@@ -85,63 +87,49 @@ def run_from_arrays(
         require(len(columns["risk"].values) == rows, "risk", f"have {rows} entries", len(columns["risk"].values))
     numbered: tuple[str, ...] = ()
     if overlaps is not None:
-        table = _array(overlaps, "overlaps")
+        table = as_numbers(overlaps, "overlaps")
         require(table.ndim == 2 and len(table) == rows, "overlaps", f"be of shape ({rows}, M)", table.shape)
         numbered = tuple(f"overlap_{m + 1}" for m in range(table.shape[1]))
-        columns |= {name: Column.of_numbers(values) for name, values in zip(numbered, table.T, strict=True)}
+        columns |= {name: Column.of_masked(values) for name, values in zip(numbered, table.T, strict=True)}
     chosen = Chosen("step", None if risk is None else "risk", numbered, None)
-    return _made((chosen, without_gaps(chosen, columns)), config, [], "arrays")
+    return _made(Log(chosen, columns), Names(), config, [], "arrays", [], nan_is_all=True)
 
 
-def _in_steps(
-    chosen: Chosen, columns: dict[str, Column], named: str | None, config: dict[str, Any], notes: list[str]
-) -> dict[str, Column]:
-    """The columns, with epochs as steps: epoch e is logged at its end, after (e + 1) steps_per_epoch steps."""
-    if chosen.step != EPOCH:
-        return columns
-    count = config.get("steps_per_epoch")
-    if count is None:
-        must = "be given, as the log counts epochs, or step_column name the column of the steps"
-        require(named is not None, "steps_per_epoch", must, "missing")
-        return columns
-    require_integer(count, "steps_per_epoch", 1)
-    notes.append(f"epoch e is logged at its end: taken as step (e + 1) x {count}")
-    values, known = columns[EPOCH]
-    return columns | {EPOCH: Column((values + 1) * count, known)}
-
-
-def _made(columns: tuple[Chosen, dict[str, Column]], config: dict[str, Any], notes: list[str], source: str) -> Fields:
-    steps, loss, overlaps, clock, column = table_of(*columns, notes)
+def _made(
+    log: Log, names: Names, config: dict[str, Any], notes: list[str], source: str,
+    assumed: list[str], *, nan_is_all: bool,
+) -> Fields:  # fmt: skip
+    """The fields of a run from the columns of a log; see `without_gaps` for `nan_is_all`."""
+    chosen, columns, assumed_of_cells = log
+    try:
+        stands = steps_of(chosen, columns, names.step, config)
+    except ArgumentError as error:  # of a key without which there are no steps: what theory asks for later is said now
+        others = missing_keys(config, kind_of(config), has_clock=chosen.clock is not None or bool(chosen.rates))
+        also = f"; theory needs {', '.join(others)} as well" if others and error.found == "missing" else ""
+        raise ArgumentError(error.argument, f"{error.must}{also}", error.found) from None
+    columns = without_gaps(chosen, {name: column.at(stands.rows) for name, column in columns.items()}, nan_is_all)
+    notes += stands.notes
+    table = table_of(chosen, columns, stands.values, notes)
+    rates = rates_of(chosen if table.clock is None else chosen._replace(rates=()), columns, stands, config)
+    notes += rates.notes
+    if (still := table.steps > rates.last).any():
+        notes.append(f"the learning rate is 0 from step {int(rates.last)} on: dropped {count(int(still.sum()))}")
+        table = table.at(~still)
+    config, (steps, loss, overlaps, clock, column) = config | rates.keys, table
     if column in RISKS:
         config.setdefault("loss", RISK)
     if column == VALUE:
         notes.append("the column value, the one scalar of a TensorBoard export, is taken for the loss")
-    if "second_layer" in config:
-        norm = norm_of(array_of(config, "second_layer", 1))
-        if norm != 1:
-            notes.append(
-                f"second_layer has norm {norm:.6g}: taken to 1, with times by {norm:.4g}, initial norms by "
-                f"{norm**-0.5:.4g} and losses by {norm**-2:.4g}"
-            )
-    return Fields(steps, loss, overlaps, config, tuple(dict.fromkeys(notes)), source, clock)
+    lines = tuple(dict.fromkeys((*assumed, *assumed_of_cells, *stands.assumed, *rates.assumed)))
+    return Fields(steps, loss, overlaps, config, tuple(dict.fromkeys(notes)), source, clock, lines)
 
 
 def _given(config: dict[str, Any]) -> dict[str, Any]:
     refuse_unknown(config)
-    return {key: value for key, value in config.items() if value is not None}
+    return with_conventions({key: value for key, value in config.items() if value is not None})
 
 
 def _vector(values: ArrayLike, name: str) -> Column:
-    array = _array(values, name)
+    array = as_numbers(values, name)
     require(array.ndim == 1 and array.size > 0, name, "be a vector with one entry or more", f"of shape {array.shape}")
-    return Column.of_numbers(array)
-
-
-def _array(values: Any, name: str) -> np.ndarray:
-    """Numbers as doubles; a torch tensor that is part of a graph or on a device is taken off it."""
-    if hasattr(values, "detach"):
-        values = values.detach().cpu()
-    try:
-        return np.asarray(values, float)
-    except (TypeError, ValueError, OverflowError) as error:
-        raise ArgumentError(name, "be numbers in an array or a list", f"not ({error})") from None
+    return Column.of_masked(array)

@@ -3,33 +3,56 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 
 from ..problem import Start, Teacher, alignments, as_directions, as_weights, population_risk
-from ..support import require, require_integer, require_real
-from .config import HALF, SQUARE
+from ..support import ArgumentError, require, require_integer, require_real
+from .config import HALF, SPHERE, SQUARE, SUBSPACE, convention_of, overlap_of
 from .problem_keys import start_keys, teacher_keys
 from .run import Run
+
+_UNIT = 1e-6  # relative: lengths that agree
+_STILL, _MOVED = 1e-5, 1e-2  # relative change of norms that is rounding, and of an overlap that is motion
+
+
+class _Row(NamedTuple):
+    """What is kept of one step: the risk, both overlaps (M,), norms (N,), and b (N,) of a two-layer student."""
+
+    step: int
+    risk: float
+    by_subspace: Float[np.ndarray, " M"]
+    by_neuron: Float[np.ndarray, " M"]
+    norms: Float[np.ndarray, " N"]
+    second_layer: Float[np.ndarray, " N"] | None
 
 
 class Recorder:
     """Logs a student while it is trained: f(x) = Σ_i |w_i|² σ(<x, w_i>/|w_i|), or f(x) = Σ_i b_i σ(<x, w_i>).
 
-    Call it with a step and the weights, at step 0 and as often as you like; the weights are numpy, jax or torch. With
-    `log(step, W, b)` the student is the second one, with both layers trained at one rate; its link is ReLU or another
-    positively homogeneous one. Under the teacher's covariance Σ, |w|² of the first one stands for wᵀΣw.
+    Call it with a step and the weights, at step 0 and as often as you like; the weights are numpy, jax or torch, or a
+    module of one or two linear layers, or its state_dict. With `log(step, W, b)` the student is the second one; its
+    link is ReLU or another with σ(λz) = λσ(z), λ > 0. Neither has biases: a module or state_dict with one is refused.
+    Under the teacher's covariance Σ, |w|² of the first student stands for wᵀΣw.
 
         log = rc.Recorder(teacher, Theta, learning_rate=0.01, batch_size=32, training_loss="(f*-f)^2")
         log(0, W)                   # and after every so many steps: log(step, W)
         rc.compare(log.run())
 
     The risk that it logs is the population risk E(f* - f)²/E f*², exact in the overlaps, not an estimate from samples.
+    All is in the units of the teacher's `a` and of the weights.
+
+    The first call checks everything. Later ones never raise: what cannot be logged is left out, and `notes` and the
+    run say so; weights that are no longer finite, or directions Θ that have changed, end the log. A step that was
+    logged before replaces what was logged from there on, and a return to the first step begins another run.
+    What never changes is used: with b as it was the second layer is taken as frozen, and with norms as they were the
+    neurons as renormalised after each step (SGD on the sphere).
 
     Args:
-        teacher: the teacher; its Σ a_m² is 1.
+        teacher: the teacher.
         Theta: the teacher's directions, (M, d): orthonormal, or those that `Teacher.from_directions` was given. Under
             a covariance they and the weights are in its eigenbasis.
         learning_rate: step size of SGD.
@@ -44,114 +67,224 @@ class Recorder:
         require(isinstance(teacher, Teacher), "teacher", "be a riccati.Teacher", type(teacher).__name__)
         require_real(learning_rate, "learning_rate", above=0)
         require_integer(batch_size, "batch_size", 1)
-        losses = (HALF, SQUARE)
+        losses, training_loss = (HALF, SQUARE), convention_of(training_loss)
         require(training_loss in losses, "training_loss", f"be one of {', '.join(losses)}", repr(training_loss))
-        directions = as_weights(Theta, "Theta")
+        directions = np.array(as_weights(Theta, "Theta"))  # a copy: the loop may change its own
         require(
             len(directions) == teacher.width, "Theta", f"have {teacher.width} rows, one a direction", len(directions)
         )
-        if teacher.frame is None and teacher.covariance is None:
-            as_directions(directions, directions.shape[1])
-        self._teacher, self._directions = teacher, directions
+        _require_teachers(teacher, directions)
+        self._teacher, self._directions, self._given = teacher, directions, Theta
         self._config = {
             "learning_rate": float(learning_rate),
             "batch_size": int(batch_size),
             "training_loss": training_loss,
         }
-        self._steps: list[int] = []
-        self._rows: list[tuple[float, np.ndarray, np.ndarray]] = []
+        self._rows: list[_Row] = []
         self._start: Start | None = None
-        self._last: Start | None = None
+        self._ended = False
+        self._events: dict[str, list] = {}
 
     def __call__(self, step: int, W: Any, b: Any = None) -> None:
-        """Log the weights W (N, d), and b (N,) of a two-layer student, after `step` steps; steps increase.
+        """Log the weights W (N, d), and b (N,) of a two-layer student, after `step` steps.
 
         Raises:
-            ArgumentError: a step that is not beyond the last, weights of another shape than before, or directions
-                that are not the teacher's.
+            ArgumentError: at the first call alone, for a step that is no whole number, weights of another shape than
+                (N, d), not finite or with a bias, or directions that are not the teacher's.
         """
+        if self._start is None:
+            require_integer(step, "step", 0)
+            self._begin(int(step), self._student(W, b))
+        elif not self._ended:
+            try:
+                self._go_on(step, W, b)
+            except ArgumentError as error:
+                self._note("not logged", step, f"{{}} not logged, the first at step {step}: {error}")
+
+    def _begin(self, step: int, start: Start) -> None:
+        start.check_against(self._teacher)
+        self._start = start
+        self._rows = [self._row(step, start)]
+
+    def _go_on(self, step: int, W: Any, b: Any) -> None:
         require_integer(step, "step", 0)
-        last = self._steps[-1] if self._steps else -1
-        require(step > last, "step", f"be > {last}, the last one logged", step)
-        weights = as_weights(W, "W")
-        dim = self._directions.shape[1]
+        if not self._unchanged():
+            self._end("directions", step, "the directions Θ have changed")
+            return
+        try:
+            start = self._student(W, b)
+        except ArgumentError as error:
+            if error.must != "be finite":
+                raise
+            self._end("diverged", step, "the weights are not finite")
+            return
+        assert self._start is not None
+        as_before = (start.second_layer is None) == (self._start.second_layer is None)
+        require(as_before, "b", "be given at every step or at none", "left out" if b is None else "given")
+        neurons = self._start.student_width
+        require(start.student_width == neurons, "W", f"have {neurons} rows, as before", start.student_width)
+        first, last = self._rows[0].step, self._rows[-1].step
+        if step <= first < last:
+            said = f"the steps began again at {step}: what was logged before, up to step {last}, is another run"
+            self._note("again", step, f"{said}, and left out (step numbers went back {{}})")
+            self._begin(int(step), start)
+            return
+        if step <= last:
+            self._note("back", step, f"{{}} logged again, the first of them {step}: the later rows are kept")
+            self._rows = [row for row in self._rows if row.step < step]
+            if not self._rows:
+                self._start = start
+        self._rows.append(self._row(int(step), start))
+
+    def _student(self, W: Any, b: Any) -> Start:
+        """The student as a start."""
+        W, b = _layers(W, b)
+        weights, dim = as_weights(W, "W"), self._directions.shape[1]
         require(weights.shape[1] == dim, "W", f"be of shape (N, {dim}), a row for each neuron", weights.shape)
         start = Start.from_weights(weights, self._directions, self._teacher.covariance)
-        if b is not None:
-            rows = b.reshape(1, -1) if hasattr(b, "reshape") else [b]
-            start = start.with_second_layer(as_weights(rows, "b")[0])
-        if self._start is None:
-            start.check_against(self._teacher)
-            self._start = start
-        as_before = (b is None) == (self._start.second_layer is None)
-        require(as_before, "b", "be given at every step or at none", "given" if b is not None else "left out")
-        neurons = self._start.student_width
-        require(len(weights) == neurons, "W", f"have {neurons} rows, as before", len(weights))
+        if b is None:
+            return start
+        rows = b.reshape(1, -1) if hasattr(b, "reshape") else [b]
+        return start.with_second_layer(as_weights(rows, "b")[0])
+
+    def _row(self, step: int, start: Start) -> _Row:
         risk = float(population_risk(self._teacher, start.directions, start.s))
-        self._last = start
-        self._steps.append(int(step))
-        self._rows.append((risk, *alignments(self._teacher, start)))
+        layer = None if start.second_layer is None else np.asarray(start.second_layer)
+        return _Row(step, risk, *alignments(self._teacher, start), np.asarray(start.norms), layer)
+
+    def _unchanged(self) -> bool:
+        try:
+            return np.array_equal(as_weights(self._given, "Theta"), self._directions)
+        except ArgumentError:
+            return False
+
+    def _note(self, kind: str, step: int, text: str) -> None:
+        """Count an event; `text` has {} for how many steps it concerns."""
+        self._events.setdefault(kind, [0, text])[0] += 1
+
+    def _end(self, kind: str, step: int, what: str) -> None:
+        self._ended = True
+        self._note(kind, step, f"{what} from step {step} on: nothing is logged from there")
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was left out, and what was seen never to change, a line each."""
+        lines = [text.replace("{}", _times(kind, count)) for kind, (count, text) in self._events.items()]
+        seen = self._never_changing()
+        if "second_layer_rate" in seen:
+            lines.append("b does not change while the weights do: taken as frozen, second_layer_rate = 0")
+        if "constraint" in seen:
+            lines.append("|w_i| does not change while directions do: taken as SGD on the sphere, constraint = sphere")
+        return tuple(lines)
+
+    def _never_changing(self) -> dict[str, Any]:
+        """The keys that say what of the student stays as it was while it learns."""
+        if len(self._rows) < 2:
+            return {}
+        first, keys = self._rows[0], {}
+        turned = max(float(np.abs(row.by_neuron - first.by_neuron).max()) for row in self._rows)
+        stretched = max(float(np.abs(row.norms / first.norms - 1).max()) for row in self._rows)
+        layer = first.second_layer
+        if layer is not None and (turned > 0 or stretched > 0):
+            same = (row.second_layer is not None and np.array_equal(row.second_layer, layer) for row in self._rows)
+            if all(same):
+                keys["second_layer_rate"] = 0.0
+        if turned > _MOVED and stretched < _STILL:
+            keys["constraint"] = SPHERE
+        return keys
 
     @property
     def steps(self) -> np.ndarray:
         """(T,), the steps logged so far."""
-        return np.array(self._steps, np.int64)
+        return np.array([row.step for row in self._rows], np.int64)
 
     @property
     def risk(self) -> Float[np.ndarray, " T"]:
         """(T,), E(f* - f)²/E f*²."""
-        return np.array([row[0] for row in self._rows])
+        return np.array([row.risk for row in self._rows])
 
     @property
     def subspace_overlaps(self) -> Float[np.ndarray, "T M"]:
         """diag G at each step, see `subspace_alignment`."""
-        return np.array([row[1] for row in self._rows])
+        return np.array([row.by_subspace for row in self._rows])
 
     @property
     def neuron_overlaps(self) -> Float[np.ndarray, "T M"]:
         """max_i cos² at each step, see `neuron_alignment`."""
-        return np.array([row[2] for row in self._rows])
+        return np.array([row.by_neuron for row in self._rows])
 
     def run(self) -> Run:
         """What was logged as a run, with the overlaps that the theory of its link is about.
 
-        They are subspace overlaps for k = 2 and neuron overlaps otherwise; `run.config["overlap"]` says which.
+        They are subspace overlaps for h_2 and z², and neuron overlaps otherwise; `run.config["overlap"]` says which.
 
         Raises:
             ArgumentError: if nothing was logged, or not from step 0 on.
         """
-        require(len(self._steps) > 0, "recorder", "have been called", "empty")
-        require(self._steps[0] == 0, "step", "be 0 at the first call, for the start", self._steps[0])
+        require(len(self._rows) > 0, "recorder", "have been called", "empty")
+        require(self._rows[0].step == 0, "step", "be 0 at the first call, for the start", self._rows[0].step)
         assert self._start is not None
-        assert self._last is not None
-        start, by_subspace = self._start, self._teacher.link.degree == 2
+        start, overlap = self._start, overlap_of(self._teacher.link)
         config = (
             self._config
             | teacher_keys(self._teacher)
             | {
                 "loss": "risk",
-                "overlap": "subspace" if by_subspace else "neuron",
+                "overlap": overlap,
                 "dim": self._directions.shape[1],
                 "student_width": start.student_width,
+                "recorder": "riccati.Recorder",
+                "final_norms": self._rows[-1].norms.tolist(),
             }
             | start_keys(self._teacher, start)
-            | _recorded(self._last)
+            | self._never_changing()
         )
-        overlaps = self.subspace_overlaps if by_subspace else self.neuron_overlaps
-        return Run(self.steps, self.risk, overlaps, config, source="riccati.Recorder")
+        overlaps = self.subspace_overlaps if overlap == SUBSPACE else self.neuron_overlaps
+        return Run(self.steps, self.risk, overlaps, config, self.notes, source="riccati.Recorder")
 
     def save(self, path: str | os.PathLike) -> None:
         """Write `run()` as a CSV with its JSON file beside it."""
         self.run().save(path)
 
     def __repr__(self) -> str:
-        logged = f"steps {self._steps[0]} to {self._steps[-1]}" if self._steps else "nothing yet"
-        return f"Recorder({self._teacher!r}, {logged})"
+        logged = f"steps {self._rows[0].step} to {self._rows[-1].step}" if self._rows else "nothing yet"
+        lines = [f"Recorder({self._teacher!r}, {logged})", *(f"  note     {note}" for note in self.notes)]
+        return "\n".join(lines)
 
 
-def _recorded(last: Start) -> dict[str, Any]:
-    """That the risk is exact, and where norms and second layer have got to: what compare may not contradict."""
-    keys = {"recorded_by": "riccati.Recorder", "final_norms": np.asarray(last.norms).tolist()}
-    if last.second_layer is not None:
-        keys["final_second_layer"] = np.asarray(last.second_layer).tolist()
-    return keys
+def _times(kind: str, count: int) -> str:
+    if kind == "again":
+        return "once" if count == 1 else f"{count} times"
+    return "1 step was" if count == 1 else f"{count} steps were"
+
+
+def _require_teachers(teacher: Teacher, directions: Float[np.ndarray, "M d"]) -> None:
+    """Refuse rows that cannot be those that the teacher was made of; the start compares their Gram matrix."""
+    if teacher.covariance is not None:
+        return
+    lengths = np.linalg.norm(directions, axis=1)
+    own = np.ones(teacher.width) if teacher.lengths is None else np.asarray(teacher.lengths)
+    alike = any(bool(np.abs(lengths / size - 1).max() < _UNIT) for size in (own, 1.0))
+    off = f"{lengths[0]:.6g} long at row 0, where the teacher has {own[0]:.6g}"
+    must = "have rows of the teacher's lengths (Teacher.from_directions(Theta, a, link) takes rows of any length)"
+    require(alike or teacher.frame is None, "Theta", must, off)
+    if teacher.frame is None and teacher.lengths is None:
+        as_directions(directions, directions.shape[1])
+    require(alike, "Theta", must, off)
+
+
+def _layers(W: Any, b: Any) -> tuple[Any, Any]:
+    """The weights of both layers, of arrays as they are, of a module or its state_dict."""
+    if hasattr(W, "state_dict"):
+        W = W.state_dict()
+    elif hasattr(W, "weight"):
+        W = {name: getattr(W, name) for name in ("weight", "bias") if getattr(W, name, None) is not None}
+    if not isinstance(W, Mapping):
+        return W, b
+    biases = [name for name in W if str(name).endswith("bias")]
+    must = "be of layers without biases, which the theory does not have (nn.Linear(…, bias=False))"
+    require(not biases, "W", must, f"one with {', '.join(map(str, biases))}")
+    layers = [W[name] for name in W if str(name).endswith("weight")]
+    require(len(layers) in (1, 2), "W", "be of one or two linear layers", f"of {', '.join(map(str, W)) or 'none'}")
+    require(len(layers) == 1 or b is None, "b", "be left out, as W holds both layers", "given")
+    return layers[0], b if len(layers) == 1 else layers[1]

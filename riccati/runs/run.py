@@ -20,13 +20,13 @@ from ..problem import Start, Teacher
 from ..support import require, require_times
 from . import conventions
 from .columns import CLOCK
-from .config import STIEFEL, WHERE, array_of, check_config, directions_of, given, kind_of, missing_keys, overlap_of
+from .config import STIEFEL, WHERE, check_config, directions_of, given, kind_of, missing_keys, overlap_of
 from .problem_keys import check_problem, is_beyond, start_of, teacher_of
+from .rates import checked_steps, listed, mean_rates, rates_at, summed_rates
 from .reading import load_run, run_from_arrays, run_from_frame
 from .saving import write_run
 
 if TYPE_CHECKING:
-    import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -42,7 +42,9 @@ class Run:
         config: the problem and the step sizes, by the keys of the JSON file.
         notes: what was left out, a line each.
         source: where the run came from.
-        clock: (T,), canonical times, of a run whose learning rate was not constant; else None.
+        clock: (T,), canonical times, of a run whose learning rate was not constant, as its `schedule` or its log tells
+            them; else None.
+        assumed_of_log: how the log was read where it leaves that open, a line each.
 
     Raises:
         ArgumentError: arrays that disagree, neither a loss nor overlaps, or a key of `config` that cannot be meant.
@@ -55,6 +57,7 @@ class Run:
     notes: tuple[str, ...] = ()
     source: str = ""
     clock: Float[np.ndarray, " T"] | None = None
+    assumed_of_log: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         rows = np.shape(self.steps)
@@ -70,6 +73,9 @@ class Run:
         require(isinstance(self.config, dict), "config", "be a dictionary of keys", type(self.config).__name__)
         check_config(self.config, self.kind)
         check_problem(self.config, self.kind)
+        if (schedule := listed(self.config)) is not None:  # anew, as other keys may have changed since
+            object.__setattr__(self, "clock", self._time_per_rate * summed_rates(schedule, self.steps))
+            require_times(self.clock)
         width = directions_of(self.config)
         if self.overlaps is not None:
             shape = np.shape(self.overlaps)
@@ -101,14 +107,25 @@ class Run:
 
     @property
     def time_per_step(self) -> float:
-        """Canonical time of a step, for the teacher of norm 1.
-
-        η||a||, twice that for SGD on (f* - f)²; for Stiefel SGD half its Riccati time, times ||a||.
-        """
+        """Canonical time of a step: η, twice that for SGD on (f* - f)²; for Stiefel SGD half its Riccati time."""
         if self.kind == STIEFEL:
-            return given(self.config, "riccati_step") / 2 * self.second_layer_norm
-        factor = conventions.clock_factor(self.config)
-        return given(self.config, "learning_rate") * factor * self.second_layer_norm
+            return given(self.config, "riccati_step") / 2
+        return given(self.config, "learning_rate") * self._time_per_rate
+
+    @property
+    def _time_per_rate(self) -> float:
+        """Canonical time of a step of SGD over its learning rate."""
+        return conventions.clock_factor(self.config)
+
+    def learning_rates(self, steps: ArrayLike) -> Float[np.ndarray, " n"]:
+        """η of SGD at each of these steps: that of the schedule, or of a run with a clock the mean between two rows.
+
+        Raises:
+            ArgumentError: what are no steps, or a run that does not tell its learning rate.
+        """
+        at = checked_steps(steps)
+        schedule = listed(self.config) or mean_rates(self.steps, self.clock, self._time_per_rate)
+        return rates_at(schedule or (np.zeros(1), np.array([given(self.config, "learning_rate")], float)), at)
 
     @property
     def risk(self) -> Float[np.ndarray, " T"] | None:
@@ -118,7 +135,7 @@ class Run:
         factor = conventions.risk_factor(self.config, self.kind)
         if factor is None:
             return self.loss
-        return factor * self.loss / (float(self.teacher.second_moment) * self.second_layer_norm**2)
+        return factor * self.loss / float(self.teacher.second_moment)
 
     @property
     def overlap(self) -> str:
@@ -127,49 +144,42 @@ class Run:
         return overlap_of(self.teacher.link) if said is None else said
 
     @property
-    def second_layer_norm(self) -> float:
-        """||a|| of the `second_layer` that the config lists, 1 without one."""
-        if "second_layer" not in self.config:
-            return 1.0
-        return conventions.norm_of(array_of(self.config, "second_layer", 1))
-
-    @property
     def init_norm(self) -> float | None:
-        """The mean initial norm of the neurons, for the teacher of norm 1: r/√||a||. None if not given."""
-        if "init_norm" not in self.config:
-            return None
-        return float(np.mean(self.config["init_norm"])) / self.second_layer_norm**0.5
+        """The mean initial norm of the neurons. None if not given."""
+        return float(np.mean(self.config["init_norm"])) if "init_norm" in self.config else None
 
     @property
     def student_scale(self) -> float | None:
-        """c of Stiefel SGD, for the teacher of norm 1: c/||a||. None if not given."""
-        scale = self.config.get("student_scale")
-        return None if scale is None else scale / self.second_layer_norm
+        """c of Stiefel SGD. None if not given."""
+        return self.config.get("student_scale")
 
     @property
     def assumed(self) -> tuple[str, ...]:
         """What the run does not say and is taken for granted, a line each."""
-        return conventions.assumed(self.config, self.kind, self.loss is not None, self.overlaps is not None)
+        of_keys = conventions.assumed(self.config, self.kind, self.loss is not None, self.overlaps is not None)
+        return (*of_keys, *self.assumed_of_log)
 
     @cached_property
     def teacher(self) -> Teacher:
-        """The teacher; its second layer is scaled to Σ a_m² = 1."""
+        """The teacher, with the `second_layer` as it is given, or a_m ∝ m^-β of norm 1."""
         return teacher_of(self.config, self.kind)
 
     @cached_property
     def start(self) -> Start | None:
         """The start that the run logged, None if it logged no initial overlaps."""
-        return start_of(self.config, self.kind, self.second_layer_norm)
+        return start_of(self.config, self.kind)
 
-    def require_keys(self) -> None:
-        """Refuse a run that lacks what the theory needs, naming all of it.
+    def require_keys(self, *others: str) -> None:
+        """Refuse a run that lacks what the theory needs, naming all of it, and of `others` those it lacks as well.
 
         Raises:
-            ArgumentError: if keys are missing.
+            ArgumentError: if keys of the theory are missing.
         """
         missing = missing_keys(self.config, self.kind, self.clock is not None)
-        if len(missing) == 1 and " " not in missing[0]:
-            given(self.config, missing[0])
+        if missing:
+            missing += [key for key in others if key not in self.config]
+        if len(missing) == 1 and "or " not in missing[0]:
+            given(self.config, missing[0].split()[0])
         require(not missing, "run", f"give {', '.join(missing)}, {WHERE}", "without")
 
     @classmethod
@@ -222,17 +232,24 @@ class Run:
     @classmethod
     def from_frame(
         cls,
-        frame: pd.DataFrame,
+        frame: Any,
         *,
         step_column: str | None = None,
         loss_column: str | None = None,
         overlap_prefix: str | None = None,
         **config: Any,
     ) -> Run:
-        """A run from a pandas frame; columns as in a file that `load` reads, keys of the JSON file as keywords.
+        """A run from a table in memory; columns as in a file that `load` reads, keys of the JSON file as keywords.
+
+        Args:
+            frame: of pandas, polars (lazy too), pyarrow or another library that narwhals knows, an xarray Dataset, a
+                dict of lists or arrays, a list of dicts, or the History that Keras returns.
+            step_column, loss_column, overlap_prefix: as in `load`.
+            config: keys of a run (see the README).
 
         Raises:
-            ArgumentError: a column that is missing, or a key that is unknown or cannot be meant.
+            ArgumentError: what is no table, a column that is missing or holds no numbers, or a key that is unknown or
+                cannot be meant.
         """
         return cls(*run_from_frame(frame, step_column, loss_column, overlap_prefix, config))
 
@@ -242,9 +259,10 @@ class Run:
         Raises:
             ArgumentError: if `path` does not end in .csv, or would replace the files that the run was read from.
         """
+        lines = {"notes": self.notes} | ({"assumed": self.assumed_of_log} if self.assumed_of_log else {})
         columns: dict[str, np.ndarray | None] = {"step": self.steps, CLOCK: self.clock, "loss": self.loss}
         columns |= {f"overlap_{m + 1}": v for m, v in enumerate(() if self.overlaps is None else self.overlaps.T)}
-        write_run(path, self.source, columns, self.config | {"notes": self.notes})
+        write_run(path, self.source, columns, self.config | lines)
 
     def plot(self, ax: Sequence[Axes] | None = None) -> Figure:
         """Risk and squared overlaps against canonical time, as points; on two axes of the user's, or a new figure."""

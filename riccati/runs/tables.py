@@ -10,8 +10,8 @@ from jaxtyping import Bool, Float, Int
 from ..support import require
 from .columns import Chosen
 from .numbers import Column, count
+from .steps import are_steps, overlaps_of
 
-_LAST_STEP = 2**53  # whole numbers beyond are not exact as floats
 TOLERANCE = 1e-6  # logs carry seven digits or more
 
 
@@ -32,9 +32,16 @@ class Table(NamedTuple):
     clock: Float[np.ndarray, " T"] | None
     loss_name: str | None
 
+    def at(self, rows: np.ndarray) -> Table:
+        """Some of its rows."""
+        loss, overlaps, clock = (
+            None if values is None else values[rows] for values in (self.loss, self.overlaps, self.clock)
+        )
+        return Table(self.steps[rows], loss, overlaps, clock, self.loss_name)
 
-def table_of(chosen: Chosen, columns: dict[str, Column], notes: list[str]) -> Table:
-    """The log; `notes` grows by what is dropped.
+
+def table_of(chosen: Chosen, columns: dict[str, Column], steps: Float[np.ndarray, " R"], notes: list[str]) -> Table:
+    """The log, of whose rows `steps` are given; `notes` grows by what is dropped.
 
     A step that occurs in several rows, as in sparse logs and after a resumed job, takes from each kind of column the
     last row that has it.
@@ -42,14 +49,13 @@ def table_of(chosen: Chosen, columns: dict[str, Column], notes: list[str]) -> Ta
     Raises:
         ArgumentError: if no row has a step and a finite loss or an overlap.
     """
-    steps, overlaps = columns[chosen.step].values, _overlaps(chosen, columns)
+    overlaps = overlaps_of(chosen, columns)
     loss = (
         columns[chosen.loss]
         if chosen.loss is not None
         else Column(np.full(len(steps), np.nan), np.zeros(len(steps), bool))
     )
-    # inf and NaN fail the comparisons
-    counted = (steps >= 0) & (steps < _LAST_STEP) & (steps == np.floor(np.where(np.isfinite(steps), steps, 0)))
+    counted = are_steps(steps)
     if not counted.all():
         notes.append(f"dropped {count(int((~counted).sum()))} whose step is no whole number ≥ 0")
     seen = np.zeros(len(steps), bool) if overlaps is None else np.isfinite(overlaps).any(axis=1)
@@ -68,7 +74,53 @@ def table_of(chosen: Chosen, columns: dict[str, Column], notes: list[str]) -> Ta
     if overlaps is not None:
         overlaps = np.where((of_overlaps >= 0)[:, None], overlaps[of_overlaps], np.nan)
     checked = _checked(overlaps, (of_overlaps >= 0) | (of_loss >= 0), notes)
-    return Table(kept.astype(np.int64), None if chosen.loss is None else values, checked, clock, chosen.loss)
+    table = Table(kept.astype(np.int64), None if chosen.loss is None else values, checked, clock, chosen.loss)
+    filled = np.isfinite(values) | (False if checked is None else np.isfinite(checked).any(axis=1))
+    require(
+        bool(np.any(filled)), "path", "hold a row with a step and a finite loss", f"without one: {'; '.join(notes)}"
+    )
+    return table.at(filled)  # without rows kept for overlaps that are none
+
+
+def without_gaps(chosen: Chosen, columns: dict[str, Column], nan_is_all: bool) -> dict[str, Column]:
+    """The columns of a log that writes NaN for what was not logged, with these cells of the loss unknown.
+
+    A diverged run has NaN as well, from some row on. Between finite values NaN says that nothing was logged where that
+    is the rule: where no two rows in a row have a value, or no more rows than not. After the last value it says so
+    where another loss goes on, or where no more rows are left than twice the longest gap, and no other loss that was
+    logged in every row breaks off there too. A single value and then NaN is a run that diverged.
+
+    Args:
+        chosen: the names of the columns.
+        columns: of the rows that are read.
+        nan_is_all: whether NaN is all that an empty cell can be, as in arrays; beside a finite overlap it is one then.
+    """
+    if chosen.loss is None:
+        return columns
+    values, known = columns[chosen.loss]
+    gaps = _gaps(values, known, [columns[name].values for name in chosen.other_losses])
+    if nan_is_all:
+        seen = np.any([np.isfinite(columns[name].values) for name in chosen.overlaps] or [False], axis=0)
+        gaps = gaps | (np.isnan(values) & seen)
+    return columns | {chosen.loss: Column(values, known & ~gaps)}
+
+
+def _gaps(
+    values: Float[np.ndarray, " R"], known: Bool[np.ndarray, " R"], others: list[Float[np.ndarray, " R"]]
+) -> Bool[np.ndarray, " R"]:
+    """Where NaN says that nothing was logged; see `without_gaps`."""
+    nan, at = known & np.isnan(values), np.flatnonzero(np.isfinite(values))
+    if not nan.any() or not known.all() or not len(at):
+        return np.zeros(len(values), bool)
+    rows, last = np.arange(len(values)), int(at[-1])
+    goes_on = any(np.isfinite(other[last + 1 :]).any() for other in others)
+    breaks_off = any(np.isfinite(other[: last + 1]).all() for other in others) and not goes_on
+    between = np.diff(at) - 1
+    sparse = len(between) > 0 and (between.min() > 0 or between.sum() >= len(at))
+    end = next(iter(np.flatnonzero(np.isinf(values) & (rows > last))), len(values))
+    due = sparse and end - 1 - last > 2 * between.max()
+    left_out = goes_on or (sparse and not due and not breaks_off)
+    return nan & (((rows < last) & sparse) | ((rows > last) & (rows < end) & left_out))
 
 
 def _note_unread(chosen: Chosen, steps: np.ndarray, unread: np.ndarray, seen: np.ndarray, notes: list[str]) -> None:
@@ -132,10 +184,6 @@ def _clock(
         return clock
     notes.append(f"{chosen.clock} has gaps or does not increase: times taken from the steps")
     return None
-
-
-def _overlaps(chosen: Chosen, columns: dict[str, Column]) -> Float[np.ndarray, "R M"] | None:
-    return np.column_stack([columns[name].values for name in chosen.overlaps]) if chosen.overlaps else None
 
 
 def _checked(overlaps: np.ndarray | None, wanted: np.ndarray, notes: list[str]) -> np.ndarray | None:

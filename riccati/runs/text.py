@@ -16,7 +16,8 @@ import numpy as np
 
 from ..support import ArgumentError
 from .columns import Chosen, Names, choose, clean, is_step
-from .numbers import Column, count, joined, numbers_of
+from .marks import may_part_thousands
+from .numbers import Column, Log, count, joined, numbers_of
 
 _PIECE = 2**23  # bytes read at a time
 _MARKS = "\t;|,"
@@ -61,22 +62,23 @@ class Dropped:
                 yield f"dropped {count(len(lines), 'line')} with {kind} fields than the header ({where})"
 
 
-def read_text(raw: bytes, names: Names, notes: list[str]) -> tuple[Chosen, dict[str, Column]]:
+def read_text(raw: bytes, names: Names, notes: list[str]) -> Log:
     """The columns of a log that are read, and their numbers; `notes` grows by what was dropped."""
     body = _whole_lines(raw, notes)
     header, first, number = _header(body, names)
     chosen = choose(header.names, names)
-    dropped, parts = Dropped([], []), []
+    dropped, parts, marks = Dropped([], []), [], None
     for piece in _pieces(body[first:]):
-        part = _numeric(piece, header, chosen)
+        part = None if marks is not None and marks.grouped else _numeric(piece, header, chosen)
         if part is None:
-            part, header = _by_line(piece, header, chosen, number, dropped)
+            cells, header = _by_line(piece, header, chosen, number, dropped)
+            part, marks = numbers_of(chosen, cells, marks)
         elif lines := piece.count(b"\n"):
             dropped.last = number + lines
         number += piece.count(b"\n")
         parts.append(part)
     notes += dropped.notes()
-    return chosen, joined(chosen.all, parts)
+    return Log(chosen, joined(chosen.all, parts), marks.said if marks is not None else ())
 
 
 def _whole_lines(raw: bytes, notes: list[str]) -> bytes:
@@ -151,7 +153,10 @@ def _split_title(title: str, sample: str, names: Names) -> Header:
 
 
 def _numeric(piece: bytes, header: Header, chosen: Chosen) -> dict[str, Column] | None:
-    """The columns of a piece in which every line has its fields and every field is a number, else None."""
+    """The columns of a piece in which every line has its fields and every field is a number, else None.
+
+    A point in a column of steps may part thousands, which only the text of all of it tells.
+    """
     if not piece.strip() or any(mark in piece for mark in (b"#", b'"', b"\0")):
         return None
     delimiter = None if header.delimiter == " " else header.delimiter
@@ -161,15 +166,23 @@ def _numeric(piece: bytes, header: Header, chosen: Chosen) -> dict[str, Column] 
         return None
     if table.shape[1] != len(header.names):
         return None
+    lines = piece.split(b"\n", 1)[0], piece.rstrip(b"\n").rsplit(b"\n", 1)[-1]
+    ends = [header.fields(line.decode("utf-8", "replace")) for line in lines]
+    for name in (chosen.step, *chosen.counters):
+        at = header.names.index(name)
+        steps = table[:, at]
+        uneven = np.any(steps != np.floor(steps)) or np.any(steps[1:] < steps[:-1])
+        if uneven or any(may_part_thousands(fields[at].strip()) for fields in ends):
+            return None
     return {name: Column.of_numbers(table[:, header.names.index(name)].copy()) for name in chosen.all}
 
 
 def _by_line(
     piece: bytes, header: Header, chosen: Chosen, before: int, dropped: Dropped
-) -> tuple[dict[str, Column], Header]:
-    """The columns of a piece read line by line, `before` lines into the file, and the header that it ends with."""
+) -> tuple[dict[str, list[str]], Header]:
+    """The cells of a piece read line by line, `before` lines into the file, and the header that it ends with."""
     cells: dict[str, list[str]] = {name: [] for name in chosen.all}
-    at = {name: header.names.index(name) for name in cells}
+    at = _places(header, chosen, before)
     for number, line in enumerate(piece.decode("utf-8", "replace").splitlines(), before + 1):
         bare = _bare(line)
         if not bare.strip():
@@ -182,14 +195,14 @@ def _by_line(
         elif len(row) != len(header.names):
             (dropped.short if len(row) < len(header.names) else dropped.long).append(number)
         else:
-            for name, i in at.items():
-                cells[name].append(row[i])
-    return {name: numbers_of(column) for name, column in cells.items()}, header
+            for name, column in cells.items():
+                column.append(row[at[name]] if name in at else "")
+    return cells, header
 
 
 def _places(header: Header, chosen: Chosen, number: int) -> dict[str, int]:
     """Where the columns are by a header that stands among the rows, as a resumed job writes it."""
-    for name in chosen.all:
+    for name in chosen.needed:
         if header.names.count(name) != 1:
             raise ArgumentError("path", f"have {name} in every header", f"without it, or with two, at line {number}")
-    return {name: header.names.index(name) for name in chosen.all}
+    return {name: header.names.index(name) for name in chosen.all if header.names.count(name) == 1}

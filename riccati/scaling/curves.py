@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from ..runs import Run
 from ..sgd import Ensemble
-from ..support import require, require_finite
+from ..support import ArgumentError, require, require_finite
 from ..trajectory import Trajectory
 
 
@@ -21,9 +21,10 @@ class Measured:
 
     Attributes:
         x: (n,), positive, strictly increasing.
-        y: (S, n), positive.
+        y: (S, n), what is there; `require_positive` says whether it can be fitted.
         emergence: (M,), emergence times where the theory knows them, else None.
         names: of x and y.
+        argument: that y came with.
         notes: what was left out, a line each.
     """
 
@@ -31,7 +32,30 @@ class Measured:
     y: Float[np.ndarray, "S n"]
     emergence: Float[np.ndarray, " M"] | None = None
     names: tuple[str, str] = ("x", "y")
+    argument: str = "y"
     notes: tuple[str, ...] = ()
+
+    def within(self, window: tuple[float, float]) -> Measured:
+        """The rows with x in the window."""
+        kept = (self.x >= window[0]) & (self.x <= window[1])
+        return replace(self, x=self.x[kept], y=self.y[:, kept])
+
+    def require_positive(self, remedy: str) -> None:
+        """Refuse rows whose logarithm cannot be fitted, naming the first of them and what to do.
+
+        Raises:
+            ArgumentError: a value that is not finite, or not above 0.
+        """
+        be = "be" if self.argument == "y" else f"have a {self.names[1]} that is"
+        for sound, must in (
+            (np.isfinite(self.y), f"finite ({remedy})"),
+            (self.y > 0, f"> 0, as the fit is of its logarithm ({remedy})"),
+        ):
+            bad = np.argwhere(~sound)
+            if len(bad):
+                seed, row = bad[bad[:, 1].argmin()]
+                found = f"{self.y[seed, row]:g} at {self.names[0]} = {self.x[row]:.4g}"
+                raise ArgumentError(self.argument, f"{be} {must}", found)
 
 
 def measured(x: Any, y: ArrayLike | None) -> Measured:
@@ -40,7 +64,7 @@ def measured(x: Any, y: ArrayLike | None) -> Measured:
     Rows with x = 0 are left out, and seeds that diverged; the notes say so.
 
     Raises:
-        ArgumentError: arrays that do not fit, values that are not positive or finite, seeds on different clocks.
+        ArgumentError: arrays that do not fit, x that is not finite or sorted, seeds on different clocks.
     """
     notes: list[str] = []
     risk_in_time = ("canonical time t", "risk")
@@ -50,13 +74,13 @@ def measured(x: Any, y: ArrayLike | None) -> Measured:
         values, times = np.atleast_2d(np.asarray(x.risk, float)), np.asarray(x.times, float)
         if isinstance(x, Ensemble):
             values, times = _sound(x, notes)
-        return _positive(times, values, emergence, risk_in_time, notes)
+        return _sorted(times, values, emergence, risk_in_time, "x", notes)
     require(y is not None, "y", "be given with an array x", "left out")
     xs, ys = np.asarray(x, float), np.atleast_2d(np.asarray(y, float))
     require(xs.ndim == 1, "x", "be a vector, a Trajectory, a Run or an Ensemble", f"of shape {xs.shape}")
     fits = ys.ndim == 2 and ys.shape[-1] == len(xs)
     require(fits, "y", f"be of shape ({len(xs)},) or (seeds, {len(xs)})", ys.shape)
-    return _positive(xs, ys, None, ("x", "y"), notes)
+    return _sorted(xs, ys, None, ("x", "y"), "y", notes)
 
 
 def _sound(ensemble: Ensemble, notes: list[str]) -> tuple[np.ndarray, np.ndarray]:
@@ -71,17 +95,18 @@ def _sound(ensemble: Ensemble, notes: list[str]) -> tuple[np.ndarray, np.ndarray
     return ensemble.risk[sound], clocks[0]
 
 
-def _positive(
-    x: np.ndarray, y: np.ndarray, emergence: np.ndarray | None, names: tuple[str, str], notes: list[str]
+def _sorted(
+    x: np.ndarray,
+    y: np.ndarray,
+    emergence: np.ndarray | None,
+    names: tuple[str, str],
+    argument: str,
+    notes: list[str],
 ) -> Measured:
     require_finite(x, "x")
-    require_finite(y, "y")
     require(bool((np.diff(x) > 0).all()), "x", "increase strictly", "not sorted or repeats")
     require(len(x) > 0 and bool(x[-1] > 0), "x", "be positive", "not")
     kept = x > 0
     if not kept.all():
         notes.append(f"{int((~kept).sum())} rows at {names[0]} ≤ 0 left out")
-    x, y = x[kept], y[:, kept]
-    must = "be > 0, as the fit is of its logarithm (or give a window without such rows)"
-    require(bool((y > 0).all()), "y", must, f"{y.min():g} at its least")
-    return Measured(x, y, emergence, names, tuple(notes))
+    return Measured(x[kept], y[:, kept], emergence, names, argument, tuple(notes))

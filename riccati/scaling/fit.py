@@ -13,7 +13,7 @@ from ..support import require, require_open_unit, require_real
 from .curves import Measured, measured
 from .intervals import bootstrap_interval, floor_is_identified, profile_interval, seeds_interval
 from .power_law import Problem, Shape, fitted
-from .window import FEWEST, RULE, rule_window
+from .window import FEWEST, needs_values, rule_window
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -46,7 +46,7 @@ class PowerLawFit:
         future_error: rms of log(y/prediction) over the last 30 % of the window's rows, predicted from the first 70 %.
         autocorrelation: ρ of the residuals, along the rows.
         level: of the intervals.
-        x, y: the whole curve, (n,) and (S, n).
+        x, y: the whole curve, (n,) and (S, n), also outside the window.
         names: of x and y.
         notes: what was left out, a line each.
     """
@@ -148,43 +148,44 @@ def fit_power_law(
         x: (n,), or a Trajectory, Run or Ensemble, whose risk in canonical time is fitted.
         y: (n,) or (S, n) for S seeds; left out where `x` is an object.
         floor: None, no floor in the model; "free", fitted, of either sign; or a number.
-        window: (lo, hi) of x; None for the rule of window.py, after the first emergence and before the floor.
+        window: (lo, hi) of x; None for the rule of window.py, after the first emergence and before the floor. What
+            lies outside it does not matter.
         level: of the intervals.
 
     Raises:
-        ArgumentError: data that are not positive, finite or sorted, a floor above the curve, or a window with fewer
-            than eight points.
+        ArgumentError: x that is not sorted; within the window data that are not positive and finite, a floor above
+            the curve, or fewer than eight points; for the rule a curve that is too short.
     """
     require_open_unit(level, "level")
     mode = "none" if floor is None else "free" if isinstance(floor, str) else "pinned"
     require(mode != "free" or floor == "free", "floor", 'be None, "free" or a number', repr(floor))
     curve = measured(x, y)
+    chosen, rule = _checked(window) if window is not None else _by_rule(curve, mode != "none")
+    inside = curve.within(chosen)
+    require(len(inside.x) >= FEWEST, "window", f"hold {FEWEST} points or more", f"one of {len(inside.x)}")
+    inside.require_positive(f"the window is {chosen[0]:.4g} to {chosen[1]:.4g}: give one without such rows")
     if mode == "pinned":
         require_real(floor, "floor")
-        require(float(floor) < curve.y.min(), "floor", f"be below the curve's least {curve.y.min():g}", floor)  # type: ignore[arg-type]
+        least = f"be below the curve's least in the window, {inside.y.min():g}"
+        require(float(floor) < inside.y.min(), "floor", least, floor)  # type: ignore[arg-type]
         mode = "none" if floor == 0 else mode
-    chosen = _checked(window) if window is not None else _by_rule(curve, mode != "none")
-    inside = _inside(curve, chosen)
-    require(len(inside.x) >= FEWEST, "window", f"hold {FEWEST} points or more", f"one of {len(inside.x)}")
     problem, shape = fitted(_problem(inside, mode, floor))
-    return _report(curve, inside, problem, shape, floor, chosen, "given" if window is not None else RULE, level)
+    return _report(curve, inside, problem, shape, floor, chosen, rule, level)
 
 
-def _checked(window: tuple[float, float]) -> tuple[float, float]:
+def _checked(window: tuple[float, float]) -> tuple[tuple[float, float], str]:
     low, high = window
     require_real(low, "window", least=0)
     require_real(high, "window", above=float(low))
-    return float(low), float(high)
+    return (float(low), float(high)), "given"
 
 
-def _by_rule(curve: Measured, has_floor: bool) -> tuple[float, float]:
-    mean = np.exp(np.log(curve.y).mean(0))
+def _by_rule(curve: Measured, has_floor: bool) -> tuple[tuple[float, float], str]:
+    if needs_values(curve.emergence):
+        curve.require_positive("or give a window without such rows")
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mean = np.exp(np.log(curve.y).mean(0))
     return rule_window(curve.x, mean, has_floor=has_floor, emergence=curve.emergence)
-
-
-def _inside(curve: Measured, window: tuple[float, float]) -> Measured:
-    kept = (curve.x >= window[0]) & (curve.x <= window[1])
-    return Measured(curve.x[kept], curve.y[:, kept])
 
 
 def _problem(curve: Measured, mode: str, floor: Any) -> Problem:
@@ -236,7 +237,7 @@ def _sensitivity(inside: Measured, problem: Problem, shape: Shape, floor: Any) -
     for begin in _SHIFTS:
         for end in _SHIFTS:
             low, high = log_x[0] + begin * np.ptp(log_x), log_x[-1] - end * np.ptp(log_x)
-            part = _inside(inside, (float(np.exp(low)), float(np.exp(high))))
+            part = inside.within((float(np.exp(low)), float(np.exp(high))))
             if (begin or end) and len(part.x) >= FEWEST:
                 found.append(fitted(_problem(part, problem.mode, floor))[1].exponent)
     return min(found), max(found)
@@ -247,7 +248,7 @@ def _future_error(inside: Measured, problem: Problem, floor: Any) -> float:
     count = int(_KEPT * len(inside.x))
     if count < FEWEST:
         return float("nan")
-    past, shape = fitted(_problem(_inside(inside, (0.0, float(inside.x[count - 1]))), problem.mode, floor))
+    past, shape = fitted(_problem(inside.within((0.0, float(inside.x[count - 1]))), problem.mode, floor))
     b = float(past.intercept(shape.exponent, shape.bend, past.form(shape.exponent, shape.bend)))
     log_x = np.log(inside.x) - np.log(inside.x[:count]).mean()
     last = shape.exponent * past.log_x[-1]

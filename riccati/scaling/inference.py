@@ -64,7 +64,7 @@ class InferredBeta:
 
 @dataclass(frozen=True, eq=False)
 class InferredSecondLayer:
-    """The second layer of a run, a_1 ≥ a_2 ≥ …, Σ a_m² = 1.
+    """The second layer of a run, a_1 ≥ a_2 ≥ …, of the norm that its configuration gives.
 
     Attributes:
         a: (M,), of greatest likelihood.
@@ -157,13 +157,13 @@ def infer_second_layer(run: Run, *, level: float = 0.95) -> InferredSecondLayer:
         return Candidate(_power_law(curve, theta[0]), 1.0)
 
     def candidate(theta: Parameters) -> Candidate:
-        return Candidate(_layer(theta), 1.0)
+        return Candidate(curve.norm * _layer(theta), 1.0)
 
     begun = _coarse(curve, of_beta, None)
     beta = _fitted(curve, of_beta, begun, np.array([_BETAS]).T).theta[0]
     gaps = -np.diff(np.log(_power_law(curve, beta)))
     found = _fitted(curve, candidate, gaps, np.tile(np.array(_GAPS)[:, None], len(gaps)), supposed=_SPREAD)
-    a, quantile = _layer(found.theta), ndtri((1 + level) / 2)
+    a, quantile = curve.norm * _layer(found.theta), ndtri((1 + level) / 2)
     supposed = quantile * _deviations(np.eye(len(gaps)) / _SPREAD, a)
     half = quantile * _deviations(found.case.slope, a)
     told = (half < _TOLD) & (half < _LESS * supposed)
@@ -177,7 +177,7 @@ def infer_second_layer(run: Run, *, level: float = 0.95) -> InferredSecondLayer:
 
 def _power_law(curve: ToldCurve, beta: float) -> Float[np.ndarray, " M"]:
     a = np.arange(1.0, curve.width + 1) ** -float(beta)  # β < 0 occurs in differences about 0
-    return a / np.linalg.norm(a)
+    return curve.norm * a / np.linalg.norm(a)
 
 
 def _layer(gaps: Parameters) -> Float[np.ndarray, " M"]:
@@ -188,8 +188,8 @@ def _layer(gaps: Parameters) -> Float[np.ndarray, " M"]:
 def _deviations(slope: Float[np.ndarray, "n p"], a: Float[np.ndarray, " M"]) -> Float[np.ndarray, " M"]:
     """Standard deviations of log a_m, from those of the gaps, that of whitened rows with this slope."""
     width = len(a)
-    below = -np.tril(np.ones((width, width)), -1)[:, :-1]  # ∂ log a_m/∂ gap before Σ a_m² = 1 is restored
-    moved = below - (a**2) @ below
+    below = -np.tril(np.ones((width, width)), -1)[:, :-1]  # ∂ log a_m/∂ gap before the norm is restored
+    moved = below - (a**2 / np.sum(a**2)) @ below
     return np.sqrt(np.sum(moved * np.linalg.solve(slope.T @ slope, moved.T).T, axis=1))
 
 

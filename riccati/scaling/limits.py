@@ -7,7 +7,7 @@ In the unit of time below direction m emerges at
 
 of canonical time, if it is among the min(N, M) directions that the student can learn. What is left is
 
-    risk(t) = Σ_{m: T_m > t} a_m²,       floor = Σ_{m > N} a_m².
+    risk(t) = Σ_{m: T_m > t} a_m²/Σ a²,       floor = Σ_{m > N} a_m²/Σ a².
 
 For a_m ∝ m^{-β}, T_m ∝ m^θ, θ = β, and M → ∞ (ε Euler's constant, ζ(s, q) Hurwitz's function, φ = N/M):
 
@@ -54,7 +54,7 @@ class SharpLimit:
         emergence_times: (M,), in the unit of time, inf where never.
         beta: β where a_m ∝ m^{-β} exactly, else None.
         theta: θ where T_m ∝ m^θ too, but for the initial overlaps: β + γk/2, β on isotropic input; else None.
-        floor: Σ_{m > N} a_m², the risk that is left; exact for this M.
+        floor: Σ_{m > N} a_m²/Σ a_m², the risk that is left; exact for this M.
     """
 
     teacher: Teacher
@@ -108,8 +108,8 @@ class SharpLimit:
         return first if self.regime in ("power law", None) else first * self.teacher.width ** float(self.theta or 0)
 
     def risk(self, times: ArrayLike) -> Float[np.ndarray, " T"]:
-        """Σ_{m: T_m > t} a_m² at times in the unit, exact for this M."""
-        a = np.asarray(self.teacher.a)
+        """Σ_{m: T_m > t} a_m²/Σ a_m² at times in the unit, exact for this M."""
+        a = np.asarray(self.teacher.normalised_a)
         order = np.argsort(self.emergence_times, kind="stable")
         left = np.append(np.cumsum((a[order] ** 2)[::-1])[::-1], 0.0)  # the smallest first: no cancellation
         return left[np.searchsorted(self.emergence_times[order], np.asarray(times, float), side="right")]
@@ -153,7 +153,7 @@ class SharpLimit:
             "unit": f"{self.unit_name} of canonical time",
             "times": f"{self.emergence_times.min():.4g} = {first} for the first, derivations/sharp_limit.py",
             "risk": f"{law}, (1-2β)/θ, derivations/scaling.py",
-            "floor": f"{self.floor:.6g} = Σ_(m>N) a_m²",
+            "floor": f"{self.floor:.6g} = Σ_(m>N) a_m²/Σ a_m²",
             "source": "BEVW25 (arXiv 2508.03688)" if k == 2 else "RNWL25 (arXiv 2504.19983)",
         }
         return "SharpLimit\n" + "\n".join(f"  {name:<8} {value}" for name, value in rows.items())
@@ -190,7 +190,7 @@ def sharp_limit(teacher: Teacher, student_width: int | None = None) -> SharpLimi
             times = np.where(overlaps > 0, 1 / (k * (k - 2) * rate * np.maximum(overlaps, 0.0) ** (k - 2)), np.inf)
     if student_width is not None:
         times = np.where(rank < student_width, times, np.inf)
-    floor = float(np.sum(np.sort(a[np.isinf(times)] ** 2)))
+    floor = float(np.sum(np.sort(np.asarray(teacher.normalised_a)[np.isinf(times)] ** 2)))
     return SharpLimit(teacher, student_width, times, power_of(a), power_of(pulls), floor)
 
 

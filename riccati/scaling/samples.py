@@ -9,6 +9,7 @@ so that with constant g and v = g z_i/(2 a_i)
 k = 2, ℓ = log-odds of the alignment, η = g c_2^{-2}/d, time u/c_2²:
     dℓ/du = 4 a_i - 2 g R,            ℓ(0) = -log(d/N),       samples = d ∫ du/g,
 R = Σ_{not learned} a_i² the risk that drives the noise. For k > 2 R = 1, as most of the risk is left where it matters.
+Both for Σ a_i² = 1; beside another second layer η is that over ‖a‖, and n the same.
 
 An overlap is never less than what noise keeps up: z ≤ z_i and ℓ ≥ -log(d/N). The spread about the mean, and the
 probability that a direction is learned at all, are `emergence_law`'s. Source: RNWL25 (arXiv 2504.19983), BEVW25
@@ -79,7 +80,7 @@ def samples_to_learn(
     require_integer(student_width, "student_width", 1)
     most = min(teacher.width, student_width)
     require(top <= most, "top", f"be ≤ min(M, N) = {most}", top)
-    a = np.sort(np.asarray(teacher.a))[::-1]
+    a = np.sort(np.asarray(teacher.normalised_a))[::-1]
     if k == 2:
         require(2 * student_width < dim, "dim", f"be > 2 student_width = {2 * student_width}", dim)
         cost, scale, stride = _quadratic_cost(a, float(np.log(dim / student_width))), float(dim), 1.0 / dim
@@ -91,7 +92,7 @@ def samples_to_learn(
         cost, scale, stride = _search_cost(a, z, k), float(dim) ** (k - 1), float(dim) ** (-k / 2)
     shape = a[:top] / a[top - 1] if step == "proportional" else np.ones(top)
     g = _best(lambda size: cost(size * shape), a[top - 1])
-    rate = g * stride * shape / float(teacher.link.coefficients[k]) ** 2
+    rate = g * stride * shape / float(teacher.link.coefficients[k]) ** 2 / float(teacher.norm)
     order = f"m^(2β) d^{k - 1}, RNWL25" if k > 2 else "d polylog d (β > ½), d M^(1+β) polylog d (β < ½), BEVW25"
     return SampleCost(top, scale * cost(g * shape), rate if step == "proportional" else float(rate[-1]), step, order)
 
@@ -150,11 +151,11 @@ def _quadratic_cost(a: np.ndarray, odds: float) -> Callable[[np.ndarray], float]
 def risk_in_samples(
     teacher: Teacher, tops: np.ndarray | list[int], *, dim: int, student_width: int, step: Step = "constant"
 ) -> tuple[Float[np.ndarray, " t"], Float[np.ndarray, " t"]]:
-    """Samples (t,) that learn the top m, for each m of `tops`, and the risk Σ_{i>m} a_i² that is left, (t,).
+    """Samples (t,) that learn the top m, for each m of `tops`, and the risk Σ_{i>m} a_i²/Σ a_i² that is left, (t,).
 
     Raises:
         ArgumentError: as `samples_to_learn`.
     """
-    left = np.append(np.cumsum(np.sort(np.asarray(teacher.a))[:] ** 2)[::-1], 0.0)
+    left = np.append(np.cumsum(np.sort(np.asarray(teacher.normalised_a)) ** 2)[::-1], 0.0)
     costs = [samples_to_learn(teacher, int(m), dim=dim, student_width=student_width, step=step) for m in tops]
     return np.array([cost.samples for cost in costs]), left[np.asarray(tops, int)]

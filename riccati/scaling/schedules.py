@@ -4,8 +4,9 @@ Of n samples let u be the fraction used, and γ(u) = η(u)d/B. The limit of `Fin
 
     dy/du = (n/d) γ(u) F(y; γ(u)),        F its velocity in canonical time at step γ,
 
-whatever the batch, and log(risk(u = 1) - Σ_{m>N} a_m²) is minimised over log γ(u), straight between knots that are
-evenly spaced in log u and log(1 - u), by BFGS on gradients through the integration. Beside it, over fewer parameters,
+whatever the batch, and log(risk(u = 1) - Σ_{m>N} a_m²/Σ a_m²) is minimised over log γ(u), straight between knots that
+are evenly spaced in log u and log(1 - u), by BFGS on gradients through the integration. Beside it, over fewer
+parameters,
 
     constant  γ = c,        form  γ = c (1 - u)^{2β-1},        power  γ = c (1 - u)^p.
 
@@ -38,7 +39,7 @@ import numpy as np
 from jaxtyping import Array, Float
 from scipy.optimize import minimize
 
-from ..emergence import largest_step
+from ..emergence import largest_safe, largest_step
 from ..flows.noise import System, pair_system, pair_velocity, weights_system, weights_velocity
 from ..numerics import integrate, log_odds
 from ..problem import AnyStart, Problem, Teacher
@@ -63,7 +64,7 @@ class StepPlan:
         used: u, (K,), fractions of the samples.
         learning_rate: η there, (K,).
         samples, batch_size: n and B.
-        excess: risk - Σ_{m>N} a_m² that is left, in the limit d → ∞.
+        excess: risk - Σ_{m>N} a_m²/Σ a_m² that is left, in the limit d → ∞.
         power: p of (1 - u)^p, None of the free plan.
     """
 
@@ -116,7 +117,7 @@ def decay(step: float, *, first: float, power: float, steps: int) -> float:
 
 
 def recommended_step(teacher: Teacher, start: AnyStart, *, samples: int, batch_size: int = 1) -> StepPlan:
-    """The constant step that leaves least risk after n samples.
+    """The constant step that leaves least risk after n samples, of those at which hardly a run diverges.
 
     Args:
         teacher: pure link h_k, k ≥ 2.
@@ -157,6 +158,7 @@ class _Budget:
         k: the information exponent, whose equations it has.
         dim, samples, batch_size: d, n and B.
         largest: the largest γ that learns a direction.
+        safe: the largest constant γ at which hardly a run diverges.
         floor: Σ_{m>N} a_m².
     """
 
@@ -166,6 +168,7 @@ class _Budget:
     samples: int
     batch_size: int
     largest: float
+    safe: float
     floor: float
 
     @classmethod
@@ -176,9 +179,10 @@ class _Budget:
         require(start.dim is not None, "start", "have `dim`", "without")
         problem, k = Problem(teacher, start), teacher.link.information_exponent
         system = weights_system(problem, 1.0) if k == 2 else pair_system(problem, 1.0)
-        left = np.sort(np.asarray(teacher.a) ** 2)[: max(teacher.width - start.student_width, 0)]
-        largest = float(np.max(limits.gamma))
-        return cls(system, k, int(start.dim or 0), samples, batch_size, largest, float(left.sum()))
+        left = np.sort(np.asarray(teacher.normalised_a) ** 2)[: max(teacher.width - start.student_width, 0)]
+        safe = largest_safe(problem)
+        largest = min(float(np.max(limits.gamma)), safe)
+        return cls(system, k, int(start.dim or 0), samples, batch_size, largest, safe, float(left.sum()))
 
     def left(self, log_gamma: Float[np.ndarray, " K"]) -> tuple[float, Float[np.ndarray, " K"]]:
         """log of the risk above the floor at the end, and its gradient."""
@@ -201,6 +205,8 @@ class _Budget:
             theta = np.linalg.lstsq(basis, self._log_gamma(begin), rcond=None)[0]
 
         def objective(theta: np.ndarray) -> tuple[float, np.ndarray]:
+            if family == "constant" and theta[0] > np.log(self.safe):
+                return _UNSOUND, np.zeros(1)
             value, slope = self.left(basis @ theta + fixed)
             return value, basis.T @ slope
 

@@ -3,7 +3,7 @@
 k > 2: the `Decoupled` flow. k = 2: directions decoupled from squared overlaps G_0; with norms r direction m ≤ N grows
 as S_m = a_m/(1 + e^{L_m - 4 c_2² a_m t}), L_m = log(a_m/(r² G_0) - 1), and
 
-    risk = Σ_{m ≤ N} a_m² (1 - S_m/a_m)² + Σ_{m > N} a_m².
+    risk = [Σ_{m ≤ N} a_m² (1 - S_m/a_m)² + Σ_{m > N} a_m²]/Σ a_m².
 
 The start is "equal", every one of the first N directions from the overlap d^{-1/2} whatever N, which is what the
 scaling laws suppose; or "typical", G_0 = N/d for k = 2, and for k > 2 the largest of the overlaps that are left
@@ -91,6 +91,6 @@ def _quadratic(teacher: Teacher, dim: int, norm: float, equal: bool) -> tuple[Ri
     def risk(width: int, times: np.ndarray) -> np.ndarray:
         share, start = a[:width], odds(width)
         missing = expit(start - 2 * rate * times[:, None] * share) / expit(start)
-        return missing**2 @ share**2 + np.sum(a[width:][::-1] ** 2)
+        return (missing**2 @ share**2 + np.sum(a[width:][::-1] ** 2)) / np.sum(a[::-1] ** 2)
 
     return risk, lambda width: float((odds(width) / (2 * rate * a[:width])).max())

@@ -48,7 +48,7 @@ class ToldCurve:
     """What one run fixes, and the rows of its curve that are fitted.
 
     Attributes:
-        link, width: the teacher's.
+        link, width, norm: the teacher's, and its ‖a‖.
         start: the run's start.
         learning_rate, batch_size: canonical time per step by the configuration, and B.
         times, target: (n,), and log risk there.
@@ -56,6 +56,7 @@ class ToldCurve:
 
     link: Link
     width: int
+    norm: float
     start: Start
     learning_rate: float
     batch_size: int
@@ -119,8 +120,9 @@ def told_curve(run: Run, rows: int) -> ToldCurve:
     assert start is not None
     times, target = _rows(run, rows)
     return ToldCurve(
-        teacher.link, teacher.width, start, run.time_per_step, int(run.config["batch_size"]), times, target
-    )
+        teacher.link, teacher.width, float(teacher.norm), start, run.time_per_step, int(run.config["batch_size"]),
+        times, target,
+    )  # fmt: skip
 
 
 def _rows(run: Run, wanted: int) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]:

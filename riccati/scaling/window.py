@@ -23,40 +23,57 @@ _MEDIAN = 5
 FEWEST = 8  # rows of a fit
 
 RULE = "after the first emergence, before the floor"
+WHOLE = "before the floor, if there is one; the curve never falls to half its first value"
 
 
 def rule_window(
     x: np.ndarray, y: np.ndarray, *, has_floor: bool, emergence: np.ndarray | None = None
-) -> tuple[float, float]:
-    """(lo, hi) by the rule of this file.
+) -> tuple[tuple[float, float], str]:
+    """(lo, hi) by the rule of this file, and the rule in words.
 
     Args:
         x: (n,), positive and increasing.
-        y: (n,), positive.
+        y: (n,), positive; where two emergence times or more are known it is not looked at.
         has_floor: whether the model has a floor.
         emergence: (M,), the emergence times where they are known.
 
     Raises:
-        ArgumentError: if fewer than eight points lie within.
+        ArgumentError: a curve that is too short: fewer than eight points lie within, or nothing has emerged.
     """
-    if emergence is not None and np.isfinite(emergence).sum() > 1:
-        known = emergence[np.isfinite(emergence)]
-        low, high = _APART * float(known.min()), float(known.max()) / _APART
+    known = None if emergence is None else emergence[np.isfinite(emergence)]
+    if known is not None:
+        _require_long(len(known) > 0, f"nothing has emerged by {x[-1]:.3g}, where it ends")
+    if known is not None and len(known) > 1:
+        first, last = float(known.min()), float(known.max())
+        low, high, rule = _APART * first, last / _APART, RULE
+        _require_long(x[-1] >= low, f"it ends at {x[-1]:.3g}, before thrice the first emergence time {first:.3g}")
+        times = f"its emergence times, {first:.3g} to {last:.3g}"
+        _require_long(high >= low, f"{times}, span less than a factor of {_APART**2:g}")
     else:
-        low, high = _by_shape(np.log(x), np.log(y), has_floor)
+        low, high, rule = _by_shape(np.log(x), np.log(y), has_floor)
     inside = int(np.sum((x >= low) & (x <= high)))
-    must = f"have {FEWEST} points or more {RULE}, or `window` be given"
-    require(inside >= FEWEST, "x", must, f"{inside} from {low:.3g} to {high:.3g}")
-    return low, high
+    _require_long(inside >= FEWEST, f"{inside} of its {len(x)} points lie there, from {low:.3g} to {high:.3g}")
+    return (low, high), rule
 
 
-def _by_shape(log_x: np.ndarray, log_y: np.ndarray, has_floor: bool) -> tuple[float, float]:
+def _require_long(enough: bool, found: str) -> None:
+    must = f"be a curve with {FEWEST} points or more {RULE}, or `window` be given"
+    require(enough, "x", must, f"too short: {found}")
+
+
+def needs_values(emergence: np.ndarray | None) -> bool:
+    """Whether the rule looks at y."""
+    return emergence is None or int(np.isfinite(emergence).sum()) < 2
+
+
+def _by_shape(log_x: np.ndarray, log_y: np.ndarray, has_floor: bool) -> tuple[float, float, str]:
     smooth = median_filter(log_y, _MEDIAN, mode="nearest")
-    low = int(np.argmax(smooth < smooth[0] + np.log(_HALF)))  # 0 where it never is
-    high = len(log_x) - 1
+    fallen = smooth < smooth[0] + np.log(_HALF)
+    low, high = int(np.argmax(fallen)), len(log_x) - 1  # from the first row where it never is
     if not has_floor and _has_flattened(log_x[low:], smooth[low:]):
         high = int(np.flatnonzero(smooth > smooth[-1] + np.log(_ABOVE_FLOOR))[-1:].max(initial=low))
-    return float(np.exp(log_x[low])) * (1 - 1e-12), float(np.exp(log_x[high])) * (1 + 1e-12)
+    ends = float(np.exp(log_x[low])) * (1 - 1e-12), float(np.exp(log_x[high])) * (1 + 1e-12)
+    return *ends, RULE if fallen.any() else WHOLE
 
 
 def _has_flattened(log_x: np.ndarray, smooth: np.ndarray) -> bool:

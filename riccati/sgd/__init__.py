@@ -15,6 +15,7 @@ from .radial_fit import require_enough_samples as require_enough_samples
 from .radial_fit import second_phase as second_phase
 from .record import logged_steps as logged_steps
 from .rule import Weights as Weights
+from .schedule import Logged as Logged
 from .schedule import PerDirection as PerDirection
 from .schedule import PowerLaw as PowerLaw
 from .schedule import schedule_named as schedule_named

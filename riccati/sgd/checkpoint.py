@@ -45,6 +45,8 @@ def load(
     if held is None:
         return None
     other, mine = held.pop("config"), json.loads(_text(config))
+    if "parametrisation" in other:  # the name of `kind` up to 0.4
+        other["kind"] = other.pop("parametrisation")
     for key in sorted(mine.keys() | other.keys()):
         if mine.get(key) != other.get(key):
             must = "be of this experiment (name another file, or remove it)"

@@ -10,6 +10,7 @@ from __future__ import annotations
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
 from ..problem import Teacher, in_eigenbasis
@@ -38,19 +39,29 @@ class Direct(Engine):
             return in_dimension(weights, teacher.axes, self.coordinates).astype(self.dtype)
         return in_eigenbasis(weights, teacher.axes, teacher.covariance).astype(self.dtype)
 
-    def step(
+    def noise(self, key: Key[Array, ""], number: Int[Array, ""], neurons: int) -> Float[Array, "B d"]:
+        """B samples from R^d."""
+        return jax.random.normal(key, (self.batch_size, self.coordinates), self.dtype)
+
+    def noise_of(
+        self, rng: np.random.Generator, numbers: Int[np.ndarray, " n"], runs: int, neurons: int
+    ) -> Float[np.ndarray, "n S B d"]:
+        """As many for each step of each run."""
+        shape = (len(numbers), runs, self.batch_size, self.coordinates)
+        return rng.standard_normal(shape, np.dtype(self.dtype))
+
+    def step_with(
         self,
         rule: Rule,
         teacher: Teacher,
         weights: Weights,
-        key: Key[Array, ""],
+        noise: Float[Array, "B d"],
         rate: Float[Array, ""],
         number: Int[Array, ""],
     ) -> Weights:
-        """One step on B samples from R^d; its number does not matter."""
+        """The weights after a step on these samples; its number does not matter."""
         W = weights.W
-        X = jax.random.normal(key, (self.batch_size, W.shape[1]), W.dtype)
         rule, teacher, rate = jax.tree.map(lambda leaf: jnp.asarray(leaf, W.dtype), (rule, teacher, rate))
-        new, _ = moved(rule, teacher, weights, X, rate)
+        new, _ = moved(rule, teacher, weights, noise, rate)
         after = self.hastened(W, new.W).astype(W.dtype)
         return new._replace(W=rule.retract(after, self.batch_size))

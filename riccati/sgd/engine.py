@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -11,6 +12,8 @@ from jaxtyping import Array, Float, Int, Key
 
 from ..problem import Covariance, Teacher
 from .rule import Rule, Weights
+
+Noise = Any  # an engine's own tuple of arrays
 
 
 class Engine(eqx.Module):
@@ -31,6 +34,25 @@ class Engine(eqx.Module):
         """Weights in reduced coordinates in the engine's own."""
 
     @abc.abstractmethod
+    def noise(self, key: Key[Array, ""], number: Int[Array, ""], neurons: int) -> Noise:
+        """The randomness of step `number` = 0, 1, … of so many neurons, from a key."""
+
+    @abc.abstractmethod
+    def noise_of(self, rng: np.random.Generator, numbers: Int[np.ndarray, " n"], runs: int, neurons: int) -> Noise:
+        """The same for so many steps of so many runs, drawn by numpy: leaves (n, S, …), no two alike."""
+
+    @abc.abstractmethod
+    def step_with(
+        self,
+        rule: Rule,
+        teacher: Teacher,
+        weights: Weights,
+        noise: Noise,
+        rate: Float[Array, ""],
+        number: Int[Array, ""],
+    ) -> Weights:
+        """The weights after step `number` with this randomness."""
+
     def step(
         self,
         rule: Rule,
@@ -40,7 +62,9 @@ class Engine(eqx.Module):
         rate: Float[Array, ""],
         number: Int[Array, ""],
     ) -> Weights:
-        """The weights after step `number` = 0, 1, … on fresh samples."""
+        """The weights after step `number` on fresh samples."""
+        noise = self.noise(key, number, weights.W.shape[0])
+        return self.step_with(rule, teacher, weights, noise, rate, number)
 
     def hastened(self, before: Float[Array, "N D"], after: Float[Array, "N D"]) -> Float[Array, "N D"]:
         """Whitened weights after a step that on isotropic input leads from `before` to `after`: W -> W + ΔW Λ."""

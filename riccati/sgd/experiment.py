@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
@@ -12,14 +12,25 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from tqdm import tqdm
 
 from ..numerics import require_double_precision
 from ..problem import Problem, Start, Teacher, require_standard
 from ..runs import Run, overlap_of, teacher_keys
-from ..support import package_versions, require, require_integer, require_memory, require_real, sole_writer
+from ..support import (
+    announce,
+    duration,
+    package_versions,
+    progress,
+    require,
+    require_integer,
+    require_memory,
+    require_real,
+    sole_writer,
+)
 from . import checkpoint as checkpoints
 from .choice import Choice, chosen_engine
-from .driver import run_to_end
+from .driver import DrawnSteps, KeyedSteps, Steps, run_to_end, seconds_a_step
 from .ensemble import Ensemble
 from .loop import MOST_STEPS, Chains, Dynamics, signed_overlaps
 from .record import Record, logged_steps
@@ -29,8 +40,13 @@ from .stiefel import Stiefel
 from .two_homogeneous import TwoHomogeneous
 from .two_layer import TwoLayer
 
-_EXPLODED = 1e6  # growth of the sum of squared weights, or its size, that counts as divergence
+_EXPLODED = 1e6  # growth of the sum of squared weights, or its size beside ‖a‖, that counts as divergence
 _COPIES = 4  # of the weights, that a step holds at once
+_BLOCK = 64  # replicas at once: fewer cost as much time, and a first look at them comes no later than it can tell
+# microseconds on one core of a step of a replica: of itself, for each coordinate of a sample, and in law with several
+# samples for each column of its factorisations; within a factor of 2 from N = 3 to 16, B = 1 to 256
+_A_STEP, _A_COORDINATE, _A_COLUMN = 0.4, 0.016, 0.5
+_LONG = 10.0  # seconds from which it is said how long replicas will take
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -40,7 +56,7 @@ class Experiment:
     Args:
         teacher: the teacher, of any signs, directions and links, under any covariance; Stiefel SGD takes orthonormal
             directions, h_2 and isotropic input.
-        start: initial overlaps and norms, with `dim` given; with a second layer both layers are trained, at one rate.
+        start: initial overlaps and norms, with `dim` given; with a second layer both layers are trained.
             Stiefel SGD takes its directions' polar factor.
         learning_rate: η, canonical time per step: SGD on ½(f* - f)² with step size η; a number, a function of the
             step, or a schedule of `riccati.sgd` (PowerLaw, PerDirection). A Stiefel step is ε = 2η of Riccati time.
@@ -50,7 +66,8 @@ class Experiment:
             of equal eigenvalues. Where they would be no fewer than d it is replaced by "direct", as the run says;
             "direct", with all d coordinates;
             "stiefel" and "stiefel_direct", the same two for a quadratic student on the Stiefel manifold (Phase I).
-        student_scale: c of Stiefel SGD, 1/√N if not given.
+        student_scale: c of Stiefel SGD, ‖a‖/√N if not given.
+        second_layer_rate: κ ≥ 0, the second layer's learning rate over the first's; 0 freezes it.
         dtype: "float64", or for direct simulation "float32".
         rows: about how many steps are logged, evenly spaced in their logarithm, besides step 0.
         logged: the steps that are logged, instead of those; increasing, the last of them at most `steps`.
@@ -68,6 +85,7 @@ class Experiment:
     batch_size: int = 1
     engine: str = "in_law"
     student_scale: float | None = None
+    second_layer_rate: float = 1.0
     dtype: str = "float64"
     rows: int = 200
     logged: tuple[int, ...] | None = None
@@ -88,6 +106,10 @@ class Experiment:
         if self.student_scale is not None:
             require(self._on_stiefel, "student_scale", f'be left out for engine="{self.engine}"', self.student_scale)
             require_real(self.student_scale, "student_scale", above=0)
+        require_real(self.second_layer_rate, "second_layer_rate", least=0)
+        must = "be left out for a student without a second layer (Start.with_second_layer)"
+        has = self.start.second_layer is not None
+        require(has or self.second_layer_rate == 1, "second_layer_rate", must, self.second_layer_rate)
         self._rule.check(self.teacher, self.start)
         if self._schedule.follows_direction:
             require_standard("a rate that follows the direction", self.teacher, self.start)
@@ -103,8 +125,10 @@ class Experiment:
     @cached_property
     def _rule(self) -> Rule:
         if not self._on_stiefel:
-            return TwoHomogeneous() if self.start.second_layer is None else TwoLayer()
-        c = self.student_scale if self.student_scale is not None else self.start.student_width**-0.5
+            two_layer = self.start.second_layer is not None
+            return TwoLayer(jnp.asarray(float(self.second_layer_rate))) if two_layer else TwoHomogeneous()
+        given, own = self.student_scale, float(self.teacher.norm) / self.start.student_width**0.5
+        c = own if given is None else given
         return Stiefel(jnp.asarray(float(c)))
 
     @cached_property
@@ -116,7 +140,7 @@ class Experiment:
     def dynamics(self) -> Dynamics:
         """What its steps have in common."""
         W, b = self._rule.initial_weights(self.start)
-        largest = _EXPLODED * max(1.0, float(jnp.sum(W**2) + jnp.sum(b**2)))
+        largest = _EXPLODED * max(float(self.teacher.norm), float(jnp.sum(W**2) + jnp.sum(b**2)))
         follow = self._schedule.follows_direction
         # engines know the speeds; d eigenvalues in the teacher would be compiled anew for every d
         whitened = eqx.tree_at(lambda t: t.covariance, self.teacher, None, is_leaf=lambda leaf: leaf is None)
@@ -141,6 +165,7 @@ class Experiment:
             "dtype": self.dtype,
             "rows": self.rows if self.logged is None else len(self.logged),
             **({} if self.start.seed is None else {"start_seed": self.start.seed}),
+            **({} if self.second_layer_rate == 1 else {"second_layer_rate": float(self.second_layer_rate)}),
             "versions": package_versions(),
         }
 
@@ -159,23 +184,69 @@ class Experiment:
                 another run is writing.
             Stopped: a KeyboardInterrupt, after SIGINT or SIGTERM.
         """
+        self._check(seeds)
+        steps = KeyedSteps(self.dynamics, self._schedule, jax.vmap(jax.random.key)(jnp.asarray(list(seeds))))
+        with progress(self.steps, "online SGD", unit="step") as bar:
+            return self._run(steps, seeds, checkpoint, bar)
+
+    def replicas(self, count: int, seed: int = 0) -> Iterator[Ensemble]:
+        """Runs from the same start in blocks of equal size, `count` or a few more, each block once it is finished.
+
+        They are of the same law as those of `ensemble`, at a fraction of their cost, and not the same runs. How long
+        all will take is told from the first steps, and said on stderr if it is long.
+
+        Raises:
+            ArgumentError: what memory does not hold.
+            Stopped: a KeyboardInterrupt, after SIGINT or SIGTERM; blocks handed out before stay whole.
+        """
+        require_integer(count, "count", 1)
+        blocks = -(-count // _BLOCK)
+        size, last = -(-count // blocks), self._last
+        self._check(range(size))
+
+        def drawn(block: int) -> Steps:
+            rng = np.random.Generator(np.random.SFC64([seed, block]))
+            return DrawnSteps(self.dynamics, self._schedule, rng, size)
+
+        if self.expected_seconds(count) > _LONG / 2:
+            seconds = seconds_a_step(drawn(0), self.initial_chains(size)) * last * blocks
+            if seconds > _LONG:
+                announce(f"{count} replicas of SGD will take about {duration(seconds)}; Ctrl-C ends them")
+        with progress(blocks * last, f"{count} replicas of SGD", unit="step") as bar:
+            for block in range(blocks):
+                yield self._run(drawn(block), range(block * size, (block + 1) * size), None, bar)
+
+    def expected_seconds(self, runs: int) -> float:
+        """About how long so many `replicas` take on one core, once the program is compiled."""
+        engine = self._choice.engine
+        factorised = 0 if self.batch_size == 1 or "direct" in self._choice.name else self.start.student_width
+        each = _A_STEP + _A_COORDINATE * self.batch_size * engine.coordinates
+        return 1e-6 * runs * self._last * (each + _A_COLUMN * min(self.batch_size, factorised))
+
+    @property
+    def _last(self) -> int:
+        """The last step that is logged."""
+        return self.steps if self.logged is None else self.logged[-1]
+
+    def _check(self, seeds: Sequence[int]) -> None:
         require(len(seeds) > 0, "seeds", "have one entry or more", "empty")
         for seed in seeds:
             require_integer(seed, "seed", 0)
         self._require_memory(len(seeds))
+
+    def _run(self, steps: Steps, seeds: Sequence[int], checkpoint: str | os.PathLike | None, bar: tqdm) -> Ensemble:
         config = {**self.config(), "seeds": [int(seed) for seed in seeds]}
-        keys = jax.vmap(jax.random.key)(jnp.asarray(list(seeds)))
         chains = self.initial_chains(len(seeds))
-        steps = logged_steps(self.steps, self.rows) if self.logged is None else np.asarray(self.logged, np.int64)
-        record = Record.empty(steps, len(seeds), self.teacher.width)
+        logged = logged_steps(self.steps, self.rows) if self.logged is None else np.asarray(self.logged, np.int64)
+        record = Record.empty(logged, len(seeds), self.teacher.width)
         if checkpoint is None:
-            chains = run_to_end(self.dynamics, self._schedule, keys, chains, record, None)
+            chains = run_to_end(self.dynamics, steps, chains, record, None, bar)
         else:
             with sole_writer(checkpoint, "checkpoint"):
                 chains, record = checkpoints.load(checkpoint, config, chains, record) or (chains, record)
                 save = partial(checkpoints.save, checkpoint, config, record)
                 save(chains)  # what cannot be saved there is said before the first step
-                chains = run_to_end(self.dynamics, self._schedule, keys, chains, record, save)
+                chains = run_to_end(self.dynamics, steps, chains, record, save, bar)
         times = record.times
         if isinstance(self._schedule, Constant):  # to the last bit, as a run's times are
             times = np.where(np.isfinite(times), record.steps * float(self._schedule.rate), np.nan)
@@ -211,6 +282,7 @@ def simulate(
     engine: str = "in_law",
     seed: int = 0,
     student_scale: float | None = None,
+    second_layer_rate: float = 1.0,
     dtype: str = "float64",
     rows: int = 200,
     checkpoint: str | os.PathLike | None = None,
@@ -218,6 +290,6 @@ def simulate(
     """One run of online SGD; the arguments are those of `Experiment`, and of its `ensemble`."""
     experiment = Experiment(
         teacher=teacher, start=start, learning_rate=learning_rate, steps=steps, batch_size=batch_size,
-        engine=engine, student_scale=student_scale, dtype=dtype, rows=rows,
+        engine=engine, student_scale=student_scale, second_layer_rate=second_layer_rate, dtype=dtype, rows=rows,
     )  # fmt: skip
     return experiment.simulate(seed, checkpoint)

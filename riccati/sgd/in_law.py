@@ -22,15 +22,30 @@ is kept whole, with all its coordinates. Isotropic input is one group. Derived i
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
-from ..numerics import bartlett
+from ..numerics import bartlett, bartlett_of
 from ..problem import Teacher
 from .engine import Engine
 from .rule import Rule, Weights, moved
+
+
+class LawNoise(NamedTuple):
+    """The randomness of a step, or of n steps of S runs.
+
+    Attributes:
+        xi: (B, D), samples in the coordinates there are.
+        L: (G, E, E), lower triangular, of the others, one for each group.
+    """
+
+    xi: Float[Array, "B D"] | Float[np.ndarray, "n S B D"]
+    L: Float[Array, "G E E"] | Float[np.ndarray, "n S G E E"]
 
 
 class InLaw(Engine):
@@ -60,21 +75,32 @@ class InLaw(Engine):
         """The weights, and room for the coordinates of a cycle."""
         return jnp.zeros((weights.shape[0], self.coordinates)).at[:, self.places].set(weights)
 
-    def step(
+    def noise(self, key: Key[Array, ""], number: Int[Array, ""], neurons: int) -> LawNoise:
+        """ξ and L, from a key."""
+        fresh, since = min(self.batch_size, neurons), number % self.cycle
+        inside_key, below_key, diagonal_key = jax.random.split(key, 3)
+        xi = jax.random.normal(inside_key, (self.batch_size, self.coordinates))
+        return LawNoise(xi, bartlett(below_key, diagonal_key, fresh, self.outside - since * fresh))
+
+    def noise_of(self, rng: np.random.Generator, numbers: Int[np.ndarray, " n"], runs: int, neurons: int) -> LawNoise:
+        """ξ and L for each step of each run."""
+        fresh, since = min(self.batch_size, neurons), numbers % self.cycle
+        xi = rng.standard_normal((len(numbers), runs, self.batch_size, self.coordinates))
+        left = np.asarray(self.outside) - since[:, None] * fresh
+        return LawNoise(xi, bartlett_of(rng, fresh, np.repeat(left[:, None], runs, axis=1)))
+
+    def step_with(
         self,
         rule: Rule,
         teacher: Teacher,
         weights: Weights,
-        key: Key[Array, ""],
+        noise: LawNoise,
         rate: Float[Array, ""],
         number: Int[Array, ""],
     ) -> Weights:
-        """One step on B samples from R^d."""
-        fresh, since = min(self.batch_size, weights.W.shape[0]), number % self.cycle
-        inside_key, below_key, diagonal_key = jax.random.split(key, 3)
-        xi = jax.random.normal(inside_key, (self.batch_size, self.coordinates))
-        L = bartlett(below_key, diagonal_key, fresh, self.outside - since * fresh)
-        return self.moved_by(rule, teacher, weights, xi, L, rate, since)
+        """One step on such samples from R^d."""
+        xi, L = jnp.asarray(noise.xi), jnp.asarray(noise.L)
+        return self.moved_by(rule, teacher, weights, xi, L, rate, number % self.cycle)
 
     def moved_by(
         self,

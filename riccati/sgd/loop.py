@@ -14,7 +14,7 @@ from jaxtyping import Array, Bool, Float, Int, Key
 
 from ..numerics import compiled_quickly
 from ..problem import Teacher, squared_overlaps
-from .engine import Engine
+from .engine import Engine, Noise
 from .rule import Rule, Weights
 from .schedule import direction_factor
 
@@ -84,28 +84,55 @@ def take_steps(
     A run diverges at the step that makes the sum of squared weights exceed `dynamics.largest`, or not a number; it
     stays as it was before that step.
     """
+
+    def noise(key: Array, step: Array) -> Noise:
+        neurons = chains.W.shape[1]
+        return dynamics.engine.noise(jax.random.fold_in(key, step), step, neurons)
+
+    def body(n: Array, chains: Chains) -> Chains:
+        return _after_step(dynamics, chains, jax.vmap(noise, in_axes=(0, None))(keys, chains.step), rates[n])
+
+    return jax.lax.fori_loop(0, count, body, chains)
+
+
+@compiled_quickly(eqx.filter_jit)
+def take_drawn_steps(
+    dynamics: Dynamics,
+    noise: Noise,
+    chains: Chains,
+    rates: Float[Array, " n"],
+    first: Int[Array, ""],
+    count: Int[Array, ""],
+) -> Chains:
+    """`count` steps with the noise and rates from `first` on, of n steps that were drawn; see `take_steps`."""
+
+    def body(n: Array, chains: Chains) -> Chains:
+        return _after_step(dynamics, chains, jax.tree.map(lambda leaf: leaf[n], noise), rates[n])
+
+    return jax.lax.fori_loop(first, first + count, body, chains)
+
+
+def _after_step(dynamics: Dynamics, chains: Chains, noise: Noise, rate: Float[Array, ""]) -> Chains:
+    """The chains after a step, each with its own noise."""
     rule, teacher = dynamics.rule, dynamics.teacher
 
-    def one(weights: Weights, key: Array, step: Array, rate: Array) -> tuple[Weights, Array, Bool[Array, ""]]:
+    def one(weights: Weights, noise: Noise, rate: Array) -> tuple[Weights, Array, Bool[Array, ""]]:
         if dynamics.follow:
             overlaps = squared_overlaps(teacher, rule.directions(weights.W))
             rate = rate * direction_factor(teacher, overlaps, weights.W.shape[0])
-        new = dynamics.engine.step(rule, teacher, weights, jax.random.fold_in(key, step), rate, step)
+        new = dynamics.engine.step_with(rule, teacher, weights, noise, rate, chains.step)
         return new, rate, jnp.sum(new.W**2) + jnp.sum(new.b**2) <= dynamics.largest
 
-    def body(n: Array, chains: Chains) -> Chains:
-        new, rate, sound = jax.vmap(one, in_axes=(0, 0, None, None))(chains.weights, keys, chains.step, rates[n])
-        running = chains.diverged < 0
-        going = running & sound
-        return Chains(
-            jnp.where(going[:, None, None], new.W, chains.W),
-            jnp.where(going[:, None], new.b, chains.b),
-            chains.step + 1,
-            jnp.where(going, chains.time + rate, chains.time),
-            jnp.where(running & ~sound, chains.step + 1, chains.diverged),
-        )
-
-    return jax.lax.fori_loop(0, count, body, chains)
+    new, rate, sound = jax.vmap(one, in_axes=(0, 0, None))(chains.weights, noise, rate)
+    running = chains.diverged < 0
+    going = running & sound
+    return Chains(
+        jnp.where(going[:, None, None], new.W, chains.W),
+        jnp.where(going[:, None], new.b, chains.b),
+        chains.step + 1,
+        jnp.where(going, chains.time + rate, chains.time),
+        jnp.where(running & ~sound, chains.step + 1, chains.diverged),
+    )
 
 
 @compiled_quickly(eqx.filter_jit)

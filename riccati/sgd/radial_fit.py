@@ -21,7 +21,7 @@ class SecondPhase(NamedTuple):
 
     Attributes:
         Omega: (N, N), symmetric.
-        risk: of the student with it.
+        risk: E(f* - f)²/E f*² of the student with it.
         limit: the risk that many samples would give.
     """
 
@@ -54,8 +54,9 @@ def second_phase(run: Run, samples: int, ridge: float = 0.0, seed: int = 0) -> S
 
     Omega = _fitted(u, y, ridge)
     K = Z.T @ (a[:, None] * Z)
-    limit = float(np.sum(a**2) - np.sum(K**2))
-    return SecondPhase(Omega, limit + float(np.sum((Omega - K) ** 2)), limit)
+    whole = float(np.sum(a**2))
+    limit = 1 - float(np.sum(K**2)) / whole
+    return SecondPhase(Omega, limit + float(np.sum((Omega - K) ** 2)) / whole, limit)
 
 
 def require_enough_samples(neurons: int, samples: int, ridge: float = 0.0) -> None:

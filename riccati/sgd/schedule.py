@@ -92,6 +92,32 @@ class PerDirection(Schedule):
 
 
 @dataclass(frozen=True)
+class Logged(Schedule):
+    """η of a run that logged its canonical time: between two of its rows the mean rate, so that times are its own.
+
+    Attributes:
+        steps: of the rows, increasing.
+        times: canonical, at those.
+    """
+
+    steps: tuple[int, ...]
+    times: tuple[float, ...]
+
+    def rates(self, first: int, count: int) -> Float[np.ndarray, " count"]:
+        """The mean rate between the rows on either side; after the last row as before it."""
+        begins, times = np.asarray(self.steps, float), np.asarray(self.times)
+        if begins[0] > 0:
+            begins, times = np.r_[0.0, begins], np.r_[0.0, times]
+        means = np.diff(times) / np.diff(begins)
+        rows = np.searchsorted(begins, np.arange(first, first + count), side="right") - 1
+        return means[np.minimum(rows, len(means) - 1)]
+
+    def faster(self, factor: float) -> Logged:
+        """The same schedule with every rate so many times larger."""
+        return Logged(self.steps, tuple(factor * t for t in self.times))
+
+
+@dataclass(frozen=True)
 class Function(Schedule):
     """η(n) from a function of the step n = 0, 1, …; it is called once for each step."""
 

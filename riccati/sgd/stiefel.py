@@ -64,7 +64,7 @@ class Stiefel(Rule):
         return W
 
     def risk(self, teacher: Teacher, weights: Weights) -> Float[Array, ""]:
-        """1 - tr(AGAG)."""
+        """1 - tr(AGAG)/Σa²."""
         return subspace_population_risk(teacher.a, weights.W[:, : teacher.width].T)
 
     def config(self, teacher: Teacher, start: Start, rates: dict) -> dict:

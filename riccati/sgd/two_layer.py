@@ -2,7 +2,9 @@
 
 With z = <x, w> and e = f*(x) - f(x), a step on a batch is
 
-    w_i -> w_i + η b_i mean_b e_b σ'(z) x_b,      b_i -> b_i + η mean_b e_b σ(z).
+    w_i -> w_i + η b_i mean_b e_b σ'(z) x_b,      b_i -> b_i + κη mean_b e_b σ(z),
+
+κ the second layer's learning rate over the first's, 0 where it is frozen.
 
 Its mean is the gradient flow of flows/neurons/student.py in canonical time; derivations/two_layer.py.
 """
@@ -18,7 +20,9 @@ from .two_homogeneous import TwoHomogeneous
 
 
 class TwoLayer(TwoHomogeneous):
-    """SGD on w and b at one rate, in the standard parametrisation."""
+    """SGD on w and b in the standard parametrisation; `second_layer_rate` is κ, ()."""
+
+    second_layer_rate: Float[Array, ""]
 
     def initial_weights(self, start: Start) -> Weights:
         """w_i = r_i u_i, and b."""
@@ -37,7 +41,8 @@ class TwoLayer(TwoHomogeneous):
         link, b = teacher.link, weights.b
         value = link(across)
         wrong = rate / along.shape[0] * (teacher.output(along) - value @ b)
-        return weights._replace(b=b + wrong @ value), wrong[:, None] * link.derivative(across) * b
+        b_next = b + self.second_layer_rate * (wrong @ value)
+        return weights._replace(b=b_next), wrong[:, None] * link.derivative(across) * b
 
     def risk(self, teacher: Teacher, weights: Weights) -> Float[Array, ""]:
         """E(f* - f)²/E f*², s_i = b_i |w_i|."""

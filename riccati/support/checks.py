@@ -66,6 +66,9 @@ def require_times(times: Any) -> None:
     """Refuse output times that are not a finite, non-negative, strictly increasing vector."""
     if is_traced(times):
         return
+    require(not np.ma.is_masked(times), "times", "have no masked entries", "masked at some")
+    kind = np.asarray(times).dtype
+    require(kind.kind not in "cmMSU", "times", "be real numbers without units", kind)
     array = np.asarray(times, dtype=float)
     require(array.ndim == 1 and array.size > 0, "times", "be a vector with one entry or more", array.shape)
     require_finite(array, "times")

@@ -6,7 +6,7 @@ from terminal import PROBLEM, run_cli
 
 import riccati as rc
 
-TWO_LAYER = ("--link", "relu", "--parametrisation", "two_layer", "--norm", 0.5)
+TWO_LAYER = ("--link", "relu", "--kind", "two_layer", "--norm", 0.5)
 
 
 def test_a_flow_sgd_and_a_comparison_under_a_covariance(monkeypatch, capsys, tmp_path):
@@ -56,7 +56,7 @@ def test_gaussian_directions_and_negative_amplitudes(monkeypatch, capsys, tmp_pa
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--parametrisation", "two_layer"), "Argument `link` must be positively homogeneous (relu, abs or he1)"),
+        (("--parametrisation", "two_layer"), "Argument `link` must have σ(λz) = λσ(z), λ > 0 (relu, abs or he1)"),
         (("--covariance-exponent", -1), "Argument `covariance_exponent` must be"),
         (("--covariance-exponent", 0.5, "--flow", "Riccati"), "must live on isotropic input for Riccati"),
         (("--negative", "1,9"), "Argument `negative` must be numbers from 1 to"),

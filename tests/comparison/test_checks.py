@@ -58,8 +58,9 @@ def test_a_run_that_says_what_it_is_passes(followed):
     assert [found.name for found in report.checks] == ["loss", "overlap", "clock"]
     assert all(found.holds for found in report.checks)
     assert report.checks[2].factor == pytest.approx(1, abs=0.01)
-    assert report.verdict.consistent is None
-    assert "replicas" in str(report.verdict)
+    assert report.verdict.consistent is True
+    assert "128 draws of the law" in str(report.verdict)
+    assert any("a verdict by replicas of SGD takes replicas=128, about" in note for note in report.notes)
 
 
 @pytest.mark.parametrize(
@@ -141,5 +142,5 @@ def test_an_exact_risk_has_no_wrong_convention(followed):
     """What computed it is the link and the second layer that the run names."""
     scaled = changed(followed, loss="0.5*(f*-f)^2")
     assert check(scaled, "loss").key == 'loss = "(f*-f)^2"'
-    exact = changed(replace(followed, loss=2 * followed.loss), recorded_by="riccati.Recorder")
+    exact = changed(replace(followed, loss=2 * followed.loss), recorder="riccati.Recorder")
     assert check(exact, "loss").key is None

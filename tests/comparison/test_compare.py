@@ -118,7 +118,9 @@ def test_hermite4_is_predicted_by_the_coupled_and_the_decoupled_flow():
 def test_everything_that_is_missing_is_named_at_once():
     with pytest.raises(rc.ArgumentError, match="`dim` must be given"):
         rc.compare(run_of(SQUARE, dim=None))
-    with pytest.raises(rc.ArgumentError, match=r"must give learning_rate, beta \(or second_layer.*\), dim, in the"):
+    with pytest.raises(
+        rc.ArgumentError, match=r"must give learning_rate, beta \(or second_layer.*\), dim \(d\), in the"
+    ):
         rc.compare(run_of(SQUARE, dim=None, beta=None, learning_rate=None))
 
 

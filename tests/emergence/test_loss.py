@@ -56,7 +56,9 @@ def test_higher_exponents_and_what_is_refused():
     teacher, start = problem(2, 2, 400, 1.0, degree=3, seed=2)
     overlaps, _ = rc.Problem(teacher, start).assigned()
     limits = rc.largest_step(teacher, start, batch_size=4)
-    np.testing.assert_allclose(limits.gamma, 2 * teacher.a * np.abs(overlaps))
+    np.testing.assert_allclose(limits.gamma, np.minimum(2 * teacher.a * np.abs(overlaps), limits.held))
+    assert limits.gamma[0] == limits.held[0]  # what it would learn beyond it does not hold
+    np.testing.assert_allclose(limits.held[0], 6 / (135 * teacher.a[0]))
     np.testing.assert_allclose(limits.learning_rate, 4 * limits.gamma / 400)
     assert "2a_p" in repr(limits)
     quadratic, _ = problem(2, 2, 400, 1.0)

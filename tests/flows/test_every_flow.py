@@ -129,8 +129,8 @@ EVERY = {
     "Decoupled": (rc.Decoupled(), 3, decoupled),
     "Coupled": (rc.Coupled(rtol=1e-10), 3, coupled),
     "Correlation": (rc.Correlation(), 3, correlation),
-    "FiniteStep, Stiefel": (rc.FiniteStep(GAMMA), 2, stiefel),
-    "FiniteStep, weights": (rc.FiniteStep(GAMMA, "homogeneous"), 2, on_weights),
+    "FiniteStep, Stiefel": (rc.FiniteStep(GAMMA, "stiefel"), 2, stiefel),
+    "FiniteStep, weights": (rc.FiniteStep(GAMMA), 2, on_weights),
     "FiniteStep, pairs": (rc.FiniteStep(1e-13), 3, decoupled),
 }
 UNEXACT = [name for name in EVERY if name not in ("Riccati", "Quadratic")]

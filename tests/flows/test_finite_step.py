@@ -72,7 +72,7 @@ def test_small_norms_keep_their_digits(norm):
 def test_plateau_of_stiefel_sgd():
     run = rc.Run.load("quadratic-stiefel")
     gamma = run.config["riccati_step"] * run.config["dim"] / run.config["batch_size"]
-    flow = rc.FiniteStep(gamma, student_scale=run.config["student_scale"])
+    flow = rc.FiniteStep(gamma, "stiefel", student_scale=run.config["student_scale"])
     tenth = -(len(run.times) // 10)
     seen = rc.solve(flow, run.teacher, run.start, run.times)
     gradient_flow = rc.solve(rc.Riccati(), run.teacher, run.start, run.times)
@@ -107,7 +107,7 @@ def test_a_direction_is_lost_where_noise_outgrows_it(algorithm):
 def test_lost_directions_stay_small():
     """The noise of directions that are learned already is what decides over the last ones."""
     teacher, start = problem(5, 3, 400, 1.0, seed=2)
-    kept, lost = (rc.solve(rc.FiniteStep(gamma), teacher, start, 10 * TIMES) for gamma in (0.02, 0.6))
+    kept, lost = (rc.solve(rc.FiniteStep(gamma, "stiefel"), teacher, start, 10 * TIMES) for gamma in (0.02, 0.6))
     assert np.isfinite(kept.emergence_times()).sum() == 3
     assert np.isfinite(lost.emergence_times()).tolist() == [True] + [False] * 4
     assert np.all(lost.alignment[-1, 1:] < 0.1)
@@ -123,7 +123,7 @@ def test_pairs_need_a_large_overlap_to_escape():
         assert np.all(sign * np.diff(alignment) > 0)
 
 
-@pytest.mark.parametrize(("degree", "gamma", "algorithm"), [(2, 0.2, "homogeneous"), (3, 1e-3, None)])
+@pytest.mark.parametrize(("degree", "gamma", "algorithm"), [(2, 0.2, "homogeneous"), (3, 1e-3, "homogeneous")])
 def test_emergence_times_do_not_depend_on_the_output_times(degree, gamma, algorithm):
     teacher, start = problem(5, 3, 80, 0.8, degree=degree, norm=0.1, seed=5)
     flow = rc.FiniteStep(gamma, algorithm)
@@ -142,7 +142,7 @@ def test_emergence_times_do_not_depend_on_the_output_times(degree, gamma, algori
 def test_a_direction_learned_at_the_start_emerges_at_zero():
     teacher = rc.Teacher.power_law(5, 1.0, rc.Link.hermite(2))
     start = rc.Start(np.diag([0.9, 0.1, 0.1, 0.1, 0.1])[:3], dim=50)
-    T = rc.solve(rc.FiniteStep(0.01), teacher, start, TIMES[1:]).emergence_times()
+    T = rc.solve(rc.FiniteStep(0.01, "stiefel"), teacher, start, TIMES[1:]).emergence_times()
     assert T[0] == 0
     assert 0 < T[1] < 20
 
@@ -213,7 +213,7 @@ def test_a_large_neuron_that_has_learned_does_not_count_as_exploded():
 
 @pytest.mark.parametrize(
     ("degree", "algorithm", "flow"),
-    [(2, "stiefel", rc.Riccati()), (2, "homogeneous", rc.Quadratic()), (3, None, rc.Decoupled())],
+    [(2, "stiefel", rc.Riccati()), (2, "homogeneous", rc.Quadratic()), (3, "homogeneous", rc.Decoupled())],
 )
 def test_at_step_size_zero_it_is_gradient_flow_at_all_times(degree, algorithm, flow):
     """Where an integrator has long lost the digits of the risk."""
@@ -242,12 +242,27 @@ def test_saved_and_loaded(tmp_path):
     np.testing.assert_array_equal(again.emergence_times(), seen.emergence_times())
 
 
-@pytest.mark.parametrize(("degree", "algorithm"), [(2, "stiefel"), (3, "homogeneous")])
-def test_the_algorithm_that_is_taken_when_none_is_named(degree, algorithm):
-    teacher, start = problem(5, 3, 60, 0.8, degree=degree)
-    default, named = (rc.solve(rc.FiniteStep(0.02, name), teacher, start, TIMES) for name in (None, algorithm))
-    np.testing.assert_array_equal(default.risk, named.risk)
-    assert (default.radius is None) == (degree == 2)
+@pytest.mark.parametrize(("degree", "without"), [(2, rc.Quadratic), (3, rc.Decoupled)])
+def test_it_is_the_limit_of_what_solve_takes_without_a_flow(degree, without):
+    """SGD on the weights, whose γ → 0 is the same flow as that of `solve(teacher=…, start=…)`."""
+    teacher, start = problem(3, 3, 60, 0.8, degree=degree, norm=0.2)
+    chosen = rc.solve(teacher=teacher, start=start, times=TIMES)
+    assert isinstance(chosen.flow, without)
+    np.testing.assert_array_equal(rc.solve(rc.FiniteStep(0.0), teacher, start, TIMES).risk, chosen.risk)
+    assert rc.solve(rc.FiniteStep(0.02), teacher, start, TIMES).radius is not None
+
+
+def test_from_small_norms_it_ends_where_sgd_does():
+    """Three directions, norms 0.2, γ = 0.1, d = 240: SGD learns them all, as orthonormal weights would not."""
+    a = np.array([0.85, 0.5, 0.25])
+    teacher = rc.Teacher(a / np.linalg.norm(a), rc.Link.hermite(2))
+    start = rc.Start.random(teacher, 3, 240, norm=0.2, seed=1)
+    rate, batch = 8 * 0.1 / 240, 8
+    run = rc.sgd.simulate(teacher, start, learning_rate=rate, batch_size=batch, steps=int(60 / rate), seed=0)
+    assert run.risk[-1] < 1e-3
+    times = [1.0, 60.0]
+    assert float(rc.solve(rc.FiniteStep(0.1), teacher, start, times).risk[-1]) < 1e-3
+    assert float(rc.solve(rc.FiniteStep(0.1, "stiefel"), teacher, start, times).risk[-1]) > 0.02
 
 
 @pytest.mark.parametrize(
@@ -257,10 +272,14 @@ def test_the_algorithm_that_is_taken_when_none_is_named(degree, algorithm):
         ({"gamma": float("nan")}, "Argument `gamma` must be ≥ 0, but is nan."),
         ({"gamma": float("inf")}, "Argument `gamma` must be ≥ 0, but is inf."),
         ({"gamma": 0.1, "algorithm": "adam"}, "Argument `algorithm` must be .* but is 'adam'."),
+        ({"gamma": 0.1, "algorithm": None}, 'Argument `algorithm` must be "homogeneous" or "stiefel", but is None.'),
         ({"gamma": 0.1, "rtol": 0.0}, "Argument `rtol` must be > 0, but is 0.0."),
-        ({"gamma": 0.1, "student_scale": -1.0}, "Argument `student_scale` must be > 0, but is -1.0."),
         (
-            {"gamma": 0.1, "algorithm": "homogeneous", "student_scale": 0.5},
+            {"gamma": 0.1, "algorithm": "stiefel", "student_scale": -1.0},
+            "Argument `student_scale` must be > 0, but is -1.0.",
+        ),
+        (
+            {"gamma": 0.1, "student_scale": 0.5},
             'Argument `student_scale` must be left out unless algorithm="stiefel", but is 0.5.',
         ),
     ],
@@ -276,15 +295,14 @@ def test_problems_that_it_does_not_describe_are_refused_in_one_line():
     refused = [
         (rc.FiniteStep(0.1, pairs="own"), rc.Teacher([1.0], rc.Link.named("relu")), rc.Start([[0.2]]), "pure link h_k"),
         (rc.FiniteStep(0.1), rc.Teacher([1.0], rc.Link.named("sign")), rc.Start([[0.2]]), r"finite g'\(1\)"),
-        (rc.FiniteStep(0.1), second, rc.Start(start.teacher_overlaps), "`start` must have `dim`"),
+        (rc.FiniteStep(0.1, "stiefel"), second, rc.Start(start.teacher_overlaps), "`start` must have `dim`"),
         (rc.FiniteStep(0.1), second, rc.Start.typical(second, 2, 30), "hold all overlaps"),
         (
             rc.FiniteStep(0.1, "stiefel"),
             third,
             begin,
-            '`algorithm` must be "homogeneous" or None unless the link is h_2',
+            '`algorithm` must be "homogeneous" unless the link is h_2',
         ),
-        (rc.FiniteStep(0.1, student_scale=0.5), third, begin, "`student_scale` must be left out"),
     ]
     for flow, teacher, beginning, message in refused:
         with pytest.raises(rc.ArgumentError, match=message) as error:

@@ -39,7 +39,7 @@ def correlated(neurons, width=6):
     Theta, a = rng.normal(size=(width, DIM)), rng.normal(size=width)
     W = 0.2 * rng.normal(size=(neurons, DIM)) / np.sqrt(DIM)
     units = Theta / np.linalg.norm(Theta, axis=1)[:, None]
-    return rc.Teacher.from_directions(Theta, a, LINK), rc.Start.from_weights(W, Theta), units, W
+    return rc.Teacher.from_directions(Theta, a, LINK, lengths="divided"), rc.Start.from_weights(W, Theta), units, W
 
 
 @pytest.mark.parametrize("case", [signed(5), signed(DIM), correlated(4)])
@@ -83,7 +83,7 @@ def test_emergence_times_are_first_crossings_where_alignments_fall_again():
         rng = np.random.default_rng(seed)
         Theta, W = rng.normal(size=(4, 12)), rng.normal(size=(2, 12))
         units = Theta / np.linalg.norm(Theta, axis=1)[:, None]
-        teacher = rc.Teacher.from_directions(Theta, [1.0, -0.8, 0.6, 0.5], LINK)
+        teacher = rc.Teacher.from_directions(Theta, [1.0, -0.8, 0.6, 0.5], LINK, lengths="divided")
         S = units.T @ np.diag(np.asarray(teacher.a)) @ units
         rates, V = np.linalg.eigh(S)
         fine = np.linspace(0, 12, 4000)

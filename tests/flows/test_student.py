@@ -29,13 +29,15 @@ B = [0.5, -0.3, 0.1, -0.8]
 RELU, ABS, CUBIC = (rc.Link.named(name) for name in ("relu", "abs", "he3"))
 PROBLEMS = {
     "signed": of(rc.Teacher(A, CUBIC)),
-    "correlated": of(rc.Teacher.from_directions(THETA, A, RELU), THETA),
+    "correlated": of(rc.Teacher.from_directions(THETA, A, RELU, lengths="divided"), THETA),
     "mixed links": of(rc.Teacher(A, BOTH, links=[SECOND, FOURTH, SECOND])),
-    "mixed links, correlated": of(rc.Teacher.from_directions(THETA, A, BOTH, links=[SECOND, FOURTH, BOTH]), THETA),
+    "mixed links, correlated": of(
+        rc.Teacher.from_directions(THETA, A, BOTH, links=[SECOND, FOURTH, BOTH], lengths="divided"), THETA
+    ),
     "anisotropic": of(rc.Teacher(A, FOURTH, covariance=GROUPS)),
     "anisotropic, directions given": of(rc.Teacher.from_directions(THETA, A, RELU, covariance=GROUPS), THETA),
     "preconditioned": of(rc.Teacher(A, CUBIC, covariance=rc.Covariance(GROUPS.eigenvalues, preconditioned=True))),
-    "quadratic, correlated": of(rc.Teacher.from_directions(THETA, A, DOUBLED), THETA),
+    "quadratic, correlated": of(rc.Teacher.from_directions(THETA, A, DOUBLED, lengths="divided"), THETA),
     "quadratic, anisotropic": of(rc.Teacher(A, SECOND, covariance=GROUPS)),
     "quadratic, everything": of(rc.Teacher.from_directions(THETA, A, DOUBLED, covariance=GROUPS), THETA),
     "two-layer": of(rc.Teacher(A, RELU), None, B),
@@ -55,10 +57,10 @@ def loss_of(problem):
     return loss
 
 
-def moved(problem):
+def moved(problem, rate=1.0):
     """dv/dt and db/dt by the flow, from its polar coordinates."""
     norms = problem.start.norms
-    student = student_of(problem, 2 * jnp.log(norms))
+    student = student_of(problem, 2 * jnp.log(norms), None, rate)
     velocity = student.velocity(None, student.state, student.args)
     growth = velocity[1] / 2 if problem.start.second_layer is None else velocity.log_norm
     w = norms[:, None] * (growth[:, None] * student.state.U + velocity.U)
@@ -78,6 +80,21 @@ def test_velocity_is_minus_the_preconditioned_gradient_and_dissipates(name):
     np.testing.assert_allclose(b_rate, -slope_b, rtol=1e-8, atol=1e-13)
     _, rate = jax.jvp(loss, (start.weights, b), (w_rate, b_rate))
     np.testing.assert_allclose(rate, -np.sum(speeds * slope_w**2) - np.sum(slope_b**2), rtol=1e-9)
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.3])
+def test_a_second_layer_with_a_rate_of_its_own_keeps_b2_less_that_times_w2(rate):
+    problem = PROBLEMS["two-layer"]
+    plain, own = moved(problem), moved(problem, rate)
+    np.testing.assert_array_equal(own[0], plain[0])
+    np.testing.assert_allclose(own[1], rate * plain[1], rtol=1e-15)
+    w, b = problem.start.weights, problem.start.second_layer
+    kept = 2 * b * own[1] - rate * 2 * jnp.sum(w * own[0], axis=1)
+    np.testing.assert_allclose(kept, 0, atol=1e-14)
+    with pytest.raises(rc.ArgumentError, match="`second_layer_rate` must be left out for a student without"):
+        rc.solve(rc.Coupled(second_layer_rate=rate), PROBLEMS["signed"].teacher, PROBLEMS["signed"].start, [1.0])
+    with pytest.raises(rc.ArgumentError, match="`second_layer_rate` must be ≥ 0"):
+        rc.Coupled(second_layer_rate=-1.0)
 
 
 @pytest.mark.parametrize("name", PROBLEMS)
@@ -178,3 +195,15 @@ def test_preconditioned_steps_are_the_isotropic_flow_of_the_whitened_start():
     np.testing.assert_allclose(left.risk, right.risk, rtol=1e-9)
     np.testing.assert_allclose(left.alignment, right.alignment, rtol=1e-7)
     np.testing.assert_allclose(left.radius, right.radius, rtol=1e-7)
+
+
+def test_a_neuron_whose_norm_falls_to_zero_ends_the_flow_with_that_outcome():
+    """A frozen b < 0 beside a positive teacher shrinks |w| to 0 in finite time; b > 0 does not."""
+    teacher = rc.Teacher([1.0, 1.0, 1.0], RELU)
+    start = rc.Start([[0.5, 0.1, 0.0], [0.3, 0.0, 0.2]], norms=0.5, dim=9)
+    flow, times = rc.Coupled(second_layer_rate=0.0, rtol=1e-6), np.linspace(0.2, 20, 30)
+    with pytest.warns(rc.IncompleteTrajectory, match="a neuron's norm falls to 0"):
+        seen = rc.solve(flow, teacher, start.with_second_layer([-0.3, -0.2]), times)
+    assert bool(seen.outcome == rc.Outcome.norm_vanished)
+    assert 0 < seen.reached < 30
+    assert bool(rc.solve(flow, teacher, start.with_second_layer(0.3), times).outcome == rc.Outcome.complete)

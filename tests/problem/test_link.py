@@ -140,8 +140,8 @@ def test_bad_links_and_teachers_are_refused(build, message):
         build()
 
 
-def test_teacher_is_normalised_and_knows_its_second_moment():
+def test_teacher_keeps_its_norm_and_knows_its_second_moment():
     teacher = rc.Teacher([3.0, 4.0], rc.Link.named("relu"))
-    np.testing.assert_allclose(teacher.a, [0.6, 0.8])
-    # E (0.6 σ(x) + 0.8 σ(y))² with E σ² = 1/2, E σ = 1/√(2π)
-    np.testing.assert_allclose(teacher.second_moment, 0.5 + 2 * 0.48 / (2 * np.pi))
+    np.testing.assert_allclose(teacher.normalised_a, [0.6, 0.8])
+    # E (3 σ(x) + 4 σ(y))² with E σ² = 1/2, E σ = 1/√(2π)
+    np.testing.assert_allclose(teacher.second_moment, 12.5 + 2 * 12 / (2 * np.pi))

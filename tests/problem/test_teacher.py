@@ -17,11 +17,11 @@ SECOND, THIRD, FOURTH = (rc.Link.hermite(k) for k in (2, 3, 4))
 
 
 def test_directions_of_any_length_make_the_gram_matrix_of_their_units():
-    teacher = rc.Teacher.from_directions(THETA, A, THIRD)
+    teacher = rc.Teacher.from_directions(THETA, A, THIRD, lengths="divided")
     np.testing.assert_allclose(teacher.gram, UNITS @ UNITS.T, atol=1e-14)
     np.testing.assert_allclose(teacher.frame, rc.Teacher(A, THIRD, gram=UNITS @ UNITS.T).frame, atol=1e-14)
     np.testing.assert_allclose(teacher.second_moment, teacher.a @ (UNITS @ UNITS.T) ** 3 @ teacher.a, rtol=1e-13)
-    assert rc.Teacher.from_directions(2 * np.eye(3, 9), A, THIRD).frame is None
+    assert rc.Teacher.from_directions(2 * np.eye(3, 9), A, THIRD, lengths="divided").frame is None
 
 
 @pytest.mark.parametrize("case", ["isotropic", "singular", "spanning", "covariance"])
@@ -30,7 +30,7 @@ def test_a_start_from_weights_has_the_overlaps_of_the_weights(case):
     Theta = {"singular": THETA[[0, 1, 0]], "spanning": RNG.normal(size=(12, 9))}.get(case, THETA)
     covariance = rc.Covariance.power_law(9, 0.7) if case == "covariance" else None
     root = np.ones(9) if covariance is None else np.sqrt(np.asarray(covariance.eigenvalues))
-    teacher = rc.Teacher.from_directions(Theta, np.ones(len(Theta)), FOURTH, covariance=covariance)
+    teacher = rc.Teacher.from_directions(Theta, np.ones(len(Theta)), FOURTH, covariance=covariance, lengths="divided")
     start = rc.Start.from_weights(W, Theta, covariance)
     rc.Problem(teacher, start)
     u, v = ((x * root) / np.linalg.norm(x * root, axis=1)[:, None] for x in (W, Theta))
@@ -90,7 +90,7 @@ def test_teachers_and_starts_that_cannot_be_are_refused(build, message):
         build()
 
 
-CORRELATED = rc.Teacher.from_directions(THETA, A, FOURTH)
+CORRELATED = rc.Teacher.from_directions(THETA, A, FOURTH, lengths="divided")
 SPREAD = rc.Teacher(A, FOURTH, covariance=rc.Covariance.power_law(9, 0.5))
 OTHER = rc.Teacher(A, FOURTH, covariance=rc.Covariance.power_law(9, 0.6))
 PLAIN = rc.Teacher(A, FOURTH)
@@ -105,7 +105,7 @@ PLAIN = rc.Teacher(A, FOURTH)
         (PLAIN, rc.Start.random(SPREAD, 2, 9), "for isotropic input, as the teacher is"),
         (SPREAD, rc.Start.random(PLAIN, 2, 9), "under the teacher's covariance .* one for isotropic input"),
         (SPREAD, rc.Start.random(OTHER, 2, 9), "under the teacher's covariance .* one under another"),
-        (PLAIN, rc.Start.random(PLAIN, 2, 9).with_second_layer(0.1), "a positively homogeneous link"),
+        (PLAIN, rc.Start.random(PLAIN, 2, 9).with_second_layer(0.1), r"have a link with σ\(λz\) = λσ\(z\)"),
     ],
 )
 def test_a_start_for_another_teacher_is_refused(teacher, start, message):
@@ -119,7 +119,7 @@ def beyond(degree):
     both = rc.Link.from_coefficients(np.eye(degree + 2)[degree] + 0.1 * np.eye(degree + 2)[degree + 1])
     return {
         "negative a": rc.Teacher([1, -0.6, 0.4], link),
-        "correlated directions": rc.Teacher.from_directions(THETA, A, link),
+        "correlated directions": rc.Teacher.from_directions(THETA, A, link, lengths="divided"),
         "a link for each direction": rc.Teacher(A, link, links=[link, both, link]),
         "anisotropic input": rc.Teacher(A, link, covariance=rc.Covariance.power_law(9, 0.5)),
     }

@@ -21,7 +21,9 @@ INPUT = rc.Covariance(np.r_[np.full(6, 1.5), np.full(6, 0.5)], preconditioned=Tr
 def started(name):
     match name:
         case "correlated and signed":
-            return rc.Teacher.from_directions(DIRECTIONS, [1, -0.5], FOURTH), rc.Start.from_weights(WEIGHTS, DIRECTIONS)
+            return rc.Teacher.from_directions(DIRECTIONS, [1, -0.5], FOURTH, lengths="divided"), rc.Start.from_weights(
+                WEIGHTS, DIRECTIONS
+            )
         case "mixed":
             link = rc.Link.from_coefficients([0, 0, 1, 0, 0.5])
             start = rc.Start.from_weights(WEIGHTS, np.eye(2, DIM))
@@ -70,16 +72,17 @@ def test_groups_of_equal_eigenvalues_are_written_once():
     assert np.shape(config["initial_weights"]) == (3, 8)
 
 
-def test_a_second_layer_of_another_norm_scales_both_layers_of_the_student():
-    """f* = 4 f̂*: b and w by ½, and the risk at step 0 is that of the student as it was."""
+def test_a_second_layer_of_another_norm_leaves_the_student_as_it_is():
+    """The name of `kind` up to 0.4 is read as well."""
     b, gram = [0.4, -0.3, 0.2], np.eye(3).tolist()
     keys = {
         "parametrisation": "two_layer", "link": "relu", "second_layer": [4.0], "initial_second_layer": b,
         "init_norm": [0.5, 1.0, 2.0], "initial_overlaps": [[0.3], [-0.2], [0.1]], "initial_student_gram": gram,
     }  # fmt: skip
     run = rc.Run.from_arrays([0], [1.0], learning_rate=0.1, **keys)
-    np.testing.assert_allclose(run.start.s, np.array(b) * [0.5, 1.0, 2.0] / 4)
-    assert run.time_per_step == pytest.approx(0.4)
+    np.testing.assert_allclose(run.start.s, np.array(b) * [0.5, 1.0, 2.0])
+    assert run.time_per_step == 0.1
+    np.testing.assert_array_equal(run.teacher.a, [4.0])
     assert run.kind == "two_layer"
     assert not any("kind" in line for line in run.assumed)
 
@@ -100,8 +103,8 @@ FLAT = {"covariance": [1.0, 2.0, 3.0, 4.0]}
     [
         ({"parametrisation": "two-layer"}, "`parametrisation` must be one of two_homogeneous, two_layer"),
         ({"parametrisation": "two_layer", "kind": "two_homogeneous"}, "`parametrisation` must agree with kind"),
-        ({"parametrisation": "two_layer", "link": [0, 1, 1]}, "`link` must be positively homogeneous"),
-        ({"initial_second_layer": [1.0, 1.0]}, "`initial_second_layer` must be left out, or parametrisation"),
+        ({"parametrisation": "two_layer", "link": [0, 1, 1]}, r"`link` must have σ\(λz\) = λσ\(z\)"),
+        ({"initial_second_layer": [1.0, 1.0]}, "`initial_second_layer` must be left out, or kind be two_layer"),
         (OVERLAPS | {"teacher_gram": [[1.0, 2.0], [2.0, 1.0]]}, "`teacher_gram` must be positive semidefinite"),
         (OVERLAPS | {"teacher_gram": [[1.0]]}, "`teacher_gram` must be of shape"),
         ({"teacher_links": "he2"}, "`teacher_links` must be a list"),

@@ -92,9 +92,11 @@ def test_link_by_coefficients_and_second_layer(tmp_path):
     np.testing.assert_array_equal(run.teacher.link.coefficients, [0, 0, 0.6, 0.8])
 
 
-def test_second_layer_of_another_norm_is_said(tmp_path):
-    (note,) = rc.Run.load(log(tmp_path, config=CONFIG | {"second_layer": [3, 4]})).notes
-    assert note.startswith("second_layer has norm 5:")
+def test_second_layer_of_another_norm_is_kept(tmp_path):
+    run = rc.Run.load(log(tmp_path, config=CONFIG | {"second_layer": [3, 4]}))
+    assert run.notes == ()
+    np.testing.assert_array_equal(run.teacher.a, [3, 4])
+    assert run.time_per_step == CONFIG["learning_rate"]
 
 
 @pytest.mark.parametrize(("config", "kind"), [({}, "two_homogeneous"), ({"riccati_step": 1e-3}, "stiefel_quadratic")])
@@ -156,6 +158,23 @@ def test_missing_keys_are_refused_when_asked_for(tmp_path, key, read):
         getattr(run, read)
     where = "in the run's JSON file, on the command line or as keywords"
     assert str(caught.value) == f"Argument `{key}` must be given, {where}, but is missing."
+
+
+def test_all_missing_keys_are_asked_for_in_one_line():
+    with pytest.raises(rc.ArgumentError) as caught:
+        rc.Run.from_arrays([0, 10], [1.0, 0.5]).require_keys("batch_size")
+    assert str(caught.value) == (
+        "Argument `run` must give learning_rate, information_exponent (k of a link h_k, or link), teacher_width (M), "
+        "beta (or second_layer, the list of a_m), student_width (N), dim (d), batch_size, in the run's JSON file, "
+        "on the command line or as keywords, but is without."
+    )
+    frame = {"epoch": [0, 1], "loss": [1.0, 0.5]}
+    with pytest.raises(rc.ArgumentError, match=r"`steps_per_epoch` must .*; theory needs learning_rate, beta \(or sec"):
+        rc.Run.from_frame(frame, dim=100, teacher_width=2, student_width=3, information_exponent=2)
+    run = rc.Run.from_arrays([0, 10], [1.0, 0.5], **CONFIG | {"loss": None, "dim": None})
+    with pytest.raises(rc.ArgumentError, match=r"^Argument `dim` must be given, in the run's JSON file"):
+        run.require_keys()
+    rc.Run.from_arrays([0, 10], [1.0, 0.5], **CONFIG | {"batch_size": None}).require_keys("batch_size")
 
 
 @pytest.mark.parametrize(

@@ -183,3 +183,9 @@ def test_a_file_in_pieces_is_read_as_one(tmp_path, monkeypatch):
     np.testing.assert_array_equal(run.overlaps, whole.overlaps)
     assert run.notes == whole.notes
     assert "(the last, cut short)" in run.notes[0]
+
+
+def test_rows_kept_for_overlaps_that_are_none_are_dropped(tmp_path):
+    run = rc.Run.load(log(tmp_path, ["step,loss,overlap_1,overlap_2", "0,1,0.1,0.2", "1,,0.5,7", "2,0.5,0.3,0.4"]))
+    np.testing.assert_array_equal(run.steps, [0, 2])
+    assert "overlaps outside [0, 1] in 1 row: taken as unknown there" in run.notes

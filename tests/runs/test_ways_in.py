@@ -161,7 +161,7 @@ def test_training_losses_refused():
         rc.Run.from_arrays([0], [1.0], **STIEFEL | {"training_loss": "(f*-f)^2"})
 
 
-def test_a_teacher_of_another_norm_is_the_unit_one_on_other_clocks():
+def test_a_teacher_of_another_norm_keeps_its_units_and_is_the_unit_one_on_other_clocks():
     """SGD on a, ||a|| = 5, is that on a/5 with rate, norms and loss scaled: mathematically, and so for every number."""
     norm = 5.0
     unit = {key: value for key, value in CONFIG.items() if key not in ("beta", "init_norm")} | WAYS
@@ -169,14 +169,17 @@ def test_a_teacher_of_another_norm_is_the_unit_one_on_other_clocks():
     big = rc.Run.from_arrays([0, 10], [12.5, 5.0], **unit, second_layer=[3, 4], init_norm=0.1)
     scaled = unit | {"learning_rate": 0.01 * norm}
     small = rc.Run.from_arrays([0, 10], [0.5, 0.2], **scaled, second_layer=[0.6, 0.8], init_norm=0.1 / norm**0.5)
-    np.testing.assert_allclose(big.times, small.times, rtol=1e-14)
+    np.testing.assert_allclose(norm * big.times, small.times, rtol=1e-14)
+    assert big.times[-1] == 0.1
     np.testing.assert_allclose(big.risk, small.risk, rtol=1e-14)
-    np.testing.assert_allclose(big.start.norms, small.start.norms, rtol=1e-14)
-    np.testing.assert_allclose(big.teacher.a, small.teacher.a, rtol=1e-14)
-    assert big.init_norm == pytest.approx(small.init_norm, rel=1e-14)
+    np.testing.assert_allclose(big.start.norms / norm**0.5, small.start.norms, rtol=1e-14)
+    np.testing.assert_allclose(big.teacher.a, [3, 4], rtol=0)
+    assert big.init_norm == 0.1
+    here, there = (rc.solve(rc.Decoupled(), run.teacher, run.start, run.times[1:]) for run in (big, small))
+    np.testing.assert_allclose(here.risk, there.risk, rtol=1e-9)
     stiefel = rc.Run.from_arrays([0, 10], [1, 0.5], riccati_step=0.01, second_layer=[3, 4], student_scale=1.0)
-    np.testing.assert_allclose(stiefel.times, [0, 0.25])
-    assert stiefel.student_scale == 0.2
+    np.testing.assert_allclose(stiefel.times, [0, 0.05])
+    assert stiefel.student_scale == 1.0
 
 
 def test_json_that_cannot_be_read(tmp_path):

@@ -1,5 +1,7 @@
 """Fitted power laws: known exponents, coverage, floors, windows, seeds, and every kind of data."""
 
+import dataclasses
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
@@ -124,7 +126,7 @@ def test_objects_are_fitted_as_they_are():
         ({"y": -X}, "`y` must be > 0"),
         ({"y": X[:-1]}, "`y` must be of shape"),
         ({"y": 1 / X, "floor": "fixed"}, "`floor` must be None"),
-        ({"y": 1 / X, "floor": 1.0}, "`floor` must be below the curve"),
+        ({"y": 1 / X, "floor": 1.0}, "`floor` must be below the curve's least in the window"),
         ({"y": 1 / X, "window": (1.0, 2.0)}, "`window` must hold 8 points"),
         ({"y": 1 / X, "window": (2.0, 1.0)}, "`window` must be > 2"),
         ({}, "`y` must be given"),
@@ -133,6 +135,104 @@ def test_objects_are_fitted_as_they_are():
 def test_refusals(arguments, message):
     with pytest.raises(rc.ArgumentError, match=message):
         fit_power_law(X, **arguments)
+
+
+def decoupled(width, times=None):
+    """All that k = 4 learns of `width` directions, by a neuron each."""
+    teacher = rc.Teacher.power_law(width, 1.0, H4)
+    return rc.solve(rc.Decoupled(), teacher, rc.Start.typical(teacher, width, 10**6, 0.3), times)
+
+
+def test_what_lies_outside_the_window_does_not_matter():
+    """Zeros, infinities and values that are not numbers there; a floor is held against the window alone."""
+    y = 3 * X**-0.7
+    whole = fit_power_law(X, y, window=(10, 1e3))
+    for bad in (0.0, -1.0, np.inf, np.nan):
+        marred = np.where(X > 2e3, bad, y)
+        assert fit_power_law(X, marred, window=(10, 1e3)).exponent == whole.exponent
+        with pytest.raises(rc.ArgumentError, match=r"the window is 10 to 1e\+05: give one without such rows"):
+            fit_power_law(X, marred, window=(10, 1e5))
+        with pytest.raises(rc.ArgumentError, match=r"or give a window without such rows.*at x = 2"):
+            fit_power_law(X, marred)
+    least = y[(X >= 10) & (X <= 1e3)].min()
+    assert fit_power_law(X, y, floor=0.9 * least, window=(10, 1e3)).floor_status == "pinned"
+
+
+def test_a_risk_that_ends_at_zero():
+    """All directions learned by all neurons: the given window first, then what is in it."""
+    curve = decoupled(8, np.geomspace(1e3, 1e9, 120))
+    times = np.asarray(curve.times)
+    ended = times[np.asarray(curve.risk) == 0][0]
+    emerged = np.asarray(curve.emergence_times())
+    early = (float(emerged[0]), float(emerged[-1]))
+    assert early[1] < ended
+    assert fit_power_law(curve, window=early).window_from == "given"
+    with pytest.raises(rc.ArgumentError, match=r"`x` must have a risk that is > 0.*give one without such"):
+        fit_power_law(curve, window=(early[0], 10 * ended))
+    assert fit_power_law(decoupled(64)).window_from.startswith("after the first")
+
+
+def test_a_trajectory_that_is_too_short_is_called_so():
+    long = decoupled(64)
+    emerged = np.asarray(long.emergence_times())
+    cases = [
+        (np.linspace(0.1, 0.9, 40) * emerged[0], "too short: nothing has emerged by"),
+        (np.linspace(0.1, 1, 40) * 1.01 * emerged[1], "too short: it ends at .*, before thrice the first emergence"),
+        (np.linspace(0.1, 1, 40) * 7 * emerged[0], "too short: its emergence times, .* to .*, span less than a factor"),
+        (np.geomspace(0.1, 100, 12) * emerged[0], r"too short: \d of its 12 points lie there"),
+    ]
+    for asked, message in cases:
+        with pytest.raises(rc.ArgumentError, match=message) as error:
+            fit_power_law(decoupled(64, asked))
+        assert "or `window` be given" in str(error.value)
+    assert fit_power_law(long).window[1] > fit_power_law(long).window[0]
+
+
+def test_every_sentence_of_a_fit_where_it_is_true_and_where_it_is_not():
+    rng = np.random.default_rng(1)
+    white = np.exp(noise(rng, X.shape, 0.0, 0.02))
+    plain, floored = plateau(-1.0, 0.0) * white, plateau(-1.0, 0.02) * white
+    down = np.maximum((X / 30) ** -0.5 - 0.03, 1e-9)[X < 1e4]
+    seeds = np.stack([plain, plain * white[::-1]])
+    wandering = np.exp(np.sin(np.log(X))) / X
+    fits = {
+        "plain": fit_power_law(X, plain),
+        "with zero": fit_power_law(np.r_[0.0, X], np.r_[1.0, plain]),
+        "free": fit_power_law(X, plain, floor="free"),
+        "floored": fit_power_law(X, floored, floor="free"),
+        "pinned": fit_power_law(X, floored, floor=0.019),
+        "bends down": fit_power_law(X[X < 1e4], down, floor="free", window=(60, 1e4)),
+        "seeds": fit_power_law(X, seeds),
+        "wandering": fit_power_law(X, wandering, window=(1, 1e5)),
+        "flat": fit_power_law(X, 2 * X**-0.05 * white),
+    }
+    said = {
+        "rows at x ≤ 0 left out": {"with zero"},
+        "residuals wander over the whole window": {"wandering"},
+        "none in the model": {"plain", "with zero", "seeds", "wandering", "flat"},
+        "pinned: given, not fitted": {"pinned"},
+        "unidentifiable: the curve does not tell it": {"free"},
+        "identified: no floor is refused": {"floored", "bends down"},
+        "negative: the curve bends down": {"bends down"},
+        "95%, by seeds": {"seeds"},
+        "95%, by profile": set(fits) - {"seeds"},
+        "after the first emergence": set(fits) - {"bends down", "wandering", "flat"},
+        "the curve never falls to half its first value": {"flat"},
+        "given\n": {"bends down", "wandering"},
+    }
+    for sentence, where in said.items():
+        assert {name for name, fit in fits.items() if sentence in fit.table()} == where, sentence
+
+
+def test_seeds_that_diverged_are_said_to_be_left_out():
+    teacher = rc.Teacher([1.0], rc.Link.hermite(2))
+    run = rc.sgd.Experiment(teacher=teacher, start=rc.Start([[0.3]], norms=0.5, dim=40), learning_rate=1e-3, steps=400)
+    seen = run.ensemble([0, 1, 2])
+    assert fit_power_law(seen, window=(0.01, 0.4)).notes[0] == "1 rows at canonical time t ≤ 0 left out"
+    risk = seen.risk.copy()
+    risk[1, -3:] = np.nan
+    notes = fit_power_law(dataclasses.replace(seen, risk=risk), window=(0.01, 0.4)).notes
+    assert notes[0] == "1 of 3 seeds diverged and are left out"
 
 
 def test_a_step_like_curve_is_within_two_per_cent_too():

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import riccati as rc
+from riccati.emergence import largest_safe
 from riccati.scaling import optimal_schedule, recommended_step, samples_to_learn
 
 SAMPLES = 12_000
@@ -50,6 +51,14 @@ def test_sgd_runs_at_a_plan_and_ends_lower(problem, report):
     assert left[1] < left[0]
     assert report.free(0) == pytest.approx(report.free.learning_rate[0])
     assert report.free(SAMPLES) == pytest.approx(report.free.learning_rate[-1])
+
+
+def test_the_constant_step_is_one_at_which_hardly_a_run_diverges(problem):
+    """So few samples would have it larger."""
+    safe = largest_safe(rc.Problem(*problem))
+    plan = recommended_step(*problem, samples=2500)
+    assert 0.98 * safe < plan.learning_rate[0] * 300 <= safe * (1 + 1e-9)
+    assert recommended_step(*problem, samples=5000).learning_rate[0] * 300 < 0.8 * safe
 
 
 def test_the_constant_step_of_k4():

@@ -9,7 +9,7 @@ from riccati import sgd
 
 SECOND, FOURTH, RELU = rc.Link.hermite(2), rc.Link.hermite(4), rc.Link.named("relu")
 MIXED = rc.Link.from_coefficients([0, 0, 1, 0, 1])
-DIM, NEURONS = 30, 4
+DIM, NEURONS, A = 30, 4, [1.0, -0.7, 0.4]
 
 
 def correlated():
@@ -30,7 +30,7 @@ def problem(name):
     Theta, covariance, b = np.eye(3, DIM), None, None
     match name:
         case "signed and correlated":
-            teacher, Theta = rc.Teacher.from_directions(correlated(), [1.0, -0.7, 0.4], SECOND), correlated()
+            teacher, Theta = rc.Teacher.from_directions(correlated(), A, SECOND, lengths="divided"), correlated()
         case "mixed":
             teacher = rc.Teacher([0.9, 0.6, -0.4], MIXED, links=[SECOND, FOURTH, MIXED])
         case "two-layer":
@@ -87,6 +87,20 @@ def test_the_reduced_chain_has_the_law_of_direct_simulation(name, rate, batch_si
     seen = [np.nan_to_num(np.c_[e.risk[:, -1], e.overlaps[:, -1]], nan=np.inf) for e in (left, right)]
     p = [ks_2samp(one, other).pvalue for one, other in zip(seen[0].T, seen[1].T, strict=True)]
     assert min(p) > 0.05 / 24
+
+
+def test_a_frozen_second_layer_stays_and_the_first_follows_its_flow():
+    teacher, start = problem("two-layer")
+    settings = {"teacher": teacher, "start": start, "learning_rate": 0.02, "steps": 120, "batch_size": 3000}
+    experiment = sgd.Experiment(engine="direct", rows=12, second_layer_rate=0.0, **settings)
+    run = experiment.simulate()
+    assert run.config["second_layer_rate"] == 0
+    flow = rc.solve(rc.Coupled(second_layer_rate=0.0), teacher, start, run.times[1:])
+    np.testing.assert_allclose(run.risk[1:], flow.risk, rtol=0.03)
+    trained = rc.solve(rc.Coupled(), teacher, start, run.times[1:])
+    assert abs(flow.risk[-1] / trained.risk[-1] - 1) > 0.1
+    with pytest.raises(rc.ArgumentError, match="`second_layer_rate` must be left out for a student without"):
+        sgd.Experiment(second_layer_rate=0.5, **settings | {"start": problem("mixed")[1]})
 
 
 @pytest.mark.parametrize("name", ["covariance", "signed and correlated"])

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.stats import ks_2samp
 
 import riccati as rc
 from riccati import sgd
@@ -44,3 +45,44 @@ def test_its_picture_is_bands(ensemble):
     assert "5 runs, 60%" in left.get_legend().get_texts()[0].get_text()
     with pytest.raises(rc.ArgumentError, match="`coverage` must be"):
         ensemble.plot(coverage=1.5)
+
+
+@pytest.mark.parametrize("engine", ["in_law", "direct"])
+@pytest.mark.parametrize("batch_size", [1, 6])
+def test_replicas_are_of_the_law_of_seeded_runs(engine, batch_size):
+    """Risk and overlaps at the end, of 256 each, by Kolmogorov and Smirnov's distance."""
+    teacher = rc.Teacher.power_law(2, 1.0, rc.Link.hermite(2))
+    start = rc.Start.random(teacher, 3, 30, norm=0.5, seed=0)
+    experiment = rc.sgd.Experiment(
+        teacher=teacher, start=start, learning_rate=0.004 * batch_size, steps=200, batch_size=batch_size,
+        engine=engine, logged=(0, 200),
+    )  # fmt: skip
+    blocks = list(experiment.replicas(256))
+    assert [len(block) for block in blocks] == [64] * 4
+    keyed = experiment.ensemble(range(256))
+    drawn = np.concatenate([np.c_[block.risk[:, 1], block.overlaps[:, 1]] for block in blocks])
+    for own, other in zip(drawn.T, np.c_[keyed.risk[:, 1], keyed.overlaps[:, 1]].T, strict=True):
+        assert ks_2samp(own, other).pvalue > 0.01
+    assert len(np.unique(drawn[:, 0])) == 256
+
+
+def test_replicas_diverge_and_follow_schedules_as_seeded_runs_do():
+    teacher = rc.Teacher.power_law(2, 1.0, rc.Link.hermite(2))
+    start = rc.Start.random(teacher, 3, 30, norm=0.5, seed=0)
+    experiment = rc.sgd.Experiment(
+        teacher=teacher, start=start, learning_rate=lambda n: 1e-3 if n < 50 else 1.0, steps=100, logged=(50, 100)
+    )
+    (block,) = experiment.replicas(8)
+    assert np.allclose(block.times[:, 0], 0.05)
+    assert ((block.diverged > 50) & (block.diverged < 100)).all()
+    assert np.isfinite(block.risk[:, 0]).all()
+    assert np.isnan(block.risk[:, 1]).all()
+
+
+def test_a_long_wait_is_said_before_it_begins(monkeypatch, capsys):
+    monkeypatch.setattr("riccati.sgd.experiment._LONG", 0.0)
+    teacher = rc.Teacher.power_law(2, 1.0, rc.Link.hermite(2))
+    start = rc.Start.random(teacher, 3, 30, norm=0.5, seed=0)
+    experiment = rc.sgd.Experiment(teacher=teacher, start=start, learning_rate=1e-3, steps=100, logged=(50, 100))
+    list(experiment.replicas(8))
+    assert "8 replicas of SGD will take about" in capsys.readouterr().err

@@ -101,9 +101,7 @@ def along_directions(
 
 
 def relative(chart: Chart, excess: Float[Array, ""]) -> Float[Array, ""]:
-    """E(f* - f)² as a share of E f*²: of Σρ² where directions are correlated; else Σa² = 1."""
-    if chart.directions is None:
-        return excess
+    """E(f* - f)² as a share of E f*², which is Σρ² in units of g(1)."""
     return excess / (jnp.sum(chart.row_rate**2) + jnp.sum(chart.column_rate**2))
 
 

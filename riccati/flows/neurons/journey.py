@@ -21,6 +21,7 @@ from ...support import StopRequest, orderly_stop, progress
 from .student import Neurons, Student, TwoLayer, odds_and_rates
 
 _CHUNK = 2048  # steps between two looks at the clock: seconds at the most
+_VANISHED = -20.0  # log of the share of its first norm that a neuron keeps, from which on it counts as vanished
 
 _first_odds = compiled_quickly(eqx.filter_jit)(odds_and_rates)
 
@@ -94,6 +95,7 @@ class Journey:
     def __init__(self, student: Student, tolerances: tuple[Array, Array], max_steps: int):
         self.student, self.now, self.used, self.outcome = student, 0.0, 0, Outcome.complete
         self._most, self._tolerances = max_steps, tolerances
+        self._least = None if isinstance(student.state, Neurons) else np.asarray(student.state.log_norm) + _VANISHED
         self._fresh = [Steps(np.zeros(1), *(np.asarray(x)[None] for x in _first_odds(self.student, jnp.zeros(()))))]
 
     def through(self, times: np.ndarray) -> Iterator[float]:
@@ -131,6 +133,8 @@ class Journey:
             return
         self.student, self.now, self.used = self.student._replace(state=out.state), float(out.time), self.used + steps
         self._fresh.append(_steps(out.times, out.odds, out.rates))
+        if self._least is not None and bool((np.asarray(out.state.log_norm) < self._least).any()):
+            self.outcome = Outcome.norm_vanished
 
 
 def _steps(times: Array, odds: Array, rates: Array) -> Steps:

@@ -8,9 +8,10 @@ the flow on isotropic input is, for weights w_i = |w_i| u_i,
 
     2-homogeneous, f = Σ |w_i|² σ(<x, u_i>), s_i = |w_i|²:    du_i/dt = F_i,               ds_i/dt = 4 s_i X_i
     two-layer, f = Σ b_i σ(<x, w_i>), s_i = b_i |w_i|:        du_i/dt = (b_i/|w_i|) F_i,   d|w_i|/dt = b_i X_i,
-                                                              db_i/dt = |w_i| X_i.
+                                                              db_i/dt = κ |w_i| X_i.
 
-Two-layer students need σ(λz) = λσ(z), λ > 0, and keep b_i² - |w_i|². Under the covariance Σ the whitened weights move
+κ is the second layer's learning rate over the first's, 0 where it is frozen. Two-layer students need σ(λz) = λσ(z),
+λ > 0, and keep b_i² - κ|w_i|². Under the covariance Σ the whitened weights move
 by Σ times that, so that with y_i the isotropic dw_i/dt divided by |w_i|,
 
     du_i/dt = Σy_i - <u_i, Σy_i> u_i,        d log |w_i|/dt = <u_i, Σy_i>.
@@ -31,6 +32,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from ...numerics import log_odds
@@ -79,10 +81,12 @@ class Setting(NamedTuple):
     Attributes:
         teacher: the teacher.
         speeds: (D,), of the reduced coordinates, Σ of the docstring above; None for isotropic input.
+        second_layer_rate: κ, of a two-layer student.
     """
 
     teacher: Teacher
     speeds: Float[Array, " D"] | None
+    second_layer_rate: Float[Array, ""] | float = 1.0
 
 
 class Student(NamedTuple):
@@ -106,12 +110,15 @@ class Student(NamedTuple):
         return self.args.teacher if isinstance(self.args, Setting) else self.args
 
 
-def student_of(problem: Problem, log_s: Float[Array, " N"], overlap: str | None = None) -> Student:
+def student_of(
+    problem: Problem, log_s: Float[Array, " N"], overlap: str | None = None, second_layer_rate: float = 1.0
+) -> Student:
     """The flow of the problem's student from its start; `log_s` is 2 log |w|."""
     start, speeds = problem.full_start, problem.speeds
     if start.second_layer is not None:
         state = TwoLayer(start.directions, log_s / 2, start.second_layer)
-        return Student(two_layer_velocity, state, Setting(problem.teacher, speeds), overlap)
+        rate = jax.device_put(np.asarray(second_layer_rate, float))
+        return Student(two_layer_velocity, state, Setting(problem.teacher, speeds, rate), overlap)
     neurons = Neurons(start.directions, log_s)
     if problem.teacher.links is None and problem.teacher.link.degree == 2:
         return Student(quadratic_velocity, neurons, Setting(problem.teacher, speeds), overlap)
@@ -147,7 +154,7 @@ def two_layer_velocity(_: Any, state: TwoLayer, setting: Setting) -> TwoLayer:
     U, F, X = _forces(setting.teacher, state.U, state.s)
     norm = jnp.exp(state.log_norm)
     turned, grown = _turned_and_grown(U, (state.b / norm)[:, None] * (F + X[:, None] * U), setting.speeds)
-    return TwoLayer(turned, grown, norm * X)
+    return TwoLayer(turned, grown, setting.second_layer_rate * norm * X)
 
 
 def _turned_and_grown(U: Array, y: Array, speeds: Array | None) -> tuple[Array, Array]:
@@ -178,7 +185,7 @@ def observe(teacher: Teacher, state: Neurons | TwoLayer, overlap: str | None) ->
     """Risk, alignment, by the definition `overlap`, and radius of a state."""
     s, U = state.s, on_sphere(state.U)
     size = teacher.overlaps(U) ** 2
-    radius = s @ size if teacher.link.degree == 2 else s[jnp.argmax(size, axis=0)]
+    radius = s @ size if teacher.link.is_quadratic else s[jnp.argmax(size, axis=0)]
     return Observables(population_risk(teacher, U, s), squared_overlaps(teacher, U, overlap), radius)
 
 

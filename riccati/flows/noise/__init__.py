@@ -10,6 +10,7 @@ from .pairs import Pairs as Pairs
 from .pairs import Setting as Setting
 from .pairs import own_pair_weights as own_pair_weights
 from .pairs import pair_residuals as pair_residuals
+from .pairs import pair_risk as pair_risk
 from .pairs import pair_system as pair_system
 from .pairs import pair_velocity as pair_velocity
 from .subspace import Weights as Weights

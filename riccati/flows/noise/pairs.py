@@ -127,14 +127,18 @@ def pair_velocity(_: Any, state: Pairs, setting: Setting) -> Pairs:
     )
 
 
+def pair_risk(state: Pairs, setting: Setting) -> Float[Array, ""]:
+    """[Σ (a² - 2asm^k + s²) + Σ_spectators s²]/Σa²; inf once the weights have exploded."""
+    radius, idle = jnp.where(setting.has, jnp.exp(state.log_radius), 0.0), jnp.exp(state.log_idle)
+    left = jnp.sum(pair_residuals(state, setting)[0]) + jnp.sum(setting.idle * idle**2)
+    lost = exploded(setting.gamma, _excess(setting, radius, idle))
+    return jnp.where(lost, jnp.inf, left / jnp.sum(setting.a**2))
+
+
 def _observe(state: Pairs, setting: Setting) -> Observables:
-    residual, _, _ = pair_residuals(state, setting)
     alignment = jnp.where(setting.has, jax.nn.sigmoid(state.odds), 0.0)
     radius = jnp.where(setting.has, jnp.exp(state.log_radius), 0.0)
-    idle = jnp.exp(state.log_idle)
-    risk = jnp.sum(residual) + jnp.sum(setting.idle * idle**2)
-    lost = exploded(setting.gamma, _excess(setting, radius, idle))
-    return Observables(jnp.where(lost, jnp.inf, risk), alignment, radius)
+    return Observables(pair_risk(state, setting), alignment, radius)
 
 
 def _excess(setting: Setting, s: Float[Array, " M"], idle: Float[Array, " n"]) -> Float[Array, ""]:

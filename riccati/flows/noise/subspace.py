@@ -56,11 +56,11 @@ class Step(NamedTuple):
 
 
 def stiefel_system(problem: Problem, gamma: float, scale: float | None) -> System:
-    """Stiefel SGD with student f(x) = c(xᵀWWᵀx - N); c = `scale`, 1/√N if None."""
+    """Stiefel SGD with student f(x) = c(xᵀWWᵀx - N); c = `scale`, ‖a‖/√N if None."""
     teacher, start = problem.teacher, problem.full_start
     assert start.dim is not None
     neurons = start.student_width
-    c = 1 / neurons**0.5 if scale is None else scale
+    c = teacher.norm / neurons**0.5 if scale is None else scale
     held = jax.device_put((np.asarray(c, float), np.asarray(gamma / 8 * (1 - neurons / start.dim))))
     Y, _, least = _span(start.directions, teacher.width)
     return System(stiefel_velocity, _observe_stiefel, Y, (teacher.a, *held), riccati_rate(teacher), least)
@@ -143,6 +143,6 @@ def _observe_weights(state: Weights, args: Step) -> Observables:
     T = unit * state.T
     Omega, Z = T @ T.T, state.Y @ T
     K = state.Y.T @ (a[:, None] * state.Y)
-    size = jnp.maximum(misfit(a, K, Omega), 0.0)
+    size = jnp.maximum(misfit(a, K, Omega), 0.0) / jnp.sum(a**2)
     risk = jnp.where(exploded(gamma, jnp.trace(Omega)), jnp.inf, size)
     return Observables(risk, _alignment(state.Y), jnp.sum(Z**2, axis=1))

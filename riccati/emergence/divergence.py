@@ -1,0 +1,267 @@
+"""The step size beyond which SGD on the weights diverges, for k = 2 and k > 2: the one place that says it.
+
+**Learned directions.** A neuron w = |w|(θ_p + ε) that has learned direction p leaves the residual e = -a_p σ'(z)<x, ε>,
+so noise is proportional to what is left and feeds itself. With γ = ηd/B, y = <x, ε>/|ε| and z independent standard
+normals, a sample multiplies |ε|² by
+
+    A = 1 + (y²/d) [ (γ a_p σ'(z)²)² - 2 γ a_p σ'(z)² ],
+
+to which the other learned directions add γ² g'(1)² Σ_{q≠p} a_q² |ε_q|²/d. In the mean, which is all that counts as
+d → ∞, |ε|² decays, and the direction is held, below the root of
+
+    Σ_q γ a_q g'(1) / [2 - γ a_q (E σ'⁴/g'(1) - g'(1))] = 1,        one direction: γ = 2g'(1)/(a E σ'⁴),
+
+q over the learned directions; 1/3, 0.0444 and 0.00538 for h_2, h_3 and h_4 with a = 1. At finite d log |ε|² is a random
+walk with rare large jumps upwards, the heavy tails of σ'. A run diverges if it ever climbs by some h above where the
+direction emerged, by the estimate of Cramér and Lundberg with probability
+
+    C e^(-αh),    E A^α = 1,    C = -E log A/E A^α log A,          and 1 where E log A ≥ 0.
+
+α = 1 at the root above, so that a part of the runs diverge below it. h = (k - 1)/2 is not derived but fitted to SGD.
+
+**Neurons without a direction** obey d log s/dt = γ(E σ²σ'² s² + g'(1) R) - 4 g(1) s, R the energy of the rest of the
+residual. They grow without bound from lengths above its upper root, and from all where it has none.
+
+The mean is the limit of derivations/own_pair.py, linear about what is learned (k = 2: derivations/loss.py). Stiefel SGD
+does not diverge.
+"""
+
+from __future__ import annotations
+
+import warnings
+from functools import cached_property
+from math import factorial, sqrt
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float
+from numpy.polynomial import hermite_e
+from scipy.optimize import brentq
+
+from ..problem import Link, Problem, Start
+
+SAID = 0.05  # fraction of diverging runs from which a law says so
+_CLIMB = 0.5  # h/(k - 1), fitted to SGD at k = 2, 3, 4, d = 100 to 1600, M ≤ 4, norms 0.05 to 0.7
+_NEAR = 0.25  # c_2²γ||a|| from which a law for k = 2 is warned of, whatever the estimate
+_ACTIVE = 0.7  # share of `unlearned` from which kicks carry neurons over the barrier without learning anything
+_MOST = 0.75  # an estimated fraction from which no more than that is known
+_FAR = 0.3  # share of `held` below which nothing diverges
+_INSIDE = 1 - 1e-12  # of a pole
+_STEEPEST = 32.0  # α beyond which the probability is nil
+_Z, _Y = np.linspace(-14.0, 14.0, 561), np.linspace(0.0, 8.0, 81)  # quadrature by equal steps
+
+
+class Moments(NamedTuple):
+    """What divergence needs of a link, z standard normal.
+
+    Attributes:
+        value, slope: g(1) and g'(1) = E σ'².
+        fourth: E σ'⁴.
+        own: E σ²σ'².
+        squares: σ'(z)² at the nodes.
+    """
+
+    value: float
+    slope: float
+    fourth: float
+    own: float
+    squares: Float[np.ndarray, " n"]
+
+
+class Divergence(NamedTuple):
+    """Whether SGD on the weights diverges at a step size.
+
+    Attributes:
+        gamma: γ = ηd/B.
+        held: γ up to which the learned directions are held as d → ∞.
+        direction: the learned direction that is lost first, counted from 0; -1 where none is learned.
+        chance: the probability that it is learned.
+        estimate: of the runs that learn it, the fraction that then diverges; an estimate.
+        unlearned: γ beyond which a neuron grows without bound whatever it has learned.
+        longest: |w| beyond which a neuron that has learned nothing grows without bound.
+        norm: the largest initial |w| of such neurons, 0 where there are none.
+        is_near: whether γ is in the range that a law for k = 2 is warned of in any case.
+    """
+
+    gamma: float
+    held: float
+    direction: int
+    chance: float
+    estimate: float
+    unlearned: float
+    longest: float
+    norm: float
+    is_near: bool
+
+    @property
+    def fraction(self) -> float:
+        """The fraction of the runs that diverge in the end; an estimate."""
+        if self.norm > self.longest or self.gamma >= self.unlearned:
+            return 1.0
+        return self.estimate if self.gamma > _ACTIVE * self.unlearned else self.chance * self.estimate
+
+    @property
+    def caution(self) -> str:
+        """What has to be said of it; empty where hardly a run diverges."""
+        step = f"γ = ηd/B = {self.gamma:.3g}"
+        near = f"{step} is near the step size at which SGD diverges, or beyond it"
+        smaller = "take a smaller learning_rate or a larger batch"
+        share = "most" if self.fraction > _MOST else f"an estimated {self.fraction:.0%}"
+        if self.norm > self.longest:
+            return f"{share} of the runs diverge: neurons of |w| > {self.longest:.3g} explode at {step}; shorten them"
+        if self.gamma >= self.unlearned:
+            return (
+                f"{near}: {share} of the runs diverge, as neurons that have learned nothing explode from "
+                f"{self.unlearned:.3g} on; {smaller}"
+            )
+        if self.fraction >= SAID:
+            return (
+                f"{near}: {share} of the runs diverge, as direction {self.direction + 1} is not held once learned "
+                f"(for d → ∞ it is below {self.held:.3g}); {smaller}"
+            )
+        return near if self.is_near else ""
+
+
+def divergence(
+    problem: Problem, learning_rate: float, batch_size: int, learned: Float[np.ndarray, " M"] | None = None
+) -> Divergence:
+    """Whether SGD on the weights of a standard problem diverges at a constant step, and which fraction of the runs.
+
+    Args:
+        problem: teacher and start; the dimension is the start's.
+        learning_rate: η, canonical time per step.
+        batch_size: B.
+        learned: the probability that each direction is learned; None takes all that `can_be_learned` for certain.
+    """
+    teacher, dim = problem.teacher, float(problem.start.dim or 0)
+    gamma, a = learning_rate * dim / batch_size, np.abs(np.asarray(teacher.a))
+    moments, k = moments_of(teacher.link), teacher.link.information_exponent
+    if learned is None:
+        learned = can_be_learned(problem).astype(float)
+    able = [p for p in np.argsort(-a, kind="stable") if learned[p] >= SAID]
+    first = int(able[0]) if able else -1
+    likely = np.array([a[p] for p in able if p == first or learned[p] > 0.5])
+    held = largest_held(moments, likely)
+    estimate = _chance(moments, gamma, held, likely.max(), dim, k) if able else 0.0
+    norm, energy = _unlearned(problem, a, moments)
+    barrier = (4 * moments.value) ** 2 - 4 * gamma**2 * moments.own * moments.slope * energy
+    top = (4 * moments.value + sqrt(max(barrier, 0.0))) / (2 * gamma * moments.own)
+    return Divergence(
+        gamma=gamma,
+        held=held,
+        direction=first,
+        chance=float(learned[first]) if able else 0.0,
+        estimate=estimate,
+        unlearned=2 * moments.value / sqrt(moments.own * moments.slope * energy),
+        longest=sqrt(top),
+        norm=norm,
+        is_near=k == 2 and gamma * moments.value * float(np.linalg.norm(a)) >= _NEAR,
+    )
+
+
+def announce(caution: str) -> None:
+    """Warn the caller's caller of what a law says of itself, if there is anything."""
+    if caution:
+        warnings.warn(f"The law may be off: {caution}.", RuntimeWarning, stacklevel=3)
+
+
+def moments_of(link: Link) -> Moments:
+    """By quadrature on the nodes, exact to rounding for Hermite series of usual degree."""
+    c = np.asarray(link.coefficients, float)
+    standard = c / np.sqrt([float(factorial(j)) for j in range(len(c))])  # of He_j in place of h_j
+    value, slope = hermite_e.hermeval(_Z, standard), hermite_e.hermeval(_Z, hermite_e.hermeder(standard))
+    mean, squares = _normal(_Z), slope**2
+    return Moments(
+        float(c @ c), float(mean @ squares), float(mean @ squares**2), float(mean @ (value**2 * squares)), squares
+    )
+
+
+def largest_held(moments: Moments, a: Float[np.ndarray, " n"]) -> float:
+    """γ up to which directions of these a, once learned, are held together as d → ∞; inf without any."""
+    if not len(a):
+        return np.inf
+    slope, excess = moments.slope, moments.fourth / moments.slope - moments.slope
+    pole = 2 / (a.max() * excess)
+    return float(brentq(lambda gamma: np.sum(gamma * a * slope / (2 - gamma * a * excess)) - 1, 0.0, _INSIDE * pole))
+
+
+class _Walk:
+    """log |ε|² from sample to sample at γ in dimension d, with the other directions' part of the noise by its mean."""
+
+    def __init__(self, moments: Moments, gamma: float, held: float, a: float, dim: float):
+        # what makes E A = 1 at `held`
+        others = max(2 * a * moments.slope / held - a**2 * moments.fourth, 0.0)
+        pull = gamma * a * moments.squares[:, None]
+        change = (_Y**2 * (pull**2 - 2 * pull) + gamma**2 * others) / dim
+        self._log = np.log1p(np.maximum(change, -_INSIDE))
+        half = np.exp(-(_Y**2) / 2)
+        self._weights = _normal(_Z)[:, None] * (half / half.sum())
+
+    def excess(self, alpha: float) -> float:
+        """E A^α - 1."""
+        with np.errstate(over="ignore"):  # inf is above 0 as well
+            return float(np.sum(self._weights * np.expm1(alpha * self._log)))
+
+    def slope(self, alpha: float) -> float:
+        """E A^α log A."""
+        return float(np.sum(self._weights * np.exp(alpha * self._log) * self._log))
+
+    @cached_property
+    def alpha(self) -> float:
+        """The positive root of E A^α = 1, 0 where there is none, at most `_STEEPEST`."""
+        if self.slope(0.0) >= 0:
+            return 0.0
+        if self.excess(_STEEPEST) <= 0:
+            return _STEEPEST
+        low = _STEEPEST
+        while self.excess(low) > 0 and low > 1e-6:
+            low /= 2
+        return float(brentq(self.excess, low, 2 * low)) if low > 1e-6 else 0.0
+
+
+def _chance(moments: Moments, gamma: float, held: float, a: float, dim: float, k: int) -> float:
+    """The probability that a run diverges which has learned direction a."""
+    if gamma < _FAR * held:
+        return 0.0
+    walk = _Walk(moments, gamma, held, float(a), dim)
+    if walk.alpha == 0:
+        return 1.0
+    return float(-walk.slope(0.0) / walk.slope(walk.alpha) * np.exp(-walk.alpha * _CLIMB * (k - 1)))
+
+
+def largest_safe(problem: Problem, chance: float = SAID) -> float:
+    """γ up to which no more than a fraction `chance` of the runs diverges once all that can be learned is."""
+    a = np.abs(np.asarray(problem.teacher.a))[can_be_learned(problem)]
+    moments, k = moments_of(problem.teacher.link), problem.teacher.link.information_exponent
+    held, dim = largest_held(moments, a), float(problem.start.dim or 0)
+    if not dim or not len(a):
+        return held
+
+    def excess(share: float) -> float:
+        return _chance(moments, share * held, held, a.max(), dim, k) - chance
+
+    return held * float(brentq(excess, _FAR, 2.0, xtol=1e-3)) if excess(_FAR) < 0 < excess(2.0) else _FAR * held
+
+
+def can_be_learned(problem: Problem) -> Bool[np.ndarray, " M"]:
+    """k = 2: the directions of largest a, one for each neuron; k > 2: those to which a neuron is assigned."""
+    if problem.teacher.link.information_exponent > 2:
+        return np.asarray(problem.assigned()[0]) != 0
+    a = np.abs(np.asarray(problem.teacher.a))
+    return np.argsort(np.argsort(-a, kind="stable")) < problem.start.student_width
+
+
+def _unlearned(problem: Problem, a: Float[np.ndarray, " M"], moments: Moments) -> tuple[float, float]:
+    """The largest norm of a neuron that has learned nothing, and the energy of the rest of the residual."""
+    start, target = problem.start, moments.value * float(a @ a)
+    norms = np.asarray(start.norms)
+    if not isinstance(start, Start):
+        return float(norms.max()), target
+    idle = np.where((np.asarray(start.teacher_overlaps) ** 2).max(axis=1) < 0.5, norms, 0.0)
+    squares = idle**4
+    return float(idle.max()), target + moments.value * float(squares.sum() - squares.max())
+
+
+def _normal(nodes: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
+    weights = np.exp(-(nodes**2) / 2)
+    return weights / weights.sum()
