@@ -43,8 +43,8 @@ class Case:
 
     @cached_property
     def draws(self) -> Draws:
-        """What theory draws for it."""
-        return self.setting.drawn_anyway()
+        """What theory draws for it: replicas of SGD however long they take, where no law is known."""
+        return drawn_for(self.setting)
 
     def with_cause(self, cause: Cause) -> Case | None:
         """The case if that is so; None where the run then has no problem that can be drawn."""
@@ -64,6 +64,14 @@ class Case:
         seen = observed_of(run, comparable, rows)
         exact = seen.exact and not cause.approximate
         return Case(run, setting, replace(seen, noise=self.observed.noise, exact=exact))
+
+
+def drawn_for(setting: Setting) -> Draws:
+    """What theory draws for a run's own problem, replicas of SGD however long they take where no law is known."""
+    try:
+        return setting.drawn()
+    except ArgumentError:
+        return setting.of_sgd()
 
 
 def rows_held(run: Run) -> np.ndarray:
@@ -86,23 +94,21 @@ def observed_of(run: Run, overlaps: Float[np.ndarray, "T M"] | None, rows: np.nd
 
 
 def alternatives_of(case: Case, evidence: Evidence, clock: Clock | None) -> Iterator[Alternative]:
-    """The problems that might explain the run, known causes first, each drawn as it is asked for.
+    """The problems that might explain the run, known causes first, each drawn as it is asked for, until an
+    interrupt.
 
-    Those of no known law are left out where replicas would take long, those that would contradict what the run shows,
-    and causes with which the run's clock is off still. An interrupt ends them.
+    Left out are other problems of no known law where replicas would take long, problems that would contradict what the
+    run shows, and causes with which the run's clock is off still.
     """
     for cause, other in _with_causes(case, evidence, clock):
-        try:
-            again = clock_from_draws(other.observed, other.draws)
-            if again is None or not again.is_beyond(_SURE):
-                yield Alternative(str(cause), other.draws, other.observed, cause)
-        except ArgumentError:
-            continue
+        again = clock_from_draws(other.observed, other.draws)
+        if again is None or not again.is_beyond(_SURE):
+            yield Alternative(str(cause), other.draws, other.observed, cause)
         if other.draws.stopped:
             return
     for reason, setting, seen in _others(case, evidence, clock):
         try:
-            draws = setting.drawn_anyway() if setting.teacher is case.setting.teacher else setting.drawn()
+            draws = drawn_for(setting) if setting.teacher is case.setting.teacher else setting.drawn()
         except ArgumentError:
             continue
         yield Alternative(reason, draws, seen)

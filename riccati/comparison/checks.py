@@ -98,7 +98,8 @@ def _clock_check(
     if verdict is True:
         unsure = f"{said}, which is unusual and not enough to tell: the run as a whole is consistent with theory"
         return Check("clock", None, unsure, factor=factor, error=error)
-    causes = () if verdict is False else _followed_causes(run, theory, clock, follow, by_risk)
+    told = judgement is not None and judgement.explained
+    causes = () if told else _followed_causes(run, theory, clock, follow, by_risk)
     because, key = _told(causes)
     return Check("clock", False, f"{said}{because}", key, factor, error)
 

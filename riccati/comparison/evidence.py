@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from ..runs import Run
 
-_STILL = 1e-6  # relative: what has changed by less has not changed
 _EXPLODED = 1e3  # times the risk at the first row, or 1: an end beyond it is no plateau
 
 
@@ -18,8 +15,8 @@ class Evidence:
 
     Attributes:
         exact: whether its risk is the population risk, computed with the link and the second layer that it names.
-        norms_fixed: whether no neuron's norm has changed by the end, where the run logged its last norms.
-        second_layer_fixed: whether b of a two-layer student has not changed, where the run logged its last b.
+        norms_fixed: whether no neuron's norm changes.
+        second_layer_fixed: whether b of a two-layer student does not change.
         diverged: whether it diverged.
     """
 
@@ -30,22 +27,14 @@ class Evidence:
 
 
 def evidence_of(run: Run) -> Evidence:
-    """What a run shows of itself; a `Recorder` and `simulate` log the last norms, and b, beside their exact risk."""
-    start, config = run.start, run.config
-    norms = None if start is None else np.asarray(start.norms)
-    second_layer = None if start is None or start.second_layer is None else np.asarray(start.second_layer)
+    """What a run shows of itself; `Recorder` and `simulate` log an exact risk, and `Recorder` what never changes."""
+    config = run.config
     return Evidence(
-        exact=config.get("loss") == "risk" and ("engine" in config or "recorded_by" in config),
-        norms_fixed=_unchanged(config.get("final_norms"), norms),
-        second_layer_fixed=_unchanged(config.get("final_second_layer"), second_layer),
+        exact=config.get("loss") == "risk" and ("engine" in config or "recorder" in config),
+        norms_fixed=config.get("constraint") == "sphere",
+        second_layer_fixed=config.get("second_layer_rate") == 0,
         diverged="diverged_at_step" in config or _explodes(run),
     )
-
-
-def _unchanged(last: list[float] | None, first: np.ndarray | None) -> bool:
-    if last is None or first is None:
-        return False
-    return bool(np.allclose(last, np.broadcast_to(first, np.shape(last)), rtol=_STILL, atol=0))
 
 
 def _explodes(run: Run) -> bool:

@@ -10,7 +10,7 @@ from jaxtyping import Float
 
 from ..runs import Run
 from ..support import ArgumentError
-from .alternatives import Case, alternatives_of, observed_of, rows_held
+from .alternatives import Case, alternatives_of, drawn_for, observed_of, rows_held
 from .causes import Cause
 from .clock import Clock, clock_from_draws
 from .draws import Draws, Setting
@@ -19,15 +19,17 @@ from .power import remark_on_power
 from .signs import signs_of
 from .statistics import Observed, noise_of
 from .verdict import (
+    ASK,
     LEVEL,
     NO_START,
+    NOT_COMPARABLE,
     UNASKED,
-    UNSOUGHT,
     Verdict,
     consistent,
     explanations_of,
     inconsistent,
     probability_of,
+    unexplained,
 )
 
 _ROUGH = 0.005  # relative error of the logged risk from which it is told
@@ -46,6 +48,7 @@ class Judgement:
         clock: the run's times over theory's, and the relative error of that; None where it cannot be told.
         notes: what should be known of the draws, a line each.
         causes: those that are proved: the run is consistent with what theory draws with them.
+        explained: whether an explanation was looked for, if the run needs one.
     """
 
     draws: Draws
@@ -53,6 +56,7 @@ class Judgement:
     clock: Clock | None
     notes: tuple[str, ...] = ()
     causes: tuple[Cause, ...] = ()
+    explained: bool = False
 
 
 def judged(
@@ -64,9 +68,8 @@ def judged(
 ) -> tuple[Judgement | None, str]:
     """What theory draws, and the verdict; None and why where no draws are to be had.
 
-    Replicas of SGD where `asked`, or where they take seconds; else draws of the law where those do.
-
-    `coarse` gives the factor between the clocks by the flow, where the draws do not tell it.
+    Replicas of SGD where `asked`, or where they take seconds; else draws of the law where those do. `coarse` gives the
+    factor between the clocks by the flow, where the draws do not tell it.
 
     Raises:
         ArgumentError: `asked`, of a start that is not the run's own and a problem whose law is not known.
@@ -92,8 +95,8 @@ def judged(
     if not own_start:
         return Judgement(draws, NO_START if asked else UNASKED, clock, notes), ""
     explain = asked and not draws.stopped
-    verdict, causes = _verdict(Case(run, setting, observed), draws, clock, coarse if explain else None)
-    return Judgement(draws, verdict, clock, notes, causes), ""
+    verdict, causes = _verdict(Case(run, setting, observed), draws, clock, coarse, explain)
+    return Judgement(draws, verdict, clock, notes, causes, explain), ""
 
 
 def _without_start(setting: Setting) -> Draws:
@@ -107,7 +110,8 @@ def _without_start(setting: Setting) -> Draws:
 
 def _clearly_consistent(observed: Observed, draws: Draws) -> bool:
     """Whether `_AS_FAR` draws are as far out as the run: then more of them would hardly change the verdict."""
-    probability = probability_of(replace(observed, noise=noise_of(observed, draws)), draws)
+    with_noise = replace(observed, noise=noise_of(observed, draws))
+    probability = probability_of(with_noise, draws)
     sound = int(np.count_nonzero(~draws.diverged))
     return probability is not None and bool(probability * (1 + sound) >= 1 + _AS_FAR)
 
@@ -124,9 +128,9 @@ def _remarks(setting: Setting, observed: Observed, draws: Draws, asked: bool) ->
 
 
 def _verdict(
-    case: Case, draws: Draws, clock: Clock | None, coarse: Callable[[], Clock | None] | None
+    case: Case, draws: Draws, clock: Clock | None, coarse: Callable[[], Clock | None], explain: bool
 ) -> tuple[Verdict, tuple[Cause, ...]]:
-    """The verdict, and the causes that are proved; without `coarse` none is looked for."""
+    """The verdict, and with `explain` the causes that are proved."""
     observed, evidence = case.observed, evidence_of(case.run)
     if evidence.diverged:
         by_then = _drawn_until_divergence(case, draws)
@@ -134,11 +138,11 @@ def _verdict(
     apart = _of_divergence(draws, evidence)
     probability = probability_of(observed, draws) if apart is None else apart.probability
     if probability is None:
-        return Verdict(None, None, "none: neither the risk nor emergence times can be compared"), ()
+        return NOT_COMPARABLE, ()
     if apart is None and probability >= LEVEL:
         return consistent(probability, draws, remark_on_power(observed, draws)), ()
-    if coarse is None:
-        return apart or inconsistent(probability, observed, draws, (), unexplained=UNSOUGHT), ()
+    if not explain:
+        return unexplained(probability, observed, draws) if apart is None else apart.explained((), ASK), ()
     alternatives = alternatives_of(case, evidence, clock or _rough(coarse()))
     explanations = explanations_of(observed, draws, alternatives)
     causes = tuple(one.alternative.cause for one in explanations if one.alternative.cause is not None)
@@ -173,7 +177,7 @@ def _drawn_until_divergence(case: Case, draws: Draws) -> Draws:
     last = case.run.config.get("diverged_at_step", 0)
     if last <= case.setting.logged[-1]:
         return draws
-    return replace(case.setting, logged=np.r_[case.setting.logged, last]).drawn_anyway()
+    return drawn_for(replace(case.setting, logged=np.r_[case.setting.logged, last]))
 
 
 def _both_diverged(draws: Draws) -> Verdict:

@@ -19,6 +19,7 @@ from .draws import Draws
 from .statistics import Features, Observed, rank_test_of
 
 LEVEL = 0.05
+ASK = "; with replicas=128 an explanation is looked for"
 _OUTSIDE = 0.01  # of the draws on either side, beyond which a point of the risk is outside theory's band
 _TOLD = 3  # observations that are told of a run that nothing explains
 _ENDS_OFF = 0.05  # relative: a final risk closer to theory's median is not told
@@ -52,9 +53,9 @@ class Verdict:
         return self.sentence
 
 
-UNASKED = Verdict(None, None, "not asked for: compare with replicas=128 holds the run against as many of theory's")
+UNASKED = Verdict(None, None, "not taken: compare with replicas=128 holds the run against as many of SGD's")
 NO_START = Verdict(None, None, "none: initial_overlaps are not given, and emergence times depend on them")
-UNSOUGHT = "; with replicas an explanation is looked for"
+NOT_COMPARABLE = Verdict(None, None, "none: neither the risk nor emergence times can be compared")
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,15 +94,17 @@ class Explanation:
 
 
 def verdict_of(observed: Observed, draws: Draws, alternatives: Iterable[Alternative] | None) -> Verdict:
-    """The verdict; `alternatives` are drawn one by one, and only if the run is not consistent. With None of them no
-    explanation is looked for, and the verdict says how to ask for one."""
+    """The verdict; `alternatives` are drawn one by one, and only if the run is not consistent.
+
+    With None of them no explanation is looked for, and the verdict says how to ask for one.
+    """
     probability = probability_of(observed, draws)
     if probability is None:
-        return Verdict(None, None, "none: neither the risk nor emergence times can be compared")
+        return NOT_COMPARABLE
     if probability >= LEVEL:
         return consistent(probability, draws)
     if alternatives is None:
-        return inconsistent(probability, observed, draws, (), unexplained=UNSOUGHT)
+        return unexplained(probability, observed, draws)
     return inconsistent(probability, observed, draws, explanations_of(observed, draws, alternatives))
 
 
@@ -124,17 +127,27 @@ def inconsistent(
     explanations: tuple[Explanation, ...],
     signs: tuple[str, ...] = (),
     clock: Clock | None = None,
-    unexplained: str = "; no known convention explains it",
 ) -> Verdict:
     """The verdict on a run that is none of those, with what explains it, else with what it shows."""
     seen = observations(observed, draws)
     if not explanations and clock is not None and clock.is_off:
         seen = (*seen[: _TOLD - 1], f"its times are {clock.factor:.3g} (± {clock.error:.1%}) times theory's")
+    otherwise = (
+        f"; no key of a run explains it: {' and '.join(signs)}" if signs else "; no known convention explains it"
+    )
+    return _against(probability, seen, draws).explained(explanations, otherwise)
+
+
+def unexplained(probability: float, observed: Observed, draws: Draws) -> Verdict:
+    """The verdict on a run that is none of those, where nobody asked why."""
+    verdict = _against(probability, observations(observed, draws), draws)
+    return verdict.explained((), ASK)
+
+
+def _against(probability: float, seen: tuple[str, ...], draws: Draws) -> Verdict:
     where = "; ".join(seen) or "its course is unusual as a whole"
     said = f"not consistent with theory (probability {probability:.2g} among {draws.source}): {where}"
-    if signs:
-        unexplained = f"; no key of a run explains it: {' and '.join(signs)}"
-    return Verdict(False, probability, said).explained(explanations, unexplained)
+    return Verdict(False, probability, said)
 
 
 def explanations_of(observed: Observed, draws: Draws, alternatives: Iterable[Alternative]) -> tuple[Explanation, ...]:

@@ -18,8 +18,8 @@ KEYS = (
 )  # fmt: skip
 # of how a run was made, by `riccati simulate` or another program; theory reads none of them
 _RECORDED = (
-    "note", "notes", "steps", "seed", "seeds", "start_seed", "engine", "dtype", "rows", "versions", "assumed",
-    "final_overlaps", "final_norms", "final_second_layer", "diverged_at_step", "recorded_by",
+    "note", "notes", "steps", "seed", "seeds", "start_seed", "engine", "dtype", "rows", "versions",
+    "assumed", "final_overlaps", "final_norms", "diverged_at_step", "recorder",
 )  # fmt: skip
 _SYNONYMS = {
     "lr": "learning_rate", "eta": "learning_rate", "stepsize": "learning_rate", "step_size": "learning_rate",

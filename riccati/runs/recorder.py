@@ -225,7 +225,7 @@ class Recorder:
         require(len(self._rows) > 0, "recorder", "have been called", "empty")
         require(self._rows[0].step == 0, "step", "be 0 at the first call, for the start", self._rows[0].step)
         assert self._start is not None
-        start, last, overlap = self._start, self._rows[-1], overlap_of(self._teacher.link)
+        start, overlap = self._start, overlap_of(self._teacher.link)
         config = (
             self._config
             | teacher_keys(self._teacher)
@@ -234,10 +234,9 @@ class Recorder:
                 "overlap": overlap,
                 "dim": self._directions.shape[1],
                 "student_width": start.student_width,
-                "recorded_by": "riccati.Recorder",
-                "final_norms": last.norms.tolist(),
+                "recorder": "riccati.Recorder",
+                "final_norms": self._rows[-1].norms.tolist(),
             }
-            | ({} if last.second_layer is None else {"final_second_layer": last.second_layer.tolist()})
             | start_keys(self._teacher, start)
             | self._never_changing()
         )

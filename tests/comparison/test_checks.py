@@ -142,5 +142,5 @@ def test_an_exact_risk_has_no_wrong_convention(followed):
     """What computed it is the link and the second layer that the run names."""
     scaled = changed(followed, loss="0.5*(f*-f)^2")
     assert check(scaled, "loss").key == 'loss = "(f*-f)^2"'
-    exact = changed(replace(followed, loss=2 * followed.loss), recorded_by="riccati.Recorder")
+    exact = changed(replace(followed, loss=2 * followed.loss), recorder="riccati.Recorder")
     assert check(exact, "loss").key is None
