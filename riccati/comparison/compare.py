@@ -74,6 +74,8 @@ def compare(run: Run, trajectory: Trajectory | None = None, *, replicas: int | N
     if replicas is not None:
         require_integer(replicas, "replicas", 1)
     notes, assumed = list(run.notes), list(run.assumed)
+    if "constraint" in run.config:
+        notes.append("constraint = sphere is not followed: the theory laid over the run is that of free norms")
     if trajectory is None:
         run.require_keys(*([] if replicas is None else ["batch_size"]))
         trajectory = theory_of(run, notes, assumed)

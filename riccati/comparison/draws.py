@@ -142,6 +142,7 @@ class Setting:
             learning_rate=step.learning_rate if step.schedule is None else step.schedule,
             steps=int(self.logged[-1]), logged=tuple(int(s) for s in self.logged),
             engine="stiefel" if step.on_stiefel else "in_law", student_scale=step.student_scale,
+            second_layer_rate=step.second_layer_rate,
         )  # fmt: skip
 
     def of_sgd(self, enough: Callable[[Draws], bool] | None = None) -> Draws:
@@ -198,19 +199,6 @@ class Setting:
             ArgumentError: a problem whose law is not known and whose replicas would take longer.
         """
         return self.of_sgd() if self.affordable else self.of_law()
-
-    def drawn_anyway(self) -> Draws:
-        """The same, or where no law is known replicas of SGD however long they take.
-
-        Raises:
-            ArgumentError: a problem whose law is not known, from a start that is none to run from.
-        """
-        try:
-            return self.drawn()
-        except ArgumentError:
-            if not self.has_replicas:
-                raise
-            return self.of_sgd()
 
     def quick_law(self) -> tuple[Draws | None, str]:
         """Draws of the law where they take seconds, else None and why there are none."""

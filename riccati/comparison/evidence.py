@@ -16,13 +16,11 @@ class Evidence:
     Attributes:
         exact: whether its risk is the population risk, computed with the link and the second layer that it names.
         norms_fixed: whether no neuron's norm changes.
-        second_layer_fixed: whether b of a two-layer student does not change.
         diverged: whether it diverged.
     """
 
     exact: bool
     norms_fixed: bool
-    second_layer_fixed: bool
     diverged: bool
 
 
@@ -32,7 +30,6 @@ def evidence_of(run: Run) -> Evidence:
     return Evidence(
         exact=config.get("loss") == "risk" and ("engine" in config or "recorder" in config),
         norms_fixed=config.get("constraint") == "sphere",
-        second_layer_fixed=config.get("second_layer_rate") == 0,
         diverged="diverged_at_step" in config or _explodes(run),
     )
 

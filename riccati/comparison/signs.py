@@ -26,8 +26,6 @@ def signs_of(run: Run, observed: Observed, draws: Draws, evidence: Evidence) -> 
     """The marks that the run bears, a phrase each."""
     if evidence.norms_fixed:
         return ("its neurons' norms never change, as where they are renormalised at every step (the sphere)",)
-    if evidence.second_layer_fixed:
-        return ("its second layer b never changes, as where the first layer alone is trained",)
     return _plateau(run, observed, draws) or _drift(observed, draws)
 
 

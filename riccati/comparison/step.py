@@ -26,6 +26,7 @@ class RunStep:
         dim: d.
         on_stiefel: whether the weights stay orthonormal.
         student_scale: c of Stiefel SGD, None otherwise or where it is ‖a‖/√N.
+        second_layer_rate: κ of a two-layer student, 0 where b is frozen.
         schedule: the rates of a run whose learning rate is not constant, else None. No limit is known for those.
     """
 
@@ -34,6 +35,7 @@ class RunStep:
     dim: int
     on_stiefel: bool
     student_scale: float | None
+    second_layer_rate: float = 1.0
     schedule: Logged | None = None
 
     def faster(self, factor: float) -> RunStep:
@@ -77,7 +79,8 @@ def step_of(run: Run, teacher: Teacher, start: AnyStart) -> tuple[RunStep | None
         return None, "the trajectory's start does not know its dimension"
     scale = run.student_scale if on_stiefel else None
     rate, schedule = (run.time_per_step, None) if run.clock is None else _scheduled(run)
-    return RunStep(rate, run.config["batch_size"], run.config["dim"], on_stiefel, scale, schedule), ""
+    own = float(run.config.get("second_layer_rate", 1.0))
+    return RunStep(rate, run.config["batch_size"], run.config["dim"], on_stiefel, scale, own, schedule), ""
 
 
 def _scheduled(run: Run) -> tuple[float, Logged]:
