@@ -61,8 +61,8 @@ def _of_lists(frame: Mapping[str, Any], names: Names) -> Log:
     spelt = [(clean(name), values) for name, values in frame.items()]
     columns: list[tuple[str, Any]] = []
     for name, values in spelt:
-        if _OF_ALL_DIRECTIONS.fullmatch(name) and len(table := as_numbers(values, name).T) > 0 and table.ndim == 2:
-            columns += [(f"{name}_{m + 1}", column) for m, column in enumerate(table)]
+        if _OF_ALL_DIRECTIONS.fullmatch(name) and (table := _matrix(values)) is not None:
+            columns += [(f"{name}_{m + 1}", column) for m, column in enumerate(table.T)]
         else:
             columns.append((name, values))
     chosen = choose([name for name, _ in columns], names)
@@ -81,6 +81,15 @@ def _of_lists(frame: Mapping[str, Any], names: Names) -> Log:
     numbers = {name: Column.of_masked(array) for name in chosen.all if isinstance(array := cells[name], np.ndarray)}
     texts, marks = numbers_of(chosen, {name: cells[name] for name in chosen.all if name not in numbers})
     return Log(chosen, numbers | texts, marks.said if marks is not None else ())
+
+
+def _matrix(values: Any) -> np.ndarray | None:
+    """Values with two axes as numbers; None for all others."""
+    try:
+        numbers = as_numbers(values, "overlaps")
+    except ArgumentError:
+        return None
+    return numbers if numbers.ndim == 2 else None
 
 
 def _cells(values: Any, name: str) -> list[Any] | np.ndarray:

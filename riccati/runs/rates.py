@@ -126,8 +126,9 @@ def rates_of(chosen: Chosen, columns: dict[str, Column], steps: Steps, config: d
     """What the columns of learning rates say, all rows of the run at hand.
 
     Raises:
-        ArgumentError: a column that names an adaptive optimiser.
+        ArgumentError: a column that names an adaptive optimiser, or a key `schedule` that is none.
     """
+    check_schedule(config)
     for name in chosen.rates:
         if (optimiser := optimiser_in(name)) is not None:
             _require_sgd(optimiser, name)

@@ -241,7 +241,13 @@ def _beside_samples(
     """A line where steps and samples disagree with the batch size."""
     both = are_steps(steps) & are_steps(samples) & (steps > 0)
     batch = config.get("batch_size")
-    if batch is None or not both.any() or np.any(np.diff(samples[both]) < 0) or len(np.unique(samples[both])) < 2:
+    if (
+        not isinstance(batch, int)
+        or batch < 1
+        or not both.any()
+        or np.any(np.diff(samples[both]) < 0)
+        or len(np.unique(samples[both])) < 2
+    ):
         return ()
     ratio = float(np.median(samples[both] / steps[both]))
     if abs(ratio / batch - 1) < _RATIO:

@@ -103,6 +103,8 @@ def test_rows_that_did_not_log_everything_and_scalars_of_a_graph():
     run = rc.Run.from_frame(lists)
     np.testing.assert_array_equal(run.loss, [0.5, 0.25])
     np.testing.assert_array_equal(run.overlaps, [[0.1, 0.2], [0.3, 0.4]])
+    for other in ("subspace", 5, None):
+        assert rc.Run.from_frame({"step": [0, 10], "loss": [1.0, 0.5], "overlap": other}).overlaps is None
     run = rc.Run.from_arrays([Scalar(0), Scalar(10)], [Scalar(0.5), Scalar(0.25)], [[Scalar(0.1)], [Scalar(0.2)]])
     np.testing.assert_array_equal(run.overlaps, [[0.1], [0.2]])
 

@@ -11,7 +11,7 @@ import riccati as rc
 from riccati.support import as_numbers, require_times
 
 
-class Brain:
+class HalfPrecision:
     """A tensor in a precision that numpy does not have, on a device and part of a graph."""
 
     def __init__(self, values):
@@ -48,7 +48,7 @@ class Scalar:
 @pytest.mark.parametrize(
     "values",
     [
-        Brain([1, 2, 3]),
+        HalfPrecision([1, 2, 3]),
         [Scalar(1.0), Scalar(2.0), Scalar(3.0)],
         [Scalar(1.0), 2, np.float32(3)],
         jnp.array([1, 2, 3], jnp.bfloat16),
@@ -113,7 +113,7 @@ def test_what_is_no_number_is_refused_by_name(values, words):
 
 def test_weights_are_read_from_any_precision_and_refused_where_masked():
     W, Theta = np.array([[1.0, 0.5, 0.25]]), np.eye(2, 3)
-    np.testing.assert_array_equal(rc.neuron_alignment(Brain(W), Theta), rc.neuron_alignment(W, Theta))
+    np.testing.assert_array_equal(rc.neuron_alignment(HalfPrecision(W), Theta), rc.neuron_alignment(W, Theta))
     with pytest.raises(rc.ArgumentError, match="`W` must have no masked entries, but is masked at 1"):
         rc.neuron_alignment(np.ma.masked_array(W, [[0, 0, 1]]), Theta)
 
