@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..numerics import name_of
+from ..numerics import Outcome, name_of
 from ..trajectory import Trajectory
 from .compared import Compared, known
 from .picture import picture_of
@@ -59,7 +59,10 @@ class Comparison(Compared):
             f"risk: rms of log10(predicted/measured) = {deviation:.3f}; {_described(trajectory)}"
             for trajectory, deviation in sorted(followed, key=lambda each: each[0] is not self.nearest[0])
         ]
-        ends = [f"{float(trajectory.risk[-1]):.4g} by {_described(trajectory)}" for trajectory, _ in followed]
+        ends = [
+            f"{float(trajectory.risk[-1]):.4g} by {_described(trajectory)}{_ended(trajectory)}"
+            for trajectory, _ in followed
+        ]
         if self.run.risk is None:
             return [f"risk: not logged; at the end {', '.join(ends)}"]
         return [*lines, f"risk at the end: {self._last_risk:.4g} measured, {', '.join(ends)}"]
@@ -130,6 +133,13 @@ class Comparison(Compared):
 
     def __repr__(self) -> str:
         return self.table()
+
+
+def _ended(trajectory: Trajectory) -> str:
+    """Where a trajectory ended that did not reach the run's end."""
+    if bool(trajectory.outcome == Outcome.complete) or not np.isfinite(float(trajectory.risk[-1])):
+        return ""
+    return f", which ends at t = {float(trajectory.times[-1]):.4g}"
 
 
 def _described(trajectory: Trajectory) -> str:

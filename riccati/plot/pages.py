@@ -85,7 +85,7 @@ def comparison_page(
         middle.set_ylabel(words.overlap)
         emergence_panel(right, found, words.expected)
         if 0 < len(found.direction) < drawn:
-            right.set_title(f"emergence times of {len(found.direction)} of {drawn} directions, the others have none")
+            right.set_title(f"emergence times: {len(found.direction)} of {drawn} directions have one")
         if axes is None:
             _figure_of(left).suptitle(words.problem, fontsize=8)
     return _figure_of(left)
