@@ -46,11 +46,12 @@ def emergence_law(
 
     k > 2, c_0 = 0, small initial norms: by the forward equation of each pair's diffusion (forward.py); what is left to
     learn enters by its mean. For odd k only positive overlaps count. With a `TypicalStart` each direction has its own
-    neuron and no competitor. A learned direction leaves no residual, so η d/B must be small beside 2g'(1)/(a_p E σ'⁴).
-    The race
-    of many neurons with widely overlapping laws is accurate to a few per cent of probability. Where the noise is too
-    small for the grid, direction m keeps its assigned neuron and gets the normal law to which its emergence time tends
-    (never, if the path without noise does not reach the level), to relative order of the squared relative spread.
+    neuron and no competitor. The race of many neurons with widely overlapping laws is accurate to a few per cent of
+    probability. Against 1024 runs of SGD from each of two starts (k = 3, M = 2, N = 4, d = 200, γ = 0.03, norms 0.2)
+    probabilities of the second direction, for which neurons compete, are right within 0.02; a first direction ahead of
+    the others comes up to 0.05 of probability, or 5 % of T, early. Where the noise is too small for the grid, direction
+    m keeps its assigned neuron and gets the normal law to which its emergence time tends (never, if the path without
+    noise does not reach the level), to relative order of the squared relative spread.
 
     Args:
         teacher: the teacher, M directions.

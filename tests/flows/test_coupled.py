@@ -236,7 +236,7 @@ def test_very_long_times_end_in_order_and_within_bounds(degree):
     with pytest.warns(rc.IncompleteTrajectory, match="its steps are used up"):
         seen = rc.solve(rc.Coupled(), teacher, start, np.geomspace(0.1, 1e300, 60))
     assert seen.solver_steps < 10**5
-    assert 2 < len(seen.times) < 60
+    assert 1 < len(seen.times) < 60
     assert float(seen.risk.min()) >= 0
     assert 0 <= float(seen.alignment.min()) <= float(seen.alignment.max()) <= 1
     whole = rc.solve(rc.Coupled(), teacher, start, [1.0, float(seen.times[-1])])

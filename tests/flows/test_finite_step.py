@@ -252,19 +252,6 @@ def test_it_is_the_limit_of_what_solve_takes_without_a_flow(degree, without):
     assert rc.solve(rc.FiniteStep(0.02), teacher, start, TIMES).radius is not None
 
 
-def test_from_small_norms_it_ends_where_sgd_does():
-    """Three directions, norms 0.2, γ = 0.1, d = 240: SGD learns them all, as orthonormal weights would not."""
-    a = np.array([0.85, 0.5, 0.25])
-    teacher = rc.Teacher(a / np.linalg.norm(a), rc.Link.hermite(2))
-    start = rc.Start.random(teacher, 3, 240, norm=0.2, seed=1)
-    rate, batch = 8 * 0.1 / 240, 8
-    run = rc.sgd.simulate(teacher, start, learning_rate=rate, batch_size=batch, steps=int(60 / rate), seed=0)
-    assert run.risk[-1] < 1e-3
-    times = [1.0, 60.0]
-    assert float(rc.solve(rc.FiniteStep(0.1), teacher, start, times).risk[-1]) < 1e-3
-    assert float(rc.solve(rc.FiniteStep(0.1, "stiefel"), teacher, start, times).risk[-1]) > 0.02
-
-
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
