@@ -35,19 +35,6 @@ def test_norms_that_never_change_are_the_spheres():
     assert "the sphere" not in marks(risk_at(TIMES, 1.0))
 
 
-def test_a_second_layer_that_never_changes_is_not_trained():
-    two = {"information_exponent": None, "link": "relu", "parametrisation": "two_layer",
-           "initial_second_layer": [1.0, -1.0]}  # fmt: skip
-    config = {key: value for key, value in (CONFIG | two).items() if value is not None}
-
-    def marked(**keys):
-        run = rc.Run(np.arange(1, 61), risk_at(TIMES, 1.0), None, config | keys)
-        return signs_of(run, observed_with(risk_at(TIMES, 1.0)), DRAWS, evidence_of(run))
-
-    assert "second layer b never changes" in marked(second_layer_rate=0.0)[0]
-    assert marked() == ()
-
-
 @pytest.mark.parametrize(
     ("risk", "keys", "mark"),
     [
