@@ -98,8 +98,11 @@ def alternatives_of(case: Case, evidence: Evidence, clock: Clock | None) -> Iter
     interrupt.
 
     Left out are other problems of no known law where replicas would take long, problems that would contradict what the
-    run shows, and causes with which the run's clock is off still.
+    run shows, and causes with which the run's clock is off still. Neurons whose norms never change are on the sphere,
+    which none of these problems is about.
     """
+    if evidence.norms_fixed:
+        return
     for cause, other in _with_causes(case, evidence, clock):
         again = clock_from_draws(other.observed, other.draws)
         if again is None or not again.is_beyond(_SURE):
