@@ -78,7 +78,8 @@ def causes_near(run: Run, clock: Clock, exact: bool) -> tuple[Cause, ...]:
     """The causes that may make this clock, to be proved.
 
     A longer step also makes SGD noisier, which moves its clock besides, so that a factor need not be the predicted one.
-    A clock that one run hardly tells, as with one or two directions at k > 2, is evidence for none of them. Where the risk is exact it was computed with the second layer, which then is none of them.
+    A clock that one run hardly tells, as with one or two directions at k > 2, is evidence for none of them. Where the
+    risk is exact it was computed with the second layer, which then is none of them.
     """
     if clock.error > _TELLING:
         return ()
