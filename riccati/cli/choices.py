@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+LOSSES = ("0.5*(f*-f)^2", "(f*-f)^2", "risk")  # and words for them, such as mse
 LINKS = ("relu", "abs", "sign", "erf", "exp", "cos", "sin")  # and he1, he2, …
 
 
@@ -61,18 +62,3 @@ class OverlapChoice(StrEnum):
 
     SUBSPACE = "subspace"
     NEURON = "neuron"
-
-
-class LossChoice(StrEnum):
-    """What a loss column holds."""
-
-    HALF = "0.5*(f*-f)^2"
-    SQUARE = "(f*-f)^2"
-    RISK = "risk"
-
-
-class TrainingLossChoice(StrEnum):
-    """What SGD descended."""
-
-    HALF = "0.5*(f*-f)^2"
-    SQUARE = "(f*-f)^2"

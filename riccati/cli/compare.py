@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from .choices import LINKS, KindChoice, LossChoice, OverlapChoice, TrainingLossChoice
+from .choices import LINKS, LOSSES, KindChoice, OverlapChoice
 from .options import Out, written_to_out
 
 
@@ -16,8 +16,12 @@ def compare(
     step_column: Annotated[str | None, typer.Option(help="The column of the steps, if not step, iter, ….")] = None,
     loss_column: Annotated[str | None, typer.Option(help="The loss column, if not risk, loss, test_loss, ….")] = None,
     overlap_prefix: Annotated[str | None, typer.Option(help="What names of overlap columns begin with.")] = None,
-    loss: Annotated[LossChoice | None, typer.Option(help="What the loss column holds.")] = None,
-    training_loss: Annotated[TrainingLossChoice | None, typer.Option(help="What SGD descended.")] = None,
+    loss: Annotated[
+        str | None, typer.Option(help=f"What the loss column holds: {', '.join(LOSSES)}, or mse, half_mse, ….")
+    ] = None,
+    training_loss: Annotated[
+        str | None, typer.Option(help=f"What SGD descended: {' or '.join(LOSSES[:2])}, or mse, half_mse, ….")
+    ] = None,
     overlap: Annotated[OverlapChoice | None, typer.Option(help="What the overlap columns hold.")] = None,
     kind: Annotated[KindChoice | None, typer.Option(help="How the weights move.")] = None,
     link: Annotated[str | None, typer.Option(help=f"The link: he1, he2, …, {', '.join(LINKS)}.")] = None,
@@ -51,13 +55,13 @@ def compare(
     from ..support import require_folder
 
     require_folder(out, "out")
-    names = {"loss": loss, "training_loss": training_loss, "overlap": overlap, "kind": kind}
+    names = {"overlap": overlap, "kind": kind}
     report = lay_over(
         Run.load(
             run, step_column=step_column, loss_column=loss_column, overlap_prefix=overlap_prefix,
             **{key: None if choice is None else choice.value for key, choice in names.items()},
-            link=link, information_exponent=information_exponent, dim=dim, teacher_width=teacher_width,
-            student_width=student_width, beta=beta, learning_rate=learning_rate, batch_size=batch_size,
+            loss=loss, training_loss=training_loss, link=link, information_exponent=information_exponent, dim=dim,
+            teacher_width=teacher_width, student_width=student_width, beta=beta, learning_rate=learning_rate, batch_size=batch_size,
             init_norm=init_norm, riccati_step=riccati_step, steps_per_epoch=steps_per_epoch,
             covariance=covariance_exponent,
         ),

@@ -121,8 +121,7 @@ def test_names_to_choose_from_are_those_there_are():
     assert {choice.value for choice in choices.EngineChoice} == set(ENGINES)
     assert {choice.value for choice in choices.KindChoice} == set(KINDS)
     assert {choice.value for choice in choices.OverlapChoice} == set(OVERLAPS)
-    assert [choice.value for choice in choices.LossChoice] == list(CONVENTIONS)
-    assert [choice.value for choice in choices.TrainingLossChoice] == list(CONVENTIONS[:2])
+    assert choices.LOSSES == CONVENTIONS
     assert all(rc.Link.named(name).label == name for name in choices.LINKS)
     with pytest.raises(ArgumentError, match=f"one of {', '.join(sorted(choices.LINKS))}, or he1"):
         rc.Link.named("none")
