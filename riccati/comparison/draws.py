@@ -60,6 +60,11 @@ class Draws:
         return ~np.isfinite(self.risk[:, -1])
 
     @property
+    def words(self) -> str:
+        """What they are, in the few words that a legend has room for."""
+        return f"{len(self.risk)} {'draws of the law' if self.slack else 'replicas of SGD'}"
+
+    @property
     def exploded(self) -> float:
         """The fraction of the draws that diverged."""
         return float(np.mean(self.diverged))

@@ -106,7 +106,7 @@ def picture_of(report: Compared, directions: Sequence[int] | None) -> Picture:
     if report.judgement is not None:
         draws = report.judgement.draws
         low, middle, high = (draws.risk_quantile(q) for q in _BAND)
-        band = Band(f"90 % of {draws.source}", draws.times, low, middle, high, COLOURS[5])
+        band = Band(f"90 % of {draws.words}", draws.times, low, middle, high, COLOURS[5])
     nearest, deviation = report.nearest
     expected = report.ratio_of.split(" T")[0]
     return Picture(

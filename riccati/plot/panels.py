@@ -115,11 +115,18 @@ def risk_panel(
             continue
         shown = np.where(np.isfinite(curve.risk), np.maximum(curve.risk, _FLOOR), np.nan)[curve.drawn]
         artists += axes.plot(curve.times[curve.drawn], shown, curve.mark, ms=3, color=curve.colour, label=curve.label)
-    log_axes(axes, curves[0].times, both=True, begin=begin)
+    log_axes(axes, _all_times(curves), both=True, begin=begin)
     axes.set(xlabel="time $t$", ylabel="risk", title=title)
     if len(curves) > 1:
         axes.legend(loc="lower left")
     return artists
+
+
+def _all_times(curves: Sequence[Curve]) -> Float[np.ndarray, " n"]:
+    """The times of the first curve up to the last of any: a theory may end before the run that it is laid over."""
+    last = max(float(curve.times[-1]) for curve in curves)
+    times = np.asarray(curves[0].times)
+    return times if times[-1] >= last else np.append(times, last)
 
 
 def overlap_panel(
@@ -141,7 +148,7 @@ def overlap_panel(
                 curve.times[curve.drawn], curve.overlaps[curve.drawn, m], curve.mark, ms=3,
                 lw=1.4 if n == 0 else 1.0, color=colour, label=label,
             )  # fmt: skip
-    log_axes(axes, curves[0].times, begin=begin)
+    log_axes(axes, _all_times(curves), begin=begin)
     axes.set(xlabel="time $t$", ylabel="squared overlap", ylim=(-0.03, 1.03), title=title)
     if axes.get_legend_handles_labels()[0]:
         axes.legend(loc="upper left")
