@@ -34,6 +34,8 @@ NAMES = (
     "search_phase",
     "kicks",
     "loss",
+    "divergence",
+    "idle_neurons",
     "scaling",
     "sharp_limit",
     "clocks",

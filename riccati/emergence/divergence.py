@@ -22,8 +22,8 @@ direction emerged, by the estimate of Cramér and Lundberg with probability
 **Neurons without a direction** obey d log s/dt = γ(E σ²σ'² s² + g'(1) R) - 4 g(1) s, R the energy of the rest of the
 residual. They grow without bound from lengths above its upper root, and from all where it has none.
 
-The mean is the limit of derivations/own_pair.py, linear about what is learned (k = 2: derivations/loss.py). Stiefel SGD
-does not diverge.
+All but h is derived, in derivations/divergence.py and idle_neurons.py; the mean is the limit of own_pair.py there,
+linear about what is learned (k = 2: loss.py). Stiefel SGD does not diverge.
 """
 
 from __future__ import annotations
@@ -46,9 +46,9 @@ _NEAR = 0.25  # c_2²γ||a|| from which a law for k = 2 is warned of, whatever t
 _ACTIVE = 0.7  # share of `unlearned` from which kicks carry neurons over the barrier without learning anything
 _MOST = 0.75  # an estimated fraction from which no more than that is known
 _FAR = 0.3  # share of `held` below which nothing diverges
-_INSIDE = 1 - 1e-12  # of a pole
+_LEAST = 1e-12  # of A, which no sample that counts comes near
 _STEEPEST = 32.0  # α beyond which the probability is nil
-_Z, _Y = np.linspace(-14.0, 14.0, 561), np.linspace(0.0, 8.0, 81)  # quadrature by equal steps
+_Z, _Y = np.linspace(-14.0, 14.0, 561), np.linspace(0.05, 11.95, 120)  # equal steps, symmetric about 0
 
 
 class Moments(NamedTuple):
@@ -177,12 +177,21 @@ def moments_of(link: Link) -> Moments:
 
 
 def largest_held(moments: Moments, a: Float[np.ndarray, " n"]) -> float:
-    """γ up to which directions of these a, once learned, are held together as d → ∞; inf without any."""
+    """γ up to which directions of these a, once learned, are held together as d → ∞; inf without any.
+
+    It is γ = one/(1 + κu), `one` the limit of the largest a alone, in the form of derivations/divergence.py that loses
+    no digit to the pole of the sum and does not depend on the scale of a.
+    """
     if not len(a):
         return np.inf
-    slope, excess = moments.slope, moments.fourth / moments.slope - moments.slope
-    pole = 2 / (a.max() * excess)
-    return float(brentq(lambda gamma: np.sum(gamma * a * slope / (2 - gamma * a * excess)) - 1, 0.0, _INSIDE * pole))
+    one = 2 * moments.slope / (a.max() * moments.fourth)  # the largest a alone
+    b, kappa = a / a.max(), moments.slope**2 / moments.fourth
+
+    def excess(u: float) -> float:
+        return float(np.sum(b * kappa / (1 - b + kappa * (u + b)))) - 1
+
+    most = (1 + 1e-12) * (b.sum() - 1) + 1e-15  # where all are as large
+    return float(one / (1 + kappa * brentq(excess, 0.0, most, xtol=1e-15)))
 
 
 class _Walk:
@@ -193,7 +202,7 @@ class _Walk:
         others = max(2 * a * moments.slope / held - a**2 * moments.fourth, 0.0)
         pull = gamma * a * moments.squares[:, None]
         change = (_Y**2 * (pull**2 - 2 * pull) + gamma**2 * others) / dim
-        self._log = np.log1p(np.maximum(change, -_INSIDE))
+        self._log = np.log1p(np.maximum(change, _LEAST - 1))
         half = np.exp(-(_Y**2) / 2)
         self._weights = _normal(_Z)[:, None] * (half / half.sum())
 
@@ -255,9 +264,10 @@ def _unlearned(problem: Problem, a: Float[np.ndarray, " M"], moments: Moments) -
     """The largest norm of a neuron that has learned nothing, and the energy of the rest of the residual."""
     start, target = problem.start, moments.value * float(a @ a)
     norms = np.asarray(start.norms)
-    if not isinstance(start, Start):
-        return float(norms.max()), target
-    idle = np.where((np.asarray(start.teacher_overlaps) ** 2).max(axis=1) < 0.5, norms, 0.0)
+    if isinstance(start, Start):
+        idle = np.where((np.asarray(start.teacher_overlaps) ** 2).max(axis=1) < 0.5, norms, 0.0)
+    else:  # all neurons of one norm
+        idle = np.full(start.student_width, norms.max())
     squares = idle**4
     return float(idle.max()), target + moments.value * float(squares.sum() - squares.max())
 

@@ -83,6 +83,38 @@ def test_the_fraction_of_diverging_runs_against_sgd(k, width, neurons, dim, norm
     assert ("most of the runs diverge" in estimate.caution) == (found > 0.85)
 
 
+def test_the_largest_step_scales_with_the_second_layer():
+    """γ_held(λa) = γ_held(a)/λ to rounding; equal a: one direction's limit over 1 + κ(M - 1), κ = g'(1)²/E σ'⁴."""
+    for k, held in HELD.items():
+        moments, a = moments_of(rc.Link.hermite(k)), np.array([0.9, 0.5, 0.1])
+        np.testing.assert_allclose(1e6 * largest_held(moments, 1e6 * a), largest_held(moments, a), rtol=1e-13)
+        kappa = k**2 / moments.fourth
+        for width in (1, 2, 1000):
+            same = largest_held(moments, np.ones(width))
+            np.testing.assert_allclose(same, held / (1 + kappa * (width - 1)), rtol=1e-12)
+    flat = moments_of(rc.Link.hermite(3))._replace(slope=1.0, fourth=1.0)  # |z|: σ'² = 1
+    np.testing.assert_allclose(largest_held(flat, np.array([0.9, 0.6])), 2 / 1.5, rtol=1e-12)
+
+
+def test_a_mean_that_does_not_change_climbs_with_exponent_one():
+    """At `held` E A = 1 in any dimension, so that α = 1 and the fraction is C e^(-h), with other directions too."""
+    for k, width in ((2, 1), (2, 2), (2, 4), (3, 4)):
+        teacher, start = ahead(k, width, width, 400)
+        held = said(teacher, start, 1e-6).held
+        below, at, beyond = (said(teacher, start, share * held).estimate for share in (0.995, 1.0, 1.005))
+        assert below < at < beyond
+        assert at < np.exp(-(k - 1) / 2)
+
+
+def test_a_typical_start_counts_the_other_neurons():
+    """Long neurons are residual to each other: at the same norms a drawn start explodes at the same step."""
+    teacher = rc.Teacher([0.8, 0.6], rc.Link.hermite(3))
+    drawn = rc.Start.random(teacher, student_width=6, dim=400, norm=0.9, seed=0)
+    typical = rc.Start.typical(teacher, student_width=6, dim=400, norm=0.9)
+    first, second = (said(teacher, start, 0.01) for start in (drawn, typical))
+    np.testing.assert_allclose([first.unlearned, first.longest], [second.unlearned, second.longest], rtol=1e-12)
+
+
 def test_no_false_alarm_at_small_steps():
     for k, held in HELD.items():
         for width, neurons, norm in ((1, 1, 0.2), (4, 6, 0.01), (8, 4, 0.4)):

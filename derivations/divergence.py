@@ -1,0 +1,262 @@
+"""The step size beyond which SGD on the weights diverges: what one sample does to a neuron near what it has learned.
+
+Of w = √a_p[(1 + r)θ_p + ε], ε ⟂ θ_p, a sample x = zθ_p + y ε/|ε| + x_rest sees, to first
+order, the residual e = -a_p(2rσ(z) + σ'(z) y|ε|), and a step moves ε by η e σ'(z)x_⊥, r by 2η e σ(z). So it multiplies
+|ε|² by
+
+    A = (1 - ηaσ'²y²)² + (ηaσ'²y)²|x_rest|²,        with |x_⊥|² = d, η = γ/d:   1 + (y²/d)[(γaσ'²)² - 2γaσ'²],
+
+which is never below 1 - y²/d. That |x_⊥|² = y² + |x_rest|² is taken as d alters the mean of the square by the factor
+1 + 1/d. The samples of a batch act one after another, but for products of mean 0 and of relative size d^(-1/2). The
+radius r decays at the rate 8a g(1) per unit of time and gets no noise to this order. Since E σ' = 0 (information
+exponent ≥ 2), the angle between ε_p and ε_q does not matter, and V_p = E|ε_p|² obeys
+
+    dV_p/dt = (γa_p²E σ'⁴ - 2a_p g'(1)) V_p + γ g'(1)² Σ_{q≠p} a_q² V_q,
+
+whose growth vanishes at the γ of Σ_q γa_q g'(1)/[2 - γa_q(E σ'⁴/g'(1) - g'(1))] = 1, a sum that grows with γ. With a
+the largest of them, b_q = a_q/a and κ = g'(1)²/E σ'⁴ that is
+
+    γ = 2g'(1)/(a E σ'⁴)/(1 + κu),      Σ_q κb_q/[1 - b_q + κ(u + b_q)] = 1,      u = 0 for one direction.
+
+log |ε|² of a run is a random walk, which falls in steps of at most O(1/d) and rises in jumps. For such walks, of
+exponent ψ(λ) = E A^λ - 1, the supremum S has E e^(λS) = λψ'(0)/ψ(λ) (Pollaczek and Khinchine), whose pole at
+ψ(α) = 0 says
+
+    P(S > h) -> C e^(-αh),      C = -E log A/E A^α log A      (Feller II, ch. XII; Asmussen & Albrecher, ch. IV).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import sympy as sp
+
+from ._common import Checked, Derivation, agree, equation, numeric, prove_zero
+from .hermite import mean, polynomial, z
+from .own_pair import a as layer
+from .own_pair import m, pair_mean
+from .own_pair import s as radius_squared
+
+a, a_q, gamma, eta, d = sp.symbols("a a_q gamma eta d", positive=True)
+slopes, fourth = sp.symbols(r"g' E{\sigma'}^4", positive=True)
+y, y_q, r, eps, eps_q, t, cosine = sp.symbols("y y_q r varepsilon varepsilon_q t c", real=True)
+value, slope, slope_q, rho, product = sp.symbols(r"sigma {\sigma'} {\sigma'_q} rho X", real=True)
+third = sp.symbols(r"E{\sigma'}^3", real=True)
+u, b, kappa, held, others = sp.symbols(r"u b kappa \gamma_* \nu", positive=True)
+alpha, falls, climbs, h = sp.symbols(r"alpha E\log{A} EA^{\alpha}\log{A} h", real=True)
+DEGREES = range(2, 5)
+
+
+def residual() -> sp.Expr:
+    """a σ(z) - |w|² σ(<x, w>/|w|) of w = √a[(1 + r)θ + ε], to first order in r and |ε|."""
+    square = (1 + t * r) ** 2 + t**2 * eps**2
+    across = ((1 + t * r) * z + t * eps * y) / sp.sqrt(square)
+    by_length, by_angle = (sp.diff(part, t).subs(t, 0) for part in (square, across))
+    return sp.factor(-a * (by_length * value + by_angle * slope))
+
+
+def moved(e: sp.Expr) -> tuple[sp.Expr, sp.Expr]:
+    """|ε|² and r after a step of residual e, ρ = |x_rest|²."""
+    return (eps + eta * e * slope * y) ** 2 + (eta * e * slope) ** 2 * rho, r + 2 * eta * e * value
+
+
+def to_first_order(expression: sp.Expr) -> sp.Expr:
+    """The coefficient of 1/d, with η = γ/d and ρ = d."""
+    return sp.expand(sp.expand(expression).subs({eta: gamma / d, rho: d})).coeff(d, -1)
+
+
+def average(expression: sp.Expr, *normals: sp.Symbol) -> sp.Expr:
+    """The mean over normals and over two independent slopes of E σ' = 0."""
+    moments = {0: sp.S.One, 1: sp.S.Zero, 2: slopes, 3: third, 4: fourth}
+    terms = sp.Poly(sp.expand(expression), slope, slope_q).terms()
+    return sp.expand(sp.Add(*(mean(c, *normals) * moments[i] * moments[j] for (i, j), c in terms)))
+
+
+def factor_of_a_sample() -> tuple[sp.Expr, sp.Expr]:
+    """A, exact and for |x_⊥|² = d; what it leaves out, and that the radius and a batch add nothing."""
+    e = residual()
+    square, radius = moved(e)
+    exact = (1 - eta * a * slope**2 * y**2) ** 2 + eta**2 * a**2 * slope**4 * y**2 * rho
+    prove_zero(square.subs(r, 0) - eps**2 * exact, "A")
+    pull = gamma * a * slope**2
+    large = 1 + y**2 / d * (pull**2 - 2 * pull)
+    prove_zero(exact.subs({rho: d - y**2, eta: gamma / d}) - large, "A at |x_⊥|² = d")
+    prove_zero(large - (1 - y**2 / d) - y**2 / d * (pull - 1) ** 2, "A ≥ 1 - y²/d")
+    left_out = average(exact.subs({rho: d - 2, eta: gamma / d}) - large, y)  # E|x_rest|² = d - 2
+    prove_zero(left_out - gamma**2 * a**2 * fourth / d**2, "what is left out is 1/d of the noise")
+
+    decay = mean(to_first_order(radius**2), y)
+    prove_zero(decay + 8 * gamma * a * r**2 * value**2, "the radius decays, whatever ε")
+    fed = mean(to_first_order(square), y).coeff(eps, 1)
+    prove_zero(fed, "the radius does not push ε in the mean")
+
+    # two samples of one step; `product` is the scalar product of their parts x_rest
+    first, second = (a * n**2 * v for n, v in ((slope, y), (slope_q, y_q)))
+    both = (1 - eta * (first * y + second * y_q)) ** 2 + eta**2 * ((first**2 + second**2) * rho)
+    cross = 2 * eta**2 * first * second * product
+    other = exact.subs({slope: slope_q, y: y_q})
+    prove_zero(to_first_order(both - exact - other), "a batch to first order")
+    prove_zero(to_first_order(cross.subs(product, sp.sqrt(d) * product)), "the products of its samples")
+    return exact, large
+
+
+def mean_rates() -> tuple[sp.Expr, sp.Expr]:
+    """dV_p/dt per V_p and per V_q, and the condition under which directions are held."""
+    e = -a * slope * eps * y - a_q * slope_q * eps_q * (cosine * y + sp.sqrt(1 - cosine**2) * y_q)
+    rate = average(to_first_order(moved(e)[0]), y, y_q) / gamma  # a unit of time is 1/η = d/γ samples
+    by_own, by_other = (sp.expand(rate).coeff(v, 2) for v in (eps, eps_q))
+    prove_zero(rate - by_own * eps**2 - by_other * eps_q**2, "the angle of ε_p and ε_q")
+    for degree in DEGREES:
+        pair = sp.diff(pair_mean(degree), m).subs({m: 1, radius_squared: layer})
+        from_pair = -pair / 2 / layer**2  # |ε|² = 2(1 - m)
+        prove_zero(from_pair - moments(degree)["fourth"], f"the limit of a neuron's own pair, k = {degree}")
+    return sp.factor(by_own), by_other
+
+
+def share(by_own: sp.Expr, by_other: sp.Expr) -> sp.Expr:
+    """A direction's term of the sum that is 1 where the growth of the V_p vanishes."""
+    term = gamma * a * slopes / (2 - gamma * a * (fourth / slopes - slopes))
+    for size in (1, 2, 3):
+        layer = sp.symbols(f"a_1:{size + 1}", positive=True)
+        rows = [[(by_own if p == q else by_other).subs({a: layer[p], a_q: layer[q]}) for q in range(size)]
+                for p in range(size)]  # fmt: skip
+        alone = sp.prod([by_own.subs(a, v) - by_other.subs(a_q, v) for v in layer])
+        total = 1 - sp.Add(*(term.subs(a, v) for v in layer))
+        prove_zero(sp.cancel(sp.Matrix(rows).det() - alone * total), f"the determinant, {size} directions")
+    one = sp.solve(sp.cancel(term) - 1, gamma)[0]
+    prove_zero(one - 2 * slopes / (a * fourth), "one direction")
+    prove_zero(term.subs({slopes: 2, fourth: 12}) - gamma * a / (1 - 2 * gamma * a), "k = 2: derivations/loss.py")
+    # the largest a is `a`, this one b·a
+    scaled, here = kappa * b / (1 - b + kappa * (u + b)), term.subs(a, b * a).subs(gamma, one / (1 + kappa * u))
+    prove_zero(sp.cancel((here - scaled).subs(kappa, slopes**2 / fourth)), "in units of the limit of one direction")
+    return term
+
+
+def supremum() -> sp.Expr:
+    """C from the pole of E e^(λS) = λψ'(0)/ψ(λ) at α: that of αC/(α - λ), the transform of P(S > h) = C e^(-αh)."""
+    lam, constant = sp.symbols("lambda C")
+    near = climbs * (lam - alpha)
+    pole = sp.limit(lam * falls / near * (alpha - lam), lam, alpha)
+    found = sp.solve(pole - alpha * constant, constant)[0]
+    # Brownian motion of drift -1 and variance 2: S is exponential of rate α = 1, C = 1
+    prove_zero(found.subs({falls: -1, climbs: 1}) - 1, "C of Brownian motion")
+    return found
+
+
+def moments(degree: int) -> dict[str, sp.Expr]:
+    """g'(1) and E σ'⁴ of h_k."""
+    f = sp.diff(polynomial(degree), z)
+    return {name: mean(sp.expand(f**power), z) for name, power in (("slope", 2), ("fourth", 4))}
+
+
+def derive() -> Derivation:
+    """The factor of a sample, the mean and where its growth vanishes, and the supremum."""
+    exact, large = factor_of_a_sample()
+    by_own, by_other = mean_rates()
+    term, constant = share(by_own, by_other), supremum()
+    by_degree = {k: moments(k) for k in DEGREES}
+    held_of = {k: 2 * of["slope"] / of["fourth"] for k, of in by_degree.items()}
+    return Derivation(
+        title="Divergence",
+        statement=r"Near a learned direction a sample multiplies $|\varepsilon|^2$ by $A$; its mean "
+        r"decays below the $\gamma$ at which the terms of the directions add up to one; its logarithm ever climbs "
+        r"by $h$ with probability $Ce^{-\alpha h}$, $EA^\alpha = 1$.",
+        steps=(
+            (r"The residual to first order, $w = \sqrt a[(1+r)\theta + \varepsilon]$.", residual()),
+            (r"$|\varepsilon|^2$ and $r$ after a step, $\rho = |x_{rest}|^2$.", sp.Tuple(*moved(residual()))),
+            (r"The mean's determinant vanishes where these terms add up to one.", term),
+        ),
+        result={
+            "A": equation("A", exact),
+            "A, large d": equation(r"A, d \to \infty", large + gamma**2 * others / d),
+            "others": equation(r"\nu", 2 * a * slopes / held - a**2 * fourth),
+            "by own": equation(r"\dot V_p/V_p", by_own),
+            "by other": equation(r"\dot V_p/V_q", by_other),
+            "term": equation(r"1 = \sum_q", term),
+            "C": equation("C", constant),
+            "chance": equation(r"P(S > h)", sp.Symbol("C") * sp.exp(-alpha * h)),
+        }
+        | {f"held, k = {k}": equation(rf"\gamma a[k = {k}]", found) for k, found in held_of.items()}
+        | {f"{name}, k = {k}": equation(rf"E_{{{name}}}[k = {k}]", found)
+           for k, of in by_degree.items() for name, found in of.items()},
+        proved="A and what it leaves out; the mean, for any angle, and its root for 1 to 3 directions; C",
+    )  # fmt: skip
+
+
+def check(derivation: Derivation | None = None) -> Checked:
+    """A against a step of riccati's rule, moments and roots against the code's, chances by finer quadrature."""
+    import riccati as rc
+    from riccati.emergence import divergence, largest_held, moments_of
+
+    D = derivation or derive()
+    worst = [_against_a_step(D)]
+
+    def same(derived: object, computed: object, what: str, tolerance: float = 1e-12) -> None:
+        worst.append(agree(derived, computed, what, tolerance))
+
+    for k in DEGREES:
+        of = moments_of(rc.Link.hermite(k))
+        for name in ("slope", "fourth"):
+            same(float(D[f"{name}, k = {k}"]), getattr(of, name), f"{name}, k = {k}")
+        same(float(D[f"held, k = {k}"]), largest_held(of, np.array([1.0])), f"held, k = {k}")
+        layer = np.array([0.9, 0.7, 0.2])
+        at = {slopes: of.slope, fourth: of.fourth, gamma: largest_held(of, layer)}
+        same(sum(float(D["term"].subs(at | {a: v})) for v in layer), 1, f"term, k = {k}")
+        rates = [[float(D["by own" if p == q else "by other"].subs(at | {a: layer[p], a_q: layer[q]}))
+                  for q in range(3)] for p in range(3)]  # fmt: skip
+        scale = np.abs(rates).max()
+        same(1 + np.linalg.eigvals(rates).real.max() / scale, 1, f"growth in the mean, k = {k}")
+    for k, layer, dim, part in ((2, [0.8, 0.6], 400, 0.9), (3, [1.0, 0.9], 1000, 0.9)):
+        teacher = rc.Teacher(layer, rc.Link.hermite(k))
+        start = rc.Start(0.3 * np.eye(2), norms=0.2, dim=dim)
+        limit = largest_held(moments_of(teacher.link), np.array(layer))
+        said = divergence(rc.Problem(teacher, start), part * limit / dim, 1)
+        # h = (k - 1)/2 is fitted to SGD
+        same(_chance(D, teacher.link, part * limit, limit, layer[0], dim, (k - 1) / 2), said.estimate, "chance", 1e-11)
+    compared = "moments_of, largest_held, divergence; a step of sgd: TwoHomogeneous"
+    return Checked(D.proved, compared, max(worst))
+
+
+def _chance(D: Derivation, link, rate: float, limit: float, layer: float, dim: int, climb: float) -> float:
+    """The derived probability, by a quadrature of its own."""
+    from scipy.optimize import brentq
+
+    nodes, ys = np.linspace(-14, 14, 801), np.linspace(-13, 13, 347)[:, None]
+    weights = np.exp(-(nodes**2 + ys**2) / 2)
+    weights /= weights.sum()
+    slope_here = np.asarray(link.derivative(nodes))
+    second, fourth_here = (float(np.sum(weights * slope_here**n)) for n in (2, 4))
+    rest_noise = numeric(D["others"], a, slopes, fourth, held)(layer, second, fourth_here, limit)
+    factor = numeric(D["A, large d"], slope, y, a, gamma, d, others)(slope_here, ys, layer, rate, dim, rest_noise)
+    logs = np.log(factor)
+
+    def psi(power: float) -> float:
+        return float(np.sum(weights * np.expm1(power * logs)))
+
+    root = brentq(psi, 0.1, 30.0, xtol=1e-14) if psi(0.1) < 0 < psi(30.0) else np.nan
+    drift, slope_at_root = (float(np.sum(weights * np.exp(power * logs) * logs)) for power in (0.0, root))
+    constant = numeric(D["C"], falls, climbs)(drift, slope_at_root)
+    return numeric(D["chance"], sp.Symbol("C"), alpha, h)(constant, root, climb)
+
+
+def _against_a_step(D: Derivation) -> float:
+    """A against the derivative of a step of the simulated rule at w = √a θ_p, in seven dimensions."""
+    import jax
+    import jax.numpy as jnp
+
+    import riccati as rc
+    from riccati.sgd.two_homogeneous import TwoHomogeneous, Weights
+
+    link, layer, rate = rc.Link.hermite(3), 0.8, 0.03
+    teacher, sample = rc.Teacher([layer], link), jnp.array([[0.7, -1.3, 0.4, 1.1, -0.2, 0.9, 0.5]])
+
+    def step(W: jax.Array) -> jax.Array:
+        kept, push = TwoHomogeneous().push(
+            teacher, Weights(W, jnp.zeros(0)), sample[:, :1], sample @ W.T, jnp.asarray(rate)
+        )
+        return kept.W + push.T @ sample
+
+    along = jnp.zeros((1, 7)).at[0, 1].set(1.0)  # ε
+    _, after = jax.jvp(step, (jnp.sqrt(layer) * jnp.eye(1, 7),), (along,))
+    at = {eta: rate, a: layer, slope: float(link.derivative(sample[0, 0])), y: float(sample[0, 1])}
+    at[rho] = float(jnp.sum(sample[0, 2:] ** 2))
+    return agree(float(D["A"].subs(at)), float(jnp.sum(after[0, 1:] ** 2)), "A of a step")
