@@ -1,15 +1,14 @@
 """The step size beyond which SGD on the weights diverges: what one sample does to a neuron near what it has learned.
 
-Of w = √a_p[(1 + r)θ_p + ε], ε ⟂ θ_p, a sample x = zθ_p + y ε/|ε| + x_rest sees, to first
-order, the residual e = -a_p(2rσ(z) + σ'(z) y|ε|), and a step moves ε by η e σ'(z)x_⊥, r by 2η e σ(z). So it multiplies
-|ε|² by
+Of w = √a_p[(1 + r)θ_p + ε], ε ⟂ θ_p, a sample x = zθ_p + y ε/|ε| + x_rest sees, to first order, the residual
+e = -a_p(2rσ(z) + σ'(z) y|ε|), and a step moves ε by η e σ'(z)x_⊥, r by 2η e σ(z). So it multiplies |ε|² by
 
     A = (1 - ηaσ'²y²)² + (ηaσ'²y)²|x_rest|²,        with |x_⊥|² = d, η = γ/d:   1 + (y²/d)[(γaσ'²)² - 2γaσ'²],
 
 which is never below 1 - y²/d. That |x_⊥|² = y² + |x_rest|² is taken as d alters the mean of the square by the factor
 1 + 1/d. The samples of a batch act one after another, but for products of mean 0 and of relative size d^(-1/2). The
-radius r decays at the rate 8a g(1) per unit of time and gets no noise to this order. Since E σ' = 0 (information
-exponent ≥ 2), the angle between ε_p and ε_q does not matter, and V_p = E|ε_p|² obeys
+radius r decays at the rate 8a g(1) per unit of time, without noise to this order, and what it adds to ε with it. Since
+E σ' = 0 (information exponent ≥ 2), the angle between ε_p and ε_q does not matter, and V_p = E|ε_p|² obeys
 
     dV_p/dt = (γa_p²E σ'⁴ - 2a_p g'(1)) V_p + γ g'(1)² Σ_{q≠p} a_q² V_q,
 
@@ -18,9 +17,9 @@ the largest of them, b_q = a_q/a and κ = g'(1)²/E σ'⁴ that is
 
     γ = 2g'(1)/(a E σ'⁴)/(1 + κu),      Σ_q κb_q/[1 - b_q + κ(u + b_q)] = 1,      u = 0 for one direction.
 
-log |ε|² of a run is a random walk, which falls in steps of at most O(1/d) and rises in jumps. For such walks, of
-exponent ψ(λ) = E A^λ - 1, the supremum S has E e^(λS) = λψ'(0)/ψ(λ) (Pollaczek and Khinchine), whose pole at
-ψ(α) = 0 says
+log |ε|² of a run is a random walk, which falls in steps of at most O(1/d) and rises in jumps; the noise of the other
+directions is put at γ²ν/d, ν the mean where growth vanishes: there E A = 1 and α = 1. For such walks, of exponent
+ψ(λ) = E A^λ - 1, the supremum S has E e^(λS) = λψ'(0)/ψ(λ) (Pollaczek and Khinchine), whose pole at ψ(α) = 0 says
 
     P(S > h) -> C e^(-αh),      C = -E log A/E A^α log A      (Feller II, ch. XII; Asmussen & Albrecher, ch. IV).
 """
@@ -32,7 +31,7 @@ import sympy as sp
 
 from ._common import Checked, Derivation, agree, equation, numeric, prove_zero
 from .hermite import mean, polynomial, z
-from .own_pair import a as layer
+from .own_pair import a as pair_a
 from .own_pair import m, pair_mean
 from .own_pair import s as radius_squared
 
@@ -106,8 +105,8 @@ def mean_rates() -> tuple[sp.Expr, sp.Expr]:
     by_own, by_other = (sp.expand(rate).coeff(v, 2) for v in (eps, eps_q))
     prove_zero(rate - by_own * eps**2 - by_other * eps_q**2, "the angle of ε_p and ε_q")
     for degree in DEGREES:
-        pair = sp.diff(pair_mean(degree), m).subs({m: 1, radius_squared: layer})
-        from_pair = -pair / 2 / layer**2  # |ε|² = 2(1 - m)
+        pair = sp.diff(pair_mean(degree), m).subs({m: 1, radius_squared: pair_a})
+        from_pair = -pair / 2 / pair_a**2  # |ε|² = 2(1 - m)
         prove_zero(from_pair - moments(degree)["fourth"], f"the limit of a neuron's own pair, k = {degree}")
     return sp.factor(by_own), by_other
 
@@ -153,6 +152,10 @@ def derive() -> Derivation:
     exact, large = factor_of_a_sample()
     by_own, by_other = mean_rates()
     term, constant = share(by_own, by_other), supremum()
+    noise_of_others = 2 * a * slopes / held - a**2 * fourth
+    with_others = average(large, y) - 1 + gamma**2 * noise_of_others / d
+    prove_zero(with_others.subs(gamma, held), "E A = 1 where the growth vanishes")
+    prove_zero(by_own + gamma * noise_of_others.subs(held, gamma), "as in the mode that neither grows nor decays")
     by_degree = {k: moments(k) for k in DEGREES}
     held_of = {k: 2 * of["slope"] / of["fourth"] for k, of in by_degree.items()}
     return Derivation(
@@ -168,7 +171,7 @@ def derive() -> Derivation:
         result={
             "A": equation("A", exact),
             "A, large d": equation(r"A, d \to \infty", large + gamma**2 * others / d),
-            "others": equation(r"\nu", 2 * a * slopes / held - a**2 * fourth),
+            "others": equation(r"\nu", noise_of_others),
             "by own": equation(r"\dot V_p/V_p", by_own),
             "by other": equation(r"\dot V_p/V_q", by_other),
             "term": equation(r"1 = \sum_q", term),
