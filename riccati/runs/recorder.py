@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float
 
 from ..problem import Start, Teacher, alignments, as_directions, as_weights, population_risk
-from ..support import ArgumentError, require, require_finite, require_integer, require_real
+from ..support import ArgumentError, is_traced, require, require_finite, require_integer, require_real
 from .config import HALF, SPHERE, SQUARE, SUBSPACE, convention_of, overlap_of
 from .problem_keys import start_keys, teacher_keys
 from .run import Run
@@ -93,8 +93,8 @@ class Recorder:
             ArgumentError: at the first call alone, for a step that is no whole number, weights of another shape than
                 (N, d), not finite or with a bias, or directions that are not the teacher's.
         """
-        if getattr(step, "ndim", None) == 0 and hasattr(step, "item"):  # a counter of jax or torch
-            step = step.item()
+        if getattr(step, "ndim", None) == 0 and not is_traced(step):  # a counter of jax or torch
+            step = step.item()  # type: ignore[attr-defined]
         if self._start is None:
             require_integer(step, "step", 0)
             self._begin(int(step), self._student(W, b))

@@ -140,6 +140,12 @@ def test_misspelt_keys_of_a_file_are_refused_and_others_noted(tmp_path):
     assert run.notes == ("keys of run.json that mean nothing here: lr, optimiser",)
 
 
+def test_ways_to_train_that_are_not_followed_are_said(tmp_path):
+    run = rc.Run.load(log(tmp_path, config=CONFIG | {"momentum": 0.9, "weight_decay": 0.0, "label_noise": 1}))
+    (note,) = run.notes
+    assert note == "momentum = 0.9 and label_noise = 1 in run.json: not followed, the theory is that of plain SGD"
+
+
 def test_every_key_is_known():
     assert set(CONFIG) | set(STIEFEL) <= set(KEYS)
 
