@@ -25,6 +25,7 @@ from .tables import table_of, without_gaps
 # what an override stands in the place of; kept, it would win unseen, or contradict
 _REPLACES = {
     "beta": "second_layer", "information_exponent": "link", "link": "information_exponent", "learning_rate": "schedule",
+    "kind": "parametrisation",
 }  # fmt: skip
 
 

@@ -140,6 +140,12 @@ def test_misspelt_keys_of_a_file_are_refused_and_others_noted(tmp_path):
     assert run.notes == ("keys of run.json that mean nothing here: lr, optimiser",)
 
 
+def test_a_kind_replaces_the_parametrisation_of_a_file(tmp_path):
+    path = log(tmp_path, config={"parametrisation": "two_layer"})
+    assert rc.Run.load(path).kind == "two_layer"
+    assert rc.Run.load(path, kind="two_homogeneous").kind == "two_homogeneous"
+
+
 def test_ways_to_train_that_are_not_followed_are_said(tmp_path):
     run = rc.Run.load(log(tmp_path, config=CONFIG | {"momentum": 0.9, "weight_decay": 0.0, "label_noise": 1}))
     (note,) = run.notes
