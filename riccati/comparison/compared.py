@@ -14,7 +14,7 @@ from ..runs import Run
 from ..trajectory import Trajectory
 from .found import Check
 from .theory import definition_of
-from .verdict import UNASKED, Verdict
+from .verdict import NO_START, UNASKED, Verdict
 
 if TYPE_CHECKING:
     from .judged import Judgement
@@ -97,7 +97,7 @@ class Compared:
     def verdict(self) -> Verdict:
         """Whether the run is one of those that theory draws, in one sentence."""
         if self.judgement is None:
-            return UNASKED
+            return UNASKED if self.run.start is not None else NO_START
         return self.judgement.verdict
 
     @cached_property

@@ -23,7 +23,6 @@ from .verdict import (
     LEVEL,
     NO_START,
     NOT_COMPARABLE,
-    UNASKED,
     Verdict,
     consistent,
     explanations_of,
@@ -91,9 +90,9 @@ def judged(
         draws = quick
     observed = replace(observed, noise=noise_of(observed, draws))
     clock = clock_from_draws(observed, draws)
-    notes = (*_cautions(draws, law), *_remarks(setting, observed, draws, asked))
+    notes = (*_cautions(draws, law), *_remarks(setting, observed, draws, offers=own_start and not asked))
     if not own_start:
-        return Judgement(draws, NO_START if asked else UNASKED, clock, notes), ""
+        return Judgement(draws, NO_START, clock, notes), ""
     explain = asked and not draws.stopped
     verdict, causes = _verdict(Case(run, setting, observed), draws, clock, coarse, explain)
     return Judgement(draws, verdict, clock, notes, causes, explain), ""
@@ -116,14 +115,14 @@ def _clearly_consistent(observed: Observed, draws: Draws) -> bool:
     return probability is not None and bool(probability * (1 + sound) >= 1 + _AS_FAR)
 
 
-def _remarks(setting: Setting, observed: Observed, draws: Draws, asked: bool) -> Iterator[str]:
+def _remarks(setting: Setting, observed: Observed, draws: Draws, offers: bool) -> Iterator[str]:
     """What is to be said of how a run was held against draws."""
     if draws.stopped:
         yield f"stopped by an interrupt: the verdict is by the {len(draws.risk)} replicas finished by then"
     if observed.noise > _ROUGH:
         rough = f"{observed.noise:.1%}, as one estimated on samples"
         yield f"the logged risk is rough by {rough}: the verdict allows for it"
-    if not asked and draws.slack and setting.offer:
+    if offers and draws.slack and setting.offer:
         yield f"the verdict is by draws of the law; {setting.offer}"
 
 

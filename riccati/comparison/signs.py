@@ -19,7 +19,7 @@ _MOSTLY = 0.95  # of the early rows must agree
 _LATE, _FEWEST = 0.5, 5  # the last part of a run, and the rows there and early on that can tell
 _FLAT, _FLUCTUATES = 0.5, 0.05  # change of log risk over the last part, and from row to row, of a plateau of noise
 _CONSTANT, _STEADY, _FAR = 0.05, 0.03, 10.0  # the same, and the ratio to theory, of another teacher's
-_SMALLER = 0.97  # of Σ a_m: learned norms below that were shrunk
+_SHRUNK, _HARDLY = 0.6, 0.2  # shares of the risk that smaller norms make: nearly all of it, and next to nothing
 
 
 def signs_of(run: Run, observed: Observed, draws: Draws, evidence: Evidence) -> tuple[str, ...]:
@@ -56,22 +56,29 @@ def _plateau(run: Run, observed: Observed, draws: Draws) -> tuple[str, ...]:
         return ()
     slope = float(np.polyfit(times[late], course, 1)[0])
     trend, rough = abs(slope) * (times[-1] - times[late][0]), float(np.std(np.diff(course - slope * times[late])))
-    ratio = risk[-1] / middle[-1]
+    ratio, shrunk = risk[-1] / middle[-1], _share_of_shrinking(run)
     said = f"it stays at {ratio:.3g} times theory's risk while its early course agrees"
-    learned = _learned(run)
-    if trend < _FLAT and learned is not None and learned < _SMALLER:
+    if trend < _FLAT and shrunk is not None and shrunk > _SHRUNK:
         return (f"{said}, and its neurons are smaller than what they have learned, as with weight decay",)
     if trend < _FLAT and rough > _FLUCTUATES:
-        return (f"{said}, and fluctuates there, as with label noise" + (" or weight decay" if learned is None else ""),)
+        hardly = shrunk is not None and shrunk < _HARDLY
+        return (f"{said}, and fluctuates there, as with label noise" + ("" if hardly else " or weight decay"),)
     if trend < _CONSTANT and rough < _STEADY and ratio > _FAR:
         other = "as where SGD learns another teacher than is told (beta or second_layer, teacher_width, the directions)"
         return (f"{said}, and does not change there, {other}",)
     return ()
 
 
-def _learned(run: Run) -> float | None:
-    """Σ s_i over Σ a_m at the end, where the run logged its last norms and has learned every direction."""
+def _share_of_shrinking(run: Run) -> float | None:
+    """The share of the last risk that neurons make which weight decay holds below what they have learned.
+
+    Decay takes the same δ off every learned s_m, which leaves g(1) M δ²/E f*²: another teacher's norms, and those that
+    fluctuate, leave more for the same Σ (a_m - s_m). None where the run did not log its last norms or has not learned
+    every direction.
+    """
     norms, a = run.config.get("final_norms"), run.config.get("second_layer")
     if norms is None or a is None or run.overlaps is None or not bool((run.overlaps[-1] > 0.5).all()):
         return None
-    return float(np.sum(np.square(norms)) / np.sum(a))
+    short, teacher = max(float(np.sum(a) - np.sum(np.square(norms))), 0.0), run.teacher
+    assert run.risk is not None
+    return float(teacher.link.dual(1.0)) * short**2 / len(a) / float(teacher.second_moment) / float(run.risk[-1])

@@ -126,7 +126,7 @@ class Coupled(Flow):
 
     def _in_chunks(self, problem: Problem, times: np.ndarray) -> Course:
         seen, pieces, kept = [], [], 0
-        journey = Journey(*self._begin(problem), self.max_steps)
+        journey = Journey(*self._begin(problem), self.max_steps, float(problem.teacher.norm))
         for _ in journey.through(times):
             seen.append(_observe(problem.teacher, journey.student.state, self.overlap))
             steps = journey.fresh_steps()
@@ -142,7 +142,7 @@ class Coupled(Flow):
         return Course(stacked, journey.outcome, len(seen), journey.used, record)
 
     def _pieces(self, problem: Problem, times: np.ndarray) -> Iterator[Steps]:
-        journey = Journey(*self._begin(problem), self.max_steps)
+        journey = Journey(*self._begin(problem), self.max_steps, float(problem.teacher.norm))
         for _ in journey.through(times):
             yield journey.fresh_steps()
 
@@ -150,7 +150,7 @@ class Coupled(Flow):
 def _scouted(problem: Problem, second_layer_rate: float) -> tuple[float, float] | None:
     """The first and the last emergence time that a coarse integration meets."""
     teacher = problem.teacher
-    journey = Journey(*_begin(problem, _SCOUT_RTOL, None, second_layer_rate), _SCOUT_STEPS)
+    journey = Journey(*_begin(problem, _SCOUT_RTOL, None, second_layer_rate), _SCOUT_STEPS, float(problem.teacher.norm))
     begin = 1 / float(teacher.link.dual_derivative(1.0) * jnp.max(jnp.abs(teacher.speed)))
     found, risks = np.full(teacher.width, np.inf), []
     for _ in journey.through(begin * 2.0 ** np.arange(_DOUBLINGS)):

@@ -21,6 +21,11 @@ _RECORDED = (
     "note", "notes", "steps", "seed", "seeds", "start_seed", "engine", "dtype", "rows", "versions",
     "assumed", "final_overlaps", "final_norms", "diverged_at_step", "recorder",
 )  # fmt: skip
+# of ways to train that theory here does not follow
+_NOT_FOLLOWED = (
+    "momentum", "nesterov", "dampening", "weight_decay", "label_noise", "output_scale", "clip", "clip_grad_norm",
+    "gradient_clip_val", "dropout",
+)  # fmt: skip
 _SYNONYMS = {
     "lr": "learning_rate", "eta": "learning_rate", "stepsize": "learning_rate", "step_size": "learning_rate",
     "batch": "batch_size", "bs": "batch_size", "d": "dim", "input_dim": "dim", "dimension": "dim",
@@ -61,6 +66,10 @@ def sorted_out(config: dict[str, Any], file: str, notes: list[str]) -> dict[str,
         near = nearest_key(name)
         if near is not None and near not in config:
             raise ArgumentError(name, f"be spelt {near} in {file}, or be another word", "neither")
-    if others:
-        notes.append(f"keys of {file} that mean nothing here: {', '.join(others)}")
+    missed = [f"{name} = {config[name]}" for name in others if name in _NOT_FOLLOWED and config[name]]
+    if missed:
+        notes.append(f"{' and '.join(missed)} in {file}: not followed, the theory is that of plain SGD")
+    ignored = [name for name in others if name not in _NOT_FOLLOWED]
+    if ignored:
+        notes.append(f"keys of {file} that mean nothing here: {', '.join(ignored)}")
     return config

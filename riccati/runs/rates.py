@@ -23,6 +23,9 @@ _ADAPTIVE = re.compile(
     r"ada(?!pt)[a-z]*|[a-z]*adam\w*|rms_?prop|r_?prop|lion|lamb|lars|muon|shampoo|soap|sophia|sign_?sgd|l?bfgs|yogi|"
     r"prodigy|novograd|signum"
 )
+# of SGD, with the value that follows as in SGD(momentum=0.9) or as torch prints its optimisers, momentum: 0.9
+_BEYOND_PLAIN = re.compile(r"(momentum|nesterov|weight_?decay)['\"]?\s*[=:]\s*([\w.+-]+)")
+_OFF = re.compile(r"false|none|[0.]+(e[+-]?\d+)?")
 _SAME = 1e-3  # relative: rates that differ by less are one rate, written with three digits
 _Pairs = list[list[float]]
 
@@ -57,6 +60,9 @@ def _require_sgd(optimiser: str, name: str) -> None:
     words = re.split(r"[^a-z0-9_]+", optimiser.lower())
     adaptive = any(_ADAPTIVE.fullmatch(word.strip("_0123456789")) for word in words)
     require(not adaptive, name, "be of SGD, which alone the theory is about", optimiser)
+    plain = "be plain SGD, which alone is followed (with momentum μ its steps are as those at learning_rate/(1 - μ))"
+    for _, value in _BEYOND_PLAIN.findall(optimiser.lower()):
+        require(_OFF.fullmatch(value) is not None, name, plain, optimiser)
 
 
 def check_schedule(config: dict[str, Any]) -> None:

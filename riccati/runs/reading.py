@@ -11,7 +11,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Float, Int
 
 from ..support import ArgumentError, as_numbers, require
-from .columns import RISKS, VALUE, Chosen, Names
+from .columns import CLOCK, RISKS, VALUE, Chosen, Names
 from .config import RISK, STIEFEL, kind_of, missing_keys, with_conventions
 from .formats import read_columns
 from .frames import read_frame
@@ -25,6 +25,7 @@ from .tables import table_of, without_gaps
 # what an override stands in the place of; kept, it would win unseen, or contradict
 _REPLACES = {
     "beta": "second_layer", "information_exponent": "link", "link": "information_exponent", "learning_rate": "schedule",
+    "kind": "parametrisation",
 }  # fmt: skip
 
 
@@ -126,6 +127,8 @@ def _made(
         config.setdefault("loss", RISK)
     if column == VALUE:
         notes.append("the column value, the one scalar of a TensorBoard export, is taken for the loss")
+    if table.clock is not None and "learning_rate" in config and "schedule" not in config:
+        assumed = [*assumed, f"{CLOCK} sets the clock: learning_rate, {config['learning_rate']}, is not used"]
     lines = tuple(dict.fromkeys((*assumed, *assumed_of_cells, *stands.assumed, *rates.assumed)))
     return Fields(steps, loss, overlaps, config, tuple(dict.fromkeys(notes)), source, clock, lines)
 

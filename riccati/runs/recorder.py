@@ -10,12 +10,13 @@ import numpy as np
 from jaxtyping import Float
 
 from ..problem import Start, Teacher, alignments, as_directions, as_weights, population_risk
-from ..support import ArgumentError, require, require_integer, require_real
+from ..support import ArgumentError, is_traced, require, require_finite, require_integer, require_real
 from .config import HALF, SPHERE, SQUARE, SUBSPACE, convention_of, overlap_of
 from .problem_keys import start_keys, teacher_keys
 from .run import Run
 
 _UNIT = 1e-6  # relative: lengths that agree
+_NOT_IN_THEORY = {"running_mean": "normalisation", "bias": "biases (nn.Linear(…, bias=False))"}  # by ends of names
 _STILL, _MOVED = 1e-5, 1e-2  # relative change of norms that is rounding, and of an overlap that is motion
 
 
@@ -92,6 +93,8 @@ class Recorder:
             ArgumentError: at the first call alone, for a step that is no whole number, weights of another shape than
                 (N, d), not finite or with a bias, or directions that are not the teacher's.
         """
+        if getattr(step, "ndim", None) == 0 and not is_traced(step):  # a counter of jax or torch
+            step = step.item()  # type: ignore[attr-defined]
         if self._start is None:
             require_integer(step, "step", 0)
             self._begin(int(step), self._student(W, b))
@@ -103,21 +106,20 @@ class Recorder:
 
     def _begin(self, step: int, start: Start) -> None:
         start.check_against(self._teacher)
-        self._start = start
-        self._rows = [self._row(step, start)]
+        first = self._row(step, start)
+        require_finite(first.risk, "W")
+        self._start, self._rows = start, [first]
 
     def _go_on(self, step: int, W: Any, b: Any) -> None:
         require_integer(step, "step", 0)
         if not self._unchanged():
-            self._end("directions", step, "the directions Θ have changed")
-            return
+            return self._end("directions", step, "the directions Θ have changed")
         try:
             start = self._student(W, b)
         except ArgumentError as error:
             if error.must != "be finite":
                 raise
-            self._end("diverged", step, "the weights are not finite")
-            return
+            return self._end("diverged", step, "the weights are not finite")
         assert self._start is not None
         as_before = (start.second_layer is None) == (self._start.second_layer is None)
         require(as_before, "b", "be given at every step or at none", "left out" if b is None else "given")
@@ -127,20 +129,24 @@ class Recorder:
         if step <= first < last:
             said = f"the steps began again at {step}: what was logged before, up to step {last}, is another run"
             self._note("again", step, f"{said}, and left out (step numbers went back {{}})")
-            self._begin(int(step), start)
-            return
+            return self._begin(int(step), start)
+        row = self._row(int(step), start)
+        if not np.isfinite(row.risk):
+            return self._end("diverged", step, "the risk is not finite")
         if step <= last:
             self._note("back", step, f"{{}} logged again, the first of them {step}: the later rows are kept")
             self._rows = [row for row in self._rows if row.step < step]
             if not self._rows:
                 self._start = start
-        self._rows.append(self._row(int(step), start))
+        self._rows.append(row)
 
     def _student(self, W: Any, b: Any) -> Start:
         """The student as a start."""
         W, b = _layers(W, b)
         weights, dim = as_weights(W, "W"), self._directions.shape[1]
         require(weights.shape[1] == dim, "W", f"be of shape (N, {dim}), a row for each neuron", weights.shape)
+        with np.errstate(over="ignore"):
+            require_finite(np.linalg.norm(weights, axis=1), "W")
         start = Start.from_weights(weights, self._directions, self._teacher.covariance)
         if b is None:
             return start
@@ -282,9 +288,10 @@ def _layers(W: Any, b: Any) -> tuple[Any, Any]:
         W = {name: getattr(W, name) for name in ("weight", "bias") if getattr(W, name, None) is not None}
     if not isinstance(W, Mapping):
         return W, b
-    biases = [name for name in W if str(name).endswith("bias")]
-    must = "be of layers without biases, which the theory does not have (nn.Linear(…, bias=False))"
-    require(not biases, "W", must, f"one with {', '.join(map(str, biases))}")
+    for ending, without in _NOT_IN_THEORY.items():
+        there = [str(name) for name in W if str(name).endswith(ending)]
+        must = f"be of linear layers without {without}, which the theory does not have"
+        require(not there, "W", must, f"one with {', '.join(there)}")
     layers = [W[name] for name in W if str(name).endswith("weight")]
     require(len(layers) in (1, 2), "W", "be of one or two linear layers", f"of {', '.join(map(str, W)) or 'none'}")
     require(len(layers) == 1 or b is None, "b", "be left out, as W holds both layers", "given")

@@ -76,6 +76,9 @@ class Run:
         if (schedule := listed(self.config)) is not None:  # anew, as other keys may have changed since
             object.__setattr__(self, "clock", self._time_per_rate * summed_rates(schedule, self.steps))
             require_times(self.clock)
+        told = self.clock is not None or not isinstance(self.config.get("schedule"), dict)
+        must = "be a list of pairs [step, η], or come with a column canonical_time"
+        require(told, "schedule", must, f"{self.config.get('schedule')} without one")
         width = directions_of(self.config)
         if self.overlaps is not None:
             shape = np.shape(self.overlaps)

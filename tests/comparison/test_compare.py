@@ -92,6 +92,8 @@ def test_a_run_without_overlaps_gets_a_random_start_and_says_so():
     assert "assumed: no init_norm: 0.01 taken" in report.table().splitlines()
     assert all(e.measured is None for e in report.emergence)
     assert "—" in report.table()
+    assert report.verdict.sentence.startswith("none: initial_overlaps are not given")
+    assert not any("takes replicas" in note for note in report.notes)
     report.plot()
     assert not any("init_norm" in line for line in rc.compare(run_of(SQUARE, init_norm=0.1)).assumed)
 

@@ -50,6 +50,16 @@ def test_a_plateau_of_its_own_is_told_by_what_keeps_it_there(risk, keys, mark):
     assert mark in said
 
 
+def test_norms_that_are_too_little_off_for_the_risk_are_no_mark_of_weight_decay():
+    """As where noise moves the last norms, or where another teacher's have another sum."""
+    norms = np.sqrt([0.77, 0.57])  # 0.03 short of each a_m: a risk of 2 * 0.03² of the 0.05 that is left
+    said = marks(NOISY, final_norms=norms.tolist())
+    assert "label noise" in said
+    assert "decay" not in said
+    said = marks(risk_at(TIMES, 1.0, floor=0.05), final_norms=np.sqrt([0.8, 0.38]).tolist())  # 0.05 is 0.22² of one
+    assert "another teacher" in said
+
+
 def test_a_plateau_after_another_course_or_one_that_still_falls_bears_no_mark():
     """As of a rate that is wrong, and of Adam."""
     assert "noise" not in marks(risk_at(TIMES, 2.5, floor=0.05) * NOISY / risk_at(TIMES, 1.0, floor=0.05))

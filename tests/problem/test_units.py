@@ -49,6 +49,18 @@ def test_flows(name):
         np.testing.assert_allclose(there, here, rtol=1e-5, atol=1e-12)
 
 
+def test_units_in_which_all_happens_within_the_integrators_first_steps():
+    """As of 10⁶: a thousand directions of length 30 each. What is learned is then followed in later chunks too."""
+
+    W = 0.2 * np.random.default_rng(0).standard_normal((3, 30))
+
+    def seen(c):
+        start = rc.Start.from_weights(c**0.5 * W, np.eye(2, 30))
+        return rc.solve(rc.Coupled(), rc.Teacher([c, c / 2], H3), start, np.array([60.0, 1000.0]) / c).risk
+
+    np.testing.assert_allclose(seen(1e6), seen(1.0), rtol=1e-5)
+
+
 def test_two_layer_students_and_a_frozen_second_layer():
     for rate in (1.0, 0.0):
 

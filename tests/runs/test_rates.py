@@ -153,9 +153,30 @@ def test_adaptive_optimisers_are_refused_by_name(optimiser, key):
         rc.Run.from_arrays([0, 10], [1.0, 0.5], **{key: optimiser})
 
 
-@pytest.mark.parametrize("optimiser", ["sgd", "SGD", "torch.optim.SGD", "nesterov", "SGD (adapted from the tutorial)"])
+@pytest.mark.parametrize(
+    "optimiser", ["sgd", "SGD", "torch.optim.SGD", "nesterov", "SGD (adapted from the tutorial)",
+                  "SGD(momentum=0.0, nesterov=False)", "SGD (lr: 0.1 momentum: 0 weight_decay: 0)",
+                  {"name": "sgd", "momentum": 0, "nesterov": None}],
+)  # fmt: skip
 def test_sgd_is_none_of_them(optimiser):
     assert rc.Run.from_arrays([0, 10], [1.0, 0.5], optimizer=optimiser).notes == ()
+
+
+@pytest.mark.parametrize(
+    "optimiser", ["SGD(momentum=0.9)", "SGD (lr: 0.1 momentum: 0 weight_decay: 1e-4)", {"name": "sgd", "momentum": 0.9},
+                  "sgd, nesterov=True"],
+)  # fmt: skip
+def test_momentum_and_decay_of_sgd_are_not_taken_for_plain_sgd(optimiser):
+    with pytest.raises(rc.ArgumentError, match=r"^Argument `optimizer` must be plain SGD, .*learning_rate/\(1 - μ\)"):
+        rc.Run.from_arrays([0, 10], [1.0, 0.5], optimizer=optimiser)
+
+
+def test_a_schedule_that_is_only_named_is_no_clock():
+    named = {"learning_rate": 0.1, "schedule": {"kind": "cosine"}}
+    with pytest.raises(rc.ArgumentError, match=r"`schedule` must be a list of pairs .* come with a column"):
+        rc.Run.from_arrays([0, 10], [1.0, 0.5], **named)
+    run = rc.Run(np.array([0, 10]), np.ones(2), None, named, clock=np.array([0.0, 0.5]))
+    assert run.times[-1] == 0.5
 
 
 def test_optimisers_in_files_and_columns(tmp_path):

@@ -140,6 +140,25 @@ def test_misspelt_keys_of_a_file_are_refused_and_others_noted(tmp_path):
     assert run.notes == ("keys of run.json that mean nothing here: lr, optimiser",)
 
 
+def test_a_kind_replaces_the_parametrisation_of_a_file(tmp_path):
+    path = log(tmp_path, config={"parametrisation": "two_layer"})
+    assert rc.Run.load(path).kind == "two_layer"
+    assert rc.Run.load(path, kind="two_homogeneous").kind == "two_homogeneous"
+
+
+def test_a_rate_beside_a_column_of_times_is_said_not_to_be_used(tmp_path):
+    path = log(tmp_path, ["step,canonical_time,loss", "0,0,0.5", "10,0.3,0.2"])
+    run = rc.Run.load(path, learning_rate=0.5)
+    assert run.times[-1] == 0.3
+    assert "canonical_time sets the clock: learning_rate, 0.5, is not used" in run.assumed
+
+
+def test_ways_to_train_that_are_not_followed_are_said(tmp_path):
+    run = rc.Run.load(log(tmp_path, config=CONFIG | {"momentum": 0.9, "weight_decay": 0.0, "label_noise": 1}))
+    (note,) = run.notes
+    assert note == "momentum = 0.9 and label_noise = 1 in run.json: not followed, the theory is that of plain SGD"
+
+
 def test_every_key_is_known():
     assert set(CONFIG) | set(STIEFEL) <= set(KEYS)
 

@@ -6,6 +6,7 @@ off by Hermite interpolation afterwards.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -61,17 +62,20 @@ class _Chunk(NamedTuple):
 
 
 @compiled_quickly(eqx.filter_jit)
-def _chunk(student: Student, begin: Array, end: Array, rtol: Array, atol: Array) -> _Chunk:
-    """At most `_CHUNK` steps from `begin` towards `end`."""
+def _chunk(student: Student, begin: Array, end: Array, rtol: Array, atol: Array, unit: Array) -> _Chunk:
+    """At most `_CHUNK` steps from `begin` towards `end`, with time in units of 1/`unit`."""
+
+    def velocity(time: Any, state: Neurons | TwoLayer, args: Any) -> Neurons | TwoLayer:
+        return jax.tree.map(lambda rate: rate / unit, student.velocity(time / unit, state, args))
 
     def odds(time: Array, state: Neurons | TwoLayer, args: Any) -> tuple[Array, Array]:
-        return odds_and_rates(student._replace(state=state, args=args), time)
+        return odds_and_rates(student._replace(state=state, args=args), time / unit)
 
     out = diffrax.diffeqsolve(
-        diffrax.ODETerm(student.velocity),
+        diffrax.ODETerm(velocity),
         diffrax.Tsit5(),
-        begin,
-        end,
+        begin * unit,
+        end * unit,
         None,
         student.state,
         student.args,
@@ -81,11 +85,13 @@ def _chunk(student: Student, begin: Array, end: Array, rtol: Array, atol: Array)
         throw=False,
     )
     last = jax.tree.map(lambda leaf: leaf[-1], out.ys[0])
-    return _Chunk(last, out.ts[0][-1], out.stats["num_steps"], out.ts[1], *out.ys[1])
+    return _Chunk(last, out.ts[0][-1] / unit, out.stats["num_steps"], out.ts[1] / unit, *out.ys[1])
 
 
 class Journey:
     """An integration on its way, a chunk of steps at a time.
+
+    The integrator sees time in units of 1/`speed`, rounded to a power of 2, as it takes 1e-6 for a short first step.
 
     Attributes:
         student: where it is.
@@ -94,9 +100,10 @@ class Journey:
         outcome: complete until it has to end early.
     """
 
-    def __init__(self, student: Student, tolerances: tuple[Array, Array], max_steps: int):
+    def __init__(self, student: Student, tolerances: tuple[Array, Array], max_steps: int, speed: float):
         self.student, self.now, self.used, self.outcome = student, 0.0, 0, Outcome.complete
         self._most, self._tolerances = max_steps, tolerances
+        self._unit = jnp.asarray(2.0 ** round(math.log2(speed)))
         self._least = _log_norms(student.state) + _VANISHED
         self._fresh = [Steps(np.zeros(1), *(np.asarray(x)[None] for x in _first_odds(self.student, jnp.zeros(()))))]
 
@@ -128,9 +135,9 @@ class Journey:
         return steps
 
     def _go(self, time: float) -> None:
-        out = _chunk(self.student, jnp.asarray(self.now), jnp.asarray(time), *self._tolerances)
+        out = _chunk(self.student, jnp.asarray(self.now), jnp.asarray(time), *self._tolerances, self._unit)
         steps = int(out.steps)
-        if steps == 0 or not np.isfinite(float(out.time)):
+        if steps == 0 or not np.isfinite(float(out.time)) or float(out.time) == self.now:
             self.outcome = Outcome.step_vanished
             return
         before = self.now
