@@ -22,6 +22,8 @@ from .judged import Judgement
 
 _NEAR = 0.05  # a clock this close to theory's is theirs
 _SURE = 3.0  # errors from which a clock is off
+_DRAWN = 0.3  # relative error of the clock of a run whose start is not known, by the spread of random starts
+_COARSE = 0.2  # relative error of a clock that does not tell a factor from 1 well
 _UNKNOWN = 0.5  # relative error of a clock that tells nothing
 _BETTER = 0.7  # of the rms log risk ratio: what theory with a cause must come down to
 
@@ -84,8 +86,11 @@ def _clock_check(
 ) -> Check | None:
     if clock is None:
         return None
+    stands_in = run.start is None
+    if stands_in:  # whose own times are others
+        clock = clock._replace(error=max(clock.error, _DRAWN))
     factor, error = clock
-    said = f"the run's times are {factor:.3g} (± {error:.1%}) times theory's"
+    said = f"the run's times are {factor:.3g} (± {error:.1%}{', as a start stands in' * stands_in}) times theory's"
     verdict = None if judgement is None else judgement.verdict.consistent
     proved = () if judgement is None else tuple(cause for cause in judgement.causes if cause.clock != 1)
     if proved:
@@ -94,6 +99,9 @@ def _clock_check(
     if error > _UNKNOWN:
         return Check("clock", None, f"{said}, which is too uncertain to tell", factor=factor, error=error)
     if not _is_off(clock):
+        unsure = error > _COARSE and abs(math.log(factor)) > error
+        if unsure:
+            return Check("clock", None, f"{said}, which is not enough to tell", factor=factor, error=error)
         return Check("clock", True, said, factor=factor, error=error)
     if verdict is True:
         unsure = f"{said}, which is unusual and not enough to tell: the run as a whole is consistent with theory"

@@ -103,8 +103,9 @@ def _without_start(setting: Setting) -> Draws:
     try:
         return setting.drawn()
     except ArgumentError as error:
-        must = "give initial_overlaps (or initial_weights) for a verdict, and no law is known here without one"
-        raise ArgumentError("run", must, f"without ({error})") from None
+        law = f"as no law is known here, for which {error.argument} would have to {error.must}"
+        must = f"give its start for a verdict (initial_overlaps, initial_student_gram, init_norm), {law}"
+        raise ArgumentError("run", must, "without") from None
 
 
 def _clearly_consistent(observed: Observed, draws: Draws) -> bool:

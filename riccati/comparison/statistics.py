@@ -22,6 +22,7 @@ from scipy.stats import rankdata
 
 from .draws import Draws
 
+_PARTS = 4  # of a run, in each of which its roughness is taken
 _LEAST_RISK = 1e-12
 _ROWS, _DIRECTIONS = 12, 6  # features at the most
 _COMPONENTS = 12  # principal components of the log risk
@@ -206,19 +207,25 @@ def _excess(features: Features, mean: np.ndarray, draws: Draws, observed: Observ
 def noise_of(observed: Observed, draws: Draws) -> float:
     """The relative error of a logged risk, as one estimated on samples has: what of its roughness draws do not have.
 
-    Roughness is the median of |second difference of log risk| over neighbouring rows; an exact risk has no error.
+    Roughness is the median of |second difference of log risk| over neighbouring rows; an exact risk has no error. It is
+    taken where it is largest, as a risk estimated on samples is rougher where its tails are heavier.
     """
     if observed.risk is None or observed.exact:
         return 0.0
-    known = np.isfinite(observed.risk) & (observed.risk > 0)
-    if known.sum() < _ROWS:
+    known = np.flatnonzero(np.isfinite(observed.risk) & (observed.risk > 0))
+    if len(known) < _ROWS:
         return 0.0
+    parts = np.array_split(known, min(len(known) // _ROWS, _PARTS))
+    return max(_noise_of_rows(observed.risk[rows], draws.risk[:, rows]) for rows in parts)
 
-    def rough(values: np.ndarray) -> np.ndarray:
-        logs = np.log(np.maximum(values[..., known], _LEAST_RISK))
-        with np.errstate(invalid="ignore"):
-            return np.nanmedian(np.abs(np.diff(logs, 2, axis=-1)), axis=-1)
 
-    theirs = rough(draws.risk)
+def _noise_of_rows(risk: Float[np.ndarray, " R"], drawn: Float[np.ndarray, "n R"]) -> float:
+    theirs = _roughness(drawn)
     largest = float(np.quantile(theirs[np.isfinite(theirs)], 0.99)) if np.isfinite(theirs).any() else 0.0
-    return math.sqrt(max(float(rough(observed.risk)) ** 2 - largest**2, 0.0) / 6) / 0.6745
+    return math.sqrt(max(float(_roughness(risk)) ** 2 - largest**2, 0.0) / 6) / 0.6745
+
+
+def _roughness(risk: Float[np.ndarray, "... R"]) -> Float[np.ndarray, ...]:
+    logs = np.log(np.maximum(risk, _LEAST_RISK))
+    with np.errstate(invalid="ignore"):
+        return np.median(np.abs(np.diff(logs, 2, axis=-1)), axis=-1)

@@ -81,9 +81,12 @@ def comparison_page(
         _cut_below(left, theory[0], run)
         drawn = next((curve.overlaps.shape[1] for curve in (*theory, run) if curve.overlaps is not None), 0)
         some = "" if directions is None or len(directions) == drawn else f" of {len(directions)} of {drawn} directions"
-        overlap_panel(middle, [*theory, run], f"overlaps{some}: lines theory, points SGD", directions, begin)
+        logged = run.overlaps is not None
+        what = "lines theory, points SGD" if logged else "theory's alone, the run logged none"
+        overlap_panel(middle, [*theory, run], f"overlaps{some}: {what}", directions, begin)
         middle.set_ylabel(words.overlap)
-        emergence_panel(right, found, words.expected)
+        nothing = "no direction emerged" if logged else "the run logged no overlaps:\nits emergence times are unknown"
+        emergence_panel(right, found, words.expected, nothing)
         if 0 < len(found.direction) < drawn:
             right.set_title(f"emergence times: {len(found.direction)} of {drawn} directions have one")
         if axes is None:

@@ -155,12 +155,17 @@ def overlap_panel(
     return artists
 
 
-def emergence_panel(axes: Axes, found: EmergenceTimes, expected: str = "predicted") -> list[Artist]:
-    """Measured against expected emergence times, on equal axes; at the edges those that emerged in one alone."""
+def emergence_panel(
+    axes: Axes, found: EmergenceTimes, expected: str = "predicted", nothing: str = "no direction emerged"
+) -> list[Artist]:
+    """Measured against expected emergence times, on equal axes; at the edges those that emerged in one alone.
+
+    `nothing` is written where there are none.
+    """
     known = np.r_[found.predicted, found.measured]
     known = known[np.isfinite(known) & (known > 0)]
     if not len(known):
-        artist = axes.text(0.5, 0.5, "no direction emerged", ha="center", va="center", transform=axes.transAxes)
+        artist = axes.text(0.5, 0.5, nothing, ha="center", va="center", transform=axes.transAxes)
         axes.set_axis_off()
         return [artist]
     ends = np.array([known.min() / 1.3, known.max() * 1.3])

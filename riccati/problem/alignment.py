@@ -43,7 +43,8 @@ def as_directions(Theta: Any, dim: int) -> Float[np.ndarray, "M dim"]:
     array = as_weights(Theta, "Theta")
     require(array.shape[1] == dim, "Theta", f"be of shape (M, {dim})", array.shape)
     off = float(np.abs(array @ array.T - np.eye(len(array))).max())
-    require(off < _ORTHONORMAL, "Theta", "have orthonormal rows", f"off by {off:.2g}")
+    must = "have orthonormal rows (for others the teacher is Teacher.from_directions(Theta, a, link))"
+    require(off < _ORTHONORMAL, "Theta", must, f"off by {off:.2g}")
     return array
 
 
