@@ -63,7 +63,9 @@ class DrawnSteps(Steps):
             numbers, neurons = np.arange(self._begin, self._end), chains.W.shape[1]
             noise = self._dynamics.engine.noise_of(self._rng, numbers, self._runs, neurons)
             self._noise = jax.tree.map(jnp.asarray, noise)
-            rates = self._schedule.rates(now, min(self._size, self._last - now))
+            # a look at the clock may run beyond the end, where no schedule is asked
+            ahead = max(0, min(self._size, self._last - now))
+            rates = self._schedule.rates(now, ahead) if ahead else np.zeros(0)
             self._rates = jnp.asarray(np.pad(rates, (0, self._size - len(rates))))
         first, most = jnp.asarray(now - self._begin), jnp.asarray(min(count, self._end - now))
         return take_drawn_steps(self._dynamics, self._noise, chains, self._rates, first, most)
