@@ -99,8 +99,7 @@ def _clock_check(
     if error > _UNKNOWN:
         return Check("clock", None, f"{said}, which is too uncertain to tell", factor=factor, error=error)
     if not _is_off(clock):
-        unsure = error > _COARSE and abs(math.log(factor)) > error
-        if unsure:
+        if error > _COARSE and abs(math.log(factor)) > error:
             return Check("clock", None, f"{said}, which is not enough to tell", factor=factor, error=error)
         return Check("clock", True, said, factor=factor, error=error)
     if verdict is True:
