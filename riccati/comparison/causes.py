@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from ..problem import AnyStart, Start, Teacher, population_risk
-from ..runs import CONVENTIONS, Run, loss_held
+from ..runs import CONVENTIONS, Run
 from .clock import Clock
 
 _HALF, _SQUARE, _RISK = CONVENTIONS
@@ -140,7 +140,7 @@ def causes_of_loss(run: Run, teacher: Teacher, start: AnyStart) -> tuple[Cause, 
     """What moves the whole loss column of a run, by a factor that step 0 shows."""
     if run.kind == "stiefel_quadratic":
         return ()
-    present, moment = loss_held(run.config), float(teacher.second_moment)
+    present, moment = run.config.get("loss", _HALF), float(teacher.second_moment)
     scale = {_HALF: 2.0 / moment, _SQUARE: 1.0 / moment, _RISK: 1.0}  # risk over the loss column
     also = "" if "training_loss" in run.config else ", and training_loss, for which it would stand in"
     causes = []

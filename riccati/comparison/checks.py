@@ -22,7 +22,7 @@ from .judged import Judgement
 
 _NEAR = 0.05  # a clock this close to theory's is theirs
 _SURE = 3.0  # errors from which a clock is off
-_DRAWN = 0.3  # relative error of the clock of a run whose start is not known, by the spread of random starts
+_DRAWN = 0.15  # relative error of the clock of a run whose start is not known, by the spread of random starts
 _COARSE = 0.2  # relative error of a clock that does not tell a factor from 1 well
 _UNKNOWN = 0.5  # relative error of a clock that tells nothing
 _BETTER = 0.7  # of the rms log risk ratio: what theory with a cause must come down to
@@ -99,7 +99,7 @@ def _clock_check(
     if error > _UNKNOWN:
         return Check("clock", None, f"{said}, which is too uncertain to tell", factor=factor, error=error)
     if not _is_off(clock):
-        if error > _COARSE and abs(math.log(factor)) > error:
+        if verdict is not True and error > _COARSE and abs(math.log(factor)) > error:
             return Check("clock", None, f"{said}, which is not enough to tell", factor=factor, error=error)
         return Check("clock", True, said, factor=factor, error=error)
     if verdict is True:

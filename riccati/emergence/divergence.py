@@ -134,7 +134,7 @@ def divergence(
         learned: the probability that each direction is learned; None takes all that `can_be_learned` for certain.
     """
     teacher, dim = problem.teacher, float(problem.start.dim or 0)
-    gamma, a = learning_rate * dim / batch_size, np.abs(np.asarray(teacher.a))
+    gamma, a = float(learning_rate) * dim / batch_size, np.abs(np.asarray(teacher.a))
     moments, k = moments_of(teacher.link), teacher.link.information_exponent
     if learned is None:
         learned = can_be_learned(problem).astype(float)

@@ -4,7 +4,6 @@ from .config import CONVENTIONS as CONVENTIONS
 from .config import KINDS as KINDS
 from .config import OVERLAPS as OVERLAPS
 from .config import overlap_of as overlap_of
-from .conventions import loss_held as loss_held
 from .keys import KEYS as KEYS
 from .problem_keys import start_keys as start_keys
 from .problem_keys import teacher_keys as teacher_keys

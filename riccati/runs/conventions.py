@@ -20,14 +20,9 @@ def clock_factor(config: dict[str, Any]) -> int:
     return 2 if config.get("training_loss", config.get("loss")) == SQUARE else 1
 
 
-def loss_held(config: dict[str, Any]) -> str:
-    """What the loss column holds; where that is not said, what SGD descended."""
-    return config.get("loss", config.get("training_loss", HALF))
-
-
 def risk_factor(config: dict[str, Any], kind: str) -> int | None:
     """E(f* - f)² over the loss; None where the loss is the risk itself."""
-    convention = loss_held(config)
+    convention = config.get("loss", HALF)
     if kind == STIEFEL or convention == RISK:
         return None
     return 2 if convention == HALF else 1
@@ -70,7 +65,7 @@ def _of_losses(config: dict[str, Any], has_loss: bool) -> list[str]:
     if "learning_rate" in config and isinstance(config.get("schedule"), (list, tuple, np.ndarray)):
         lines.append(f"schedule sets the clock: learning_rate, {config['learning_rate']}, is not used")
     if has_loss and "loss" not in config:
-        lines.append(f"what the loss column holds is not said: {loss_held(config)}")
+        lines.append(f"what the loss column holds is not said: {HALF}")
     if "training_loss" not in config and ("learning_rate" in config or "schedule" in config):
         descended = config["loss"] if config.get("loss") in (HALF, SQUARE) else HALF
         lines.append(f"training_loss is not given: SGD on {descended}, which sets the clock")

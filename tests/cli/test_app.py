@@ -52,7 +52,7 @@ HUGE = 10**40
         (("compare", "nowhere.csv"), "`path` must be a file or a sample run"),
         (("compare", "hermite4", "--beta", -2), "`beta` must be ≥ 0, but is -2.0."),
         (("compare", "hermite4", "--loss-column", "mse"), "`loss_column` must be a column, but is mse"),
-        (("compare", "hermite4", "--loss", "mse"), "'mse' is not one of '0.5*(f*-f)^2'"),
+        (("compare", "hermite4", "--loss", "mae"), "Argument `loss` must be one of 0.5*(f*-f)^2, (f*-f)^2, risk"),
         (("solve", *PROBLEM, "--seed", HUGE), "`seed` must be ≤ 2^53"),
         (("solve", *PROBLEM[:4], "--dim", HUGE), "`dim` must be ≤ 2^53"),
         (("solve", "--teacher-width", HUGE, *PROBLEM[2:]), "`teacher_width` must be ≤ 2^53"),

@@ -178,7 +178,7 @@ def test_the_largest_step_size_scales_as_a_over_d_to_half_k():
     # M equal directions, each with a neuron at x_0: a = 1/√M is all that changes
     found = []
     for width in (64, 256):
-        teacher = rc.Teacher(np.ones(width), rc.Link.hermite(3))
+        teacher = rc.Teacher(np.full(width, width**-0.5), rc.Link.hermite(3))
         start = rc.Start.typical(teacher, width, dims[0])
         start = eqx.tree_at(lambda start: start.overlaps, start, jnp.full(width, X0 / np.sqrt(dims[0])))
         found.append(largest_rate(teacher, start, 3, np.geomspace(1.5, 40, 5) / np.sqrt(width)))

@@ -119,6 +119,6 @@ def test_an_odd_link_learns_a_negative_amplitude_backwards_and_an_even_one_never
         one = rc.solve(rc.Decoupled(), teacher, start, times)
         np.testing.assert_array_equal(np.asarray(one.alignment[-1]) > 0.9, learned)
         np.testing.assert_array_equal(np.isfinite(one.emergence_times()), learned)
-        assert abs(one.risk[-1] - (0 if degree == 3 else teacher.a[1] ** 2)) < 1e-3
+        assert abs(one.risk[-1] - (0 if degree == 3 else teacher.normalised_a[1] ** 2)) < 1e-3
     typical = rc.Start.typical(rc.Teacher([1.0, -0.7], rc.Link.hermite(3)), 4, 50)
     assert typical.overlaps[1] < 0 < typical.overlaps[0]

@@ -26,6 +26,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from ...problem import Observables, Problem, riccati_rate, subspace_population_risk
+from ...support import is_traced
 from .system import System, exploded, pace
 
 
@@ -61,7 +62,8 @@ def stiefel_system(problem: Problem, gamma: float, scale: float | None) -> Syste
     assert start.dim is not None
     neurons = start.student_width
     c = teacher.norm / neurons**0.5 if scale is None else scale
-    held = jax.device_put((np.asarray(c, float), np.asarray(gamma / 8 * (1 - neurons / start.dim))))
+    scaled = c if is_traced(c) else np.asarray(c, float)
+    held = jax.device_put((scaled, np.asarray(gamma / 8 * (1 - neurons / start.dim))))
     Y, _, least = _span(start.directions, teacher.width)
     return System(stiefel_velocity, _observe_stiefel, Y, (teacher.a, *held), riccati_rate(teacher), least)
 
