@@ -9,6 +9,7 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
+from tensors import Scalar
 
 import riccati as rc
 
@@ -20,22 +21,6 @@ class History:
 
     def __init__(self, epoch, history):
         self.epoch, self.history, self.params = epoch, history, {}
-
-
-class Scalar:
-    """A scalar tensor that is part of a graph."""
-
-    def __init__(self, value):
-        self.value = value
-
-    def __float__(self):
-        raise RuntimeError("Can't call numpy() on Tensor that requires grad.")
-
-    def detach(self):
-        return self
-
-    def cpu(self):
-        return np.asarray(self.value)
 
 
 def xarray_like(columns):

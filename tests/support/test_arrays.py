@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 import pytest
+from tensors import Scalar
 
 import riccati as rc
 from riccati.support import as_numbers, require_times
@@ -27,22 +28,6 @@ class HalfPrecision:
 
     def float(self):
         return np.asarray(self.values, np.float32)
-
-
-class Scalar:
-    """A scalar tensor that is part of a graph, as a loop appends its loss to a list."""
-
-    def __init__(self, value):
-        self.value = value
-
-    def __float__(self):
-        raise RuntimeError("Can't call numpy() on Tensor that requires grad.")
-
-    def detach(self):
-        return self
-
-    def cpu(self):
-        return np.asarray(self.value)
 
 
 @pytest.mark.parametrize(
