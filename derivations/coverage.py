@@ -88,7 +88,7 @@ def derive() -> Derivation:
 def check(derivation: Derivation | None = None) -> Checked:
     """Against riccati's destination probabilities, coverage and quantiles of the largest overlap."""
     import riccati as rc
-    from riccati.emergence import coverage, coverage_of_top, destination_probabilities
+    from riccati.laws import coverage, coverage_of_top, destination_probabilities
     from riccati.problem import largest_overlap
 
     derived = derivation or derive()

@@ -188,7 +188,7 @@ def derive() -> Derivation:
 def check(derivation: Derivation | None = None) -> Checked:
     """A against a step of riccati's rule, moments and roots against the code's, chances by finer quadrature."""
     import riccati as rc
-    from riccati.emergence import divergence, largest_held, moments_of
+    from riccati.laws import divergence, largest_held, moments_of
 
     D = derivation or derive()
     worst = [_against_a_step(D)]

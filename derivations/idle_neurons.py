@@ -69,7 +69,7 @@ def check(derivation: Derivation | None = None) -> Checked:
     import numpy as np
 
     import riccati as rc
-    from riccati.emergence import divergence, moments_of
+    from riccati.laws import divergence, moments_of
 
     d = derivation or derive()
     worst = [_against_flow(d)]

@@ -130,7 +130,7 @@ def _computed() -> dict[str, np.ndarray]:
     import jax
     import jax.numpy as jnp
 
-    from riccati.emergence import Draws, kick
+    from riccati.laws import Draws, kick
 
     random = np.random.default_rng(7)
     a = np.array([0.8, 0.6])

@@ -98,7 +98,7 @@ def _on_stiefel(overlap: float, scale: float, strength: float) -> np.ndarray:
 
 def check(derivation: Derivation | None = None) -> Checked:
     """The limits of `largest_step` against the velocities of the flow: nothing moves in the states they describe."""
-    from riccati.emergence import homogeneous_limit, homogeneous_residual, stiefel_limit, stiefel_residual
+    from riccati.laws import homogeneous_limit, homogeneous_residual, stiefel_limit, stiefel_residual
 
     d = derivation or derive()
     worst = []

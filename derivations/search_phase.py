@@ -87,7 +87,7 @@ def _computed(degree: int) -> dict[str, float]:
     from scipy.special import roots_hermitenorm
 
     import riccati as rc
-    from riccati.emergence import diffusion_at, rest_energy, step_size
+    from riccati.laws import diffusion_at, rest_energy, step_size
 
     link, amplitude = rc.Link.hermite(degree), np.array([0.8, 0.6])
     nodes, weights = roots_hermitenorm(16)

@@ -8,8 +8,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import riccati as rc
-from riccati.emergence import coverage, destination_probabilities, simulated_coverage, width_to_cover
 from riccati.flows import correlation_velocity, destinations
+from riccati.laws import coverage, destination_probabilities, simulated_coverage, width_to_cover
 from riccati.plot import COLOURS, plain_ticks, shades, sheet
 
 from ._ensembles import flow, integrated

@@ -19,12 +19,6 @@ if TYPE_CHECKING:
     from . import sgd as sgd
     from .comparison import Comparison as Comparison
     from .comparison import compare as compare
-    from .emergence import EmergenceLaw as EmergenceLaw
-    from .emergence import RiskLaw as RiskLaw
-    from .emergence import StepLimits as StepLimits
-    from .emergence import emergence_law as emergence_law
-    from .emergence import largest_step as largest_step
-    from .emergence import risk_law as risk_law
     from .flows import Correlation as Correlation
     from .flows import Coupled as Coupled
     from .flows import Decoupled as Decoupled
@@ -32,7 +26,14 @@ if TYPE_CHECKING:
     from .flows import Flow as Flow
     from .flows import Quadratic as Quadratic
     from .flows import Riccati as Riccati
+    from .laws import EmergenceLaw as EmergenceLaw
+    from .laws import RiskLaw as RiskLaw
+    from .laws import StepLimits as StepLimits
+    from .laws import emergence_law as emergence_law
+    from .laws import largest_step as largest_step
+    from .laws import risk_law as risk_law
     from .numerics import Outcome as Outcome
+    from .problem import SGD as SGD
     from .problem import Covariance as Covariance
     from .problem import Link as Link
     from .problem import Problem as Problem
@@ -62,21 +63,22 @@ _HOME = {
     "Covariance": "problem",
     "Decoupled": "flows",
     "default_times": "solver",
-    "emergence_law": "emergence",
-    "EmergenceLaw": "emergence",
+    "emergence_law": "laws",
+    "EmergenceLaw": "laws",
     "FiniteStep": "flows",
     "Flow": "flows",
     "IncompleteTrajectory": "trajectory",
-    "largest_step": "emergence",
+    "largest_step": "laws",
     "Link": "problem",
     "Outcome": "numerics",
     "PhantomEmergence": "trajectory",
     "Problem": "problem",
+    "SGD": "problem",
     "Quadratic": "flows",
     "Recorder": "runs",
     "Riccati": "flows",
-    "risk_law": "emergence",
-    "RiskLaw": "emergence",
+    "risk_law": "laws",
+    "RiskLaw": "laws",
     "Run": "runs",
     "sample_runs": "runs",
     "neuron_alignment": "problem",
@@ -85,7 +87,7 @@ _HOME = {
     "sweep": "sweeps",
     "SweepFailed": "sweeps",
     "Start": "problem",
-    "StepLimits": "emergence",
+    "StepLimits": "laws",
     "Teacher": "problem",
     "Trajectory": "trajectory",
     "TypicalStart": "problem",

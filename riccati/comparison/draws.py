@@ -16,7 +16,7 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from ..emergence import Algorithm, EmergenceLaw, risk_law
+from ..laws import Algorithm, EmergenceLaw, risk_law
 from ..problem import AnyStart, Start, Teacher, departures
 from ..sgd import Ensemble, Experiment
 from ..support import ArgumentError, Stopped, duration, orderly_stop, require

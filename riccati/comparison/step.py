@@ -13,7 +13,7 @@ from ..sgd import Logged
 from ..trajectory import Trajectory
 
 if TYPE_CHECKING:
-    from ..emergence import EmergenceLaw
+    from ..laws import EmergenceLaw
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class RunStep:
 
     def faster(self, factor: float) -> RunStep:
         """The same with a rate, or a schedule of rates, so many times larger."""
-        schedule = None if self.schedule is None else self.schedule.faster(factor)
+        schedule = None if self.schedule is None else self.schedule.scaled(factor)
         return replace(self, learning_rate=factor * self.learning_rate, schedule=schedule)
 
     @property
@@ -60,7 +60,7 @@ class RunStep:
             return None
         if departures(trajectory.teacher, trajectory.start):
             return None
-        from ..emergence import emergence_law  # needed for k > 2 only
+        from ..laws import emergence_law  # needed for k > 2 only
 
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # the law's own `caution` says it

@@ -16,8 +16,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from ..emergence import risk_law
 from ..flows import FiniteStep
+from ..laws import risk_law
 from ..problem import Link, Problem, Start, Teacher, require_standard
 from ..runs import Run
 from ..support import require

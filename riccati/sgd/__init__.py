@@ -1,5 +1,9 @@
 """Online SGD, the experiment the theory is held against: direct, exact in law at any dimension, Stiefel."""
 
+from ..problem import Logged as Logged
+from ..problem import PerDirection as PerDirection
+from ..problem import PowerLaw as PowerLaw
+from ..problem import schedule_named as schedule_named
 from .choice import ENGINES as ENGINES
 from .direct import Direct as Direct
 from .ensemble import Ensemble as Ensemble
@@ -15,10 +19,6 @@ from .radial_fit import require_enough_samples as require_enough_samples
 from .radial_fit import second_phase as second_phase
 from .record import logged_steps as logged_steps
 from .rule import Weights as Weights
-from .schedule import Logged as Logged
-from .schedule import PerDirection as PerDirection
-from .schedule import PowerLaw as PowerLaw
-from .schedule import schedule_named as schedule_named
 from .stiefel import Stiefel as Stiefel
 from .two_homogeneous import TwoHomogeneous as TwoHomogeneous
 from .two_layer import TwoLayer as TwoLayer

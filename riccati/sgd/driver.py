@@ -12,10 +12,10 @@ import numpy as np
 from jaxtyping import Array, Key
 from tqdm import tqdm
 
+from ..problem import Schedule
 from ..support import Stopped, orderly_stop
 from .loop import STEPS_A_CALL, Chains, Dynamics, measured, take_drawn_steps, take_steps
 from .record import Record
-from .schedule import Schedule
 
 _LOOK = 0.3  # seconds between two looks at the clock
 _SAVE = 10.0  # seconds between two checkpoints

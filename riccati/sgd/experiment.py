@@ -15,7 +15,7 @@ import numpy as np
 from tqdm import tqdm
 
 from ..numerics import require_double_precision
-from ..problem import Problem, Start, Teacher, require_standard
+from ..problem import Constant, Problem, Schedule, Start, Teacher, as_schedule, require_standard
 from ..runs import Run, overlap_of, teacher_keys
 from ..support import (
     announce,
@@ -35,7 +35,6 @@ from .ensemble import Ensemble
 from .loop import MOST_STEPS, Chains, Dynamics, signed_overlaps
 from .record import Record, logged_steps
 from .rule import Rule
-from .schedule import Constant, Schedule, as_schedule
 from .stiefel import Stiefel
 from .two_homogeneous import TwoHomogeneous
 from .two_layer import TwoLayer

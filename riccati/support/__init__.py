@@ -25,3 +25,5 @@ from .progress import announce as announce
 from .progress import duration as duration
 from .progress import progress as progress
 from .provenance import package_versions as package_versions
+from .renamed import RenamedArgument as RenamedArgument
+from .renamed import warn_renamed as warn_renamed

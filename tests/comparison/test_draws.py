@@ -122,7 +122,7 @@ def test_a_schedule_of_a_log_has_the_mean_rate_between_its_rows():
     assert np.allclose(schedule.rates(0, 12), [0.1] * 10 + [0.2] * 2)
     assert np.allclose(schedule.rates(19, 3), [0.2, 0.05, 0.05])
     assert np.allclose(schedule.rates(100, 2), 0.05)
-    assert np.allclose(schedule.faster(2.0).rates(19, 3), [0.4, 0.1, 0.1])
+    assert np.allclose(schedule.scaled(2.0).rates(19, 3), [0.4, 0.1, 0.1])
     assert schedule.rates(0, 40).sum() == pytest.approx(4.0)
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import riccati as rc
-from riccati.emergence import destination_probabilities
+from riccati.laws import destination_probabilities
 from riccati.problem import departures, require_standard
 from riccati.scaling import frontier, samples_to_learn, sharp_limit
 from riccati.solver import best_flow

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import riccati as rc
-from riccati.emergence import largest_safe
+from riccati.laws import largest_safe
 from riccati.scaling import optimal_schedule, recommended_step, samples_to_learn
 
 SAMPLES = 12_000

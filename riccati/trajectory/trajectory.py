@@ -13,11 +13,11 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from .flows import Course, Flow
-from .numerics import Outcome, message_of, name_of, outcome_named
-from .problem import AnyStart, Observables, Problem, Teacher, riccati_rate
+from ..flows import Course, Flow
+from ..numerics import Outcome, message_of, name_of, outcome_named
+from ..problem import AnyStart, Observables, Problem, Teacher, riccati_rate
+from ..support import is_traced, require, require_open_unit, require_real
 from .storage import provenance_of, read_trajectory, write_trajectory
-from .support import is_traced, require, require_open_unit, require_real
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -134,7 +134,7 @@ class Trajectory(eqx.Module):
 
     def plot(self, ax: Sequence[Axes] | None = None) -> Figure:
         """Risk and alignments against canonical time, on two axes of the user's or a new figure."""
-        from .plot import Curve, course_page
+        from ..plot import Curve, course_page
 
         curve = Curve(self.flow.label, np.asarray(self.times), np.asarray(self.risk), np.asarray(self.alignment))
         return course_page(curve, ax)

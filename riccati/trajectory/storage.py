@@ -14,10 +14,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from .flows import FLOWS, Flow
-from .numerics import outcome_named
-from .problem import Covariance, Link, Problem, Start, Teacher, TypicalStart, coefficient_rows
-from .support import ArgumentError, package_versions, require, require_integer, require_times, restored, whole_file
+from ..flows import FLOWS, Flow
+from ..numerics import outcome_named
+from ..problem import Covariance, Link, Problem, Start, Teacher, TypicalStart, coefficient_rows
+from ..support import ArgumentError, package_versions, require, require_integer, require_times, restored, whole_file
 
 _FORMAT = "riccati trajectory 2"
 _STARTS = {"Start": Start, "TypicalStart": TypicalStart}

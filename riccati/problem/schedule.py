@@ -8,15 +8,15 @@ from __future__ import annotations
 import abc
 import hashlib
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, ClassVar
 
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from ..problem import Teacher
 from ..support import ArgumentError, require, require_real
+from .teacher import Teacher
 
 _LEARNED = 0.5  # squared overlap from which a direction is no longer being learned
 _SAMPLED = tuple(int(n) for n in np.geomspace(1, 1e6, 61))  # steps whose rates tell one function from another
@@ -31,6 +31,10 @@ class Schedule(abc.ABC):
     def rates(self, first: int, count: int) -> Float[np.ndarray, " count"]:
         """η at `count` steps from `first` on, before any factor that depends on the state."""
 
+    @abc.abstractmethod
+    def scaled(self, factor: float) -> Schedule:
+        """The same schedule with every rate so many times larger."""
+
     def describe(self) -> dict[str, Any]:
         """The schedule as a run's JSON file carries it."""
         return {"schedule": {"kind": type(self).__name__, **asdict(self)}}  # type: ignore[call-overload]
@@ -44,6 +48,10 @@ class Constant(Schedule):
 
     def __post_init__(self) -> None:
         require_real(self.rate, "learning_rate", above=0)
+
+    def scaled(self, factor: float) -> Constant:
+        """The same with `rate` so many times larger."""
+        return replace(self, rate=factor * self.rate)
 
     def rates(self, first: int, count: int) -> Float[np.ndarray, " count"]:
         """`rate`, `count` times."""
@@ -67,6 +75,10 @@ class PowerLaw(Schedule):
         require_real(self.exponent, "exponent", least=0)
         require_real(self.scale, "scale", above=0)
 
+    def scaled(self, factor: float) -> PowerLaw:
+        """The same with `rate` so many times larger."""
+        return replace(self, rate=factor * self.rate)
+
     def rates(self, first: int, count: int) -> Float[np.ndarray, " count"]:
         """The power law."""
         return self.rate * (1 + np.arange(first, first + count) / self.scale) ** -self.exponent
@@ -85,6 +97,10 @@ class PerDirection(Schedule):
 
     def __post_init__(self) -> None:
         require_real(self.rate, "rate", above=0)
+
+    def scaled(self, factor: float) -> PerDirection:
+        """The same with `rate` so many times larger."""
+        return replace(self, rate=factor * self.rate)
 
     def rates(self, first: int, count: int) -> Float[np.ndarray, " count"]:
         """`rate`, before the factor a_p."""
@@ -112,8 +128,8 @@ class Logged(Schedule):
         rows = np.searchsorted(begins, np.arange(first, first + count), side="right") - 1
         return means[np.minimum(rows, len(means) - 1)]
 
-    def faster(self, factor: float) -> Logged:
-        """The same schedule with every rate so many times larger."""
+    def scaled(self, factor: float) -> Logged:
+        """The same with every time so many times later."""
         return Logged(self.steps, tuple(factor * t for t in self.times))
 
 
@@ -122,6 +138,10 @@ class Function(Schedule):
     """η(n) from a function of the step n = 0, 1, …; it is called once for each step."""
 
     function: Callable[[int], float]
+
+    def scaled(self, factor: float) -> Function:
+        """The same function times a factor."""
+        return Function(lambda step: factor * self._value(step))
 
     def rates(self, first: int, count: int) -> Float[np.ndarray, " count"]:
         """The function's values.

@@ -7,7 +7,7 @@ import pytest
 from systems import problem
 
 import riccati as rc
-from riccati.emergence import (
+from riccati.laws import (
     Resolution,
     diffusion_at,
     grid,

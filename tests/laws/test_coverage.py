@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import riccati as rc
-from riccati.emergence import (
+from riccati.laws import (
     coverage,
     coverage_of_top,
     destination_probabilities,

@@ -7,7 +7,7 @@ import pytest
 from systems import problem
 
 import riccati as rc
-from riccati.emergence import can_be_learned, divergence, largest_held, largest_safe, moments_of
+from riccati.laws import can_be_learned, divergence, largest_held, largest_safe, moments_of
 
 HELD = {2: 1 / 3, 3: 6 / 135, 4: 8 / 1488}  # 2g'(1)/E σ'⁴
 

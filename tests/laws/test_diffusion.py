@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import riccati as rc
-from riccati.emergence import diffusion_at, rest_energy, step_size
+from riccati.laws import diffusion_at, rest_energy, step_size
 
 
 @pytest.mark.parametrize(("degree", "m"), [(3, 0.6), (3, -0.3), (4, 0.75)])

@@ -6,7 +6,7 @@ import pytest
 from systems import problem
 
 import riccati as rc
-from riccati.emergence import Race, run_race
+from riccati.laws import Race, run_race
 
 
 def ensemble(teacher, start, rate, horizon, seeds, batch=1, engine="in_law"):

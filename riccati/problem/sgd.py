@@ -1,0 +1,144 @@
+"""The algorithm: online SGD on L = ½ E(f* - f)², with all that a step depends on.
+
+One step with B fresh samples moves the weights by -η times the mean gradient of ½(f* - f)². Everything that is said of
+its step size follows from η, B and the dimension d (derivations/clocks.py, derivations/finite_step.py):
+
+    η           canonical gradient-flow time per step
+    γ = ηd/B    the strength of gradient noise in the limit d → ∞
+    ε = 2η      Riccati time per step for σ = h_2 (dτ/dt = 2c_2², c_2 = 1): the step of Stiefel SGD
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, Literal, get_args
+
+import numpy as np
+from jax.typing import ArrayLike
+from jaxtyping import Float
+
+from ..support import ArgumentError, require, require_integer, require_real
+from .schedule import Constant, Schedule, as_schedule
+
+Constraint = Literal["stiefel"]
+CONSTRAINTS: tuple[str, ...] = get_args(Constraint)
+
+
+@dataclass(frozen=True)
+class SGD:
+    """Online SGD on ½(f* - f)² with fresh samples at each step.
+
+    Attributes:
+        learning_rate: η > 0, canonical time per step: a number, a function of the step n = 0, 1, …, or a schedule of
+            `riccati.sgd` (PowerLaw, PerDirection).
+        batch_size: B, samples of a step; its gradient is their mean.
+        constraint: None, SGD on the weights; "stiefel", on orthonormal weights with a polar retraction (σ = h_2), with
+            the radius fitted afterwards.
+        second_layer_rate: κ ≥ 0, the second layer's learning rate over the first's, of a student that has a second
+            layer; 0 freezes it.
+
+    Raises:
+        ArgumentError: a number out of range, or an unknown constraint.
+
+    Example:
+        >>> import riccati as rc
+        >>> sgd = rc.SGD(learning_rate=1e-4, batch_size=16)
+        >>> sgd.gamma(dim=1024)
+        0.0064
+    """
+
+    learning_rate: float | Callable[[int], float] | Schedule
+    batch_size: int = 1
+    constraint: Constraint | None = None
+    second_layer_rate: float = 1.0
+
+    def __post_init__(self) -> None:
+        require_integer(self.batch_size, "batch_size", 1)
+        known = self.constraint is None or self.constraint in CONSTRAINTS
+        require(known, "constraint", 'be None or "stiefel"', repr(self.constraint))
+        require_real(self.second_layer_rate, "second_layer_rate", least=0)
+        _ = self.schedule
+
+    @classmethod
+    def from_gamma(cls, gamma: float, dim: int, batch_size: int = 1, constraint: Constraint | None = None) -> SGD:
+        """The algorithm whose γ = ηd/B is `gamma` in dimension `dim`: η = γB/d."""
+        require_real(gamma, "gamma", above=0)
+        require_integer(dim, "dim", 1)
+        return cls(float(gamma) * batch_size / dim, batch_size, constraint)
+
+    @classmethod
+    def from_riccati_step(cls, riccati_step: float, batch_size: int = 1) -> SGD:
+        """Stiefel SGD whose step is `riccati_step` = ε = 2η of Riccati time."""
+        require_real(riccati_step, "riccati_step", above=0)
+        return cls(float(riccati_step) / 2, batch_size, "stiefel")
+
+    @cached_property
+    def schedule(self) -> Schedule:
+        """The learning rate by step."""
+        return as_schedule(self.learning_rate)
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether all steps have one learning rate."""
+        return isinstance(self.schedule, Constant)
+
+    @property
+    def rate(self) -> float:
+        """η where it is one number.
+
+        Raises:
+            ArgumentError: under a schedule; what takes a limit at one step size cannot use that.
+        """
+        if not isinstance(self.schedule, Constant):
+            raise ArgumentError("learning_rate", "be one number here", f"a schedule, {type(self.schedule).__name__}")
+        return float(self.schedule.rate)
+
+    @property
+    def rate_per_sample(self) -> float:
+        """η/B, the strength of a step's noise at one dimension."""
+        return self.rate / self.batch_size
+
+    def gamma(self, dim: float) -> float:
+        """γ = ηd/B, the strength of gradient noise in the limit d → ∞."""
+        return self.rate * dim / self.batch_size
+
+    @property
+    def riccati_step(self) -> float:
+        """ε = 2η, Riccati time per step for σ = h_2."""
+        return 2 * self.rate
+
+    @property
+    def on_stiefel(self) -> bool:
+        """Whether weights are kept orthonormal."""
+        return self.constraint == "stiefel"
+
+    def times(self, steps: ArrayLike) -> Float[np.ndarray, " T"]:
+        """Canonical time Σ_{j<n} η_j after n steps, for each n of `steps`; the clock is ηn where η is constant."""
+        numbers = np.asarray(steps)
+        if self.is_constant:
+            return numbers * self.rate
+        require(not self.schedule.follows_direction, "learning_rate", "not depend on what is learned", "one that does")
+        last = int(numbers.max(initial=0))
+        return np.concatenate([[0.0], np.cumsum(self.schedule.rates(0, last))])[numbers]
+
+    def faster(self, factor: float) -> SGD:
+        """The same algorithm with every learning rate so many times larger."""
+        return replace(self, learning_rate=self.schedule.scaled(factor))
+
+
+def sgd_of(sgd: SGD | None = None, **shorthand: Any) -> SGD:
+    """The algorithm, given as an SGD object or by its fields; None among these means that one is not given.
+
+    Raises:
+        ArgumentError: both, neither, something else than an SGD object, or a field out of range.
+    """
+    given = {name: value for name, value in shorthand.items() if value is not None}
+    if sgd is None:
+        require("learning_rate" in given, "sgd", "be given, as rc.SGD(learning_rate=…, batch_size=…)", "not")
+        return SGD(**given)
+    require(isinstance(sgd, SGD), "sgd", "be a riccati.SGD", repr(sgd))
+    for name, value in given.items():
+        raise ArgumentError(name, "be left out beside `sgd`, which has it", value)
+    return sgd

@@ -1,0 +1,7 @@
+"""What a flow yields, and how it is kept in a file."""
+
+from .storage import provenance_of as provenance_of
+from .trajectory import IncompleteTrajectory as IncompleteTrajectory
+from .trajectory import PhantomEmergence as PhantomEmergence
+from .trajectory import Trajectory as Trajectory
+from .trajectory import trajectory_of as trajectory_of

@@ -1,0 +1,70 @@
+"""The algorithm as an object: its clocks and γ, and how it is given."""
+
+import numpy as np
+import pytest
+
+import riccati as rc
+from riccati.problem import sgd_of
+from riccati.sgd import PerDirection, PowerLaw
+
+
+def test_gamma_and_clocks_are_those_of_the_formulas():
+    sgd = rc.SGD(learning_rate=3e-4, batch_size=4)
+    assert sgd.gamma(200) == pytest.approx(3e-4 * 200 / 4, rel=1e-15)
+    assert sgd.rate_per_sample == 7.5e-5
+    assert sgd.riccati_step == 6e-4
+    assert np.array_equal(sgd.times([0, 1, 10]), np.array([0, 1, 10]) * 3e-4)
+
+
+def test_inverses():
+    for gamma, dim, batch in ((0.1, 1000, 1), (0.03, 37, 8)):
+        assert rc.SGD.from_gamma(gamma, dim, batch).gamma(dim) == pytest.approx(gamma, rel=1e-15)
+    stiefel = rc.SGD.from_riccati_step(1e-3, batch_size=2)
+    assert stiefel.riccati_step == 1e-3
+    assert stiefel.on_stiefel
+
+
+def test_a_schedule_sums_its_rates():
+    schedule = PowerLaw(1e-3, 0.5, 10.0)
+    sgd = rc.SGD(schedule)
+    each = 1e-3 * (1 + np.arange(50) / 10) ** -0.5
+    assert np.allclose(sgd.times([0, 1, 50]), [0, each[0], each.sum()], rtol=1e-14)
+    assert np.allclose(sgd.faster(3).times([50]), 3 * each.sum(), rtol=1e-14)
+    with pytest.raises(rc.ArgumentError, match="`learning_rate` must be one number here"):
+        sgd.gamma(100)
+    with pytest.raises(rc.ArgumentError, match="not depend on what is learned"):
+        rc.SGD(PerDirection(1e-3)).times([1])
+
+
+def test_a_function_is_called_for_each_step():
+    sgd = rc.SGD(lambda n: 1e-3 if n < 2 else 1e-4).faster(2)
+    assert np.allclose(sgd.times([1, 2, 4]), [2e-3, 4e-3, 4.4e-3])
+
+
+@pytest.mark.parametrize(
+    ("fields", "argument"),
+    [
+        ({"learning_rate": 0.0}, "learning_rate"),
+        ({"learning_rate": "fast"}, "learning_rate"),
+        ({"learning_rate": 1e-3, "batch_size": 1.5}, "batch_size"),
+        ({"learning_rate": 1e-3, "constraint": "ball"}, "constraint"),
+        ({"learning_rate": 1e-3, "second_layer_rate": -1}, "second_layer_rate"),
+    ],
+)
+def test_fields_refused_by_name(fields, argument):
+    with pytest.raises(rc.ArgumentError) as error:
+        rc.SGD(**fields)
+    assert error.value.argument == argument
+
+
+def test_the_object_or_its_shorthand():
+    sgd = rc.SGD(1e-3, 2)
+    assert sgd_of(sgd, learning_rate=None, batch_size=None) is sgd
+    assert sgd_of(learning_rate=1e-3, batch_size=2) == sgd
+    assert sgd_of(learning_rate=1e-3, batch_size=None) == rc.SGD(1e-3)
+    with pytest.raises(rc.ArgumentError, match="`batch_size` must be left out beside `sgd`"):
+        sgd_of(sgd, batch_size=2)
+    with pytest.raises(rc.ArgumentError, match="`sgd` must be given"):
+        sgd_of()
+    with pytest.raises(rc.ArgumentError, match="`sgd` must be a riccati.SGD"):
+        sgd_of(1e-3)
