@@ -76,7 +76,7 @@ def _exact(N: int, p: Parameters) -> Arrays:
 
 def _finite(N: int, p: Parameters) -> Arrays:
     teacher, start, times = _problem(N, p)
-    found = rc.solve(rc.FiniteStep(gamma=p.gamma, algorithm="homogeneous"), teacher, start, times[times < _end(N, p)])
+    found = rc.solve(rc.FiniteStep(gamma=p.gamma), teacher, start, times[times < _end(N, p)])
     return {"times": np.asarray(found.times), "risk": np.asarray(found.risk)}
 
 

@@ -52,7 +52,7 @@ def _exact(p: Parameters) -> Arrays:
 
 
 def _finite(p: Parameters) -> Arrays:
-    return flow(rc.FiniteStep(gamma=p.gamma, algorithm="homogeneous"), *random_problem(p, 2, p.norm), _times(p))
+    return flow(rc.FiniteStep(gamma=p.gamma), *random_problem(p, 2, p.norm), _times(p))
 
 
 def _sgd(p: Parameters) -> Arrays:

@@ -49,7 +49,7 @@ def pieces(p: Parameters) -> dict[str, Piece]:
 def _case(gamma: float, dim: int, p: Parameters) -> Arrays:
     teacher, start = _problem(dim, p)
     end = 4.0 * np.log(dim) / (4 * float(teacher.a[-1]))
-    limit = flow(rc.FiniteStep(gamma=gamma, algorithm="homogeneous"), teacher, start, np.geomspace(end / 100, end, 60))
+    limit = flow(rc.FiniteStep(gamma=gamma), teacher, start, np.geomspace(end / 100, end, 60))
     batch = max(int(p.step * min(p.dims) / min(p.gammas)), 1)
     rate = gamma * batch / dim
     law = rc.emergence_law(

@@ -41,7 +41,7 @@ def _at(dim: int, batch: int, runs: int, p: Parameters) -> Arrays:
     start = rc.Start(np.full((1, 1), p.start / np.sqrt(dim)), norms=p.norm, dim=dim)
     horizon = np.log(dim) / 4 + 2.0
     times = np.linspace(0.01, horizon, 150)
-    limit = flow(rc.FiniteStep(gamma=p.gamma, algorithm="homogeneous"), teacher, start, times)
+    limit = flow(rc.FiniteStep(gamma=p.gamma), teacher, start, times)
     exact = flow(rc.Quadratic(), teacher, start, times)
     rate = p.gamma * batch / dim
     found = sgd(teacher, start, rate, int(horizon / rate), batch, runs)

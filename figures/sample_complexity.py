@@ -55,7 +55,7 @@ def _largest_step(teacher: rc.Teacher, start: rc.Start, end: float, p: Parameter
     times = np.array([end / 2, end])
 
     def risk(gamma: float) -> float:
-        return float(rc.solve(rc.FiniteStep(gamma=gamma, algorithm="stiefel"), teacher, start, times).risk[-1])
+        return float(rc.solve(rc.FiniteStep(gamma=gamma / 2, constraint="stiefel"), teacher, start, times).risk[-1])
 
     goal = risk(0.0) + p.excess
     low, high = 1e-3, 4.0

@@ -51,7 +51,7 @@ def _link(k: int, p: Parameters) -> Arrays:
                 teacher, start, per_sample * batch, int(horizon / per_sample / batch), batch, p.runs
             ).items()
         }
-        limit = rc.FiniteStep(gamma=per_sample * dim, algorithm="homogeneous")
+        limit = rc.FiniteStep(gamma=per_sample * dim)
         theory = flow(limit, teacher, start, np.geomspace(horizon / 300, horizon, 120))
         found |= {f"theory_{name}_{dim}": value for name, value in theory.items()}
         found |= {f"per_sample_{dim}": np.asarray(per_sample), f"batch_{dim}": np.asarray(batch)}

@@ -47,7 +47,7 @@ def _flow(p: Parameters) -> Arrays:
 
 
 def _limit(p: Parameters) -> Arrays:
-    return flow(rc.FiniteStep(gamma=p.gamma, algorithm="stiefel"), *_problem(p))
+    return flow(rc.FiniteStep(gamma=p.gamma / 2, constraint="stiefel"), *_problem(p))
 
 
 def _rate(p: Parameters) -> float:

@@ -123,5 +123,5 @@ def _without_noise(trajectory: Trajectory, level: float) -> np.ndarray:
     from ..solver import solve
 
     assert isinstance(trajectory.flow, FiniteStep)
-    flow = FiniteStep(0.0, trajectory.flow.algorithm, trajectory.flow.student_scale)
+    flow = FiniteStep(0.0, constraint=trajectory.flow.constraint, student_scale=trajectory.flow.student_scale)
     return np.asarray(solve(flow, trajectory.teacher, trajectory.start, trajectory.times).emergence_times(level))

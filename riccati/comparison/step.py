@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ..flows import FiniteStep
-from ..problem import AnyStart, Start, Teacher, departures
+from ..problem import SGD, AnyStart, Start, Teacher, departures
 from ..runs import Run
 from ..sgd import Logged
 from ..trajectory import Trajectory
@@ -45,11 +45,9 @@ class RunStep:
 
     @property
     def flow(self) -> FiniteStep:
-        """The limit at γ = ηd/B; for Stiefel SGD γ = εd/B, ε = 2η of Riccati time."""
-        gamma = self.learning_rate * self.dim / self.batch_size
-        if self.on_stiefel:
-            return FiniteStep(gamma=2 * gamma, algorithm="stiefel", student_scale=self.student_scale)
-        return FiniteStep(gamma=gamma, algorithm="homogeneous")
+        """The limit at γ = ηd/B."""
+        sgd = SGD(self.learning_rate, self.batch_size, "stiefel" if self.on_stiefel else None)
+        return FiniteStep.of(sgd, self.dim, self.student_scale)
 
     def law(self, trajectory: Trajectory) -> EmergenceLaw | None:
         """The law of the emergence times where it costs no replicas, for k > 2 and c_0 = 0 in the standard problem."""

@@ -21,8 +21,8 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float
 
 from ..numerics import Integrated, Outcome, compiled_quickly
-from ..problem import Link, Observables, Problem, require_standard
-from ..support import is_traced, require, require_real
+from ..problem import SGD, Constraint, Link, Observables, Problem, require_standard
+from ..support import is_traced, require, require_real, warn_renamed
 from .coupled import Coupled
 from .decoupled import Decoupled
 from .flow import Course, Flow, in_blocks
@@ -39,16 +39,29 @@ def _plain(value: Any) -> Any:
         return value
 
 
+def _renamed(algorithm: object, constraint: object) -> Literal["stiefel"] | None:
+    """The constraint that the old argument `algorithm` stands for; its γ of Stiefel SGD was εd/B = 2ηd/B."""
+    require(constraint is None, "algorithm", "be left out beside `constraint`", repr(algorithm))
+    known = algorithm in ("homogeneous", "stiefel")
+    require(known, "algorithm", 'be left out, or "stiefel" or "homogeneous" in the old way', repr(algorithm))
+    if algorithm == "homogeneous":
+        warn_renamed('FiniteStep(γ, algorithm="homogeneous")', "FiniteStep(γ)")
+        return None
+    warn_renamed(
+        'FiniteStep(γ, algorithm="stiefel"), with γ = εd/B,', 'FiniteStep(γ/2, constraint="stiefel"), with γ = ηd/B'
+    )
+    return "stiefel"
+
+
 class FiniteStep(Flow):
     """SGD with step size γ/d, d → ∞.
 
     Attributes:
-        gamma: γ ≥ 0. For `"stiefel"` γ = ε d/B, ε the Riccati time of one step and B the batch; for `"homogeneous"`
-            γ = η d/B, η the learning rate on ½(f* - f)², that is canonical time per step. γ = 0 is gradient flow,
-            and solved as such.
-        algorithm: `"homogeneous"`, SGD on the weights of the 2-homogeneous student (gradient flow: `Quadratic` for
-            k = 2, `Decoupled` for k > 2, as `solve` takes them), or, for k = 2, `"stiefel"`, SGD on orthonormal
-            weights (`Riccati`), whose radii are fitted afterwards.
+        gamma: γ = ηd/B ≥ 0, η the learning rate on ½(f* - f)², that is canonical time per step, B the batch. γ = 0 is
+            gradient flow, and solved as such.
+        constraint: None, SGD on the weights of the 2-homogeneous student (gradient flow: `Quadratic` for k = 2,
+            `Decoupled` for k > 2, as `solve` takes them), or, for k = 2, `"stiefel"`, SGD on orthonormal weights
+            (`Riccati`), whose radii are fitted afterwards.
         student_scale: Stiefel SGD's student is f(x) = c(xᵀWWᵀx - N); None takes c = ‖a‖/√N.
         pairs: `"own"`, pure links of k > 2: each direction meets its own neuron, as in `Decoupled`; `"all"`, any link
             but h_2: all neurons and directions meet, as in `Coupled`, at a cost of O(N²(M + N)²) a step. None takes
@@ -72,26 +85,49 @@ class FiniteStep(Flow):
     10⁴/a_1 of canonical time; beyond that it ends likewise, with its outcome.
 
     Raises:
-        ArgumentError: γ < 0 or not finite, an unknown algorithm, a tolerance or scale that is not positive, a scale
+        ArgumentError: γ < 0 or not finite, an unknown constraint, a tolerance or scale that is not positive, a scale
             without Stiefel SGD.
     """
 
-    gamma: float = eqx.field(static=True, converter=_plain)
-    algorithm: Literal["homogeneous", "stiefel"] = eqx.field(static=True, default="homogeneous")
-    student_scale: float | None = eqx.field(static=True, converter=_plain, default=None)
-    rtol: float = eqx.field(static=True, converter=_plain, default=1e-9)
-    pairs: Literal["own", "all"] | None = eqx.field(static=True, default=None)
+    gamma: float = eqx.field(static=True)
+    constraint: Constraint | None = eqx.field(static=True)
+    student_scale: float | None = eqx.field(static=True)
+    rtol: float = eqx.field(static=True)
+    pairs: Literal["own", "all"] | None = eqx.field(static=True)
 
-    def __check_init__(self) -> None:
+    def __init__(
+        self,
+        gamma: float,
+        algorithm: Literal["homogeneous", "stiefel"] | None = None,
+        student_scale: float | None = None,
+        rtol: float = 1e-9,
+        pairs: Literal["own", "all"] | None = None,
+        *,
+        constraint: Constraint | None = None,
+    ):
+        self.gamma, self.constraint = _plain(gamma), constraint
+        self.student_scale, self.rtol, self.pairs = _plain(student_scale), _plain(rtol), pairs
         require_real(self.gamma, "gamma", least=0)
-        known = self.algorithm in ("homogeneous", "stiefel")
-        require(known, "algorithm", 'be "homogeneous" or "stiefel"', repr(self.algorithm))
+        if algorithm is not None:
+            self.constraint = _renamed(algorithm, constraint)
+            self.gamma = self.gamma / 2 if self.constraint == "stiefel" else self.gamma
+        known = self.constraint in (None, "stiefel")
+        require(known, "constraint", 'be None or "stiefel"', repr(self.constraint))
         if self.student_scale is not None:
-            must = 'be left out unless algorithm="stiefel"'
-            require(self.algorithm == "stiefel", "student_scale", must, self.student_scale)
+            must = 'be left out unless constraint="stiefel"'
+            require(self.constraint == "stiefel", "student_scale", must, self.student_scale)
             require_real(self.student_scale, "student_scale", above=0)
         require_real(self.rtol, "rtol", above=0)
         require(self.pairs in (None, "own", "all"), "pairs", 'be "own", "all" or None', repr(self.pairs))
+
+    @classmethod
+    def of(cls, sgd: SGD, dim: float, student_scale: float | None = None) -> FiniteStep:
+        """The limit of this algorithm in dimension `dim`, γ = ηd/B.
+
+        Raises:
+            ArgumentError: a learning rate that is a schedule.
+        """
+        return cls(sgd.gamma(dim), student_scale=student_scale, constraint=sgd.constraint)
 
     @property
     def label(self) -> str:
@@ -103,8 +139,8 @@ class FiniteStep(Flow):
         link = problem.teacher.link
         require_standard("FiniteStep", problem.teacher, problem.start)
         if link.degree != 2:
-            must = 'be "homogeneous" unless the link is h_2'
-            require(self.algorithm != "stiefel", "algorithm", must, repr(self.algorithm))
+            must = "be left out unless the link is h_2"
+            require(self.constraint is None, "constraint", must, repr(self.constraint))
             if self._meets_all(link):
                 Coupled().check(problem)
                 return
@@ -113,8 +149,8 @@ class FiniteStep(Flow):
             return
         require(self.pairs is None, "pairs", "be left out for the link h_2, whose limit is of all", repr(self.pairs))
         start = problem.full_start
-        if self.algorithm == "stiefel":
-            must = 'have `dim` for algorithm="stiefel", as in Start(…, dim=d)'
+        if self.constraint == "stiefel":
+            must = 'have `dim` for constraint="stiefel", as in Start(…, dim=d)'
             require(start.dim is not None, "start", must, "without")
 
     def horizon(self, problem: Problem) -> tuple[float, float] | None:
@@ -156,7 +192,7 @@ class FiniteStep(Flow):
         """What γ → 0 tends to."""
         link = problem.teacher.link
         if link.degree == 2:
-            return Riccati() if self.algorithm == "stiefel" else Quadratic()
+            return Riccati() if self.constraint == "stiefel" else Quadratic()
         return Coupled() if self._meets_all(link) else Decoupled()
 
     def _meets_all(self, link: Link) -> bool:
@@ -166,7 +202,7 @@ class FiniteStep(Flow):
         link = problem.teacher.link
         if link.degree != 2:
             return (neuron_system if self._meets_all(link) else pair_system)(problem, self.gamma)
-        if self.algorithm == "stiefel":
+        if self.constraint == "stiefel":
             return stiefel_system(problem, self.gamma, self.student_scale)
         return weights_system(problem, self.gamma)
 

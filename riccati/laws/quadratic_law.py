@@ -136,7 +136,7 @@ def quadratic_law(
     """The law of a k = 2 problem; see `emergence_law`."""
     on_stiefel = algorithm == "stiefel"
     if horizon is None:
-        expected = FiniteStep(gamma=0.0, algorithm=algorithm).horizon(problem)
+        expected = FiniteStep(0.0, constraint="stiefel" if on_stiefel else None).horizon(problem)
         assert expected is not None
         horizon = _MORE * expected[1]
     drawn, chain, rate = quadratic_replicas(
@@ -162,7 +162,10 @@ def quadratic_law(
 
 
 def _gradient_flow_times(problem: Problem, algorithm: Algorithm, last: float, level: float) -> Float[Array, " M"]:
-    flow, times = FiniteStep(0.0, algorithm), jnp.linspace(0.0, last, _LOOKS)
+    flow, times = (
+        FiniteStep(0.0, constraint="stiefel" if algorithm == "stiefel" else None),
+        jnp.linspace(0.0, last, _LOOKS),
+    )
     return flow.emergence_times(problem, times, flow.evolve(problem, times), level)
 
 

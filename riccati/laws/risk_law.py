@@ -172,7 +172,7 @@ def risk_law(
         raced = run_race(law.race, replicas, race_key)
         draws = raced_risk(problem, raced, learning_rate / batch_size, _LEVEL, at, early_key)
         emerged = raced.emerged
-    flow = FiniteStep(2 * gamma if algorithm == "stiefel" else gamma, algorithm, student_scale)
+    flow = FiniteStep(gamma, student_scale=student_scale, constraint="stiefel" if algorithm == "stiefel" else None)
     mean_flow = flow.evolve(problem, jnp.asarray(at)).seen.risk
     announce(caution)
     return RiskLaw(

@@ -131,11 +131,18 @@ def _stored(held: dict[str, np.ndarray]) -> Stored:
 
 
 def _settings(provenance: dict[str, Any], teacher: Teacher) -> dict[str, Any]:
-    """The flow's; up to 0.4.0 the algorithm of FiniteStep could be left to the link, Stiefel SGD for h_2."""
-    settings = provenance["settings"]
-    if provenance["flow"] == "FiniteStep" and settings.get("algorithm") is None:
-        return settings | {"algorithm": "stiefel" if teacher.link.degree == 2 else "homogeneous"}
-    return settings
+    """The flow's. FiniteStep had an `algorithm` up to 0.5.0, whose γ of Stiefel SGD was εd/B = 2ηd/B.
+
+    Up to 0.4.0 it could be left to the link: Stiefel SGD for h_2.
+    """
+    settings = dict(provenance["settings"])
+    if provenance["flow"] != "FiniteStep" or "algorithm" not in settings:
+        return settings
+    algorithm = settings.pop("algorithm") or ("stiefel" if teacher.link.degree == 2 else "homogeneous")
+    if algorithm == "homogeneous":
+        return settings
+    require(algorithm == "stiefel", "algorithm", "be homogeneous or stiefel", repr(algorithm))
+    return settings | {"constraint": "stiefel", "gamma": settings["gamma"] / 2}
 
 
 def _doubles(held: dict[str, np.ndarray], name: str, shape: tuple[int, ...]) -> Array:

@@ -21,7 +21,7 @@ def followed():
     teacher = rc.Teacher.power_law(3, 1.0, rc.Link.hermite(2))
     start = rc.Start.random(teacher, 3, DIM, 0.5, seed=0)
     steps = np.unique(np.r_[0, np.geomspace(10, 2e5, 120)].astype(int))
-    flow = rc.FiniteStep(RATE * DIM, algorithm="homogeneous")
+    flow = rc.FiniteStep(RATE * DIM)
     course = rc.solve(flow, teacher, start, steps[1:] * RATE)
     begun = rc.solve(flow, teacher, start, [1e-12])
     config = {

@@ -129,7 +129,7 @@ EVERY = {
     "Decoupled": (rc.Decoupled(), 3, decoupled),
     "Coupled": (rc.Coupled(rtol=1e-10), 3, coupled),
     "Correlation": (rc.Correlation(), 3, correlation),
-    "FiniteStep, Stiefel": (rc.FiniteStep(GAMMA, "stiefel"), 2, stiefel),
+    "FiniteStep, Stiefel": (rc.FiniteStep(GAMMA / 2, constraint="stiefel"), 2, stiefel),
     "FiniteStep, weights": (rc.FiniteStep(GAMMA), 2, on_weights),
     "FiniteStep, pairs": (rc.FiniteStep(1e-13), 3, decoupled),
     "FiniteStep, all neurons": (rc.FiniteStep(1e-13, pairs="all"), 3, coupled),
@@ -188,7 +188,10 @@ def test_new_numbers_and_a_new_number_of_times_compile_nothing(name, caplog):
         teacher, start = start_of(degree, seed)
         if isinstance(flow, rc.FiniteStep):
             changed = rc.FiniteStep(
-                flow.gamma * (1 + seed / 100), flow.algorithm, rtol=flow.rtol * (1 + seed), pairs=flow.pairs
+                flow.gamma * (1 + seed / 100),
+                constraint=flow.constraint,
+                rtol=flow.rtol * (1 + seed),
+                pairs=flow.pairs,
             )
             return rc.solve(changed, teacher, start, times).risk
         return rc.solve(flow, teacher, start, times).emergence_times()

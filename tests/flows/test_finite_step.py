@@ -1,5 +1,6 @@
 """SGD at step size γ/d: its gradient-flow limits, lost directions, divergence, and runs' plateaus."""
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 from systems import problem
 
 import riccati as rc
+from riccati.support import RenamedArgument
 
 TIMES = jnp.linspace(0, 30, 80)
 ALMOST_NONE = 1e-13  # γ = 0 would be solved as gradient flow
@@ -19,19 +21,19 @@ def closeness(seen, reference):
 
 
 @pytest.mark.parametrize(
-    ("algorithm", "flow", "width", "neurons"),
+    ("constraint", "flow", "width", "neurons"),
     [
         ("stiefel", rc.Riccati(), 5, 3),
         ("stiefel", rc.Riccati(), 2, 4),
-        ("homogeneous", rc.Quadratic(), 5, 3),
-        ("homogeneous", rc.Quadratic(), 1, 1),
-        ("homogeneous", rc.Quadratic(), 2, 4),
+        (None, rc.Quadratic(), 5, 3),
+        (None, rc.Quadratic(), 1, 1),
+        (None, rc.Quadratic(), 2, 4),
     ],
 )
-def test_without_noise_it_is_gradient_flow(algorithm, flow, width, neurons):
+def test_without_noise_it_is_gradient_flow(constraint, flow, width, neurons):
     teacher, start = problem(width, neurons, 100, 0.8, norm=0.1, seed=4)
     reference = rc.solve(flow, teacher, start, TIMES)
-    seen = rc.solve(rc.FiniteStep(ALMOST_NONE, algorithm), teacher, start, TIMES)
+    seen = rc.solve(rc.FiniteStep(ALMOST_NONE, constraint=constraint), teacher, start, TIMES)
     assert max(closeness(seen, reference)) < 2e-8
     if width == 5:
         np.testing.assert_allclose(seen.emergence_times(), reference.emergence_times(), rtol=2e-8)
@@ -64,7 +66,7 @@ def test_negative_overlaps_of_odd_links_are_spectators():
 def test_small_norms_keep_their_digits(norm):
     teacher, start = problem(5, 3, 200, 1.0, norm=norm, seed=1)
     reference = rc.solve(rc.Quadratic(), teacher, start, 2 * TIMES)
-    seen = rc.solve(rc.FiniteStep(ALMOST_NONE, "homogeneous"), teacher, start, 2 * TIMES)
+    seen = rc.solve(rc.FiniteStep(ALMOST_NONE), teacher, start, 2 * TIMES)
     np.testing.assert_allclose(seen.radius, reference.radius, rtol=1e-5)
     np.testing.assert_allclose(seen.alignment, reference.alignment, rtol=1e-6)
 
@@ -72,7 +74,7 @@ def test_small_norms_keep_their_digits(norm):
 def test_plateau_of_stiefel_sgd():
     run = rc.Run.load("quadratic-stiefel")
     gamma = run.config["riccati_step"] * run.config["dim"] / run.config["batch_size"]
-    flow = rc.FiniteStep(gamma, "stiefel", student_scale=run.config["student_scale"])
+    flow = rc.FiniteStep(gamma / 2, constraint="stiefel", student_scale=run.config["student_scale"])
     tenth = -(len(run.times) // 10)
     seen = rc.solve(flow, run.teacher, run.start, run.times)
     gradient_flow = rc.solve(rc.Riccati(), run.teacher, run.start, run.times)
@@ -84,21 +86,21 @@ def test_plateau_of_stiefel_sgd():
 def test_plateau_of_sgd_on_the_weights():
     run = rc.Run.load("quadratic-homogeneous")
     gamma = run.config["learning_rate"] * run.config["dim"] / run.config["batch_size"]
-    seen = rc.solve(rc.FiniteStep(gamma, "homogeneous"), run.teacher, run.start, run.times)
+    seen = rc.solve(rc.FiniteStep(gamma), run.teacher, run.start, run.times)
     tenth = -(len(run.times) // 10)
     assert abs(float(seen.risk[tenth:].mean()) / run.risk[tenth:].mean() - 1) < 0.03
 
 
-@pytest.mark.parametrize("algorithm", ["stiefel", "homogeneous"])
-def test_a_direction_is_lost_where_noise_outgrows_it(algorithm):
+@pytest.mark.parametrize("constraint", ["stiefel", None])
+def test_a_direction_is_lost_where_noise_outgrows_it(constraint):
     """While nothing is learned, the m-th row of Y grows at the rate a_m less the noise's."""
     dim, neurons = 10**10, 3
     teacher = rc.Teacher.power_law(5, 0.3, rc.Link.hermite(2))
     start = rc.Start.random(teacher, neurons, dim, norm=1e-9)
     for m, a in enumerate(np.asarray(teacher.a)):
-        threshold = a / ((1 - neurons / dim) * (0.5 + 1 / neurons)) if algorithm == "stiefel" else 2 * a
+        threshold = a / ((1 - neurons / dim) * (1 + 2 / neurons)) if constraint == "stiefel" else 2 * a
         for share in (0.95, 1.05):
-            flow = rc.FiniteStep(share * threshold, algorithm)
+            flow = rc.FiniteStep(share * threshold, constraint=constraint)
             alignment = rc.solve(flow, teacher, start, TIMES / 30).alignment[:, m]
             growth = float(jnp.log(alignment[-1] / alignment[0])) / 2  # in τ = 2
             np.testing.assert_allclose(growth, (1 - share) * a * 2, rtol=1e-3)
@@ -107,7 +109,9 @@ def test_a_direction_is_lost_where_noise_outgrows_it(algorithm):
 def test_lost_directions_stay_small():
     """The noise of directions that are learned already is what decides over the last ones."""
     teacher, start = problem(5, 3, 400, 1.0, seed=2)
-    kept, lost = (rc.solve(rc.FiniteStep(gamma, "stiefel"), teacher, start, 10 * TIMES) for gamma in (0.02, 0.6))
+    kept, lost = (
+        rc.solve(rc.FiniteStep(gamma, constraint="stiefel"), teacher, start, 10 * TIMES) for gamma in (0.01, 0.3)
+    )
     assert np.isfinite(kept.emergence_times()).sum() == 3
     assert np.isfinite(lost.emergence_times()).tolist() == [True] + [False] * 4
     assert np.all(lost.alignment[-1, 1:] < 0.1)
@@ -123,10 +127,10 @@ def test_pairs_need_a_large_overlap_to_escape():
         assert np.all(sign * np.diff(alignment) > 0)
 
 
-@pytest.mark.parametrize(("degree", "gamma", "algorithm"), [(2, 0.2, "homogeneous"), (3, 1e-3, "homogeneous")])
-def test_emergence_times_do_not_depend_on_the_output_times(degree, gamma, algorithm):
+@pytest.mark.parametrize(("degree", "gamma"), [(2, 0.2), (3, 1e-3)])
+def test_emergence_times_do_not_depend_on_the_output_times(degree, gamma):
     teacher, start = problem(5, 3, 80, 0.8, degree=degree, norm=0.1, seed=5)
-    flow = rc.FiniteStep(gamma, algorithm)
+    flow = rc.FiniteStep(gamma)
     last = 2 * flow.horizon(rc.Problem(teacher, start))[1]
     seen = rc.solve(flow, teacher, start, last * TIMES / 30)
     fine = np.asarray(seen.emergence_times())
@@ -142,7 +146,7 @@ def test_emergence_times_do_not_depend_on_the_output_times(degree, gamma, algori
 def test_a_direction_learned_at_the_start_emerges_at_zero():
     teacher = rc.Teacher.power_law(5, 1.0, rc.Link.hermite(2))
     start = rc.Start(np.diag([0.9, 0.1, 0.1, 0.1, 0.1])[:3], dim=50)
-    T = rc.solve(rc.FiniteStep(0.01, "stiefel"), teacher, start, TIMES[1:]).emergence_times()
+    T = rc.solve(rc.FiniteStep(0.005, constraint="stiefel"), teacher, start, TIMES[1:]).emergence_times()
     assert T[0] == 0
     assert 0 < T[1] < 20
 
@@ -152,10 +156,10 @@ def test_the_step_size_at_which_sgd_diverges():
     teacher = rc.Teacher.power_law(1, 0, rc.Link.hermite(2))
     start = rc.Start([[0.2]], norms=0.3)
     times = np.asarray(TIMES) * 4 / 30
-    safe = rc.solve(rc.FiniteStep(0.3, "homogeneous"), teacher, start, times)
+    safe = rc.solve(rc.FiniteStep(0.3), teacher, start, times)
     assert float(safe.risk[-1]) < 0.2
     with pytest.warns(rc.IncompleteTrajectory, match=r"ends at t = 2\.\d+.*the weights explode.*smaller gamma"):
-        seen = rc.solve(rc.FiniteStep(0.5, "homogeneous"), teacher, start, times)
+        seen = rc.solve(rc.FiniteStep(0.5), teacher, start, times)
     exploded = np.isinf(seen.risk)
     np.testing.assert_array_equal(exploded, times >= times[exploded][0])
     assert np.all(seen.alignment[exploded] == 0)
@@ -212,14 +216,14 @@ def test_a_large_neuron_that_has_learned_does_not_count_as_exploded():
 
 
 @pytest.mark.parametrize(
-    ("degree", "algorithm", "flow"),
-    [(2, "stiefel", rc.Riccati()), (2, "homogeneous", rc.Quadratic()), (3, "homogeneous", rc.Decoupled())],
+    ("degree", "constraint", "flow"),
+    [(2, "stiefel", rc.Riccati()), (2, None, rc.Quadratic()), (3, None, rc.Decoupled())],
 )
-def test_at_step_size_zero_it_is_gradient_flow_at_all_times(degree, algorithm, flow):
+def test_at_step_size_zero_it_is_gradient_flow_at_all_times(degree, constraint, flow):
     """Where an integrator has long lost the digits of the risk."""
     teacher, start = problem(3, 4, 60, 0.8, degree=degree, norm=0.1, seed=4)
     times = np.geomspace(1e3, 1e4, 5)
-    seen, exact = (rc.solve(f, teacher, start, times) for f in (rc.FiniteStep(0, algorithm), flow))
+    seen, exact = (rc.solve(f, teacher, start, times) for f in (rc.FiniteStep(0, constraint=constraint), flow))
     for name in ("times", "risk", "alignment"):
         np.testing.assert_array_equal(getattr(seen, name), getattr(exact, name))
     np.testing.assert_array_equal(seen.emergence_times(), exact.emergence_times())
@@ -227,14 +231,14 @@ def test_at_step_size_zero_it_is_gradient_flow_at_all_times(degree, algorithm, f
 
 def test_emergence_times_under_jit_are_refused():
     teacher, start = problem(5, 3, 60, 0.8, norm=0.2, seed=3)
-    flow = rc.FiniteStep(0.01, "homogeneous")
+    flow = rc.FiniteStep(0.01)
     with pytest.raises(TypeError, match="outside jit"):
         jax.jit(lambda s: rc.solve(flow, teacher, s, TIMES).emergence_times())(start)
 
 
 def test_saved_and_loaded(tmp_path):
     teacher, start = problem(5, 3, 60, 0.8)
-    flow = rc.FiniteStep(0.02, "stiefel", student_scale=0.6, rtol=1e-8)
+    flow = rc.FiniteStep(0.01, constraint="stiefel", student_scale=0.6, rtol=1e-8)
     seen = rc.solve(flow, teacher, start, TIMES)
     seen.save(tmp_path / "one.npz")
     again = rc.Trajectory.load(tmp_path / "one.npz")
@@ -259,15 +263,19 @@ def test_it_is_the_limit_of_what_solve_takes_without_a_flow(degree, without):
         ({"gamma": float("nan")}, "Argument `gamma` must be ≥ 0, but is nan."),
         ({"gamma": float("inf")}, "Argument `gamma` must be ≥ 0, but is inf."),
         ({"gamma": 0.1, "algorithm": "adam"}, "Argument `algorithm` must be .* but is 'adam'."),
-        ({"gamma": 0.1, "algorithm": None}, 'Argument `algorithm` must be "homogeneous" or "stiefel", but is None.'),
+        ({"gamma": 0.1, "constraint": "ball"}, "Argument `constraint` must be None or \"stiefel\", but is 'ball'."),
+        (
+            {"gamma": 0.1, "algorithm": "stiefel", "constraint": "stiefel"},
+            "Argument `algorithm` must be left out beside `constraint`, but is 'stiefel'.",
+        ),
         ({"gamma": 0.1, "rtol": 0.0}, "Argument `rtol` must be > 0, but is 0.0."),
         (
-            {"gamma": 0.1, "algorithm": "stiefel", "student_scale": -1.0},
+            {"gamma": 0.1, "constraint": "stiefel", "student_scale": -1.0},
             "Argument `student_scale` must be > 0, but is -1.0.",
         ),
         (
             {"gamma": 0.1, "student_scale": 0.5},
-            'Argument `student_scale` must be left out unless algorithm="stiefel", but is 0.5.',
+            'Argument `student_scale` must be left out unless constraint="stiefel", but is 0.5.',
         ),
     ],
 )
@@ -276,19 +284,37 @@ def test_bad_settings_are_refused_in_one_line(arguments, message):
         rc.FiniteStep(**arguments)
 
 
+def test_the_old_argument_is_read_for_one_version_and_its_gamma_was_twice_as_large():
+    with pytest.warns(RenamedArgument, match=r"γ/2, constraint=\"stiefel\""):
+        old = rc.FiniteStep(0.1, "stiefel", 0.5)
+    assert eqx.tree_equal(old, rc.FiniteStep(0.05, constraint="stiefel", student_scale=0.5))
+    with pytest.warns(RenamedArgument, match="is now FiniteStep"):
+        assert eqx.tree_equal(rc.FiniteStep(0.1, algorithm="homogeneous"), rc.FiniteStep(0.1))
+
+
+def test_of_an_algorithm():
+    sgd = rc.SGD(1e-3, batch_size=4, constraint="stiefel")
+    assert eqx.tree_equal(rc.FiniteStep.of(sgd, 400), rc.FiniteStep(1e-3 * 400 / 4, constraint="stiefel"))
+
+
 def test_problems_that_it_does_not_describe_are_refused_in_one_line():
     second, start = problem(2, 2, 30, 1.0)
     third, begin = problem(2, 2, 30, 1.0, degree=3)
     refused = [
         (rc.FiniteStep(0.1, pairs="own"), rc.Teacher([1.0], rc.Link.named("relu")), rc.Start([[0.2]]), "pure link h_k"),
         (rc.FiniteStep(0.1), rc.Teacher([1.0], rc.Link.named("sign")), rc.Start([[0.2]]), r"finite g'\(1\)"),
-        (rc.FiniteStep(0.1, "stiefel"), second, rc.Start(start.teacher_overlaps), "`start` must have `dim`"),
+        (
+            rc.FiniteStep(0.05, constraint="stiefel"),
+            second,
+            rc.Start(start.teacher_overlaps),
+            "`start` must have `dim`",
+        ),
         (rc.FiniteStep(0.1), second, rc.Start.typical(second, 2, 30), "hold all overlaps"),
         (
-            rc.FiniteStep(0.1, "stiefel"),
+            rc.FiniteStep(0.05, constraint="stiefel"),
             third,
             begin,
-            '`algorithm` must be "homogeneous" unless the link is h_2',
+            "`constraint` must be left out unless the link is h_2",
         ),
     ]
     for flow, teacher, beginning, message in refused:

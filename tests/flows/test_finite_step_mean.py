@@ -82,7 +82,7 @@ def test_one_step_of_stiefel_sgd():
     expected = np.einsum("n,nij->ij", weights, change) / epsilon
 
     start = rc.Start(W[:width].T, np.eye(neurons), dim=VAST)
-    system = stiefel_system(rc.Problem(rc.Teacher(a, rc.Link.hermite(2)), start), gamma, c)
+    system = stiefel_system(rc.Problem(rc.Teacher(a, rc.Link.hermite(2)), start), gamma / 2, c)
     turn = np.asarray(system.state).T @ W[:width] @ np.linalg.inv(W[:width].T @ W[:width])  # QR may flip signs
     velocity = np.asarray(system.velocity(0.0, system.state, system.args)) @ turn
     np.testing.assert_allclose(velocity, expected, rtol=5e-5, atol=1e-5)

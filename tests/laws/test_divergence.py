@@ -52,12 +52,12 @@ def test_the_finite_step_limit_explodes_beyond_it_and_not_below(k, width):
     start = rc.Start(np.sqrt(0.98) * np.eye(width), norms=np.sqrt(np.asarray(teacher.a)), dim=10**6)
     held = said(teacher, start, 1e-6).held
     times = np.linspace(0.5, 60, 40)
-    below = rc.solve(rc.FiniteStep(0.9 * held, "homogeneous"), teacher, start, times)
+    below = rc.solve(rc.FiniteStep(0.9 * held), teacher, start, times)
     assert bool(below.outcome == rc.Outcome.complete)
     assert float(below.risk[-1]) < 1e-3
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", rc.IncompleteTrajectory)
-        beyond = rc.solve(rc.FiniteStep(1.1 * held, "homogeneous"), teacher, start, times)
+        beyond = rc.solve(rc.FiniteStep(1.1 * held), teacher, start, times)
     assert float(beyond.risk[-1]) > 0.05
 
 

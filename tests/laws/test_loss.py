@@ -16,7 +16,9 @@ def test_stiefel_limits_are_those_of_the_finite_step_limit():
     np.testing.assert_allclose(limits.learning_rate, limits.gamma / (2 * 10**9))
     for m in (0, 2):
         below, above = (
-            rc.solve(rc.FiniteStep(f * float(limits.gamma[m]), "stiefel"), teacher, start, [3000.0]).alignment[0, m]
+            rc.solve(
+                rc.FiniteStep(f * float(limits.gamma[m]) / 2, constraint="stiefel"), teacher, start, [3000.0]
+            ).alignment[0, m]
             for f in (0.97, 1.03)
         )
         assert below > 0.02
@@ -33,7 +35,7 @@ def test_limits_on_the_weights_are_those_of_the_finite_step_limit():
     settled = float(limits.settled[1])
     assert settled < float(limits.gamma[1])
     for factor, learned in ((0.9, True), (1.1, False)):
-        end = rc.solve(rc.FiniteStep(factor * settled, "homogeneous"), teacher, start, jnp.array([600.0]))
+        end = rc.solve(rc.FiniteStep(factor * settled), teacher, start, jnp.array([600.0]))
         assert (float(end.alignment[0, 1]) > 0.02) == learned
 
 

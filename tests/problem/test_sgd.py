@@ -66,5 +66,5 @@ def test_the_object_or_its_shorthand():
         sgd_of(sgd, batch_size=2)
     with pytest.raises(rc.ArgumentError, match="`sgd` must be given"):
         sgd_of()
-    with pytest.raises(rc.ArgumentError, match="`sgd` must be a riccati.SGD"):
+    with pytest.raises(rc.ArgumentError, match=r"`sgd` must be a riccati\.SGD"):
         sgd_of(1e-3)

@@ -27,9 +27,9 @@ FLOWS = {
     "Decoupled": (H3, lambda c: rc.Decoupled()),
     "Coupled": (H3, lambda c: rc.Coupled()),
     "Correlation": (H3, lambda c: rc.Correlation()),
-    "FiniteStep, weights": (H2, lambda c: rc.FiniteStep(0.1 / c, "homogeneous")),
-    "FiniteStep, Stiefel": (H2, lambda c: rc.FiniteStep(0.1 / c, "stiefel")),
-    "FiniteStep, Stiefel, scale": (H2, lambda c: rc.FiniteStep(0.1 / c, "stiefel", 0.7 * c)),
+    "FiniteStep, weights": (H2, lambda c: rc.FiniteStep(0.1 / c)),
+    "FiniteStep, Stiefel": (H2, lambda c: rc.FiniteStep(0.05 / c, constraint="stiefel")),
+    "FiniteStep, Stiefel, scale": (H2, lambda c: rc.FiniteStep(0.05 / c, constraint="stiefel", student_scale=0.7 * c)),
     "FiniteStep, own pairs": (H3, lambda c: rc.FiniteStep(0.02 / c)),
     "FiniteStep, all pairs": (H3, lambda c: rc.FiniteStep(0.02 / c, pairs="all")),
 }

@@ -24,7 +24,7 @@ def report(problem):
 def excess(problem, gamma):
     """By the flow itself, at a constant step."""
     teacher, start = problem
-    curve = rc.solve(rc.FiniteStep(gamma, "homogeneous"), teacher, start, [gamma / start.dim * SAMPLES])
+    curve = rc.solve(rc.FiniteStep(gamma), teacher, start, [gamma / start.dim * SAMPLES])
     return float(curve.risk[0]) - float(teacher.a[2] ** 2)
 
 

@@ -146,16 +146,22 @@ def test_what_a_link_leaves_out_comes_back(tmp_path):
     assert rc.Trajectory.load(tmp_path / "t.npz").teacher.link.missing == 0.04
 
 
-@pytest.mark.parametrize(("degree", "algorithm"), [(2, "stiefel"), (3, "homogeneous")])
-def test_a_finite_step_of_older_files_keeps_its_algorithm(tmp_path, degree, algorithm):
-    """There it could be None, left to the link."""
+@pytest.mark.parametrize(
+    ("degree", "algorithm", "constraint"),
+    [(2, None, "stiefel"), (3, None, None), (2, "homogeneous", None), (2, "stiefel", "stiefel")],
+)
+def test_a_finite_step_of_older_files_keeps_its_algorithm(tmp_path, degree, algorithm, constraint):
+    """There it could be None, left to the link; and γ of Stiefel SGD was εd/B, ε = 2η."""
     teacher = rc.Teacher([0.8, 0.6], rc.Link.hermite(degree))
     start = rc.Start.random(teacher, 2, 40, norm=0.2)
     path = tmp_path / "old.npz"
-    rc.solve(rc.FiniteStep(0.01, algorithm), teacher, start, [0.1, 0.2]).save(path)
+    rc.solve(rc.FiniteStep(0.01, constraint=constraint), teacher, start, [0.1, 0.2]).save(path)
     with np.load(path) as archive:
         held = dict(archive)
     provenance = json.loads(str(held["provenance"]))
-    provenance["settings"]["algorithm"] = None
+    del provenance["settings"]["constraint"]
+    provenance["settings"]["algorithm"] = algorithm
     np.savez(path, **held | {"provenance": json.dumps(provenance)})
-    assert rc.Trajectory.load(path).flow.algorithm == algorithm
+    flow = rc.Trajectory.load(path).flow
+    assert flow.constraint == constraint
+    assert flow.gamma == (0.005 if constraint else 0.01)

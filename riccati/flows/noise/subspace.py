@@ -5,8 +5,8 @@ and D = S - S*. The second-order term of a step that grows with d is H = 2||D||�
 
     dY/dτ = AY - Y(K + ν),   ν ∝ H,    H = 2(tr Ω² - 2 tr ΩK + Σa²) I + 8(Ω² - ΩK - KΩ + K₂).
 
-Stiefel SGD (step ε of Riccati time, batch B, γ = εd/B) keeps Ω = cI, c the student's scale; ν = (γ/8)(1 - N/d) H.
-SGD on the weights W = VT (step η of canonical time, γ = ηd/B) has Ω = TTᵀ, ν = (γ/4) H, and
+A step takes η of canonical time, a batch has B samples and γ = ηd/B. Stiefel SGD keeps Ω = cI, c the student's scale;
+ν = (γ/4)(1 - N/d) H. SGD on the weights W = VT has Ω = TTᵀ, ν = (γ/4) H, and
 
     dT/dτ = (K - Ω + ν) T,    so that   dZ/dτ = AZ - ZQ for Z = ΘᵀW = YT, Q = WᵀW = TᵀT:
 
@@ -63,7 +63,7 @@ def stiefel_system(problem: Problem, gamma: float, scale: float | None) -> Syste
     neurons = start.student_width
     c = teacher.norm / neurons**0.5 if scale is None else scale
     scaled = c if is_traced(c) else np.asarray(c, float)
-    held = jax.device_put((scaled, np.asarray(gamma / 8 * (1 - neurons / start.dim))))
+    held = jax.device_put((scaled, np.asarray(gamma / 4 * (1 - neurons / start.dim))))
     Y, _, least = _span(start.directions, teacher.width)
     return System(stiefel_velocity, _observe_stiefel, Y, (teacher.a, *held), riccati_rate(teacher), least)
 
