@@ -52,7 +52,7 @@ def test_from_small_norms_it_ends_where_sgd_does():
     a = np.array([0.85, 0.5, 0.25])
     teacher = rc.Teacher(a / np.linalg.norm(a), rc.Link.hermite(2))
     start = rc.Start.random(teacher, 3, 240, norm=0.2, seed=1)
-    rate, batch = 8 * 0.0540, 8
+    rate, batch = 8 * 0.1 / 240, 8
     run = rc.sgd.simulate(teacher, start, learning_rate=rate, batch_size=batch, steps=int(60 / rate), seed=0)
     assert run.risk[-1] < 1e-3
     times = [1.0, 60.0]
