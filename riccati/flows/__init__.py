@@ -6,8 +6,8 @@ from .correlation import destinations as destinations
 from .coupled import Coupled as Coupled
 from .decoupled import Decoupled as Decoupled
 from .finite_step import FiniteStep as FiniteStep
-from .flow import Course as Course
 from .flow import Flow as Flow
+from .flow import Solution as Solution
 from .neurons import Neurons as Neurons
 from .neurons import Setting as Setting
 from .neurons import TwoLayer as TwoLayer
