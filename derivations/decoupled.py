@@ -122,7 +122,7 @@ def _computed() -> dict[str, Any]:
 
     import riccati as rc
     from riccati.flows import Decoupled
-    from riccati.flows.overlap import growth_integral, position_of
+    from riccati.flows.master_curve import growth_integral, position_of
 
     def gradient_flow(link: rc.Link) -> tuple[float, float]:
         def loss(w: jax.Array) -> jax.Array:

@@ -8,7 +8,7 @@ f(x) = Σ_i s_i σ(<x, u_i>), |u_i| = 1, with overlaps m_im = <u_i, θ_m>, q_il 
 
 An isometry puts u_i in R^(M+N), so that q = U Uᵀ stays a Gram matrix, a right-hand side is two matrix products, and d
 enters through the start alone. The state is (U, log s): small norms keep their digits. These are the equations of the
-2-homogeneous student on isotropic input; flows/neurons has those of the others.
+2-homogeneous student on isotropic input; flows/reduced_coordinates has those of the others.
 Source: RNWL25 (arXiv 2504.19983), equation of the population gradient flow; derivations/population_gradient.py.
 """
 
@@ -27,7 +27,7 @@ from ..problem import Link, Problem, departures
 from ..support import is_traced, require, require_integer, require_real
 from .decoupled import Decoupled
 from .flow import Flow, Solution, quadratic_horizon
-from .neurons import Journey, Steps, Student, joined, observe, student_of
+from .reduced_coordinates import Journey, Steps, Student, joined, observe, student_of
 
 _SCOUT_RTOL, _SCOUT_STEPS, _DOUBLINGS = 1e-5, 4096, 60  # of the integration that looks for a horizon
 _FALLS = 0.99  # a risk that keeps this share over three doublings of time is at rest

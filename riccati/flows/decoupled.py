@@ -35,7 +35,7 @@ from jaxtyping import Array, Bool, Float
 from ..problem import ANISOTROPIC, SIGNED, AnyStart, Link, Observables, Problem, Spectators, Teacher, require_standard
 from ..support import is_traced, progress, require, require_open_unit
 from .flow import Flow, Solution, in_blocks
-from .overlap import MasterCurve, collapsed_time, evaluate, leading_collapsed_time, master_curve, position_of
+from .master_curve import MasterCurve, collapsed_time, evaluate, leading_collapsed_time, master_curve, position_of
 
 _FURTHEST = 1e60  # collapsed time ahead of emergence that the master curve reaches at the most
 _LEARNED = 1 - 1e-15  # overlaps this near one count as learned

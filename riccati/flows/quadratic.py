@@ -4,7 +4,7 @@ With S = W Wᵀ and L = ½ ||S - S*||_F², in Riccati time τ = 2t,
 
     dW/dτ = S*W - W(WᵀW).
 
-In a chart X = [I; B] of the moving subspace (flows/chart), with J the inverse of the pivot rows of e^{ρτ}W_0,
+In a chart X = [I; B] of the moving subspace (flows/grassmannian), with J the inverse of the pivot rows of e^{ρτ}W_0,
 
     S = X Q^{-1} Xᵀ,    Q = JᵀJ + Xᵀ Ψ X,    Ψ = diag((1 - e^{-2ρτ})/ρ),  2τ where ρ = 0,
 
@@ -23,7 +23,8 @@ from jaxtyping import Array, Float
 
 from ..problem import Observables, Problem, riccati_rate
 from ..support import is_traced, require
-from .chart import (
+from .flow import Flow, Solution, check_quadratic, growing_rates, quadratic_horizon
+from .grassmannian import (
     Chart,
     along_directions,
     chart_emergence_times,
@@ -34,7 +35,6 @@ from .chart import (
     subspace_risk,
     weighted_grams,
 )
-from .flow import Flow, Solution, check_quadratic, growing_rates, quadratic_horizon
 
 _LARGEST_NORM = 1e75  # up to which the risk's r⁴ is in range; a start's least norm keeps r² and 1/r² there
 

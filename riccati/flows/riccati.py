@@ -5,7 +5,7 @@ second term acts from the right, so the column space moves alone, and with P the
 
     dG/dτ = A G + G A - 2 G A G,        0 ≼ G ≼ I,   rank G ≤ N.
 
-Exact solution: span W(τ) = e^{ρτ} span W(0), rates ρ = (a_1 … a_M, 0 … 0) in reduced coordinates (flows/chart).
+Exact solution: span W(τ) = e^{ρτ} span W(0), rates ρ = (a_1 … a_M, 0 … 0) in reduced coordinates (flows/grassmannian).
 Source: BEVW25 (arXiv 2508.03688), the gradient-flow theorem; derivations/riccati_equation.py, derivations/chart.py.
 """
 
@@ -20,7 +20,8 @@ from jaxtyping import Array, Bool, Float, Int
 from ..numerics import Outcome, first_crossings, integrate, log_odds
 from ..problem import Observables, Problem, riccati_rate
 from ..support import require, require_real
-from .chart import (
+from .flow import Flow, Solution, check_quadratic, quadratic_horizon
+from .grassmannian import (
     Chart,
     along_directions,
     chart_emergence_times,
@@ -30,7 +31,6 @@ from .chart import (
     subspace_risk,
     weighted_grams,
 )
-from .flow import Flow, Solution, check_quadratic, quadratic_horizon
 
 _DENSE_RTOL = 1e-8
 _LEAK = 100  # this many tolerances out of bounds is noise that has turned into rank

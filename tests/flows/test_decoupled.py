@@ -11,7 +11,7 @@ from scipy.integrate import quad, solve_ivp
 from systems import problem
 
 import riccati as rc
-from riccati.flows.overlap import (
+from riccati.flows.master_curve import (
     collapsed_time,
     evaluate,
     growth_integral,

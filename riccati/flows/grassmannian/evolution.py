@@ -24,7 +24,7 @@ from ...problem import Observables, Problem, riccati_rate
 from ...support import is_traced, orderly_stop, progress
 from ..flow import Solution
 from .chart import Chart, carry, drift
-from .opening import Weights, chart_at, opened, weights_of
+from .initial_chart import Weights, chart_at, opened, weights_of
 
 Observe = Callable[[Chart, Array], Observables]
 
