@@ -19,7 +19,7 @@ from jaxtyping import Array, Float
 
 from ...numerics import panel_nodes
 from ...problem import Link
-from .master_curve import overlap_of, position_of
+from .curve import overlap_of, position_of
 
 _HALF = np.sqrt(0.5)
 _PANELS, _COUNT = 48, 20
