@@ -29,7 +29,7 @@ from .coupled import Coupled
 from .decoupled import Decoupled
 from .flow import Flow, Solution, at_padded_times
 from .gradient_noise import (
-    System,
+    FiniteStepSystem,
     neuron_system,
     pair_system,
     refined_crossings,
@@ -225,7 +225,7 @@ class FiniteStep(Flow):
     def _meets_all(self, link: Link) -> bool:
         return self.pairs == "all" or (self.pairs is None and link.degree in (None, 1))
 
-    def _system(self, problem: Problem) -> System:
+    def _system(self, problem: Problem) -> FiniteStepSystem:
         link = problem.teacher.link
         if link.degree != 2:
             return (neuron_system if self._meets_all(link) else pair_system)(problem, self.gamma)

@@ -21,8 +21,17 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Key
 from scipy.special import ndtri
 
-from ..flows.gradient_noise import PairSetting, PairState, own_pair_weights, pair_risk, pair_velocity
-from ..flows.master_curve import MasterCurve, collapsed_time, evaluate, master_curve
+from ..flows import (
+    MasterCurve,
+    PairSetting,
+    PairState,
+    collapsed_time,
+    evaluate_curve,
+    master_curve_of,
+    own_pair_weights,
+    pair_risk,
+    pair_velocity,
+)
 from ..numerics import as_key, integrate, padded
 from ..problem import Link, Problem, Start, Teacher, population_risk
 from .race import Raced
@@ -107,7 +116,7 @@ def _begun(problem: Problem, raced: Raced, level: float) -> tuple[Draws, PairSta
     emerged, norms = np.asarray(raced.emerged), np.asarray(start.norms)
     has = np.isfinite(emerged)
     ahead = np.asarray(_ahead(teacher, np.where(has, emerged, 0.0), has, np.asarray(level, float)))
-    position = _positions(teacher.link, master_curve(teacher.link, float(ahead.max())), ahead)
+    position = _positions(teacher.link, master_curve_of(teacher.link, float(ahead.max())), ahead)
     if isinstance(start, Start):
         own, idle = norms[np.maximum(np.asarray(raced.neuron), 0)], np.asarray(raced.free, float)
     else:
@@ -129,7 +138,7 @@ def _ahead(
 @jax.jit
 def _positions(link: Link, curve: MasterCurve, ahead: Float[Array, "n M"]) -> Float[Array, "n M"]:
     """Log-odds of m² a collapsed time `ahead` of m² = ½."""
-    return 2 * evaluate(link, curve, ahead.ravel())[0].reshape(ahead.shape)
+    return 2 * evaluate_curve(link, curve, ahead.ravel())[0].reshape(ahead.shape)
 
 
 def _each(setting: PairSetting, has: Array, idle: Array) -> PairSetting:

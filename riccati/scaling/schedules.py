@@ -39,7 +39,7 @@ import numpy as np
 from jaxtyping import Array, Float
 from scipy.optimize import minimize
 
-from ..flows.gradient_noise import System, pair_system, pair_velocity, weights_system, weights_velocity
+from ..flows import FiniteStepSystem, pair_system, pair_velocity, weights_system, weights_velocity
 from ..laws import largest_safe, largest_step
 from ..numerics import integrate, log_odds
 from ..problem import AnyStart, Problem, Teacher
@@ -162,7 +162,7 @@ class _Budget:
         floor: Σ_{m>N} a_m².
     """
 
-    system: System
+    system: FiniteStepSystem
     k: int
     dim: int
     samples: int

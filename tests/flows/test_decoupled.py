@@ -13,10 +13,10 @@ from systems import problem
 import riccati as rc
 from riccati.flows.master_curve import (
     collapsed_time,
-    evaluate,
+    evaluate_curve,
     growth_integral,
     leading_collapsed_time,
-    master_curve,
+    master_curve_of,
     overlap_of,
     position_of,
 )
@@ -30,10 +30,10 @@ OVERLAPS = [0.3, 0.05, 1e-3, 1e-5, 1e-8]
 def test_emergence_time_three_ways(k):
     """Master curve, closed form, and a tight diffrax solve of dm/dy = k m^(k-1)(1 - m²), to 1e-8."""
     link = rc.Link.hermite(k)
-    curve = master_curve(link, 1e60)
+    curve = master_curve_of(link, 1e60)
     for m0 in OVERLAPS:
         closed = float(collapsed_time(link, m0))
-        position = float(evaluate(link, curve, jnp.asarray(closed))[0])
+        position = float(evaluate_curve(link, curve, jnp.asarray(closed))[0])
         # the curve at the closed form's time is the overlap we began with: in time, to 1e-8 of T
         slope = k * m0 ** (k - 2)
         assert abs(position - float(position_of(jnp.asarray(m0)))) / slope < 1e-8 * closed

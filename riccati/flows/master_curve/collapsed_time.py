@@ -26,7 +26,7 @@ _PANELS, _COUNT = 48, 20
 
 
 def collapsed_time(link: Link, overlap: ArrayLike) -> Float[Array, ...]:
-    """R(m) for m in (0, 1), k ≥ 2; differentiable in m, and in the coefficients of the link."""
+    """The collapsed time R(m) of overlaps m in (0, 1), k ≥ 2; differentiable in m and in the link's coefficients."""
     m = jnp.asarray(overlap, float)
     if link.degree is not None:
         scale = link.degree * link.coefficients[link.degree] ** 2
@@ -35,7 +35,7 @@ def collapsed_time(link: Link, overlap: ArrayLike) -> Float[Array, ...]:
 
 
 def leading_collapsed_time(link: Link, overlap: ArrayLike) -> Float[Array, ...]:
-    """1/(k(k-2) c_k² m^(k-2)), k > 2: what R(m) tends to for small m."""
+    """The limit of R(m) for small overlaps, 1/(k(k-2) c_k² m^(k-2)), k > 2."""
     k = link.information_exponent
     return 1 / (k * (k - 2) * link.coefficients[k] ** 2 * jnp.asarray(overlap, float) ** (k - 2))
 
@@ -49,7 +49,7 @@ def _antiderivative(k: int, v: Float[Array, ...]) -> Float[Array, ...]:
 
 
 def _by_quadrature(link: Link, m: Float[Array, ...]) -> Float[Array, ...]:
-    """∫_m^√½ in λ = log(v/√(1 - v²)): dy = v/g' dλ, whose exponential part is taken out.
+    """∫_m^√½ in λ = log(v/√(1 - v²)): dy = v/g' dλ, whose exponential part is split off.
 
     v/g' ~ v^(2-k)/(k c_k²); the rest is smooth, in panels of at most unit length. Panels are counted from the widest
     range that doubles allow, so every overlap has the same number.

@@ -31,7 +31,7 @@ _COUNT = 60  # of the smooth rest of ∫ g dy
 
 
 class MasterCurve(NamedTuple):
-    """The curve as a table.
+    """The master curve as a table of cubics.
 
     Attributes:
         rate: g'(1).
@@ -49,19 +49,19 @@ class MasterCurve(NamedTuple):
 
 
 def overlap_of(position: Float[Array, ...]) -> Float[Array, ...]:
-    """m of λ: m = 1/√(1 + e^{-2λ})."""
+    """The overlap m = 1/√(1 + e^{-2λ}) at the position λ."""
     return jnp.exp(-0.5 * jax.nn.softplus(-2 * position))
 
 
 def position_of(overlap: Float[Array, ...]) -> Float[Array, ...]:
-    """λ = log(m/√(1 - m²)) of m in (0, 1); -inf at 0."""
+    """The position λ = log(m/√(1 - m²)) of an overlap m in (0, 1); -inf at 0."""
     return jnp.log(overlap) - 0.5 * jnp.log1p(-(overlap**2))
 
 
 def growth_integral(link: Link, position: Float[Array, ...]) -> Float[Array, ...]:
-    """I = ∫ g dy from m = 0, that is ∫_0^m φ(v) v/(1 - v²) dv with φ = g/(v g'); -log(1 - m²)/2k for a pure h_k.
+    """The integral I = ∫ g dy from m = 0 to the position λ; -log(1 - m²)/2k for a pure h_k.
 
-    φ(1) is split off, and what is left is smooth up to m = 1.
+    It is ∫_0^m φ(v) v/(1 - v²) dv with φ = g/(v g'). φ(1) is split off, and the rest is smooth up to m = 1.
     """
 
     def ratio(v: Array) -> Array:
@@ -78,7 +78,7 @@ def growth_integral(link: Link, position: Float[Array, ...]) -> Float[Array, ...
 
 
 def deficit_at(link: Link, position: Float[Array, ...]) -> Float[Array, ...]:
-    """1 - g(m)/g(1), without cancellation near m = 1: Σ c_j² (1 - m^j)/g(1)."""
+    """The deficit 1 - g(m)/g(1) = Σ c_j² (1 - m^j)/g(1), without cancellation near m = 1."""
     if link.closed_form is not None:
         return jnp.maximum(1 - link.dual(overlap_of(position)) / link.dual(1.0), np.finfo(float).eps)
     log_m = -0.5 * jax.nn.softplus(-2 * position)
@@ -111,7 +111,7 @@ def _velocity(sigma: Array, state: Array, args: tuple[Link, Array]) -> Array:
 
 @eqx.filter_jit
 def _tabulate(link: Link, low: Array, furthest: Array) -> MasterCurve:
-    """Integrate from σ = 0, where λ = H = 0, to both ends."""
+    """The curve, integrated from σ = 0, where λ = H = 0, to both ends."""
     high = jnp.arcsinh(link.dual_derivative(1.0) * furthest) + 1e-9
     spacing = (high - low) / (_NODES - 1)
     sigma = low + spacing * jnp.arange(_NODES)
@@ -133,18 +133,18 @@ def _tabulate(link: Link, low: Array, furthest: Array) -> MasterCurve:
     return MasterCurve(rate, low, spacing, jnp.stack(cubics).transpose(2, 0, 1), jnp.sinh(low) / rate)
 
 
-def master_curve(link: Link, furthest: float) -> MasterCurve:
-    """The curve from saturation back to a collapsed time of `furthest` ahead of emergence."""
+def master_curve_of(link: Link, furthest: float) -> MasterCurve:
+    """The master curve of a link, from saturation back to the collapsed time `furthest` ahead of emergence."""
     low = -np.arcsinh(2 * _SATURATED + 4.0)
     ends = jax.device_put((np.asarray(low), np.asarray(max(furthest, 1.0))))
     return _tabulate(*jax.lax.stop_gradient((link, *ends)))
 
 
 @jax.custom_jvp
-def evaluate(link: Link, curve: MasterCurve, ahead: Float[Array, " n"]) -> Float[Array, "4 n"]:
-    """λ, I, H and D at collapsed times R = `ahead` of emergence (negative: after it), within the curve's ends.
+def evaluate_curve(link: Link, curve: MasterCurve, ahead: Float[Array, " n"]) -> Float[Array, "4 n"]:
+    """λ, I, H and D at collapsed times R = `ahead` of emergence (negative after it), held within the curve's ends.
 
-    The derivative in `ahead` is the differential equation's own; the curve itself counts as constant.
+    The derivative in `ahead` is that of the differential equation; the curve itself counts as constant.
     """
     size = jnp.abs(curve.rate * ahead)
     # asinh to absolute precision, all that a place in the table needs, at a third of jnp.arcsinh's time
@@ -161,7 +161,7 @@ def evaluate(link: Link, curve: MasterCurve, ahead: Float[Array, " n"]) -> Float
     return jax.lax.map(function, curve.cubics)
 
 
-@evaluate.defjvp
+@evaluate_curve.defjvp
 def _evaluate_jvp(primals: tuple, tangents: tuple) -> tuple[Array, Array]:
-    link, state = primals[0], evaluate(*primals)
+    link, state = primals[0], evaluate_curve(*primals)
     return state, -_slopes(link, state[0], state[1], jnp.exp(state[3])).T * tangents[2]

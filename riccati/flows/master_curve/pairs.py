@@ -24,7 +24,7 @@ from jaxtyping import Array, Bool, Float
 from ...problem import Link, Observables, Problem, Spectators, Teacher
 from ...support import is_traced, progress
 from .collapsed_time import collapsed_time
-from .curve import MasterCurve, evaluate, master_curve, position_of
+from .curve import MasterCurve, evaluate_curve, master_curve_of, position_of
 
 _FURTHEST = 1e60  # collapsed time ahead of emergence that the master curve reaches at the most
 _LEARNED = 1 - 1e-15  # overlaps this near one count as learned
@@ -77,8 +77,8 @@ def _inverse(teacher: Teacher, pairs: AssignedPairs, level: Array, until: Array)
 def curve_of_pairs(teacher: Teacher, pairs: AssignedPairs, times: Float[Array, " T"]) -> MasterCurve:
     """The master curve, back to the smallest overlap; under jit, where it is not known, back to R = 10⁶⁰."""
     if is_traced(teacher, pairs, times):
-        return master_curve(teacher.link, _FURTHEST)
-    return master_curve(teacher.link, min(float(_furthest(teacher.link, pairs)), _FURTHEST))
+        return master_curve_of(teacher.link, _FURTHEST)
+    return master_curve_of(teacher.link, min(float(_furthest(teacher.link, pairs)), _FURTHEST))
 
 
 @eqx.filter_jit
@@ -106,7 +106,7 @@ class _PairsBegun(NamedTuple):
 
 def _begin(teacher: Teacher, pairs: AssignedPairs, curve: MasterCurve) -> _PairsBegun:
     ahead = collapsed_time(teacher.link, pairs.overlaps)
-    _, growth, H, _ = evaluate(teacher.link, curve, ahead)
+    _, growth, H, _ = evaluate_curve(teacher.link, curve, ahead)
     return _PairsBegun(position_of(pairs.overlaps), ahead, growth, H, jnp.abs(teacher.a) / pairs.s - 1)
 
 
@@ -130,7 +130,7 @@ def _at(
     target, y = teacher.link.dual(1.0), jnp.abs(teacher.speed) * time
     ahead = begun.ahead - y
     past = jnp.maximum(curve.end - ahead, 0.0)  # time since the curve's end, where m = 1 to the last bit
-    position, growth, H, log_deficit = evaluate(teacher.link, curve, ahead + past)
+    position, growth, H, log_deficit = evaluate_curve(teacher.link, curve, ahead + past)
     kept = jnp.exp(4 * (begun.growth - growth)) * begun.lag
     fed = 4 * target * jnp.exp(-4 * growth) * (y - past + (H - begun.H))
     still = time == 0  # the start itself, to the last bit
