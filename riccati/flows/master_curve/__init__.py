@@ -1,10 +1,10 @@
 """`Decoupled`: the overlap equation solved once for all directions, by its master curve and its exact inverse."""
 
-from .collapsed_time import collapsed_time as collapsed_time
-from .collapsed_time import leading_collapsed_time as leading_collapsed_time
 from .curve import MasterCurve as MasterCurve
+from .curve import collapsed_time as collapsed_time
 from .curve import evaluate_curve as evaluate_curve
 from .curve import growth_integral as growth_integral
+from .curve import leading_collapsed_time as leading_collapsed_time
 from .curve import master_curve_of as master_curve_of
 from .curve import overlap_of as overlap_of
 from .curve import position_of as position_of

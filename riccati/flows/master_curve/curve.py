@@ -9,6 +9,18 @@ I (0 at m = 0) and H (0 at R = 0) being what the Bernoulli equation of the norm 
 risk needs, D = log(1 - g(m)/g(1)), the log of the deficit, is tabulated beside them. The independent variable is
 σ = asinh(g'(1) R), logarithmic in the time ahead of emergence and in the time passed since, so that one integration by
 diffrax over σ serves every direction. Derived in derivations/decoupled.py.
+
+The exact inverse of the curve needs no table: the collapsed time from an overlap to m² = ½ is
+
+    R(m) = ∫_m^√½ dv/(g'(v)(1 - v²)),
+
+positive before emergence and negative after. For h_k (c_k = c) partial fractions give
+
+    k even:  k c² R = Σ_{j=2,4,…,k-2} 1/(j v^j) - log v + ½ log(1 - v²)   at m, less the same at √½
+    k odd:   k c² R = Σ_{j=1,3,…,k-2} 1/(j v^j) - artanh v,
+
+and to leading order R = 1/(k(k-2) c² m^(k-2)). For other links it is a quadrature. Derived in
+derivations/emergence_time.py.
 """
 
 from __future__ import annotations
@@ -19,15 +31,18 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from ...numerics import integrate, unit_nodes
+from ...numerics import integrate, panel_nodes, unit_nodes
 from ...problem import Link
 
 _NODES = 2**15  # cubic interpolation between them is exact to about 10⁻¹²
 _SATURATED = 18.4  # λ past which 1 - m² = e^{-2λ} is below rounding
 _RTOL = 1e-13
-_COUNT = 60  # of the smooth rest of ∫ g dy
+_COUNT = 60  # nodes for the smooth rest of ∫ g dy
+_HALF = np.sqrt(0.5)
+_PANELS, _PANEL_NODES = 48, 20  # of R(m)
 
 
 class MasterCurve(NamedTuple):
@@ -165,3 +180,37 @@ def evaluate_curve(link: Link, curve: MasterCurve, ahead: Float[Array, " n"]) ->
 def _evaluate_jvp(primals: tuple, tangents: tuple) -> tuple[Array, Array]:
     link, state = primals[0], evaluate_curve(*primals)
     return state, -_slopes(link, state[0], state[1], jnp.exp(state[3])).T * tangents[2]
+
+
+def collapsed_time(link: Link, overlap: ArrayLike) -> Float[Array, ...]:
+    """The collapsed time R(m) of overlaps m in (0, 1), k ≥ 2; differentiable in m and in the link's coefficients."""
+    m = jnp.asarray(overlap, float)
+    if link.degree is not None:
+        scale = link.degree * link.coefficients[link.degree] ** 2
+        return (_antiderivative(link.degree, m) - _antiderivative(link.degree, jnp.asarray(_HALF))) / scale
+    return _by_quadrature(link, m)
+
+
+def leading_collapsed_time(link: Link, overlap: ArrayLike) -> Float[Array, ...]:
+    """The limit of R(m) for small overlaps, 1/(k(k-2) c_k² m^(k-2)), k > 2."""
+    k = link.information_exponent
+    return 1 / (k * (k - 2) * link.coefficients[k] ** 2 * jnp.asarray(overlap, float) ** (k - 2))
+
+
+def _antiderivative(k: int, v: Float[Array, ...]) -> Float[Array, ...]:
+    """-∫ dv/(v^(k-1)(1 - v²))."""
+    powers = sum((1 / (j * v**j) for j in range(2 - k % 2, k - 1, 2)), start=jnp.zeros_like(v))
+    if k % 2:
+        return powers - jnp.arctanh(v)
+    return powers - jnp.log(v) + 0.5 * jnp.log1p(-(v**2))
+
+
+def _by_quadrature(link: Link, m: Float[Array, ...]) -> Float[Array, ...]:
+    """∫_m^√½ in λ = log(v/√(1 - v²)): dy = v/g' dλ, whose exponential part is split off.
+
+    v/g' ~ v^(2-k)/(k c_k²); the rest is smooth, in panels of at most unit length. Panels are counted from the widest
+    range that doubles allow, so every overlap has the same number.
+    """
+    position, weights = panel_nodes(0.0, position_of(m), _PANELS, _PANEL_NODES)
+    v = overlap_of(position)
+    return -jnp.sum(weights * v / link.dual_derivative(v), axis=(-2, -1))

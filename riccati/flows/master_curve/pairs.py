@@ -23,8 +23,7 @@ from jaxtyping import Array, Bool, Float
 
 from ...problem import Link, Observables, Problem, Spectators, Teacher
 from ...support import is_traced, progress
-from .collapsed_time import collapsed_time
-from .curve import MasterCurve, evaluate_curve, master_curve_of, position_of
+from .curve import MasterCurve, collapsed_time, evaluate_curve, master_curve_of, position_of
 
 _FURTHEST = 1e60  # collapsed time ahead of emergence that the master curve reaches at the most
 _LEARNED = 1 - 1e-15  # overlaps this near one count as learned
