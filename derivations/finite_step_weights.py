@@ -113,7 +113,7 @@ def check(derivation: Derivation | None = None) -> Checked:
     """The means by Gauss-Hermite quadrature in R³, the equations against `weights_velocity`."""
     import jax.numpy as jnp
 
-    from riccati.flows.noise import Weights, second_order, weights_velocity
+    from riccati.flows.gradient_noise import Weights, second_order, weights_velocity
 
     d = derivation or derive()
     random = np.random.default_rng(5)
@@ -147,4 +147,4 @@ def check(derivation: Derivation | None = None) -> Checked:
         agree(evaluate(d["dY/dτ"], values), moved_y, "dY/dτ"),
         agree(evaluate(d["dT/dτ"], values), moved_t, "dT/dτ"),
     ]
-    return Checked(d.proved, "flows/noise/subspace.py; quadrature over samples in R³", max(worst))
+    return Checked(d.proved, "flows/gradient_noise/quadratic.py; quadrature over samples in R³", max(worst))

@@ -143,7 +143,7 @@ def check(derivation: Derivation | None = None) -> Checked:
             f"{name}, second order",
             1e-3,
         )
-    compared = "Link.hermite under quadrature; flows/noise/pairs.py; a step taken in R³ by differences"
+    compared = "Link.hermite under quadrature; flows/gradient_noise/own_pairs.py; a step taken in R³ by differences"
     return Checked(d.proved, compared, max(worst))
 
 
@@ -151,7 +151,7 @@ def _against_flow(d: Derivation) -> float:
     """Two directions and a spectator: E e²σ'² and the rates, k = 3 … 6."""
     import jax.numpy as jnp
 
-    from riccati.flows.noise import Pairs, Setting, own_pair_weights, pair_residuals, pair_velocity
+    from riccati.flows.gradient_noise import Pairs, Setting, own_pair_weights, pair_residuals, pair_velocity
 
     overlaps, radii, layer, rate = np.array([0.6, 0.7]), np.array([0.5, 0.3]), np.array([0.8, 0.6]), 1e-3
     odds = jnp.log(overlaps**2 / (1 - overlaps**2))

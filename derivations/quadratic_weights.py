@@ -107,7 +107,7 @@ def _computed() -> dict[str, Any]:
 
     import riccati as rc
     from riccati.flows import memory
-    from riccati.flows.chart import carry, opened, weights_of
+    from riccati.flows.grassmannian import carry, opened, weights_of
 
     link, flow = rc.Link.hermite(2), rc.Quadratic()
     teacher = rc.Teacher.power_law(4, 0.6, link)

@@ -131,7 +131,7 @@ def _computed() -> dict[str, Any]:
 
     import riccati as rc
     from riccati.flows import dense_velocity
-    from riccati.flows.chart import LogOdds, opened, weights_of
+    from riccati.flows.grassmannian import LogOdds, opened, weights_of
 
     link = rc.Link.hermite(2)
     teacher = rc.Teacher.power_law(_M, 0.8, link)

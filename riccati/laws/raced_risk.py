@@ -2,8 +2,8 @@
 
 A direction's neuron comes to its emergence time T_p on the decoupled flow's own curve, m(t) = Φ(Φ⁻¹(√level) + a_p(t -
 T_p)): what noise does in the search phase is in T_p already. Once it is there, the second-order terms of a step act
-on it as in flows/noise/pairs.py, weighted by m², so that they fade in as it emerges; on norms, spectators' too, they
-act throughout:
+on it as in flows/gradient_noise/own_pairs.py, weighted by m², so that they fade in as it emerges; on norms,
+spectators' too, they act throughout:
 
     dm/dt = a_p g'(m)(1 - m²) - (γ/2) m³ E e²σ'²,      ds/dt = 4s(a_p g(m) - g(1)s) + γ s E e²σ'².
 
@@ -21,8 +21,8 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Key
 from scipy.special import ndtri
 
-from ..flows.noise import Pairs, Setting, own_pair_weights, pair_risk, pair_velocity
-from ..flows.overlap import MasterCurve, collapsed_time, evaluate, master_curve
+from ..flows.gradient_noise import Pairs, Setting, own_pair_weights, pair_risk, pair_velocity
+from ..flows.master_curve import MasterCurve, collapsed_time, evaluate, master_curve
 from ..numerics import as_key, integrate, padded
 from ..problem import Link, Problem, Start, Teacher, population_risk
 from .race import Raced

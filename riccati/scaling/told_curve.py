@@ -67,7 +67,7 @@ class ToldCurve:
         """log risk of the limit d → ∞ at the run's step."""
         gamma = at.clock * self.learning_rate * float(self.start.dim or 0) / self.batch_size
         problem = Problem(Teacher(at.a, self.link), self.start)
-        risk = FiniteStep(gamma).evolve(problem, jnp.asarray(at.clock * self.times)).seen.risk
+        risk = FiniteStep(gamma).evolve(problem, jnp.asarray(at.clock * self.times)).observables.risk
         with np.errstate(divide="ignore"):
             return np.log(np.asarray(risk))
 

@@ -18,8 +18,8 @@ from ...numerics import log_odds
 from ...problem import Problem, riccati_rate
 from ...support import progress
 from .chart import Chart
+from .initial_chart import opened, weights_of
 from .log_odds import TOLERANCE, LogOdds, carried, crossings_in
-from .opening import opened, weights_of
 
 _LEAST = 0.02  # of 1/D: an excursion above the level that is shorter may go unseen
 

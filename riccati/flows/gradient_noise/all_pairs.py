@@ -1,7 +1,7 @@
 """Any link at step size γ/d: the coupled flow of all neurons with the second-order terms of a step.
 
 With unit directions u_i, overlaps m (N, M), the Gram matrix p (N, N) of the directions' parts orthogonal to the
-teacher, q = m mᵀ + p, squared norms s and C_il = E e²σ'(z_i)σ'(z_l) (noise/moments.py), a step of size γ/d on the
+teacher, q = m mᵀ + p, squared norms s and C_il = E e²σ'(z_i)σ'(z_l) (second_moments.py), a step of size γ/d on the
 2-homogeneous student has the limit d → ∞
 
     ds_i/dt = [gradient flow] + γ s_i C_ii,     dm_im/dt = [gradient flow] - (γ/2) C_ii m_im,
@@ -9,7 +9,7 @@ teacher, q = m mᵀ + p, squared norms s and C_il = E e²σ'(z_i)σ'(z_l) (noise
 
 because E <Δw_i, Δw_l> = (η²/B) r_i r_l C_il |x_⊥|² and |x_⊥|² ≈ d, while nothing of that size falls on the teacher's
 span. Overlaps are kept as a factor, so no tolerance error makes a direction emerge. The state is (m, p, log s).
-For σ = h_2 this is SGD on the weights of noise/subspace.py; derivations/noise_moments.py.
+For σ = h_2 this is SGD on the weights of gradient_noise/quadratic.py; derivations/noise_moments.py.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from ...problem import Observables, Problem, Teacher
-from .moments import Graphs, averaged_moments, counted_moments, graphs_of, is_counted, sobol_points
+from .second_moments import Graphs, averaged_moments, counted_moments, graphs_of, is_counted, sobol_points
 from .system import System, exploded, pace
 
 _POINTS_RTOL = 1e-6  # averages over points have kinks of about this size

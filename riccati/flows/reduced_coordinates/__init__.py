@@ -1,8 +1,8 @@
 """All neurons of a student in reduced coordinates: their equations, and an integration on its way."""
 
-from .journey import Journey as Journey
-from .journey import Steps as Steps
-from .journey import joined as joined
+from .chunked_solve import Journey as Journey
+from .chunked_solve import Steps as Steps
+from .chunked_solve import joined as joined
 from .student import Neurons as Neurons
 from .student import Setting as Setting
 from .student import Student as Student

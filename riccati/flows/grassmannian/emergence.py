@@ -20,8 +20,8 @@ from ...problem import Problem, riccati_rate
 from ...support import is_traced, progress
 from .chart import Chart
 from .correlated import correlated_emergence_times
+from .initial_chart import opened, weights_of
 from .log_odds import TOLERANCE, LogOdds, carried, crossings_in
-from .opening import opened, weights_of
 
 _REACH = 3.0  # growth e^3 before a change of chart is wanted: the root finder stays in one chart
 
