@@ -4,7 +4,7 @@ Without the student-student terms and on the sphere every neuron follows its own
 
     du_i/dt = Σ_m a_m g'(m_im) (θ_m - m_im u_i),        |u_i| = 1,
 
-and goes to argmax_p a_p |m_ip(0)|^(k-2). Nothing is deflated: what that costs in width is in emergence/coverage.py.
+and goes to argmax_p a_p |m_ip(0)|^(k-2). Nothing is deflated: what that costs in width is in laws/coverage.py.
 Source: Oko, Song, Suzuki & Wu 2024 for the algorithm; derivations/coverage.py.
 """
 

@@ -79,7 +79,7 @@ class FiniteStep(Flow):
     while nothing is learned, A = Σ a_m²; later the noise is less, as the residual is. SGD on the weights holds what it
     has learned while Σ_q γ a_q g'(1)/[2 - γ a_q (E σ'⁴/g'(1) - g'(1))] < 1 over the learned directions, for one
     direction γ < 2g'(1)/(a E σ'⁴): 1/3, 0.0444 and 0.00538 for h_2, h_3 and h_4 with a = 1
-    (riccati/emergence/divergence.py, with the fraction of the runs that diverge at finite d). Where γ is so large that
+    (riccati/laws/divergence.py, with the fraction of the runs that diverge at finite d). Where γ is so large that
     the weights explode in finite time, the outcome is `exploded`; from then on risk and radius are inf and alignment is
     0. A risk far below `rtol`² of its start is not resolved for γ > 0. Steps are explicit, so the flow reaches some
     10⁴/a_1 of canonical time; beyond that it ends likewise, with its outcome.
