@@ -8,9 +8,9 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
-from ..numerics import as_key
-from ..support import progress
-from .chain import Chain, Step, advance, begin
+from ...numerics import as_key
+from ...support import progress
+from .dynamics import Chain, Step, advance, begin
 
 _STEP, _GROWTH = 0.04, 0.02  # Δ, in units of 1/a_1 to begin with, and relative to the time
 FINE, COARSE = 0.1, 1.0  # at the most: for fluctuations of what is learned, which relax at 4a_1; for emergence times

@@ -13,7 +13,7 @@ fluctuations of order √(γ/d), so the risk is random as well.
 
 What is approximate: steps of SGD are few and heavy-tailed at small d, where their sum is not Gaussian yet, and the
 fluctuations of e²uuᵀ about H are left out; both are of relative order 1/d in what is seen. A batch counts through η/B.
-Splitting is of second order in Δ; 1 - G is resolved to 10⁻¹⁴. Derived in derivations/kicks.py.
+Splitting is of second order in Δ; 1 - G is resolved to 10⁻¹⁴. Derived in derivations/gradient_noise_k2.py.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ import numpy as np
 from jax.scipy.linalg import solve_triangular
 from jaxtyping import Array, Float, Int, Key
 
-from ..flows.gradient_noise import misfit, second_order
-from ..numerics import compiled_quickly, log_odds
-from ..problem import Problem, subspace_population_risk
-from .kicks import draws, kick
+from ...flows.gradient_noise import misfit, second_order
+from ...numerics import compiled_quickly, log_odds
+from ...problem import Problem, subspace_population_risk
+from .gradient_noise import draws, kick
 
 _RESOLVED = 1e-14  # of 1 - G, above rounding
 _RUNAWAY = 10.0  # the misfit, in units of the larger of Σa² and the initial one, past which noise outgrows any drift

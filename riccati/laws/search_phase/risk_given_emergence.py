@@ -21,11 +21,11 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Key
 from scipy.special import ndtri
 
-from ..flows.gradient_noise import Pairs, Setting, own_pair_weights, pair_risk, pair_velocity
-from ..flows.master_curve import MasterCurve, collapsed_time, evaluate, master_curve
-from ..numerics import as_key, integrate, padded
-from ..problem import Link, Problem, Start, Teacher, population_risk
-from .race import Raced
+from ...flows.gradient_noise import Pairs, Setting, own_pair_weights, pair_risk, pair_velocity
+from ...flows.master_curve import MasterCurve, collapsed_time, evaluate, master_curve
+from ...numerics import as_key, integrate, padded
+from ...problem import Link, Problem, Start, Teacher, population_risk
+from .competition import Raced
 
 _RTOL, _ATOL = 1e-6, 1e-9  # of log-odds and log-norms: far below the spread of any draw
 _SAMPLES = 14  # their binary logarithm

@@ -13,7 +13,7 @@ import jax
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 
-from ..numerics import as_key
+from ...numerics import as_key
 
 
 class Race(NamedTuple):

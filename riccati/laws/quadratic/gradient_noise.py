@@ -10,7 +10,7 @@ A Gaussian matrix with this covariance needs no eigenvectors of D: with g, X, X'
     Ξ = 2gD + √R(X + Xᵀ) + DB + BᵀD,      B = (√3 + 1)X' + (√3 - 1)X'ᵀ.
 
 It is the noise in every direction: a direction not yet learned, which it kicks out of its start, one that is learned,
-which it keeps away from its place, and the rest of the space. Derived in derivations/kicks.py.
+which it keeps away from its place, and the rest of the space. Derived in derivations/gradient_noise_k2.py.
 """
 
 from __future__ import annotations

@@ -13,8 +13,8 @@ grow in it. For directions in order of a, with U_m = Σ_{q≥m} a_q² and c_2 = 
 
 and a direction is lost with any before it. The first has the neurons without a direction still short, the second as
 long as noise makes them in the end, Ω = γR/2 + 2γΩ², which is a_m where direction m no longer grows. To leading order
-R = U_m: FiniteStep's γ < 2a_m, with what is learned taken off the residual. Derived in derivations/loss.py. SGD on the
-weights diverges where it does not hold what it has learned by then (divergence.py): no step may be larger.
+R = U_m: FiniteStep's γ < 2a_m, with what is learned taken off the residual. SGD on the weights diverges where it does
+not hold what it has learned by then (divergence.py): no step may be larger. Derived in derivations/step_limits.py.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from scipy.optimize import brentq
 from ..problem import AnyStart, Problem, Teacher, require_standard
 from ..support import require, require_integer, require_real
 from .divergence import can_be_learned, largest_held, moments_of
-from .quadratic_law import Algorithm
+from .quadratic.quadratic_law import Algorithm
 
 _INSIDE = 1 - 1e-9  # of a pole
 _SHOWN = 8  # directions in a repr

@@ -3,7 +3,7 @@
 A step's kick out of the start is as large as the start, d^(-1/2), at every d, so T_m is random by O(1)/a_m; and R,
 which the kicks depend on, is random through earlier T_m. No law of the start alone is exact, so the law is read off
 replicas of the whole course (chain.py); they cost O(N²(M + N)) a step, the same for every d.
-Source: BEVW25 (arXiv 2508.03688) for the algorithms; derivations/kicks.py.
+Source: BEVW25 (arXiv 2508.03688) for the algorithms; derivations/gradient_noise_k2.py.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 
-from ..flows import FiniteStep
-from ..problem import Problem
-from ..support import require, require_integer, require_open_unit, require_real
-from .chain import Chain, chain_of
-from .divergence import divergence
-from .random_times import EmergenceLaw
+from ...flows import FiniteStep
+from ...problem import Problem
+from ...support import require, require_integer, require_open_unit, require_real
+from ..divergence import divergence
+from ..law import EmergenceLaw
+from .dynamics import Chain, chain_of
 from .replicas import COARSE, Replicas, run
 
 Algorithm = Literal["homogeneous", "stiefel"]

@@ -27,8 +27,8 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Key
 
-from ..numerics import as_key, panel_nodes
-from ..problem import Link, Teacher
+from ...numerics import as_key, panel_nodes
+from ...problem import Link, Teacher
 
 _PANELS, _COUNT = 32, 20  # of the noiseless path; nodes in a panel, as many as double precision can use
 

@@ -11,10 +11,10 @@ import jax
 import numpy as np
 from jaxtyping import Float, Int
 
-from ..flows.master_curve import leading_collapsed_time
-from ..problem import Problem, Teacher, TypicalStart
+from ...flows.master_curve import leading_collapsed_time
+from ...problem import Problem, Teacher, TypicalStart
 from .diffusion import StepSize, noiseless_emergence
-from .forward import ForwardEquation, coefficients, grid
+from .march import ForwardEquation, coefficients, grid
 
 _FIRST, _LONGEST = 0.02, 1e3  # first and last time, in leading emergence times
 _LEAST_RATIO = 0.004  # the least growth of the time steps

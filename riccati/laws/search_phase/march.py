@@ -24,9 +24,9 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int
 
-from ..numerics import compiled_quickly
-from ..problem import Link, Teacher
-from ..support import progress
+from ...numerics import compiled_quickly
+from ...problem import Link, Teacher
+from ...support import progress
 from .diffusion import Diffusion, StepSize, diffusion_at, rest_energy
 from .tree_race import messages, race_step
 from .tridiagonal import Tridiagonal, factored, solved
