@@ -249,7 +249,7 @@ def _against_a_step(D: Derivation) -> float:
     import jax.numpy as jnp
 
     import riccati as rc
-    from riccati.sgd.two_homogeneous import TwoHomogeneous, Weights
+    from riccati.sgd import TwoHomogeneous, Weights
 
     link, layer, rate = rc.Link.hermite(3), 0.8, 0.03
     teacher, sample = rc.Teacher([layer], link), jnp.array([[0.7, -1.3, 0.4, 1.1, -0.2, 0.9, 0.5]])

@@ -29,15 +29,12 @@ from ..support import (
     sole_writer,
 )
 from . import checkpoint as checkpoints
-from .choice import Choice, chosen_engine
+from .checkpoint import Record, logged_steps
 from .driver import DrawnSteps, KeyedSteps, Steps, run_to_end, seconds_a_step
+from .engines import Choice, chosen_engine
 from .ensemble import Ensemble
 from .loop import MOST_STEPS, Chains, Dynamics, signed_overlaps
-from .record import Record, logged_steps
-from .rule import Rule
-from .stiefel import Stiefel
-from .two_homogeneous import TwoHomogeneous
-from .two_layer import TwoLayer
+from .rules import Rule, Stiefel, TwoHomogeneous, TwoLayer
 
 _EXPLODED = 1e6  # growth of the sum of squared weights, or its size beside ‖a‖, that counts as divergence
 _COPIES = 4  # of the weights, that a step holds at once

@@ -6,11 +6,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..problem import Teacher
-from ..support import require
+from ...problem import Teacher
+from ...support import require
 from .direct import Direct
 from .engine import Engine, speeds_of
-from .reduction import engine_in_law
+from .reduced import engine_in_law
 
 ENGINES = ("direct", "in_law", "stiefel", "stiefel_direct")
 _DIRECTLY = {"in_law": "direct", "stiefel": "stiefel_direct"}

@@ -30,10 +30,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
-from ..numerics import bartlett, bartlett_of
-from ..problem import Teacher
-from .engine import Engine
-from .rule import Rule, Weights, moved
+from ...numerics import bartlett, bartlett_of
+from ...problem import Teacher
+from ..rules import Rule, Weights, moved
+from .engine import Engine, speeds_of
 
 
 class LawNoise(NamedTuple):
@@ -53,7 +53,7 @@ class InLaw(Engine):
 
     These are, in this order: those that are kept whole, the teacher's first; N of each of G groups; the E new ones of
     each group that a step adds, step by step of a cycle. The groups are folded after the last step of each cycle,
-    whatever steps are done in one call: what a run is after n steps depends on n alone. See sgd/reduction.py.
+    whatever steps are done in one call: what a run is after n steps depends on n alone.
 
     Attributes:
         outside: d_g - N of each group, (G,), at least `cycle` times min(B, N).
@@ -141,3 +141,47 @@ def folded(W: Float[Array, "N D"], whole: int, groups: int, fresh: int) -> Float
     factors = jnp.linalg.qr(jnp.moveaxis(rest, 0, 2), mode="r")
     first = jnp.moveaxis(factors, 2, 0).reshape(neurons, groups * neurons)
     return jnp.concatenate([W[:, :whole], jnp.pad(first, ((0, 0), (0, added[0].size)))], axis=1)
+
+
+class _Groups(NamedTuple):
+    """The coordinates past the teacher's that move alike, in the order in which a start has them.
+
+    Attributes:
+        sizes: d_g, how many coordinates each has.
+        eigenvalues: λ_g; 1 on isotropic input.
+    """
+
+    sizes: Int[np.ndarray, " n"]
+    eigenvalues: Float[np.ndarray, " n"]
+
+
+def _groups(teacher: Teacher, dim: int) -> _Groups:
+    if teacher.covariance is None:
+        return _Groups(np.array([dim - teacher.axes]), np.ones(1))
+    groups = teacher.covariance.groups_after(teacher.axes)
+    return _Groups(np.array([len(g.places) for g in groups], int), np.array([g.eigenvalue for g in groups]))
+
+
+def engine_in_law(teacher: Teacher, dim: int, neurons: int, batch_size: int) -> InLaw | None:
+    """The engine for N = `neurons` in R^dim, its coordinates in the order that it states.
+
+    None where no group has N + min(B, N) coordinates, so that there are none to leave out.
+    """
+    axes, fresh, (sizes, eigenvalues) = teacher.axes, min(batch_size, neurons), _groups(teacher, dim)
+    outside = sizes - neurons
+    cycle = min(neurons, int(outside.max(initial=0))) // fresh
+    if cycle == 0:
+        return None
+    large = outside >= cycle * fresh
+    begins = axes + np.where(large, sizes[~large].sum(), np.cumsum(~large * sizes) - sizes)
+    begins += large * neurons * (np.cumsum(large) - 1)
+    places = [first + np.arange(min(size, neurons)) for first, size in zip(begins, sizes, strict=True)]
+    fold, added = (np.repeat(eigenvalues[large], columns) for columns in (neurons, fresh))
+    past = [np.repeat(eigenvalues[~large], sizes[~large]), fold, np.tile(added, cycle)]
+    covariance = teacher.covariance
+    along = np.ones(axes) if covariance is None else np.asarray(covariance.eigenvalues)[:axes]
+    each = np.concatenate([along, *past])
+    return InLaw(
+        outside=jnp.asarray(outside[large], float), places=jnp.asarray(np.concatenate([np.arange(axes), *places])),
+        speeds=speeds_of(covariance, each), coordinates=len(each), batch_size=batch_size, cycle=cycle,
+    )  # fmt: skip

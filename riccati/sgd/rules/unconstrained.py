@@ -12,8 +12,8 @@ from __future__ import annotations
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from ..problem import Start, Teacher, population_risk
-from ..runs import start_keys
+from ...problem import Start, Teacher, population_risk
+from ...runs import start_keys
 from .rule import Rule, Weights
 
 
@@ -56,3 +56,34 @@ class TwoHomogeneous(Rule):
     def config(self, teacher: Teacher, start: Start, rates: dict) -> dict:
         """The start, and what is logged."""
         return {**start_keys(teacher, start), **rates, "loss": "risk", "training_loss": "0.5*(f*-f)^2"}
+
+
+class TwoLayer(TwoHomogeneous):
+    """SGD on w and b in the standard parametrisation; `second_layer_rate` is κ, ()."""
+
+    second_layer_rate: Float[Array, ""]
+
+    def initial_weights(self, start: Start) -> Weights:
+        """w_i = r_i u_i, and b."""
+        assert start.second_layer is not None
+        return Weights(start.weights, start.second_layer)
+
+    def push(
+        self,
+        teacher: Teacher,
+        weights: Weights,
+        along: Float[Array, "B M"],
+        across: Float[Array, "B N"],
+        rate: Float[Array, ""],
+    ) -> tuple[Weights, Float[Array, "B N"]]:
+        """W and b + η mean e σ, and (η/B) e b_i σ'."""
+        link, b = teacher.link, weights.b
+        value = link(across)
+        wrong = rate / along.shape[0] * (teacher.output(along) - value @ b)
+        b_next = b + self.second_layer_rate * (wrong @ value)
+        return weights._replace(b=b_next), wrong[:, None] * link.derivative(across) * b
+
+    def risk(self, teacher: Teacher, weights: Weights) -> Float[Array, ""]:
+        """E(f* - f)²/E f*², s_i = b_i |w_i|."""
+        s = weights.b * jnp.linalg.norm(weights.W, axis=1)
+        return population_risk(teacher, self.directions(weights.W), s)

@@ -13,9 +13,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
-from ..problem import Teacher, in_eigenbasis
+from ...problem import Teacher, in_eigenbasis
+from ..rules import Rule, Weights, moved
 from .engine import Engine, in_dimension
-from .rule import Rule, Weights, moved
 
 
 class Direct(Engine):

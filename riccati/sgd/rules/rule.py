@@ -14,7 +14,7 @@ from typing import NamedTuple
 import equinox as eqx
 from jaxtyping import Array, Float
 
-from ..problem import Start, Teacher
+from ...problem import Start, Teacher
 
 
 class Weights(NamedTuple):

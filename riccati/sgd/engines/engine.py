@@ -10,8 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
-from ..problem import Covariance, Teacher
-from .rule import Rule, Weights
+from ...problem import Covariance, Teacher
+from ..rules import Rule, Weights
 
 Noise = Any  # an engine's own tuple of arrays
 

@@ -15,8 +15,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from ..problem import SIGNED, Start, Teacher, require_standard, subspace_population_risk
-from ..support import require
+from ...problem import SIGNED, Start, Teacher, require_standard, subspace_population_risk
+from ...support import require
 from .rule import Rule, Weights
 
 
