@@ -12,13 +12,13 @@ from collections.abc import Callable, Sequence
 
 from ..runs import Run
 from ..trajectory import Trajectory
+from .assessment import Judgement
 from .causes import LOSS_OFF, Cause, agrees, causes_near, causes_of_loss, risk_of_start
 from .clock import Clock
 from .compared import risk_deviation
 from .definition import overlap_check
-from .evidence import evidence_of
 from .found import Check
-from .judged import Judgement
+from .observation import evidence_of
 
 _NEAR = 0.05  # a clock this close to theory's is theirs
 _SURE = 3.0  # errors from which a clock is off

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from scipy.optimize import minimize_scalar
 
 from .draws import Draws
-from .statistics import Observed
+from .rank_test import Observed
 
 _WIDEST = math.log(64.0)  # factors that are looked for
 _SHIFTS = np.linspace(-_WIDEST, _WIDEST, 257)  # of log time

@@ -16,12 +16,12 @@ from ..problem import departures
 from ..runs import Run, overlap_of
 from ..support import require, require_integer
 from ..trajectory import Trajectory
-from .alternatives import rows_held
+from .assessment import Judgement, judged
 from .checks import checks_of
 from .clock import Clock, clock_from_risk, clock_from_times, falls
 from .compared import Emergence, known
 from .draws import FEWEST, Setting
-from .judged import Judgement, judged
+from .explanations import rows_held
 from .report import Comparison
 from .step import RunStep, step_of
 from .theory import DECOUPLED, definition_of, followed, outcome_notes, theory_of

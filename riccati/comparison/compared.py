@@ -17,7 +17,7 @@ from .theory import definition_of
 from .verdict import NO_START, UNASKED, Verdict
 
 if TYPE_CHECKING:
-    from .judged import Judgement
+    from .assessment import Judgement
 
 
 _OVERLAPS = {

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from .draws import Draws
-from .statistics import Observed
+from .rank_test import Observed
 from .verdict import LEVEL, probability_of
 
 _SLOWER = 2.0  # the other clock: that of a loss with its half for one without

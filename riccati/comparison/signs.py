@@ -10,8 +10,8 @@ import numpy as np
 from ..runs import Run
 from .clock import drift_of
 from .draws import Draws
-from .evidence import Evidence
-from .statistics import Observed
+from .observation import Evidence
+from .rank_test import Observed
 
 _ABOVE = 1.1  # times theory's median: a final risk beyond that, and beyond the draws, is a plateau of its own
 _INSIDE = (0.005, 0.995)  # quantiles of the draws, between which a course agrees

@@ -1,6 +1,6 @@
 """The verdict: whether a run is one of those that theory draws, and if not, what is proved to explain it.
 
-The run's distance from the draws is ranked among the draws' own (statistics.py), so that a run that obeys the theory is
+The run's distance from the draws is ranked among the draws' own (rank_test.py), so that a run that obeys the theory is
 called consistent with a probability of 1 - LEVEL: for replicas of SGD exactly, for draws of the law up to their own
 error of relative order 1/d, for which there is slack. An explanation is held to the same test: the run must be
 consistent with what theory draws with that change, or it explains nothing.
@@ -16,7 +16,7 @@ import numpy as np
 from .causes import Cause
 from .clock import Clock
 from .draws import Draws
-from .statistics import Features, Observed, rank_test_of
+from .rank_test import Features, Observed, rank_test_of
 
 LEVEL = 0.05
 ASK = "; with replicas=128 an explanation is looked for"

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 import riccati as rc
+from riccati.comparison.assessment import Judgement
 from riccati.comparison.causes import Cause
 from riccati.comparison.checks import checks_of
 from riccati.comparison.clock import Clock
-from riccati.comparison.judged import Judgement
 from riccati.comparison.verdict import Verdict
 
 DIM, RATE = 400, 1e-4

@@ -83,7 +83,7 @@ def test_an_interrupted_comparison_is_by_what_is_finished(monkeypatch):
         os.kill(os.getpid(), signal.SIGINT)
         return False
 
-    monkeypatch.setattr("riccati.comparison.judged._clearly_consistent", interrupt)
+    monkeypatch.setattr("riccati.comparison.assessment._clearly_consistent", interrupt)
     report = rc.compare(run_of(*beyond("signed")), replicas=128)
     assert report.verdict.consistent is True
     assert "64 of 128 replicas of SGD" in report.verdict.sentence

@@ -5,7 +5,7 @@ import pytest
 from comparison_draws import TIMES, drawn, observed_with, risk_at
 
 import riccati as rc
-from riccati.comparison.evidence import evidence_of
+from riccati.comparison.observation import evidence_of
 from riccati.comparison.signs import signs_of
 
 DRAWS = drawn(0, spread=0.05)

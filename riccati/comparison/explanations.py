@@ -16,8 +16,8 @@ from ..support import ArgumentError
 from .causes import Cause, agrees, causes_near, causes_of_loss, loss_factor
 from .clock import Clock, clock_from_draws
 from .draws import Draws, Setting
-from .evidence import Evidence, evidence_of
-from .statistics import Observed
+from .observation import Evidence, evidence_of
+from .rank_test import Observed
 from .step import step_of
 from .verdict import Alternative
 

@@ -10,14 +10,14 @@ from jaxtyping import Float
 
 from ..runs import Run
 from ..support import ArgumentError
-from .alternatives import Case, alternatives_of, drawn_for, observed_of, rows_held
 from .causes import Cause
 from .clock import Clock, clock_from_draws
 from .draws import Draws, Setting
-from .evidence import Evidence, evidence_of
+from .explanations import Case, alternatives_of, drawn_for, observed_of, rows_held
+from .observation import Evidence, evidence_of
 from .power import remark_on_power
+from .rank_test import Observed, noise_of
 from .signs import signs_of
-from .statistics import Observed, noise_of
 from .verdict import (
     ASK,
     LEVEL,

@@ -6,7 +6,7 @@ import numpy as np
 from comparison_draws import TIMES, drawn, observed_with
 
 from riccati.comparison.power import power_against_slower, remark_on_power
-from riccati.comparison.statistics import noise_of
+from riccati.comparison.rank_test import noise_of
 from riccati.comparison.verdict import probability_of
 
 
