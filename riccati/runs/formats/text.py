@@ -14,10 +14,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..support import ArgumentError
-from .columns import Chosen, Names, choose, clean, is_step
-from .marks import may_part_thousands
-from .numbers import Column, Log, count, joined, numbers_of
+from ...support import ArgumentError
+from ..columns import Chosen, Names, choose, clean, is_step
+from ..marks import may_part_thousands
+from ..numbers import Column, Log, count, joined, numbers_of
 
 _PIECE = 2**23  # bytes read at a time
 _MARKS = "\t;|,"

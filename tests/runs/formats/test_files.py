@@ -16,8 +16,8 @@ from riccati.runs import is_run_file
 @pytest.fixture
 def small(monkeypatch):
     """A bound that a test reaches in no time."""
-    monkeypatch.setattr("riccati.runs.source.LARGEST", 2**20)
-    monkeypatch.setattr("riccati.runs.formats.LARGEST", 2**20)
+    monkeypatch.setattr("riccati.runs.formats.files.LARGEST", 2**20)
+    monkeypatch.setattr("riccati.runs.formats.arrays.LARGEST", 2**20)
 
 
 @pytest.mark.parametrize("content", [b"\0", b"\n", b"step,loss\n" + b"0,1\n"])
@@ -38,7 +38,7 @@ def test_npz_bombs_end_before_they_are_unpacked(small, tmp_path):
 
 def test_large_files_are_refused(monkeypatch, tmp_path):
     path = log(tmp_path)
-    monkeypatch.setattr("riccati.runs.source.read_file.__defaults__", (8,))
+    monkeypatch.setattr("riccati.runs.formats.files.read_file.__defaults__", (8,))
     assert "`path` must hold at most 0 MiB: log fewer rows" in refusal(path)
 
 

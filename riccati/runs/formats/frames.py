@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from ..support import ArgumentError, as_numbers, kind_in_words, require
-from .columns import Chosen, Names, choose, clean
-from .numbers import Column, Log, numbers_of
+from ...support import ArgumentError, as_numbers, kind_in_words, require
+from ..columns import Chosen, Names, choose, clean
+from ..numbers import Column, Log, numbers_of
 
 _KNOWN = (
     "be a frame (pandas, polars, pyarrow, …), an xarray Dataset, a dict of lists, a list of dicts or a History of Keras"

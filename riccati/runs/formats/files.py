@@ -1,15 +1,19 @@
-"""Where a run is read from: its file and the JSON file beside it, of bounded size, and nothing that is no file."""
+"""A run on disk: its table and the JSON file beside it, of bounded size when read, whole or absent when written."""
 
 from __future__ import annotations
 
 import json
+import os
 import stat
 import zlib
+from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from ..support import ArgumentError, require
+import numpy as np
+
+from ...support import ArgumentError, require, whole_file
 
 TEXT, LINES = (".csv", ".tsv", ".txt", ".dat", ".log"), (".jsonl", ".ndjson")
 TRAINER = ".json"  # a trainer_state.json of Hugging Face; beside a run, the file of its keys
@@ -46,7 +50,7 @@ def sidecar_path(path: Path) -> Path:
     return path.with_name(stem_and_suffix(path)[0] + ".json")
 
 
-def found(path: Path) -> tuple[Path, str]:
+def located(path: Path) -> tuple[Path, str]:
     """The file that `path` is or the sample run that it names, and the name that a run keeps of it."""
     samples, source = sample_runs(), str(path)
     known = f"be a file or a sample run ({', '.join(samples)})"
@@ -125,3 +129,25 @@ def read_sidecar(path: Path) -> dict[str, Any]:
         raise ArgumentError(path.name, "be JSON that can be read", f"not ({why})") from None
     require(isinstance(config, dict), path.name, "hold one JSON object, {…}", type(config).__name__)
     return config
+
+
+def write_run(
+    path: str | os.PathLike, source: str, columns: Mapping[str, np.ndarray | None], config: Mapping[str, Any]
+) -> None:
+    """Write the columns that are not None, and the keys; `source` is where the run came from.
+
+    Raises:
+        ArgumentError: if `path` does not end in .csv, or would replace the files of `source`.
+    """
+    path, read = Path(path), Path(source)
+    require(path.suffix == ".csv", "path", "end in .csv", path)
+    own = read.is_file() and sidecar_path(read).resolve() == sidecar_path(path).resolve()
+    require(not own, "path", "have another name than the run's own file", path)
+    there = {name: values.tolist() for name, values in columns.items() if values is not None}
+    # Python's numbers, whose repr is exact; an empty field where there is none
+    body = zip(*there.values(), strict=True)
+    rows = [list(there), *(["" if number != number else repr(number) for number in row] for row in body)]
+    text = json.dumps(config, indent=1, default=lambda value: value.tolist())
+    with whole_file(path) as table, whole_file(path.with_suffix(".json")) as sidecar:
+        table.write_text("\n".join(",".join(row) for row in rows) + "\n", encoding="utf-8")
+        sidecar.write_text(text + "\n", encoding="utf-8")
