@@ -28,7 +28,7 @@ from ..runs import Run
 from ..support import require, require_integer
 from ..trajectory import Trajectory
 from .additive import AdditiveModel
-from .fit import PowerLawFit, fit_power_law
+from .fitting import PowerLawFit, fit_power_law
 from .limits import power_of
 from .students import students_of
 

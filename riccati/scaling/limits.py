@@ -31,11 +31,10 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float
 from numpy.typing import ArrayLike
-from scipy.special import ndtri
+from scipy.special import ndtri, zeta
 
 from ..problem import ANISOTROPIC, Teacher, pull, require_standard
 from ..support import require, require_integer
-from .sums import power_sum
 
 _SAME = 1e-9  # relative deviation of the second layer from a power law
 _CRITICAL = 0.5
@@ -201,6 +200,28 @@ def power_of(a: np.ndarray) -> float | None:
     beta = float(np.log2(a[0] / a[1]))
     exact = np.arange(1.0, len(a) + 1) ** -beta * a[0]
     return max(beta, 0.0) if beta > -_SAME and np.allclose(a, exact, rtol=_SAME, atol=0) else None
+
+
+def power_sum(exponent: float, first: ArrayLike, last: ArrayLike = np.inf) -> np.ndarray:
+    """Σ_{m=first}^{last} m^{-s}, 0 where last < first; ζ(s, first) - ζ(s, last + 1) for s > 1.
+
+    Args:
+        exponent: s.
+        first: the first m, ≥ 1.
+        last: the last m; infinite only for s > 1.
+
+    Raises:
+        ArgumentError: an infinite sum with s ≤ 1, which diverges.
+    """
+    first, last = np.broadcast_arrays(np.asarray(first, float), np.asarray(last, float))
+    if exponent > 1:
+        with np.errstate(invalid="ignore"):
+            beyond = np.where(np.isinf(last), 0.0, zeta(exponent, np.where(np.isinf(last), 1.0, last + 1)))
+        return np.maximum(zeta(exponent, first) - beyond, 0.0)
+    require(bool(np.isfinite(last).all()), "last", "be finite for exponents ≤ 1, where the sum diverges", "infinite")
+    longest = int(last.max(initial=0))
+    partial = np.concatenate([[0.0], np.cumsum(np.arange(1.0, longest + 1) ** -exponent)])
+    return np.maximum(partial[last.astype(int)] - partial[first.astype(int) - 1], 0.0)
 
 
 def _overlaps(left: np.ndarray, either_sign: bool) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""riccati verify."""
+"""riccati verify: the packages that come with riccati."""
 
 from terminal import run_cli
 

@@ -16,11 +16,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from ..flows import FiniteStep
-from ..laws import risk_law
-from ..problem import Link, Problem, Start, Teacher, require_standard
-from ..runs import Run
-from ..support import require
+from ...flows import FiniteStep
+from ...laws import risk_law
+from ...problem import Link, Problem, Start, Teacher, require_standard
+from ...runs import Run
+from ...support import require
 
 _DRAWS, _SEED = 128, 0
 _FALLEN = 0.8  # share of the first risk below which the curve has begun to tell

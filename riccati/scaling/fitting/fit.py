@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy.typing import ArrayLike
 
-from ..support import require, require_open_unit, require_real
+from ...support import require, require_open_unit, require_real
 from .curves import Measured, measured
 from .intervals import bootstrap_interval, floor_is_identified, profile_interval, seeds_interval
 from .power_law import Problem, Shape, fitted
@@ -115,7 +115,7 @@ class PowerLawFit:
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """The whole curve, the window and the law; on new axes if none are given."""
-        from ..plot import power_law_panel
+        from ...plot import power_law_panel
 
         return power_law_panel(ax, self.x, self.y, self.window, self, self._legend(), self.names)
 

@@ -9,10 +9,10 @@ import numpy as np
 from jaxtyping import Float
 from scipy.special import ndtri
 
-from ..runs import Run
-from ..support import require, require_open_unit
+from ...runs import Run
+from ...support import require, require_open_unit
 from .likelihood import Whitened, best_shift, profile_of, threshold, whitened
-from .told_curve import Candidate, Parameters, ToldCurve, told_curve
+from .observed_curve import Candidate, Parameters, ToldCurve, told_curve
 
 _ROWS, _MORE_ROWS = 20, 40  # of the curve that are fitted, for β and for a free second layer
 _COARSE = np.array([0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0])

@@ -9,10 +9,10 @@ import numpy as np
 from jaxtyping import Float
 from numpy.typing import ArrayLike
 
-from ..runs import Run
-from ..sgd import Ensemble
-from ..support import ArgumentError, require, require_finite
-from ..trajectory import Trajectory
+from ...runs import Run
+from ...sgd import Ensemble
+from ...support import ArgumentError, require, require_finite
+from ...trajectory import Trajectory
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,7 +16,7 @@ from itertools import pairwise
 import numpy as np
 from scipy.ndimage import median_filter
 
-from ..support import require
+from ...support import require
 
 _HALF, _ABOVE_FLOOR, _FLATTENED, _APART = 0.5, 3.0, 0.5, 3.0
 _MEDIAN = 5
