@@ -121,7 +121,7 @@ def is_pushed_forward(*values: Any) -> bool:
 
 
 def _has_tangent(leaf: Any) -> bool:
-    """Whether the leaf, below the batches of vmap, carries a tangent of forward mode; reverse mode leaves its own open."""
+    """Whether the leaf, below the batches of vmap, carries a tangent of forward mode."""
     leaf = _unbatched(leaf)
     return isinstance(leaf, ad.JVPTracer) and type(_unbatched(leaf.tangent)).__name__ != "JaxprTracer"
 

@@ -17,7 +17,7 @@ _LEAST, _MOST = 1e-300, 1 - 1e-15  # squared overlaps between which log-odds are
 
 
 def log_odds(overlap: ArrayLike) -> Float[Array, ...]:
-    """log y/(1 - y) of squared overlaps y, kept finite at 0 and 1; arrays of NumPy stay with it, so nothing compiles."""
+    """log y/(1 - y) of squared overlaps y, kept finite at 0 and 1; NumPy arrays compile nothing."""
     xp = jnp if isinstance(overlap, jax.Array) else np
     y = xp.clip(overlap, _LEAST, _MOST)
     return xp.log(y) - xp.log1p(-y)
