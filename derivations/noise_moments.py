@@ -134,7 +134,7 @@ def _against_flow(d: Derivation, m0: np.ndarray, q: np.ndarray) -> float:
     import jax.numpy as jnp
 
     import riccati as rc
-    from riccati.flows.gradient_noise import Directions, neuron_system, neuron_velocity
+    from riccati.flows.gradient_noise import NeuronState, neuron_system, neuron_velocity
 
     teacher = rc.Teacher([0.9, 0.4], rc.Link.from_coefficients([0.0, 0.0, 0.8, 0.6]))
     start = rc.Start(m0, q, [0.7, 0.55])
@@ -144,7 +144,7 @@ def _against_flow(d: Derivation, m0: np.ndarray, q: np.ndarray) -> float:
     added = jax.tree.map(
         jnp.subtract, neuron_velocity(0.0, state, setting), neuron_velocity(0.0, without.state, without.args)
     )
-    assert isinstance(added, Directions)
+    assert isinstance(added, NeuronState)
     C = np.asarray(setting.moments(teacher, state.m, state.p, jnp.exp(state.log_s)))
     worst = [0.0]
     for i, j in product(range(2), range(2)):

@@ -78,9 +78,9 @@ def _on_weights(overlap: float, length: float, g: float) -> np.ndarray:
     """riccati's relative velocities, all zero where nothing moves: of Y_11, of Y_22, of T_11 and T_22."""
     import jax.numpy as jnp
 
-    from riccati.flows.gradient_noise import Weights, weights_velocity
+    from riccati.flows.gradient_noise import WeightsState, weights_velocity
 
-    state = Weights(jnp.asarray(_overlaps(overlap)), jnp.diag(jnp.sqrt(jnp.array([_A[0], length]))))
+    state = WeightsState(jnp.asarray(_overlaps(overlap)), jnp.diag(jnp.sqrt(jnp.array([_A[0], length]))))
     moved = weights_velocity(0.0, state, (jnp.asarray(_A), jnp.asarray(g), jnp.asarray(1.0)))
     return np.array([moved.Y[0, 0] / state.Y[0, 0], moved.Y[1, 1] / 1e-9, moved.T[0, 0], moved.T[1, 1]])
 

@@ -11,8 +11,8 @@ from .flow import Solution as Solution
 from .quadratic import Quadratic as Quadratic
 from .quadratic import memory as memory
 from .reduced_coordinates import Neurons as Neurons
-from .reduced_coordinates import Setting as Setting
-from .reduced_coordinates import TwoLayer as TwoLayer
+from .reduced_coordinates import StudentSetting as StudentSetting
+from .reduced_coordinates import TwoLayerState as TwoLayerState
 from .reduced_coordinates import anisotropic_velocity as anisotropic_velocity
 from .reduced_coordinates import coupled_velocity as coupled_velocity
 from .reduced_coordinates import quadratic_velocity as quadratic_velocity

@@ -27,7 +27,7 @@ from ..problem import Link, Problem, departures
 from ..support import is_traced, require, require_integer, require_real
 from .decoupled import Decoupled
 from .flow import Flow, Solution, quadratic_horizon
-from .reduced_coordinates import Journey, Steps, Student, joined, observe, student_of
+from .reduced_coordinates import ChunkedSolve, OddsRecord, Student, joined, observe, student_of
 
 _SCOUT_RTOL, _SCOUT_STEPS, _DOUBLINGS = 1e-5, 4096, 60  # of the integration that looks for a horizon
 _FALLS = 0.99  # a risk that keeps this share over three doublings of time is at rest
@@ -126,42 +126,44 @@ class Coupled(Flow):
 
     def _in_chunks(self, problem: Problem, times: np.ndarray) -> Solution:
         observed, pieces, kept = [], [], 0
-        journey = Journey(*self._begin(problem), self.max_steps, float(problem.teacher.norm))
-        for _ in journey.through(times):
-            observed.append(_observe(problem.teacher, journey.student.state, self.overlap))
-            steps = journey.fresh_steps()
+        solve = ChunkedSolve(*self._begin(problem), self.max_steps, float(problem.teacher.norm))
+        for _ in solve.through(times):
+            observed.append(_observe(problem.teacher, solve.student.state, self.overlap))
+            steps = solve.new_steps()
             kept += 2 * steps.odds.size
             if kept <= _MOST_RECORDED:
                 pieces.append(steps)
-        if not observed and bool(journey.outcome == Outcome.interrupted):
+        if not observed and bool(solve.outcome == Outcome.interrupted):
             raise KeyboardInterrupt  # there is nothing to keep
         must = "start before the flow is stopped"
-        require(len(observed) > 0, "times", must, f"{times[0]:g}, but {message_of(journey.outcome)}")
+        require(len(observed) > 0, "times", must, f"{times[0]:g}, but {message_of(solve.outcome)}")
         stacked = jax.tree.map(lambda *rows: jax.device_put(np.stack(rows)), *observed)  # compiles nothing
         record = joined(pieces) if kept <= _MOST_RECORDED else None
-        return Solution(stacked, journey.outcome, len(observed), journey.used, record)
+        return Solution(stacked, solve.outcome, len(observed), solve.used, record)
 
-    def _pieces(self, problem: Problem, times: np.ndarray) -> Iterator[Steps]:
-        journey = Journey(*self._begin(problem), self.max_steps, float(problem.teacher.norm))
-        for _ in journey.through(times):
-            yield journey.fresh_steps()
+    def _pieces(self, problem: Problem, times: np.ndarray) -> Iterator[OddsRecord]:
+        solve = ChunkedSolve(*self._begin(problem), self.max_steps, float(problem.teacher.norm))
+        for _ in solve.through(times):
+            yield solve.new_steps()
 
 
 def _scouted(problem: Problem, second_layer_rate: float) -> tuple[float, float] | None:
     """The first and the last emergence time that a coarse integration meets."""
     teacher = problem.teacher
-    journey = Journey(*_begin(problem, _SCOUT_RTOL, None, second_layer_rate), _SCOUT_STEPS, float(problem.teacher.norm))
+    solve = ChunkedSolve(
+        *_begin(problem, _SCOUT_RTOL, None, second_layer_rate), _SCOUT_STEPS, float(problem.teacher.norm)
+    )
     begin = 1 / float(teacher.link.dual_derivative(1.0) * jnp.max(jnp.abs(teacher.speed)))
     found, risks = np.full(teacher.width, np.inf), []
-    for _ in journey.through(begin * 2.0 ** np.arange(_DOUBLINGS)):
-        steps = journey.fresh_steps()
+    for _ in solve.through(begin * 2.0 ** np.arange(_DOUBLINGS)):
+        steps = solve.new_steps()
         found = np.minimum(found, first_crossings(steps.times, steps.odds, 0.0, rates=steps.rates))
-        risks.append(float(_observe(teacher, journey.student.state, None).risk))
+        risks.append(float(_observe(teacher, solve.student.state, None).risk))
         emerged = int(np.isfinite(found).sum())
         at_rest = emerged > 0 and len(risks) > 3 and risks[-1] > _FALLS * risks[-4]
         if at_rest or emerged >= min(teacher.width, problem.start.student_width):
             break
-    if journey.outcome == Outcome.interrupted:
+    if solve.outcome == Outcome.interrupted:
         raise KeyboardInterrupt
     later = found[np.isfinite(found) & (found > 0)]
     return (float(later.min()), float(later.max())) if len(later) else None

@@ -28,7 +28,7 @@ from .grassmannian import (
     Chart,
     along_directions,
     chart_emergence_times,
-    follow,
+    evolve_in_charts,
     inverse_of_lower,
     relative,
     subspace,
@@ -78,7 +78,7 @@ class Quadratic(Flow):
 
     def evolve(self, problem: Problem, times: Float[Array, " T"]) -> Solution:
         """Risk, diag G and diag ΘᵀSΘ."""
-        return follow(_observe, problem, times, with_norms=True)
+        return evolve_in_charts(_observe, problem, times, with_norms=True)
 
     def emergence_times(
         self, problem: Problem, times: Float[Array, " T"], solution: Solution, level: float

@@ -25,7 +25,7 @@ from .grassmannian import (
     Chart,
     along_directions,
     chart_emergence_times,
-    follow,
+    evolve_in_charts,
     relative,
     subspace,
     subspace_risk,
@@ -83,7 +83,7 @@ class Riccati(Flow):
         """Risk after the best radial fit and diag G; no radius."""
         if self.method == "ode":
             return self._dense(problem, times)
-        return follow(_observe, problem, times, with_norms=False)
+        return evolve_in_charts(_observe, problem, times, with_norms=False)
 
     def emergence_times(
         self, problem: Problem, times: Float[Array, " T"], solution: Solution, level: float

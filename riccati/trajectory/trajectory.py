@@ -140,10 +140,10 @@ class Trajectory(eqx.Module):
 
     def plot(self, ax: Sequence[Axes] | None = None) -> Figure:
         """Risk and alignments against canonical time, on two axes of the user's or a new figure."""
-        from ..plot import Curve, course_page
+        from ..plot import Curve, risk_and_overlap_page
 
         curve = Curve(self.flow.label, np.asarray(self.times), np.asarray(self.risk), np.asarray(self.alignment))
-        return course_page(curve, ax)
+        return risk_and_overlap_page(curve, ax)
 
     def save(self, path: str | os.PathLike) -> None:
         """Write everything to one NPZ file, whole or not at all."""

@@ -105,7 +105,7 @@ def test_a_signal_ends_the_course_at_an_output_time(monkeypatch):
     """SIGINT while a stretch runs: what was reached is kept, and the trajectory says so."""
     from riccati.flows.grassmannian import evolution
 
-    whole, calls = evolution._stretch, []
+    whole, calls = evolution._chunk, []
 
     def interrupted(*args):
         calls.append(1)
@@ -113,7 +113,7 @@ def test_a_signal_ends_the_course_at_an_output_time(monkeypatch):
             os.kill(os.getpid(), signal.SIGINT)
         return whole(*args)
 
-    monkeypatch.setattr(evolution, "_stretch", interrupted)
+    monkeypatch.setattr(evolution, "_chunk", interrupted)
     monkeypatch.setattr(evolution, "_AT_ONCE", 4)
     teacher, start = problem(3, 2, 40, 1.0)
     times = np.linspace(0.1, 9, 30)

@@ -1,16 +1,16 @@
 """The equations of SGD at step size γ/d: gradient flow with the second-order terms of a step."""
 
-from .all_pairs import Directions as Directions
+from .all_pairs import NeuronState as NeuronState
 from .all_pairs import neuron_system as neuron_system
 from .all_pairs import neuron_velocity as neuron_velocity
-from .own_pairs import Pairs as Pairs
-from .own_pairs import Setting as Setting
+from .own_pairs import PairSetting as PairSetting
+from .own_pairs import PairState as PairState
 from .own_pairs import own_pair_weights as own_pair_weights
 from .own_pairs import pair_residuals as pair_residuals
 from .own_pairs import pair_risk as pair_risk
 from .own_pairs import pair_system as pair_system
 from .own_pairs import pair_velocity as pair_velocity
-from .quadratic import Weights as Weights
+from .quadratic import WeightsState as WeightsState
 from .quadratic import misfit as misfit
 from .quadratic import second_order as second_order
 from .quadratic import stiefel_system as stiefel_system

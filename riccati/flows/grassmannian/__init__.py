@@ -5,11 +5,11 @@ from .chart import carry as carry
 from .chart import drift as drift
 from .chart import exchange as exchange
 from .emergence import chart_emergence_times as chart_emergence_times
-from .evolution import follow as follow
-from .growing import GrowingGram as GrowingGram
-from .initial_chart import Weights as Weights
-from .initial_chart import opened as opened
-from .initial_chart import weights_of as weights_of
+from .evolution import evolve_in_charts as evolve_in_charts
+from .initial_chart import InitialWeights as InitialWeights
+from .initial_chart import initial_chart as initial_chart
+from .initial_chart import initial_weights as initial_weights
+from .log_odds import GrowingGram as GrowingGram
 from .log_odds import LogOdds as LogOdds
 from .log_odds import carried as carried
 from .observables import along_directions as along_directions

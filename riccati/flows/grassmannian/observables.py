@@ -20,8 +20,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .blocks import fold_blocks, put, take
-from .chart import Chart
+from .chart import Chart, fold_blocks, put, take
 
 
 class Subspace(eqx.Module):
