@@ -21,7 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from ..problem import Observables, Problem, riccati_rate
+from ..problem import Observables, Problem, require_covered, riccati_rate
 from ..support import is_traced, require
 from .chart import (
     Chart,
@@ -34,7 +34,7 @@ from .chart import (
     subspace_risk,
     weighted_grams,
 )
-from .flow import Course, Flow, check_quadratic, growing_rates, quadratic_horizon
+from .flow import Course, Flow, growing_rates, quadratic_horizon
 
 _LARGEST_NORM = 1e75  # up to which the risk's r⁴ is in range; a start's least norm keeps r² and 1/r² there
 
@@ -57,8 +57,8 @@ class Quadratic(Flow):
         return "gradient flow"
 
     def check(self, problem: Problem) -> None:
-        """Pure link h_2 and a start with all overlaps and norms whose squares are in range."""
-        check_quadratic(problem, "Quadratic")
+        """Refuse what this flow does not cover (problem/scope.py), and norms whose squares are out of range."""
+        require_covered("Quadratic", problem.teacher, problem.start)
         norms = problem.full_start.norms
         if not is_traced(norms):
             largest = np.asarray(norms).max()

@@ -18,7 +18,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from ..numerics import Outcome, first_crossings, integrate, log_odds
-from ..problem import Observables, Problem, riccati_rate
+from ..problem import Observables, Problem, require_covered, riccati_rate
 from ..support import require, require_real
 from .chart import (
     Chart,
@@ -30,7 +30,7 @@ from .chart import (
     subspace_risk,
     weighted_grams,
 )
-from .flow import Course, Flow, check_quadratic, quadratic_horizon
+from .flow import Course, Flow, quadratic_horizon
 
 _DENSE_RTOL = 1e-8
 _LEAK = 100  # this many tolerances out of bounds is noise that has turned into rank
@@ -70,10 +70,9 @@ class Riccati(Flow):
         return "gradient flow, radius refitted" if self.method == "exact" else "dense Riccati equation"
 
     def check(self, problem: Problem) -> None:
-        """Pure link h_2 and a start with all overlaps; orthonormal directions for the dense equation."""
-        check_quadratic(problem, "Riccati")
-        must = 'be "exact" for correlated directions'
-        require(self.method == "exact" or problem.teacher.frame is None, "method", must, repr(self.method))
+        """Refuse what this method does not cover: see problem/scope.py."""
+        consumer = "Riccati" if self.method == "exact" else 'Riccati(method="ode")'
+        require_covered(consumer, problem.teacher, problem.start)
 
     def horizon(self, problem: Problem) -> tuple[float, float] | None:
         """From the decoupled approximation."""
