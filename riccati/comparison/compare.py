@@ -12,7 +12,7 @@ from jaxtyping import Float
 
 from ..flows import Decoupled
 from ..numerics import first_crossings
-from ..problem import departures
+from ..problem import uncovered
 from ..runs import Run, overlap_of
 from ..support import require, require_integer
 from ..trajectory import Trajectory
@@ -24,7 +24,7 @@ from .draws import FEWEST, Setting
 from .explanations import rows_held
 from .report import Comparison
 from .step import RunStep, step_of
-from .theory import DECOUPLED, definition_of, followed, outcome_notes, theory_of
+from .theory import definition_of, followed, outcome_notes, theory_of
 
 _LONGER, _FURTHER = 100.0, 200  # times, and output times, of theory where nothing happens in it
 
@@ -102,7 +102,7 @@ def _followed_again(run: Run, trajectory: Trajectory, overlaps: bool) -> tuple[T
     teacher = run.teacher
     start = trajectory.start if run.start is None else run.start
     step, _ = step_of(run, teacher, start)
-    limited = step is not None and not departures(teacher, start)
+    limited = step is not None and not uncovered(step.flow.consumer(teacher.link), teacher, start)
     flow = step.flow if step is not None and limited else trajectory.flow
     theory = followed(flow, teacher, start, run.times, [])
     emergence = _emergences(run, run.overlaps if overlaps else None, theory, _Beyond())
@@ -136,7 +136,7 @@ def _beyond(
         require(replicas is None, "run", "tell its step for a verdict", f"without: {missing}")
         notes.append(f"no finite-step limit: {missing}")
         return _Beyond()
-    beyond = departures(teacher, start)
+    beyond = uncovered(step.flow.consumer(teacher.link), teacher, start)
     if beyond:
         notes.append(f"no finite-step limit: none is known for {' and '.join(beyond)}")
     if step.schedule is not None:
@@ -201,7 +201,7 @@ def _emergences(
     columns: dict[str, ArrayLike] = {"predicted": trajectory.emergence_times()}
     if overlaps is not None:
         columns["measured"] = first_crossings(run.times, overlaps, 0.5)
-    if teacher.link.information_exponent > 2 and set(departures(teacher, trajectory.start)) <= DECOUPLED:
+    if not uncovered("Decoupled", teacher, trajectory.start):
         columns["decoupled"] = Decoupled().emergence_times_of(teacher, trajectory.start)
     if beyond.finite_step is not None and definition_of(trajectory) == overlap_of(teacher.link):
         columns["finite_step"] = beyond.finite_step.emergence_times()

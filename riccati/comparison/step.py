@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ..flows import FiniteStep
-from ..problem import SGD, AnyStart, Start, Teacher, departures
+from ..problem import SGD, AnyStart, Start, Teacher, uncovered
 from ..runs import Run
 from ..sgd import Logged
 from ..trajectory import Trajectory
@@ -51,20 +51,16 @@ class RunStep:
 
     def law(self, trajectory: Trajectory) -> EmergenceLaw | None:
         """The law of the emergence times where it costs no replicas, for k > 2 and c_0 = 0 in the standard problem."""
-        link = trajectory.teacher.link
-        if self.schedule is not None:
+        teacher, start = trajectory.teacher, trajectory.start
+        if self.schedule is not None or teacher.link.information_exponent <= 2:
             return None
-        if link.information_exponent <= 2 or float(link.dual(0.0)) != 0:
-            return None
-        if departures(trajectory.teacher, trajectory.start):
+        if uncovered("emergence_law", teacher, start):
             return None
         from ..laws import emergence_law  # needed for k > 2 only
 
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # the law's own `caution` says it
-            return emergence_law(
-                trajectory.teacher, trajectory.start, learning_rate=self.learning_rate, batch_size=self.batch_size
-            )
+            return emergence_law(teacher, start, learning_rate=self.learning_rate, batch_size=self.batch_size)
 
 
 def step_of(run: Run, teacher: Teacher, start: AnyStart) -> tuple[RunStep | None, str]:

@@ -10,15 +10,11 @@ from jaxtyping import Float
 
 from ..flows import Coupled, Flow, Riccati
 from ..numerics import Outcome, message_of
-from ..problem import ANISOTROPIC, SIGNED, AnyStart, Problem, Start, Teacher, TypicalStart, departures
+from ..problem import AnyStart, Problem, Start, Teacher, TypicalStart, uncovered
 from ..runs import Run, overlap_of, with_second_layer
 from ..solver import best_flow, solve
 from ..trajectory import IncompleteTrajectory, Trajectory
 
-DECOUPLED = {
-    SIGNED,
-    ANISOTROPIC,
-}  # of what is beyond the standard problem, what decoupled directions and typical starts have
 _MOST_TIMES = 4096  # at which theory is evaluated
 _FILL_IN_SEED, _FILL_IN_NORM = 0, 1e-2  # of a start that stands in for one that was not logged
 _MOST_COUPLED = 2**16  # N(M+N) up to which overlaps of another definition are integrated
@@ -94,7 +90,7 @@ def _stand_in(run: Run, teacher: Teacher) -> tuple[AnyStart, list[str]]:
         norm = _FILL_IN_NORM
         if run.kind != "stiefel_quadratic":
             assumed.append(f"no init_norm: {_FILL_IN_NORM:g} taken")
-    if teacher.link.information_exponent > 2 and set(departures(teacher)) <= DECOUPLED:
+    if not uncovered("Decoupled", teacher):
         assumed.append("no initial_overlaps: the typical start stands in")
         return Start.typical(teacher, width, dim, norm), assumed
     assumed.append(f"no initial_overlaps: a random start drawn in law (seed {_FILL_IN_SEED}) stands in")

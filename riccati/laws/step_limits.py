@@ -27,7 +27,7 @@ import numpy as np
 from jaxtyping import Array, Float
 from scipy.optimize import brentq
 
-from ..problem import AnyStart, Problem, Teacher, require_standard
+from ..problem import AnyStart, Problem, Teacher, require_covered
 from ..support import require, require_integer, require_real
 from .divergence import can_be_learned, largest_held, moments_of
 from .quadratic.quadratic_law import Algorithm
@@ -102,16 +102,13 @@ def largest_step(
     """
     problem = Problem(teacher, start)
     link = teacher.link
-    require_standard("largest_step", teacher, start)
-    require((link.degree or 0) >= 2, "teacher", "have a pure link h_k, k ≥ 2, for largest_step", repr(link))
     require_integer(batch_size, "batch_size", 1)
     require(algorithm in ("homogeneous", "stiefel"), "algorithm", 'be "homogeneous" or "stiefel"', repr(algorithm))
     on_stiefel = algorithm == "stiefel"
+    require_covered("largest_step of Stiefel SGD" if on_stiefel else "largest_step", teacher, start)
     if student_scale is not None:
         require(on_stiefel, "student_scale", 'be left out unless algorithm="stiefel"', student_scale)
         require_real(student_scale, "student_scale", above=0)
-    if link.degree != 2:
-        require(not on_stiefel, "algorithm", 'be "homogeneous" unless the link is h_2', repr(algorithm))
     square = float(link.coefficients[link.information_exponent]) ** 2
     if link.degree != 2:
         overlaps = np.abs(np.asarray(problem.assigned()[0]))
@@ -119,7 +116,6 @@ def largest_step(
         gamma = 2 * a * overlaps ** (link.information_exponent - 2) / (square * np.sum(a**2))
         formula = "2a_p |m_p|^(k-2) = c_k²γ Σa², nothing learned yet"
     elif on_stiefel:
-        require(start.dim is not None, "start", "have a dimension (Start(…, dim=d))", "without one")
         neurons = start.student_width
         c = float(teacher.norm) / neurons**0.5 if student_scale is None else float(student_scale)
         kappa = _in_turn(problem, lambda a, m, most: stiefel_limit(a, neurons, m, c, most))

@@ -42,7 +42,7 @@ from scipy.optimize import minimize
 from ..flows.gradient_noise import System, pair_system, pair_velocity, weights_system, weights_velocity
 from ..laws import largest_safe, largest_step
 from ..numerics import integrate, log_odds
-from ..problem import AnyStart, Problem, Teacher
+from ..problem import AnyStart, Problem, Teacher, require_covered
 from ..support import require, require_integer
 from .limits import power_of
 
@@ -128,6 +128,7 @@ def recommended_step(teacher: Teacher, start: AnyStart, *, samples: int, batch_s
     Raises:
         ArgumentError: another link, a start without `dim`, or a budget with which no step brings the risk down.
     """
+    require_covered("recommended_step", teacher, start)
     return _Budget.of(teacher, start, samples, batch_size).best("constant")
 
 
@@ -136,6 +137,7 @@ def optimal_schedule(teacher: Teacher, start: AnyStart, *, samples: int, batch_s
 
     The arguments and errors are those of `recommended_step`.
     """
+    require_covered("optimal_schedule", teacher, start)
     budget = _Budget.of(teacher, start, samples, batch_size)
     beta = power_of(np.asarray(teacher.a))
     form = None if beta is None else budget.best("form", 2 * beta - 1)
@@ -176,7 +178,6 @@ class _Budget:
         require_integer(samples, "samples", 1)
         require_integer(batch_size, "batch_size", 1)
         limits = largest_step(teacher, start)
-        require(start.dim is not None, "start", "have `dim`", "without")
         problem, k = Problem(teacher, start), teacher.link.information_exponent
         system = weights_system(problem, 1.0) if k == 2 else pair_system(problem, 1.0)
         left = np.sort(np.asarray(teacher.normalised_a) ** 2)[: max(teacher.width - start.student_width, 0)]

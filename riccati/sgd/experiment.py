@@ -15,7 +15,7 @@ import numpy as np
 from tqdm import tqdm
 
 from ..numerics import require_double_precision
-from ..problem import Constant, Problem, Schedule, Start, Teacher, as_schedule, require_standard
+from ..problem import Constant, Problem, Schedule, Start, Teacher, as_schedule, require_covered
 from ..runs import Run, overlap_of, teacher_keys
 from ..support import (
     announce,
@@ -88,8 +88,10 @@ class Experiment:
 
     def __post_init__(self) -> None:
         require_double_precision()
-        _ = Problem(self.teacher, self.start).full_start
-        require(self.start.dim is not None, "start", "know the dimension (Start(…, dim=d))", "without it")
+        _ = Problem(self.teacher, self.start)
+        require_covered("Stiefel SGD" if self._on_stiefel else "SGD", self.teacher, self.start)
+        if self._schedule.follows_direction:
+            require_covered("SGD at a rate that follows the direction", self.teacher, self.start)
         for name in ("steps", "batch_size", "rows"):
             require_integer(getattr(self, name), name, 1)
         require(self.steps <= MOST_STEPS, "steps", "be ≤ 2^32 - 1, as many as a seed has samples for", self.steps)
@@ -106,9 +108,6 @@ class Experiment:
         must = "be left out for a student without a second layer (Start.with_second_layer)"
         has = self.start.second_layer is not None
         require(has or self.second_layer_rate == 1, "second_layer_rate", must, self.second_layer_rate)
-        self._rule.check(self.teacher, self.start)
-        if self._schedule.follows_direction:
-            require_standard("a rate that follows the direction", self.teacher, self.start)
 
     @property
     def _on_stiefel(self) -> bool:

@@ -45,5 +45,5 @@ def test_the_stored_runs_are_those_of_the_plain_loop(tmp_path, monkeypatch, name
 
 
 def test_scaling_refuses_them_by_name():
-    with pytest.raises(rc.ArgumentError, match=r"for the law of the risk .*, but is one with negative a"):
+    with pytest.raises(rc.ArgumentError, match=r"for infer_beta .*, but is one with negative a"):
         rc.scaling.infer_beta(rc.Run.load("gaussian-rows"))

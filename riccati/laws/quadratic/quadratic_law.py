@@ -184,11 +184,9 @@ def quadratic_replicas(
     """Replicas of a k = 2 problem, the chain they are drawn from, and its time per canonical time.
 
     Raises:
-        ArgumentError: a link other than h_2, a start without all overlaps or with d < M + N, a scale without
-            Stiefel SGD, or a number out of range.
+        ArgumentError: d < M + N, a scale without Stiefel SGD, or a number out of range.
     """
     teacher, start = problem.teacher, problem.full_start
-    require(teacher.link.degree == 2, "teacher", "have the pure link h_2, or information exponent > 2", teacher.link)
     must = "be at least M + N, as the reduced coordinates need (simulate smaller ones: riccati.sgd)"
     require((start.dim or 0) >= teacher.width + start.student_width, "dim", must, start.dim)
     require(algorithm in ("homogeneous", "stiefel"), "algorithm", 'be "homogeneous" or "stiefel"', repr(algorithm))

@@ -19,7 +19,7 @@ from scipy.special import ndtr, ndtri
 from ...flows import Decoupled
 from ...numerics import first_crossings
 from ...problem import Problem
-from ...support import ArgumentError, require, require_integer, require_open_unit, require_real
+from ...support import ArgumentError, require_integer, require_open_unit, require_real
 from ..divergence import divergence
 from ..law import EmergenceLaw
 from .competition import Race, run_race
@@ -111,16 +111,8 @@ class DiffusionLaw(EmergenceLaw):
 def diffusion_law(
     problem: Problem, learning_rate: float, batch_size: int, level: float, resolution: Resolution
 ) -> DiffusionLaw:
-    """The law of a k > 2 problem; see `emergence_law`.
-
-    Raises:
-        ArgumentError: k < 2, or c_0 ≠ 0.
-    """
+    """The law of a problem with k > 2 and c_0 = 0; see `emergence_law`, which has refused others."""
     teacher, start = problem.teacher, problem.start
-    link = teacher.link
-    require(link.information_exponent > 2, "teacher", "have information exponent ≥ 2 (see solve for others)", link)
-    constant = float(np.asarray(link.coefficients)[0]) ** 2
-    require(constant == 0, "teacher", "have a link with c_0 = 0 (subtract its mean)", f"{link}, c_0² = {constant:.3g}")
     step = step_size(learning_rate, batch_size, int(start.dim or 0))
     pairs = pairs_of(problem)
     equation = forward_equation(problem, pairs, step, level, resolution)

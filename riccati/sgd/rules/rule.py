@@ -33,10 +33,6 @@ class Rule(eqx.Module):
     """An update rule of online SGD."""
 
     @abc.abstractmethod
-    def check(self, teacher: Teacher, start: Start) -> None:
-        """Raise `ArgumentError` if the rule does not apply to such a problem."""
-
-    @abc.abstractmethod
     def initial_weights(self, start: Start) -> Weights:
         """The initial weights, W in reduced coordinates."""
 

@@ -15,8 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from ...problem import SIGNED, Start, Teacher, require_standard, subspace_population_risk
-from ...support import require
+from ...problem import Start, Teacher, subspace_population_risk
 from .rule import Rule, Weights
 
 
@@ -27,11 +26,6 @@ class Stiefel(Rule):
     """
 
     student_scale: Float[Array, ""]
-
-    def check(self, teacher: Teacher, start: Start) -> None:
-        """σ = h_2, orthonormal directions and isotropic input; a of either sign."""
-        require_standard("Stiefel SGD", teacher, start, but=(SIGNED,))
-        require(teacher.link.degree == 2, "teacher", "have the pure link h_2 for Stiefel SGD", repr(teacher.link))
 
     def initial_weights(self, start: Start) -> Weights:
         """The polar factor of the start's directions."""

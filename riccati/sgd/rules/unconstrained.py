@@ -20,9 +20,6 @@ from .rule import Rule, Weights
 class TwoHomogeneous(Rule):
     """SGD on the weights of a 2-homogeneous student, any link."""
 
-    def check(self, teacher: Teacher, start: Start) -> None:
-        """Every teacher and link."""
-
     def initial_weights(self, start: Start) -> Weights:
         """w_i = r_i u_i."""
         return Weights(start.weights, jnp.zeros(0))
