@@ -23,7 +23,6 @@ _HALF, _SQUARE, _RISK = CONVENTIONS
 LOSS_OFF = 0.1  # relative: what a logged loss at step 0 may differ from the start's risk
 _NEAR = 0.05  # a factor this close to a cause's is explained by it, whatever its own error
 _NOISIER = math.log(1.6)  # how far a longer or shorter step may move the clock by its noise besides
-_TELLING = 0.2  # relative error of a clock up to which it tells one factor from another
 _ERRORS = 2.0  # and one within so many of its errors
 _MOMENTA = (0.5, 0.8, 0.9, 0.95, 0.99)  # that people use
 _ACCUMULATED = (2, 4, 8, 16, 32)  # micro-batches of a step
@@ -58,6 +57,11 @@ class Cause:
     def __str__(self) -> str:
         return f"{self.key} ({self.why})" if self.why else self.key
 
+    @property
+    def same_theory(self) -> tuple[float, int, bool]:
+        """Equal for causes with which theory is one and the same, as they make the same step."""
+        return round(self.clock, 9), self.divided, "second_layer" in self.keys
+
     def changed(self, run: Run) -> Run:
         """The run if that is so."""
         config = {key: value for key, value in (run.config | self.keys).items() if value is not None}
@@ -81,7 +85,7 @@ def causes_near(run: Run, clock: Clock, exact: bool) -> tuple[Cause, ...]:
     A clock that one run hardly tells, as with one or two directions at k > 2, is evidence for none of them. Where the
     risk is exact it was computed with the second layer, which then is none of them.
     """
-    if clock.error > _TELLING:
+    if not clock.is_telling:
         return ()
     causes = (cause for cause in causes_of_clock(run) if not (exact and "second_layer" in cause.keys))
     return tuple(cause for cause in causes if agrees(*clock, cause.clock, near=_NOISIER))

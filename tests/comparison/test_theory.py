@@ -1,4 +1,4 @@
-"""What a run's step size says: the finite-step limit and the law of emergence times."""
+"""What theory predicts for a run: the finite-step limit, the law of emergence times, and theory followed again."""
 
 import numpy as np
 import pytest
