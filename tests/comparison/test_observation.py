@@ -21,7 +21,8 @@ def run_of(risk=RISK, clock=None, **keys):
 def test_the_algorithm_of_a_run_is_what_its_keys_say():
     assert Observation(run_of()).sgd == rc.SGD(0.1, 8)
     assert Observation(run_of(training_loss="(f*-f)^2")).sgd == rc.SGD(0.2, 8)
-    keys = {"kind": "stiefel_quadratic", "riccati_step": 0.1, "learning_rate": None, "student_scale": 0.5}
+    keys = {"kind": "stiefel_quadratic", "riccati_step": 0.1, "student_scale": 0.5}
+    keys |= {"learning_rate": None, "training_loss": None}
     stiefel = Observation(run_of(**keys))
     assert stiefel.sgd == rc.SGD(0.05, 8, "stiefel")
     assert stiefel.student_scale == 0.5

@@ -6,7 +6,7 @@ from comparison_draws import TIMES, drawn, observed_with, risk_at
 
 import riccati as rc
 from riccati.comparison import Observation
-from riccati.comparison.signs import signs_of
+from riccati.comparison.signs import drift_of, signs_of
 
 DRAWS = drawn(0, spread=0.05)
 RNG = np.random.default_rng(0)
@@ -65,3 +65,12 @@ def test_a_plateau_after_another_curve_or_one_that_still_falls_bears_no_mark():
     assert "noise" not in marks(risk_at(TIMES, 2.5, floor=0.05) * NOISY / risk_at(TIMES, 1.0, floor=0.05))
     falling = NOISY * np.where(TIMES > 5, np.exp(-0.5 * (TIMES - 5)), 1.0)
     assert "noise" not in marks(falling)
+
+
+def test_a_learning_rate_that_changes_makes_the_clock_drift():
+    """Late at the beginning of the fall and less so at its end, as after a warm-up; a constant factor is no drift."""
+    draws = drawn(0, spread=0.05)
+    warmed = observed_with(risk_at(np.maximum(TIMES - 1.0, 1e-3), 1.0), None)
+    early, late = drift_of(warmed, draws)
+    assert early > late > 1
+    assert drift_of(observed_with(risk_at(TIMES, 2.0), None), draws) is None
