@@ -1,4 +1,4 @@
-"""Known causes of a run that is none of theory's: one table of what each does to the clock and to the loss.
+"""Known causes why a run is not one of theory's: a table of what each does to the clock and to the loss column.
 
 A cause is a change of what the run's keys say now, so that a key's present value is never among them, and it can be
 proved: `changed` is the run with that change, of which theory is followed again. Checks and verdict both take causes
@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 
@@ -49,7 +48,7 @@ class Cause:
     why: str = ""
     clock: float = 1.0
     loss: float = 1.0
-    keys: dict[str, Any] = field(default_factory=dict)
+    keys: dict[str, object] = field(default_factory=dict)
     divided: int = 1
     practice: bool = False
     approximate: bool = False
@@ -150,7 +149,7 @@ def causes_of_loss(run: Run, teacher: Teacher, start: AnyStart) -> tuple[Cause, 
     causes = []
     for other in CONVENTIONS:
         if other != present and (other != _RISK or abs(moment - 1) > _UNIT):  # else the risk is E(f* - f)²
-            keys = {"loss": other, "training_loss": _training_loss(run)}
+            keys: dict[str, object] = {"loss": other, "training_loss": _training_loss(run)}
             causes.append(Cause(f'loss = "{other}"{also}', loss=scale[present] / scale[other], keys=keys))
     expected = risk_of_start(teacher, start)
     for cause in _other_second_layers(run):

@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Int
@@ -82,7 +82,7 @@ class Picture:
         for row in zip(times.direction, times.predicted, times.measured, times.early, times.late, strict=True):
             yield _line("emergence times", self.expected, int(row[0]), *row[1:])
 
-    def save(self, folder: Path, held: dict[str, Any]) -> None:
+    def save(self, folder: Path, held: dict[str, object]) -> None:
         """Write the four files, each whole or not at all, with `held` as the JSON; see `Comparison.save`."""
         _spare_the_users_files(folder)
         figure = self.draw()

@@ -1,13 +1,15 @@
 """How unusual a run is among draws: a simulation-based test of its risk curve and its emergence times together.
 
-Run and draws are pooled, and a few distances of each from all the others are taken, every one in the same way: that of
-Mahalanobis in a few features, the log risk at some times and the log emergence time of some directions, with the
-others' mean and covariance, widened by what the draws and the logged loss may be off; where neither is known to be off,
-how far the risk leaves the draws' band at its worst row; and where the risk is exact, the distance in the principal
-components of all rows of the log risk, and how far it is on one side of the median all along. Each distance is ranked,
-the most extreme rank of the run is its score, and the score is ranked again: as run and draws are exchangeable if the
-run obeys the theory, the test keeps its level whatever their law. A synthetic likelihood of the features (Wood 2010,
-Nature 466, 1102) ranks the problems that might explain a run.
+Run and draws are pooled, and several distances of each from all the others are taken:
+
+    features            the Mahalanobis distance in the log risk at some times and the log emergence time of some
+                        directions, by the others' mean and covariance, widened by the errors of draws and logged loss
+    band                where neither has an error, how far the risk leaves the band of all at its worst row
+    principal, sided    where the risk is exact, the distance in the principal components of the whole log risk, and how
+                        far it is on one side of the median all along
+
+Each distance is ranked, the most extreme rank is the score, and the run's score is ranked among those of the draws.
+Run and draws are exchangeable if the run obeys the theory, and so the test keeps its level whatever their law.
 """
 
 from __future__ import annotations
@@ -36,7 +38,7 @@ _TRIED = 16  # draws that are held out for it, one by one
 
 @dataclass(frozen=True, eq=False)
 class Features:
-    """Which rows and directions are looked at; chosen by what was logged and by the draws, not by the run's values.
+    """The rows and directions that the test looks at; chosen by the draws and by what was logged, not by its values.
 
     Attributes:
         rows: indices of times.
@@ -74,7 +76,7 @@ class Features:
 
 @dataclass(frozen=True, eq=False)
 class RankTest:
-    """A run among draws; the run is the last of n + 1 rows.
+    """A run pooled with n draws, of which it is the last row.
 
     Attributes:
         features: (n + 1, F), log risk and log emergence times.

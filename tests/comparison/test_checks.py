@@ -11,7 +11,7 @@ from riccati.comparison.assessment import Assessment
 from riccati.comparison.causes import Cause
 from riccati.comparison.checks import checks_of
 from riccati.comparison.clock import Clock
-from riccati.comparison.theory import theory_of
+from riccati.comparison.theory import Theory, theory_of
 from riccati.comparison.verdict import Verdict
 
 DIM, RATE = 400, 1e-4
@@ -146,3 +146,21 @@ def test_an_exact_risk_has_no_wrong_convention(followed):
     assert check(scaled, "loss").key == 'loss = "(f*-f)^2"'
     exact = changed(replace(followed, loss=2 * followed.loss), recorder="riccati.Recorder")
     assert check(exact, "loss").key is None
+
+
+def test_causes_that_make_the_same_step_are_followed_once(followed, monkeypatch):
+    """A loss without its half and momentum ½ are one and the same theory, and both are named."""
+    once, again = [], Theory.again
+
+    def counted(theory, observation):
+        once.append(observation)
+        return again(theory, observation)
+
+    monkeypatch.setattr(Theory, "again", counted)
+    run = changed(followed, learning_rate=RATE / 2)
+    causes = Assessment(Verdict(None, None, ""), clock=Clock(0.5, 0.01))
+    observation = Observation(run)
+    clock = next(c for c in checks_of(observation, theory_of(observation), (), causes) if c.name == "clock")
+    assert "training_loss" in clock.message
+    assert "momentum 0.5" in clock.message
+    assert len(once) == 1

@@ -121,6 +121,9 @@ def test_a_schedule_of_a_log_has_the_mean_rate_between_its_rows():
     assert np.allclose(schedule.rates(100, 2), 0.05)
     assert np.allclose(schedule.scaled(2.0).rates(19, 3), [0.4, 0.1, 0.1])
     assert schedule.rates(0, 40).sum() == pytest.approx(4.0)
+    steps = np.array([0, 5, 10, 15, 20, 40, 60])
+    np.testing.assert_allclose(schedule.times_at(steps), [0, 0.5, 1, 2, 3, 4, 5])
+    np.testing.assert_allclose(schedule.times_at(steps), np.r_[0, np.cumsum(schedule.rates(0, 60))][steps])
 
 
 def test_what_a_verdict_takes_is_offered_where_there_can_be_one():

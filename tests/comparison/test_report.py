@@ -7,9 +7,11 @@ import os
 import numpy as np
 import pandas as pd
 import pytest
+from comparison_draws import drawn
 from matplotlib.figure import Figure
 
 import riccati as rc
+from riccati.support import RenamedArgument
 
 
 @pytest.fixture(scope="module")
@@ -160,3 +162,13 @@ def test_the_theory_that_is_nearest_is_named_first(partial):
     assert other.nearest[1] == other.finite_step_deviation < other.risk_rms_log10
     lines = [line for line in other.table().splitlines() if line.startswith("risk: rms")]
     assert lines[0].startswith(f"risk: rms of log10(predicted/measured) = {other.nearest[1]:.3f}")
+
+
+def test_the_old_name_of_verdict_and_draws_warns(partial):
+    with pytest.warns(RenamedArgument, match=r"Comparison\.judgement is now verdict and draws"):
+        assert partial.judgement is None
+    report = dataclasses.replace(partial, draws=drawn(0))
+    with pytest.warns(RenamedArgument):
+        old = report.judgement
+    assert old.draws is report.draws
+    assert old.verdict is report.verdict
