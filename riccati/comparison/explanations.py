@@ -1,30 +1,65 @@
-"""The problems that a run might be of instead: known causes whose factors are the run's, then others that might fit."""
+"""What might explain a run that is not one of theory's: other problems, each held against the run by the same test.
+
+Known causes (causes.py) whose factors are the run's come first, then a clock that is off by no known factor and
+problems of another β or information exponent. The run must be consistent with what theory draws for such a problem, or
+the problem explains nothing.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-from jaxtyping import Float
 
-from ..numerics import first_crossings
 from ..problem import Link, Teacher
-from ..runs import Run, overlap_of
+from ..runs import overlap_of
 from ..support import ArgumentError
 from .causes import Cause, agrees, causes_near, causes_of_loss, loss_factor
 from .clock import Clock, clock_from_draws
-from .draws import Draws, Setting
-from .observation import Evidence, evidence_of
-from .rank_test import Observed
-from .step import step_of
-from .verdict import Alternative
+from .draws import Draws, DrawSetting
+from .observation import Observation, Readings
+from .rank_test import LEVEL, Features, rank_test_of
 
 _SHIFTS = (-0.3, -0.2, -0.1, 0.1, 0.2, 0.3)  # of β that are tried as explanations
 _SURE = 3.0  # errors beyond which a cause leaves the clock off
 _EXPONENTS = (2, 3, 4)  # and of the information exponent
-_MOST_ROWS = 200  # of a run that are held against draws, evenly in log t
+
+
+@dataclass(frozen=True, eq=False)
+class Alternative:
+    """Another problem that the run might be of.
+
+    Attributes:
+        reason: which key would have to be what.
+        draws: what theory draws for it.
+        readings: the run as it then is; without emergence times where its overlaps are not those of the problem.
+        cause: the known cause that it is the theory of, which is preferred to a problem that happens to fit.
+    """
+
+    reason: str
+    draws: Draws
+    readings: Readings
+    cause: Cause | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Explanation:
+    """An alternative that the run is consistent with.
+
+    Attributes:
+        alternative: what would explain the run.
+        probability: of a run as far from it as this one.
+        gain: how much likelier the run is under it, in units of the log likelihood.
+    """
+
+    alternative: Alternative
+    probability: float
+    gain: float
+
+    def __str__(self) -> str:
+        return f"{self.alternative.reason} (probability {self.probability:.2g})"
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,148 +67,137 @@ class Case:
     """A run, the problem that its keys make of it, and what of it is held against draws of that.
 
     Attributes:
-        run: the run.
+        observation: the run.
         setting: the problem, and the steps at which it is looked at.
-        observed: the run at these steps.
+        readings: the run at these steps.
     """
 
-    run: Run
-    setting: Setting
-    observed: Observed
+    observation: Observation
+    setting: DrawSetting
+    readings: Readings
 
     @cached_property
     def draws(self) -> Draws:
-        """What theory draws for it: replicas of SGD however long they take, where no law is known."""
-        return drawn_for(self.setting)
+        """What theory draws for it, however long that takes."""
+        return self.setting.drawn_at_any_cost()
 
     def with_cause(self, cause: Cause) -> Case | None:
         """The case if that is so; None where the run then has no problem that can be drawn."""
         try:
-            run = cause.changed(self.run)
-            start = run.start
-            if start is None:
+            changed = Observation(cause.changed(self.observation.run))
+            start = changed.run.start
+            if start is None or changed.unknown_step(start) or not len(changed.rows):
                 return None
-            step, _ = step_of(run, run.teacher, start)
+            setting = DrawSetting.of(changed, changed.run.teacher, start, self.setting.replicas)
         except ArgumentError:
             return None
-        rows = rows_held(run)
-        if step is None or not len(rows):
-            return None
-        setting = Setting(run.teacher, start, step, run.steps[rows], self.setting.replicas)
-        comparable = None if self.observed.emerged is None else run.overlaps
-        seen = observed_of(run, comparable, rows)
-        exact = seen.exact and not cause.approximate
-        return Case(run, setting, replace(seen, noise=self.observed.noise, exact=exact))
+        readings = changed.readings(None if self.readings.emerged is None else changed.run.overlaps)
+        exact = readings.exact and not cause.approximate
+        return Case(changed, setting, replace(readings, noise=self.readings.noise, exact=exact))
 
 
-def drawn_for(setting: Setting) -> Draws:
-    """What theory draws for a run's own problem, replicas of SGD however long they take where no law is known."""
-    try:
-        return setting.drawn()
-    except ArgumentError:
-        return setting.of_sgd()
+def explanations_of(readings: Readings, draws: Draws, alternatives: Iterable[Alternative]) -> tuple[Explanation, ...]:
+    """The alternatives that the run is consistent with, the likeliest first; known causes alone where one of them is.
 
-
-def rows_held(run: Run) -> np.ndarray:
-    """Indices of the rows beyond step 0 that are held against draws."""
-    later = np.flatnonzero(run.steps > 0)
-    if len(later) <= _MOST_ROWS:
-        return later
-    wanted = np.geomspace(run.steps[later[0]], run.steps[later[-1]], _MOST_ROWS)
-    return np.unique(np.searchsorted(run.steps, wanted).clip(later[0], later[-1]))
-
-
-def observed_of(run: Run, overlaps: Float[np.ndarray, "T M"] | None, rows: np.ndarray) -> Observed:
-    """The run at these rows."""
-    times, emerged = run.times[rows], None
-    if overlaps is not None:
-        # on the rows of the draws where they have overlaps: noise crosses a level the earlier, the closer one looks
-        seen = rows if np.isfinite(overlaps[rows]).all() else np.arange(len(run.times))
-        emerged = first_crossings(run.times[seen], overlaps[seen], 0.5)
-    return Observed(times, None if run.risk is None else run.risk[rows], emerged, exact=evidence_of(run).exact)
-
-
-def alternatives_of(case: Case, evidence: Evidence, clock: Clock | None) -> Iterator[Alternative]:
-    """The problems that might explain the run, known causes first, each drawn as it is asked for, until an
-    interrupt.
-
-    Left out are other problems of no known law where replicas would take long, problems that would contradict what the
-    run shows, and causes with which the run's clock is off still. Neurons whose norms never change are on the sphere,
-    which none of these problems is about.
+    The normal law behind a likelihood (a synthetic one, Wood 2010, Nature 466, 1102) says little of draws of which some
+    have learned a direction and some have not, so it only ranks what the test has let through.
     """
-    if evidence.norms_fixed:
+    features = Features.of(readings, draws)
+    explanations: list[Explanation] = []
+    for other in alternatives:
+        if other.cause is None and any(one.alternative.cause for one in explanations):
+            break
+        there = rank_test_of(Features.of(other.readings, other.draws), other.readings, other.draws)
+        if there is None or there.probability < LEVEL:
+            continue
+        shared = features if other.readings.emerged is not None else features.without_directions
+        tests = rank_test_of(shared, readings, draws), rank_test_of(shared, other.readings, other.draws)
+        likelihoods = [-np.inf if test is None else test.log_likelihood for test in tests]
+        explanations.append(Explanation(other, there.probability, likelihoods[1] - likelihoods[0]))
+    return tuple(sorted(explanations, key=lambda one: one.gain, reverse=True))
+
+
+def alternatives_of(case: Case, clock_of: Callable[[], Clock | None]) -> Iterator[Alternative]:
+    """The problems that might explain a run, known causes first, each drawn as it is asked for, until an interrupt.
+
+    `clock_of` gives the run's clock, and is called if an alternative is asked for. Left out are other problems of no
+    known law where replicas would take long, problems that would contradict what the run shows, and causes with which
+    the run's clock is off still. Neurons whose norms never change are on the sphere, which none of these problems is
+    about.
+    """
+    if case.observation.norms_fixed:
         return
-    for cause, other in _with_causes(case, evidence, clock):
-        again = clock_from_draws(other.observed, other.draws)
+    clock = clock_of()
+    for cause, other in _with_causes(case, clock):
+        again = clock_from_draws(other.readings, other.draws)
         if again is None or not again.is_beyond(_SURE):
-            yield Alternative(str(cause), other.draws, other.observed, cause)
+            yield Alternative(str(cause), other.draws, other.readings, cause)
         if other.draws.stopped:
             return
-    for reason, setting, seen in _others(case, evidence, clock):
+    for reason, setting, readings in _others(case, clock):
         try:
-            draws = drawn_for(setting) if setting.teacher is case.setting.teacher else setting.drawn()
+            draws = setting.drawn_at_any_cost() if setting.teacher is case.setting.teacher else setting.drawn()
         except ArgumentError:
             continue
-        yield Alternative(reason, draws, seen)
+        yield Alternative(reason, draws, readings)
         if draws.stopped:
             return
 
 
-def _with_causes(case: Case, evidence: Evidence, clock: Clock | None) -> Iterator[tuple[Cause, Case]]:
+def _with_causes(case: Case, clock: Clock | None) -> Iterator[tuple[Cause, Case]]:
     """Known causes that may make the run's factors: of the loss at step 0, and then of the clock besides; or of it."""
-    teacher, start = case.setting.teacher, case.setting.start
-    factor = None if evidence.exact else loss_factor(case.run, teacher, start)
+    teacher, start, observation = case.setting.teacher, case.setting.start, case.observation
+    factor = None if observation.exact else loss_factor(observation.run, teacher, start)
     if factor is None:
         if clock is not None and clock.is_off:  # one whose interval contains 1 explains nothing
-            yield from _with_clock_causes(case, evidence, clock)
+            yield from _with_clock_causes(case, clock, observation.exact)
         return
-    for cause in causes_of_loss(case.run, teacher, start):
+    for cause in causes_of_loss(observation.run, teacher, start):
         if not agrees(factor, 0.0, cause.loss) or (mended := case.with_cause(cause)) is None:
             continue
         yield cause, mended
-        again = clock_from_draws(mended.observed, mended.draws)
+        again = clock_from_draws(mended.readings, mended.draws)
         if again is not None and again.is_off:
-            for second, both in _with_clock_causes(mended, evidence, again):
+            for second, both in _with_clock_causes(mended, again, observation.exact):
                 yield replace(second, key=f"{cause} and {second.key}", keys=cause.keys | second.keys), both
 
 
-def _with_clock_causes(case: Case, evidence: Evidence, clock: Clock) -> Iterator[tuple[Cause, Case]]:
-    """Causes that make one and the same step share its draws."""
-    drawn: dict[tuple, Case] = {}
-    for cause in causes_near(case.run, clock, evidence.exact):
+def _with_clock_causes(case: Case, clock: Clock, exact: bool) -> Iterator[tuple[Cause, Case]]:
+    """Causes of this clock; those that make one and the same step share its draws."""
+    drawn: dict[tuple[float, int, bool], Case] = {}
+    for cause in causes_near(case.observation.run, clock, exact):
         other = case.with_cause(cause)
         if other is None:
             continue
-        same = (round(other.setting.step.learning_rate / case.setting.step.learning_rate, 9), cause.divided)
-        yield cause, drawn.setdefault(same, other)
+        yield cause, drawn.setdefault(cause.same_theory, other)
 
 
-def _others(case: Case, evidence: Evidence, clock: Clock | None) -> Iterator[tuple[str, Setting, Observed]]:
+def _others(case: Case, clock: Clock | None) -> Iterator[tuple[str, DrawSetting, Readings]]:
     """A clock that is off by no known factor, and the problems that differ in β or in the information exponent."""
-    setting, observed = case.setting, case.observed
+    setting, readings, run = case.setting, case.readings, case.observation.run
     if clock is not None and clock.is_off:
-        yield _with_clock(setting, observed, *clock)
+        yield _with_clock(setting, readings, clock)
     link, width = setting.teacher.link, setting.teacher.width
-    if "beta" in case.run.config and "second_layer" not in case.run.config:
+    if "beta" in run.config and "second_layer" not in run.config:
         for shift in _SHIFTS:
-            beta = float(case.run.config["beta"]) + shift
+            beta = float(run.config["beta"]) + shift
             if beta >= 0:
                 other = Teacher.power_law(width, beta, link)
-                yield f"beta = {beta:.3g}", replace(setting, teacher=other), observed
-    if setting.step.on_stiefel or evidence.exact:
+                yield f"beta = {beta:.3g}", replace(setting, teacher=other), readings
+    if setting.sgd.on_stiefel or case.observation.exact:
         return
     for k in _EXPONENTS:
         if k != link.degree:
             teacher = Teacher(setting.teacher.a, Link.hermite(k))
-            comparable = case.run.overlap == overlap_of(teacher.link)
-            seen = observed if comparable else replace(observed, emerged=None)
-            yield f"information_exponent = {k}", replace(setting, teacher=teacher), seen
+            comparable = run.overlap == overlap_of(teacher.link)
+            held = readings if comparable else replace(readings, emerged=None)
+            yield f"information_exponent = {k}", replace(setting, teacher=teacher), held
 
 
-def _with_clock(setting: Setting, observed: Observed, factor: float, error: float) -> tuple[str, Setting, Observed]:
+def _with_clock(setting: DrawSetting, readings: Readings, clock: Clock) -> tuple[str, DrawSetting, Readings]:
     """The problem with a step that is so many times shorter, and the run on its clock."""
-    step = setting.step.faster(1 / factor)
-    emerged = None if observed.emerged is None else observed.emerged / factor
-    seen = replace(observed, times=observed.times / factor, emerged=emerged, clock_error=error)
+    factor, error = clock
+    emerged = None if readings.emerged is None else readings.emerged / factor
+    held = replace(readings, times=readings.times / factor, emerged=emerged, clock_error=error)
     reason = f"a clock whose times are {factor:.3g} times theory's (± {error:.1%})"
-    return reason, replace(setting, step=step), seen
+    return reason, replace(setting, sgd=setting.sgd.faster(1 / factor)), held

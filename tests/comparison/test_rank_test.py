@@ -5,20 +5,19 @@ from dataclasses import replace
 import numpy as np
 from comparison_draws import TIMES, drawn, observed_with
 
-from riccati.comparison.power import power_against_slower, remark_on_power
-from riccati.comparison.rank_test import noise_of
-from riccati.comparison.verdict import probability_of
+from riccati.comparison.rank_test import noise_of, power_against_slower, probability_of
+from riccati.comparison.verdict import verdict_of
 
 
 def test_draws_that_are_held_out_are_consistent_as_often_as_said():
     draws = drawn(0, n=200, spread=0.4)
-    found = []
+    probabilities = []
     for i in range(0, 200, 4):
         others = np.arange(200) != i
         rest = replace(draws, risk=draws.risk[others], emerged=draws.emerged[others])
-        found.append(probability_of(observed_with(draws.risk[i], draws.emerged[i, 0]), rest))
-    assert np.mean(np.array(found) < 0.05) <= 0.1
-    assert 0.3 < np.mean(np.array(found) < 0.5) < 0.7
+        probabilities.append(probability_of(observed_with(draws.risk[i], draws.emerged[i, 0]), rest))
+    assert np.mean(np.array(probabilities) < 0.05) <= 0.1
+    assert 0.3 < np.mean(np.array(probabilities) < 0.5) < 0.7
 
 
 def test_every_row_of_an_exact_risk_counts():
@@ -42,4 +41,5 @@ def test_a_verdict_on_a_run_that_is_too_short_says_so():
         draws = drawn(0, spread=spread)
         run = observed_with(draws.risk[0], draws.emerged[0, 0])
         assert (power_against_slower(run, draws) < 0.5) == short
-        assert ("too short to tell" in remark_on_power(run, draws)) == short
+        verdict, _ = verdict_of(run, draws, [])
+        assert ("too short to tell" in verdict.sentence) == short
