@@ -125,7 +125,7 @@ def _computed() -> dict[str, Any]:
     import jax.numpy as jnp
 
     import riccati as rc
-    from riccati.flows.chart import Chart, drift, exchange
+    from riccati.flows.grassmannian import Chart, drift, exchange
 
     random = np.random.default_rng(2)
     B, J = random.normal(size=(5, 3)), random.normal(size=(3, 3))
@@ -143,7 +143,7 @@ def _computed() -> dict[str, Any]:
 
 
 def check(derivation: Derivation | None = None) -> Checked:
-    """flows/chart's drift and exchange on a random chart, and solve(Riccati()) across many exchanges."""
+    """flows/grassmannian's drift and exchange on a random chart, and solve(Riccati()) across many exchanges."""
     d, code = derivation or derive(), _computed()
     B, J, rates, pivots = code["chart"]
     moved = numeric(d["B(τ)"], B_0, rho_i, rho_j, tau)(B, rates[:, None], pivots, 0.7)

@@ -78,9 +78,9 @@ def _on_weights(overlap: float, length: float, g: float) -> np.ndarray:
     """riccati's relative velocities, all zero where nothing moves: of Y_11, of Y_22, of T_11 and T_22."""
     import jax.numpy as jnp
 
-    from riccati.flows.noise import Weights, weights_velocity
+    from riccati.flows.gradient_noise import WeightsState, weights_velocity
 
-    state = Weights(jnp.asarray(_overlaps(overlap)), jnp.diag(jnp.sqrt(jnp.array([_A[0], length]))))
+    state = WeightsState(jnp.asarray(_overlaps(overlap)), jnp.diag(jnp.sqrt(jnp.array([_A[0], length]))))
     moved = weights_velocity(0.0, state, (jnp.asarray(_A), jnp.asarray(g), jnp.asarray(1.0)))
     return np.array([moved.Y[0, 0] / state.Y[0, 0], moved.Y[1, 1] / 1e-9, moved.T[0, 0], moved.T[1, 1]])
 
@@ -89,7 +89,7 @@ def _on_stiefel(overlap: float, scale: float, strength: float) -> np.ndarray:
     """The same of Y_11 and Y_22 on the Stiefel manifold."""
     import jax.numpy as jnp
 
-    from riccati.flows.noise import stiefel_velocity
+    from riccati.flows.gradient_noise import stiefel_velocity
 
     Y = jnp.asarray(_overlaps(overlap))
     moved = stiefel_velocity(0.0, Y, (jnp.asarray(_A), jnp.asarray(scale), jnp.asarray(strength)))
@@ -121,4 +121,6 @@ def check(derivation: Derivation | None = None) -> Checked:
     same(1 + _on_stiefel(overlap, scale, strength), np.ones(2), "Stiefel: the flow")
     rate = numeric(d["rate, Stiefel"], a, kappa, R, c)
     same(rate(_A[1], 2 * strength, residual, scale), -_A[1], "rate, Stiefel")
-    return Checked(d.proved, "largest_step; flows/noise/subspace: weights_velocity, stiefel_velocity", max(worst))
+    return Checked(
+        d.proved, "largest_step; flows/gradient_noise/quadratic: weights_velocity, stiefel_velocity", max(worst)
+    )

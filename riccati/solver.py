@@ -14,6 +14,7 @@ from .support import require, require_integer, require_times
 from .trajectory import Trajectory, trajectory_of
 
 _BEFORE, _AFTER = 0.05, 2.0  # default times: from a fraction of the first emergence to twice the last
+_COUNT = 200  # default times
 
 
 def solve(
@@ -47,7 +48,7 @@ def solve(
         flow = best_flow(problem)
     flow.check(problem)
     if times is None:
-        times = default_times(flow, problem.teacher, problem.start)
+        times = _times_for(flow, problem)
     require_times(times)
     times = jnp.asarray(times, float)
     return trajectory_of(flow, problem, times, flow.evolve(problem, times))
@@ -66,7 +67,7 @@ def best_flow(problem: Problem) -> Flow:
     return Decoupled() if pairs else Coupled()
 
 
-def default_times(flow: Flow, teacher: Teacher, start: AnyStart, count: int = 200) -> Float[Array, " T"]:
+def default_times(flow: Flow, teacher: Teacher, start: AnyStart, count: int = _COUNT) -> Float[Array, " T"]:
     """`count` logarithmically spaced canonical times that show every emergence `flow` expects.
 
     Raises:
@@ -75,6 +76,11 @@ def default_times(flow: Flow, teacher: Teacher, start: AnyStart, count: int = 20
     require_integer(count, "count", 2)
     problem = Problem(teacher, start)
     flow.check(problem)
+    return _times_for(flow, problem, count)
+
+
+def _times_for(flow: Flow, problem: Problem, count: int = _COUNT) -> Float[Array, " T"]:
+    """The default times of a problem that the flow has checked."""
     expected = flow.horizon(problem)
     must = "be given, as nothing is expected to emerge"
     require(expected is not None, "times", must, "left out")

@@ -6,18 +6,18 @@ from .correlation import destinations as destinations
 from .coupled import Coupled as Coupled
 from .decoupled import Decoupled as Decoupled
 from .finite_step import FiniteStep as FiniteStep
-from .flow import Course as Course
 from .flow import Flow as Flow
-from .neurons import Neurons as Neurons
-from .neurons import Setting as Setting
-from .neurons import TwoLayer as TwoLayer
-from .neurons import anisotropic_velocity as anisotropic_velocity
-from .neurons import coupled_velocity as coupled_velocity
-from .neurons import quadratic_velocity as quadratic_velocity
-from .neurons import student_of as student_of
-from .neurons import two_layer_velocity as two_layer_velocity
+from .flow import Solution as Solution
 from .quadratic import Quadratic as Quadratic
 from .quadratic import memory as memory
+from .reduced_coordinates import Neurons as Neurons
+from .reduced_coordinates import StudentSetting as StudentSetting
+from .reduced_coordinates import TwoLayerState as TwoLayerState
+from .reduced_coordinates import anisotropic_velocity as anisotropic_velocity
+from .reduced_coordinates import coupled_velocity as coupled_velocity
+from .reduced_coordinates import quadratic_velocity as quadratic_velocity
+from .reduced_coordinates import student_of as student_of
+from .reduced_coordinates import two_layer_velocity as two_layer_velocity
 from .riccati import Riccati as Riccati
 from .riccati import dense_velocity as dense_velocity
 

@@ -4,7 +4,7 @@ Without the student-student terms and on the sphere every neuron follows its own
 
     du_i/dt = Σ_m a_m g'(m_im) (θ_m - m_im u_i),        |u_i| = 1,
 
-and goes to argmax_p a_p |m_ip(0)|^(k-2). Nothing is deflated: what that costs in width is in emergence/coverage.py.
+and goes to argmax_p a_p |m_ip(0)|^(k-2). Nothing is deflated: what that costs in width is in laws/coverage.py.
 Source: Oko, Song, Suzuki & Wu 2024 for the algorithm; derivations/coverage.py.
 """
 
@@ -22,8 +22,8 @@ from ..numerics import Integrated, first_crossings, integrate, log_odds
 from ..problem import Observables, Problem, Start, Teacher, overlap_scores, require_standard
 from ..support import is_traced
 from .coupled import check_slope
-from .flow import Course, Flow, in_blocks
-from .neurons import on_sphere
+from .flow import Flow, Solution, in_blocks
+from .reduced_coordinates import on_sphere
 
 _RTOL = 1e-8
 _ROUNDS, _FACTOR = 16, 4.0  # of the integrations that look for a horizon, each so many times longer
@@ -58,31 +58,31 @@ class Correlation(Flow):
             end *= _FACTOR
             times = jnp.asarray(np.geomspace(1e-2 * end, end, _LOOKS))
             out = _through(problem, times)
-            course = Course(_seen(teacher, out.states))
+            solution = Solution(_observables(teacher, out.states))
             # a round looks at no time before its first: emergences up to there are an earlier round's
-            found = np.minimum(found, self.emergence_times(problem, times, course, 0.5))
+            found = np.minimum(found, self.emergence_times(problem, times, solution, 0.5))
             if bool(_is_at_rest(teacher, out.states, times) | (out.reached < _LOOKS)):
                 break
         found = found[np.isfinite(found) & (found > 0)]
         return (float(found.min()), float(found.max())) if len(found) else None
 
-    def evolve(self, problem: Problem, times: Float[Array, " T"]) -> Course:
+    def evolve(self, problem: Problem, times: Float[Array, " T"]) -> Solution:
         """Risk after a fit of the second layer, and alignment."""
 
-        def evolved(times: Array) -> Course:
+        def evolved(times: Array) -> Solution:
             out = _through(problem, times)
-            return Course(_seen(problem.teacher, out.states), out.outcome, out.reached, out.steps)
+            return Solution(_observables(problem.teacher, out.states), out.outcome, out.reached, out.steps)
 
         return in_blocks(evolved, times)
 
     def emergence_times(
-        self, problem: Problem, times: Float[Array, " T"], course: Course, level: float
+        self, problem: Problem, times: Float[Array, " T"], solution: Solution, level: float
     ) -> Float[Array, " M"]:
         """Read off the output times by monotone interpolation of the log-odds."""
-        if is_traced(times, course.seen):
+        if is_traced(times, solution.observables):
             raise TypeError("Emergence times of Correlation need concrete arrays: ask for them outside jit.")
-        assert course.seen.alignment is not None
-        odds = log_odds(np.asarray(course.seen.alignment))
+        assert solution.observables.alignment is not None
+        odds = log_odds(np.asarray(solution.observables.alignment))
         return jnp.asarray(first_crossings(times, odds, float(log_odds(level)), smooth=True))
 
 
@@ -105,7 +105,7 @@ def _through(problem: Problem, times: Float[Array, " T"]) -> Integrated:
 
 
 @eqx.filter_jit
-def _seen(teacher: Teacher, states: Float[Array, "T N D"]) -> Observables:
+def _observables(teacher: Teacher, states: Float[Array, "T N D"]) -> Observables:
     return jax.lax.map(lambda U: _observe(teacher, U), states)
 
 

@@ -8,7 +8,7 @@ f(x) = Σ_i s_i σ(<x, u_i>), |u_i| = 1, with overlaps m_im = <u_i, θ_m>, q_il 
 
 An isometry puts u_i in R^(M+N), so that q = U Uᵀ stays a Gram matrix, a right-hand side is two matrix products, and d
 enters through the start alone. The state is (U, log s): small norms keep their digits. These are the equations of the
-2-homogeneous student on isotropic input; flows/neurons has those of the others.
+2-homogeneous student on isotropic input; flows/reduced_coordinates has those of the others.
 Source: RNWL25 (arXiv 2504.19983), equation of the population gradient flow; derivations/population_gradient.py.
 """
 
@@ -26,8 +26,8 @@ from ..numerics import Outcome, compiled_quickly, first_crossings, integrate, lo
 from ..problem import Link, Problem, departures
 from ..support import is_traced, require, require_integer, require_real
 from .decoupled import Decoupled
-from .flow import Course, Flow, quadratic_horizon
-from .neurons import Journey, Steps, Student, joined, observe, student_of
+from .flow import Flow, Solution, quadratic_horizon
+from .reduced_coordinates import ChunkedSolve, OddsRecord, Student, joined, observe, student_of
 
 _SCOUT_RTOL, _SCOUT_STEPS, _DOUBLINGS = 1e-5, 4096, 60  # of the integration that looks for a horizon
 _FALLS = 0.99  # a risk that keeps this share over three doublings of time is at rest
@@ -97,7 +97,7 @@ class Coupled(Flow):
     def _begin(self, problem: Problem) -> tuple[Student, tuple[Array, Array]]:
         return _begin(problem, self.rtol, self.overlap, self.second_layer_rate)
 
-    def evolve(self, problem: Problem, times: Float[Array, " T"]) -> Course:
+    def evolve(self, problem: Problem, times: Float[Array, " T"]) -> Solution:
         """Risk, alignment and radius; outside jit fewer times than asked for if the flow was stopped."""
         if is_traced(problem, times):
             student, tolerances = self._begin(problem)
@@ -105,12 +105,12 @@ class Coupled(Flow):
                 student.velocity, student.state, student.args, times, *tolerances,
                 largest_component=True, max_steps=self.max_steps,
             )  # fmt: skip
-            seen = jax.lax.map(lambda s: _observe(problem.teacher, s, self.overlap), out.states)
-            return Course(seen, out.outcome, out.reached, out.steps)
+            observed = jax.lax.map(lambda s: _observe(problem.teacher, s, self.overlap), out.states)
+            return Solution(observed, out.outcome, out.reached, out.steps)
         return self._in_chunks(problem, np.asarray(times))
 
     def emergence_times(
-        self, problem: Problem, times: Float[Array, " T"], course: Course, level: float
+        self, problem: Problem, times: Float[Array, " T"], solution: Solution, level: float
     ) -> Float[Array, " M"]:
         """By Hermite interpolation of the log-odds between the integrator's own steps.
 
@@ -118,50 +118,52 @@ class Coupled(Flow):
         """
         if is_traced(problem, times):
             raise TypeError("Emergence times of the coupled flow need concrete arrays: ask for them outside jit.")
-        pieces = self._pieces(problem, np.asarray(times)) if course.record is None else [course.record]
+        pieces = self._pieces(problem, np.asarray(times)) if solution.record is None else [solution.record]
         found, goal = np.full(problem.teacher.width, np.inf), float(log_odds(level))
         for steps in pieces:
             found = np.minimum(found, first_crossings(steps.times, steps.odds, goal, rates=steps.rates))
         return jnp.asarray(found)
 
-    def _in_chunks(self, problem: Problem, times: np.ndarray) -> Course:
-        seen, pieces, kept = [], [], 0
-        journey = Journey(*self._begin(problem), self.max_steps, float(problem.teacher.norm))
-        for _ in journey.through(times):
-            seen.append(_observe(problem.teacher, journey.student.state, self.overlap))
-            steps = journey.fresh_steps()
+    def _in_chunks(self, problem: Problem, times: np.ndarray) -> Solution:
+        observed, pieces, kept = [], [], 0
+        solve = ChunkedSolve(*self._begin(problem), self.max_steps, float(problem.teacher.norm))
+        for _ in solve.through(times):
+            observed.append(_observe(problem.teacher, solve.student.state, self.overlap))
+            steps = solve.new_steps()
             kept += 2 * steps.odds.size
             if kept <= _MOST_RECORDED:
                 pieces.append(steps)
-        if not seen and bool(journey.outcome == Outcome.interrupted):
+        if not observed and bool(solve.outcome == Outcome.interrupted):
             raise KeyboardInterrupt  # there is nothing to keep
         must = "start before the flow is stopped"
-        require(len(seen) > 0, "times", must, f"{times[0]:g}, but {message_of(journey.outcome)}")
-        stacked = jax.tree.map(lambda *rows: jax.device_put(np.stack(rows)), *seen)  # compiles nothing
+        require(len(observed) > 0, "times", must, f"{times[0]:g}, but {message_of(solve.outcome)}")
+        stacked = jax.tree.map(lambda *rows: jax.device_put(np.stack(rows)), *observed)  # compiles nothing
         record = joined(pieces) if kept <= _MOST_RECORDED else None
-        return Course(stacked, journey.outcome, len(seen), journey.used, record)
+        return Solution(stacked, solve.outcome, len(observed), solve.used, record)
 
-    def _pieces(self, problem: Problem, times: np.ndarray) -> Iterator[Steps]:
-        journey = Journey(*self._begin(problem), self.max_steps, float(problem.teacher.norm))
-        for _ in journey.through(times):
-            yield journey.fresh_steps()
+    def _pieces(self, problem: Problem, times: np.ndarray) -> Iterator[OddsRecord]:
+        solve = ChunkedSolve(*self._begin(problem), self.max_steps, float(problem.teacher.norm))
+        for _ in solve.through(times):
+            yield solve.new_steps()
 
 
 def _scouted(problem: Problem, second_layer_rate: float) -> tuple[float, float] | None:
     """The first and the last emergence time that a coarse integration meets."""
     teacher = problem.teacher
-    journey = Journey(*_begin(problem, _SCOUT_RTOL, None, second_layer_rate), _SCOUT_STEPS, float(problem.teacher.norm))
+    solve = ChunkedSolve(
+        *_begin(problem, _SCOUT_RTOL, None, second_layer_rate), _SCOUT_STEPS, float(problem.teacher.norm)
+    )
     begin = 1 / float(teacher.link.dual_derivative(1.0) * jnp.max(jnp.abs(teacher.speed)))
     found, risks = np.full(teacher.width, np.inf), []
-    for _ in journey.through(begin * 2.0 ** np.arange(_DOUBLINGS)):
-        steps = journey.fresh_steps()
+    for _ in solve.through(begin * 2.0 ** np.arange(_DOUBLINGS)):
+        steps = solve.new_steps()
         found = np.minimum(found, first_crossings(steps.times, steps.odds, 0.0, rates=steps.rates))
-        risks.append(float(_observe(teacher, journey.student.state, None).risk))
+        risks.append(float(_observe(teacher, solve.student.state, None).risk))
         emerged = int(np.isfinite(found).sum())
         at_rest = emerged > 0 and len(risks) > 3 and risks[-1] > _FALLS * risks[-4]
         if at_rest or emerged >= min(teacher.width, problem.start.student_width):
             break
-    if journey.outcome == Outcome.interrupted:
+    if solve.outcome == Outcome.interrupted:
         raise KeyboardInterrupt
     later = found[np.isfinite(found) & (found > 0)]
     return (float(later.min()), float(later.max())) if len(later) else None

@@ -34,8 +34,8 @@ from jaxtyping import Array, Bool, Float
 
 from ..problem import ANISOTROPIC, SIGNED, AnyStart, Link, Observables, Problem, Spectators, Teacher, require_standard
 from ..support import is_traced, progress, require, require_open_unit
-from .flow import Course, Flow, in_blocks
-from .overlap import MasterCurve, collapsed_time, evaluate, leading_collapsed_time, master_curve, position_of
+from .flow import Flow, Solution, in_blocks
+from .master_curve import MasterCurve, collapsed_time, evaluate, leading_collapsed_time, master_curve, position_of
 
 _FURTHEST = 1e60  # collapsed time ahead of emergence that the master curve reaches at the most
 _LEARNED = 1 - 1e-15  # overlaps this near one count as learned
@@ -81,24 +81,24 @@ class Decoupled(Flow):
         found = times[np.isfinite(times) & (times > 0)]
         return (float(found.min()), float(found.max())) if len(found) else None
 
-    def evolve(self, problem: Problem, times: Float[Array, " T"]) -> Course:
+    def evolve(self, problem: Problem, times: Float[Array, " T"]) -> Solution:
         """Risk, m_p² and s_p; the latter two on demand where T x M is large."""
         pairs = _pairs(problem)
         curve = _curve(problem.teacher, pairs, times)
         if problem.teacher.width * times.shape[0] > _KEPT and not is_traced(problem, times):
-            return Course(Observables(_risk_in_threads(problem.teacher, pairs, curve, times), None, None))
-        return in_blocks(lambda t: Course(_seen(problem.teacher, pairs, curve, t)), times)
+            return Solution(Observables(_risk_in_threads(problem.teacher, pairs, curve, times), None, None))
+        return in_blocks(lambda t: Solution(_observables(problem.teacher, pairs, curve, t)), times)
 
     def details(self, problem: Problem, times: Float[Array, " T"]) -> tuple[Float[Array, "T M"], Float[Array, "T M"]]:
         """m_p² and s_p."""
         pairs = _pairs(problem)
-        seen = _seen(problem.teacher, pairs, _curve(problem.teacher, pairs, times), times)
-        assert seen.alignment is not None
-        assert seen.radius is not None
-        return seen.alignment, seen.radius
+        observed = _observables(problem.teacher, pairs, _curve(problem.teacher, pairs, times), times)
+        assert observed.alignment is not None
+        assert observed.radius is not None
+        return observed.alignment, observed.radius
 
     def emergence_times(
-        self, problem: Problem, times: Float[Array, " T"], course: Course, level: float
+        self, problem: Problem, times: Float[Array, " T"], solution: Solution, level: float
     ) -> Float[Array, " M"]:
         """The exact inverse t(m² = level); differentiable in a and in the initial overlaps."""
         last = times[-1] if is_traced(times) else np.asarray(times)[-1]
@@ -241,7 +241,7 @@ def _risk(teacher: Teacher, pairs: _Pairs, now: _Now, time: Float[Array, ""]) ->
 
 
 @eqx.filter_jit
-def _seen(teacher: Teacher, pairs: _Pairs, curve: MasterCurve, times: Float[Array, " T"]) -> Observables:
+def _observables(teacher: Teacher, pairs: _Pairs, curve: MasterCurve, times: Float[Array, " T"]) -> Observables:
     """Everything at every time."""
     begun = _begin(teacher, pairs, curve)
 

@@ -25,8 +25,16 @@ from ..problem import SGD, Constraint, Link, Observables, Problem, require_stand
 from ..support import is_traced, require, require_real, warn_renamed
 from .coupled import Coupled
 from .decoupled import Decoupled
-from .flow import Course, Flow, in_blocks
-from .noise import System, neuron_system, pair_system, refined_crossings, states_at, stiefel_system, weights_system
+from .flow import Flow, Solution, in_blocks
+from .gradient_noise import (
+    System,
+    neuron_system,
+    pair_system,
+    refined_crossings,
+    states_at,
+    stiefel_system,
+    weights_system,
+)
 from .quadratic import Quadratic
 from .riccati import Riccati
 
@@ -79,7 +87,7 @@ class FiniteStep(Flow):
     while nothing is learned, A = Σ a_m²; later the noise is less, as the residual is. SGD on the weights holds what it
     has learned while Σ_q γ a_q g'(1)/[2 - γ a_q (E σ'⁴/g'(1) - g'(1))] < 1 over the learned directions, for one
     direction γ < 2g'(1)/(a E σ'⁴): 1/3, 0.0444 and 0.00538 for h_2, h_3 and h_4 with a = 1
-    (riccati/emergence/divergence.py, with the fraction of the runs that diverge at finite d). Where γ is so large that
+    (riccati/laws/divergence.py, with the fraction of the runs that diverge at finite d). Where γ is so large that
     the weights explode in finite time, the outcome is `exploded`; from then on risk and radius are inf and alignment is
     0. A risk far below `rtol`² of its start is not resolved for γ > 0. Steps are explicit, so the flow reaches some
     10⁴/a_1 of canonical time; beyond that it ends likewise, with its outcome.
@@ -157,28 +165,28 @@ class FiniteStep(Flow):
         """That of gradient flow."""
         return self._gradient_flow(problem).horizon(problem)
 
-    def evolve(self, problem: Problem, times: Float[Array, " T"]) -> Course:
+    def evolve(self, problem: Problem, times: Float[Array, " T"]) -> Solution:
         """Risk, alignment and, but for Stiefel SGD, radius; the outcome says where the weights explode."""
         if self.gamma == 0:
             return self._gradient_flow(problem).evolve(problem, times)
         system = self._system(problem)
 
-        def evolved(times: Array) -> Course:
+        def evolved(times: Array) -> Solution:
             out = states_at(system, times, self.rtol)
-            return _course(system.observe, system.args, out)
+            return _solution(system.observe, system.args, out)
 
         return in_blocks(evolved, times)
 
     def emergence_times(
-        self, problem: Problem, times: Float[Array, " T"], course: Course, level: float
+        self, problem: Problem, times: Float[Array, " T"], solution: Solution, level: float
     ) -> Float[Array, " M"]:
         """Bracketed on the output times, then by Newton's method on the log-odds, the flow integrated each time."""
         if self.gamma == 0:
-            return self._gradient_flow(problem).emergence_times(problem, times, course, level)
+            return self._gradient_flow(problem).emergence_times(problem, times, solution, level)
         if is_traced(problem, times):
             raise TypeError("Emergence times of FiniteStep need concrete arrays: ask for them outside jit.")
-        assert course.seen.alignment is not None
-        return refined_crossings(self._system(problem), times, course.seen.alignment, level, self.rtol)
+        assert solution.observables.alignment is not None
+        return refined_crossings(self._system(problem), times, solution.observables.alignment, level, self.rtol)
 
     def details(
         self, problem: Problem, times: Float[Array, " T"]
@@ -208,17 +216,17 @@ class FiniteStep(Flow):
 
 
 @compiled_quickly(eqx.filter_jit)
-def _course(observe: Callable, args: Any, out: Integrated) -> Course:
+def _solution(observe: Callable, args: Any, out: Integrated) -> Solution:
     """The observables at each time; what exploded, or was not reached, has infinite risk and no alignment."""
 
     def at(state: Any) -> Observables:
-        seen, reached = observe(state, args), jnp.isfinite(ravel_pytree(state)[0]).all()
-        held = reached & jnp.isfinite(seen.risk)
-        risk = jnp.where(held, seen.risk, jnp.inf)
-        radius = None if seen.radius is None else jnp.where(held, seen.radius, jnp.inf)
-        return Observables(risk, jnp.where(held, seen.alignment, 0.0), radius)
+        observed, reached = observe(state, args), jnp.isfinite(ravel_pytree(state)[0]).all()
+        held = reached & jnp.isfinite(observed.risk)
+        risk = jnp.where(held, observed.risk, jnp.inf)
+        radius = None if observed.radius is None else jnp.where(held, observed.radius, jnp.inf)
+        return Observables(risk, jnp.where(held, observed.alignment, 0.0), radius)
 
-    seen = jax.lax.map(at, out.states)
-    sound = jnp.sum(jnp.cumprod(jnp.isfinite(seen.risk)))
+    observed = jax.lax.map(at, out.states)
+    sound = jnp.sum(jnp.cumprod(jnp.isfinite(observed.risk)))
     outcome = Outcome.where(sound < out.reached, Outcome.exploded, out.outcome)
-    return Course(seen, outcome, sound, out.steps)
+    return Solution(observed, outcome, sound, out.steps)

@@ -19,18 +19,20 @@ from ..support import is_traced, require
 _NO_RATE = 1e-12  # an eigenvalue this small beside the largest is rounding
 
 
-class Course(NamedTuple):
-    """What a flow yields.
+class Solution(NamedTuple):
+    """A flow's solution at T output times.
 
     Attributes:
-        seen: the observables at the T output times; fewer outside jit where the flow did not reach them all.
-        outcome: how the evolution ended.
-        reached: how many output times were reached.
-        steps: the integrator's steps, None where the solution is exact.
-        record: what the flow keeps of its way to find emergence times later, None where it needs nothing.
+        observables: risk (T,), alignment (T, M) and radius (T, M) at these times; the latter two are None where they
+            are too large to keep, and the radius where the flow has none. Rows that were not reached are inf or NaN;
+            a flow that runs in chunks leaves them out.
+        outcome: how the integration ended.
+        reached: how many output times were reached, None where a solution is exact and always reaches them all.
+        steps: how many steps the integrator took, None where the solution is exact.
+        record: what the flow keeps of its own steps to find emergence times from, None where it keeps nothing.
     """
 
-    seen: Observables
+    observables: Observables
     outcome: Outcome = Outcome.complete
     reached: Int[Array, ""] | int | None = None
     steps: Int[Array, ""] | int | None = None
@@ -50,16 +52,16 @@ class Flow(eqx.Module):
         """Raise `ArgumentError` if this flow does not describe such a problem."""
 
     @abc.abstractmethod
-    def evolve(self, problem: Problem, times: Float[Array, " T"]) -> Course:
-        """The course through `times`, canonical gradient-flow time."""
+    def evolve(self, problem: Problem, times: Float[Array, " T"]) -> Solution:
+        """The solution at `times` (T,), canonical gradient-flow time."""
 
     @abc.abstractmethod
     def emergence_times(
-        self, problem: Problem, times: Float[Array, " T"], course: Course, level: float
+        self, problem: Problem, times: Float[Array, " T"], solution: Solution, level: float
     ) -> Float[Array, " M"]:
         """When each alignment first reaches `level` up to times[-1], inf where it does not; canonical time.
 
-        `course` is what `evolve` gave for the same problem and times.
+        `solution` is what `evolve` gave for the same problem and times.
         """
 
     @abc.abstractmethod
@@ -70,30 +72,33 @@ class Flow(eqx.Module):
         self, problem: Problem, times: Float[Array, " T"]
     ) -> tuple[Float[Array, "T M"], Float[Array, "T M"] | None]:
         """Alignment and radius alone, for trajectories that do not keep them."""
-        seen = self.evolve(problem, times).seen
-        assert seen.alignment is not None
-        return seen.alignment, seen.radius
+        observables = self.evolve(problem, times).observables
+        assert observables.alignment is not None
+        return observables.alignment, observables.radius
 
     def settings(self) -> dict[str, object]:
         """The flow's fields by name, as provenance and saved files carry them."""
         return dict(vars(self))
 
 
-def in_blocks(evolve: Callable[[Float[Array, " T"]], Course], times: Float[Array, " T"]) -> Course:
-    """`evolve(times)` at the times padded, and the course cut back to what was asked.
+def in_blocks(evolve: Callable[[Float[Array, " T"]], Solution], times: Float[Array, " T"]) -> Solution:
+    """The solution `evolve(times)` at padded times, cut back to the times that were asked for.
 
     So compiled programs see few different numbers of output times. Traced times go in as they are.
     """
     if is_traced(times):
         return evolve(times)
     count = times.shape[0]
-    course = evolve(padded(times))
-    if is_traced(course):
-        reached = None if course.reached is None else jnp.minimum(course.reached, count)
-        return course._replace(seen=jax.tree.map(lambda x: x[:count], course.seen), reached=reached)
+    whole = evolve(padded(times))
+    if is_traced(whole):
+        cut = jax.tree.map(lambda x: x[:count], whole.observables)
+        return whole._replace(
+            observables=cut, reached=None if whole.reached is None else jnp.minimum(whole.reached, count)
+        )
     # on the host, where nothing compiles
-    seen = jax.tree.map(lambda x: jax.device_put(np.asarray(x)[:count].copy()), course.seen)
-    return course._replace(seen=seen, reached=None if course.reached is None else min(int(course.reached), count))
+    reached = None if whole.reached is None else min(int(whole.reached), count)
+    observables = jax.tree.map(lambda x: jax.device_put(np.asarray(x)[:count].copy()), whole.observables)
+    return whole._replace(observables=observables, reached=reached)
 
 
 def check_quadratic(problem: Problem, flow: str) -> None:

@@ -4,7 +4,7 @@ With S = W Wᵀ and L = ½ ||S - S*||_F², in Riccati time τ = 2t,
 
     dW/dτ = S*W - W(WᵀW).
 
-In a chart X = [I; B] of the moving subspace (flows/chart), with J the inverse of the pivot rows of e^{ρτ}W_0,
+In a chart X = [I; B] of the moving subspace (flows/grassmannian), with J the inverse of the pivot rows of e^{ρτ}W_0,
 
     S = X Q^{-1} Xᵀ,    Q = JᵀJ + Xᵀ Ψ X,    Ψ = diag((1 - e^{-2ρτ})/ρ),  2τ where ρ = 0,
 
@@ -23,18 +23,18 @@ from jaxtyping import Array, Float
 
 from ..problem import Observables, Problem, riccati_rate
 from ..support import is_traced, require
-from .chart import (
+from .flow import Flow, Solution, check_quadratic, growing_rates, quadratic_horizon
+from .grassmannian import (
     Chart,
     along_directions,
     chart_emergence_times,
-    follow,
+    evolve_in_charts,
     inverse_of_lower,
     relative,
     subspace,
     subspace_risk,
     weighted_grams,
 )
-from .flow import Course, Flow, check_quadratic, growing_rates, quadratic_horizon
 
 _LARGEST_NORM = 1e75  # up to which the risk's r⁴ is in range; a start's least norm keeps r² and 1/r² there
 
@@ -48,7 +48,7 @@ class Quadratic(Flow):
     a may have either sign: S ≽ 0 never learns a negative eigenvalue of S*, whose square stays in the risk. Correlated
     directions are solved in the eigenbasis of S*, and alignment and radius are those of the original ones; either may
     fall again, and emergence times are first crossings. Under jit, where signs cannot be read, negative rates overflow
-    past Riccati time 350/|ρ|, and what is seen is not a number.
+    past Riccati time 350/|ρ|, and the observables are not numbers.
     """
 
     @property
@@ -76,15 +76,15 @@ class Quadratic(Flow):
         growth = np.max(np.maximum(grown, np.log(2)) / (2 * a)) / riccati_rate(problem.teacher)
         return first, max(last, float(growth))
 
-    def evolve(self, problem: Problem, times: Float[Array, " T"]) -> Course:
+    def evolve(self, problem: Problem, times: Float[Array, " T"]) -> Solution:
         """Risk, diag G and diag ΘᵀSΘ."""
-        return follow(_observe, problem, times, with_norms=True)
+        return evolve_in_charts(_observe, problem, times, with_norms=True)
 
     def emergence_times(
-        self, problem: Problem, times: Float[Array, " T"], course: Course, level: float
+        self, problem: Problem, times: Float[Array, " T"], solution: Solution, level: float
     ) -> Float[Array, " M"]:
         """Bracketed on the output times and refined on the exact subspace."""
-        return chart_emergence_times(problem, times, course.seen.alignment, level, with_norms=True)
+        return chart_emergence_times(problem, times, solution.observables.alignment, level, with_norms=True)
 
 
 def memory(rate: Float[Array, " n"], time: Float[Array, ""]) -> Float[Array, " n"]:

@@ -5,7 +5,7 @@ second term acts from the right, so the column space moves alone, and with P the
 
     dG/dτ = A G + G A - 2 G A G,        0 ≼ G ≼ I,   rank G ≤ N.
 
-Exact solution: span W(τ) = e^{ρτ} span W(0), rates ρ = (a_1 … a_M, 0 … 0) in reduced coordinates (flows/chart).
+Exact solution: span W(τ) = e^{ρτ} span W(0), rates ρ = (a_1 … a_M, 0 … 0) in reduced coordinates (flows/grassmannian).
 Source: BEVW25 (arXiv 2508.03688), the gradient-flow theorem; derivations/riccati_equation.py, derivations/chart.py.
 """
 
@@ -20,17 +20,17 @@ from jaxtyping import Array, Bool, Float, Int
 from ..numerics import Outcome, first_crossings, integrate, log_odds
 from ..problem import Observables, Problem, riccati_rate
 from ..support import require, require_real
-from .chart import (
+from .flow import Flow, Solution, check_quadratic, quadratic_horizon
+from .grassmannian import (
     Chart,
     along_directions,
     chart_emergence_times,
-    follow,
+    evolve_in_charts,
     relative,
     subspace,
     subspace_risk,
     weighted_grams,
 )
-from .flow import Course, Flow, check_quadratic, quadratic_horizon
 
 _DENSE_RTOL = 1e-8
 _LEAK = 100  # this many tolerances out of bounds is noise that has turned into rank
@@ -79,23 +79,23 @@ class Riccati(Flow):
         """From the decoupled approximation."""
         return quadratic_horizon(problem)
 
-    def evolve(self, problem: Problem, times: Float[Array, " T"]) -> Course:
+    def evolve(self, problem: Problem, times: Float[Array, " T"]) -> Solution:
         """Risk after the best radial fit and diag G; no radius."""
         if self.method == "ode":
             return self._dense(problem, times)
-        return follow(_observe, problem, times, with_norms=False)
+        return evolve_in_charts(_observe, problem, times, with_norms=False)
 
     def emergence_times(
-        self, problem: Problem, times: Float[Array, " T"], course: Course, level: float
+        self, problem: Problem, times: Float[Array, " T"], solution: Solution, level: float
     ) -> Float[Array, " M"]:
         """Bracketed on the output times, refined on the exact solution; the dense equation interpolates."""
         if self.method == "exact":
-            return chart_emergence_times(problem, times, course.seen.alignment, level, with_norms=False)
-        assert course.seen.alignment is not None
-        odds = log_odds(course.seen.alignment)
+            return chart_emergence_times(problem, times, solution.observables.alignment, level, with_norms=False)
+        assert solution.observables.alignment is not None
+        odds = log_odds(solution.observables.alignment)
         return jnp.asarray(first_crossings(times, odds, float(log_odds(level)), smooth=True))
 
-    def _dense(self, problem: Problem, times: Float[Array, " T"]) -> Course:
+    def _dense(self, problem: Problem, times: Float[Array, " T"]) -> Solution:
         teacher, start = problem.teacher, problem.full_start
         rtol = _DENSE_RTOL if self.rtol is None else self.rtol
         Z = jnp.linalg.qr(start.directions.T)[0][: teacher.width]
@@ -107,8 +107,8 @@ class Riccati(Flow):
         risk = 1 - explained / jnp.sum(teacher.a**2)
         sound = _keeps_its_rank(aligned, jnp.linalg.matrix_rank(start.teacher_overlaps), rtol)
         outcome = Outcome.where(jnp.all(sound), out.outcome, Outcome.rank_lost)
-        seen = Observables(jnp.where(sound, risk, jnp.nan), jnp.where(sound[:, None], aligned, jnp.nan), None)
-        return Course(seen, outcome, jnp.sum(sound), out.steps)
+        observed = Observables(jnp.where(sound, risk, jnp.nan), jnp.where(sound[:, None], aligned, jnp.nan), None)
+        return Solution(observed, outcome, jnp.sum(sound), out.steps)
 
 
 def _keeps_its_rank(aligned: Float[Array, "T M"], rank: Int[Array, ""], rtol: float) -> Bool[Array, " T"]:

@@ -27,7 +27,7 @@ import numpy as np
 from jax.scipy.linalg import solve_triangular
 from jaxtyping import Array, Float, Int, Key
 
-from ..flows.noise import misfit, second_order
+from ..flows.gradient_noise import misfit, second_order
 from ..numerics import compiled_quickly, log_odds
 from ..problem import Problem, subspace_population_risk
 from .kicks import draws, kick

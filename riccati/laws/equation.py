@@ -11,7 +11,7 @@ import jax
 import numpy as np
 from jaxtyping import Float, Int
 
-from ..flows.overlap import leading_collapsed_time
+from ..flows.master_curve import leading_collapsed_time
 from ..problem import Problem, Teacher, TypicalStart
 from .diffusion import StepSize, noiseless_emergence
 from .forward import ForwardEquation, coefficients, grid

@@ -2,8 +2,8 @@
 
 A direction's neuron comes to its emergence time T_p on the decoupled flow's own curve, m(t) = Φ(Φ⁻¹(√level) + a_p(t -
 T_p)): what noise does in the search phase is in T_p already. Once it is there, the second-order terms of a step act
-on it as in flows/noise/pairs.py, weighted by m², so that they fade in as it emerges; on norms, spectators' too, they
-act throughout:
+on it as in flows/gradient_noise/own_pairs.py, weighted by m², so that they fade in as it emerges; on norms,
+spectators' too, they act throughout:
 
     dm/dt = a_p g'(m)(1 - m²) - (γ/2) m³ E e²σ'²,      ds/dt = 4s(a_p g(m) - g(1)s) + γ s E e²σ'².
 
@@ -21,8 +21,8 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Key
 from scipy.special import ndtri
 
-from ..flows.noise import Pairs, Setting, own_pair_weights, pair_risk, pair_velocity
-from ..flows.overlap import MasterCurve, collapsed_time, evaluate, master_curve
+from ..flows.gradient_noise import PairSetting, PairState, own_pair_weights, pair_risk, pair_velocity
+from ..flows.master_curve import MasterCurve, collapsed_time, evaluate, master_curve
 from ..numerics import as_key, integrate, padded
 from ..problem import Link, Problem, Start, Teacher, population_risk
 from .race import Raced
@@ -58,7 +58,7 @@ def raced_risk(
     gamma = step * float(problem.start.dim or 0)
     draws, state = _begun(problem, raced, level)
     weights, noise, clock = jax.device_put((own_pair_weights(k), np.asarray(gamma * rate), rate * times))
-    setting = Setting(teacher.a, draws.has, draws.idle, weights, noise)
+    setting = PairSetting(teacher.a, draws.has, draws.idle, weights, noise)
     out = integrate(_velocity, state, setting, padded(clock), _RTOL, _ATOL)
     at_start, risk = (np.asarray(values).T for values in _risks(state, out.states, setting))
     risk = risk[:, : len(times)]
@@ -101,7 +101,7 @@ def _early_risk(
     return value, jnp.var(wrong * change) / value**2
 
 
-def _begun(problem: Problem, raced: Raced, level: float) -> tuple[Draws, Pairs]:
+def _begun(problem: Problem, raced: Raced, level: float) -> tuple[Draws, PairState]:
     """Each draw's neurons at time 0: overlaps from T_p, norms from the start."""
     teacher, start = problem.teacher, problem.start
     emerged, norms = np.asarray(raced.emerged), np.asarray(start.norms)
@@ -115,7 +115,7 @@ def _begun(problem: Problem, raced: Raced, level: float) -> tuple[Draws, Pairs]:
         idle = np.maximum(start.student_width - np.sum(has, axis=1, keepdims=True), 0.0)
     spectators = np.broadcast_to(2 * np.log(norms), idle.shape)
     learned, unused, *sizes = jax.device_put((has, idle, 2 * np.log(own), spectators))
-    return Draws(learned, unused), Pairs(position, *sizes)
+    return Draws(learned, unused), PairState(position, *sizes)
 
 
 @jax.jit
@@ -132,14 +132,14 @@ def _positions(link: Link, curve: MasterCurve, ahead: Float[Array, "n M"]) -> Fl
     return 2 * evaluate(link, curve, ahead.ravel())[0].reshape(ahead.shape)
 
 
-def _each(setting: Setting, has: Array, idle: Array) -> Setting:
+def _each(setting: PairSetting, has: Array, idle: Array) -> PairSetting:
     return setting._replace(has=has, idle=idle)
 
 
-def _velocity(_: Any, state: Pairs, setting: Setting) -> Pairs:
+def _velocity(_: Any, state: PairState, setting: PairSetting) -> PairState:
     """`pair_velocity` of every draw, with the drag of overlaps weighted by m²."""
 
-    def one(state: Pairs, has: Array, idle: Array) -> Pairs:
+    def one(state: PairState, has: Array, idle: Array) -> PairState:
         own = _each(setting, has, idle)
         free = pair_velocity(0.0, state, own._replace(gamma=jnp.zeros(())))
         noisy = pair_velocity(0.0, state, own)
@@ -150,13 +150,13 @@ def _velocity(_: Any, state: Pairs, setting: Setting) -> Pairs:
 
 
 @jax.jit
-def _risks(begun: Pairs, states: Pairs, setting: Setting) -> tuple[Float[Array, " n"], Float[Array, "T n"]]:
+def _risks(begun: PairState, states: PairState, setting: PairSetting) -> tuple[Float[Array, " n"], Float[Array, "T n"]]:
     """At the start and at the output times."""
     return _risk(begun, setting), jax.lax.map(lambda state: _risk(state, setting), states)
 
 
-def _risk(state: Pairs, setting: Setting) -> Float[Array, " n"]:
-    def one(state: Pairs, has: Array, idle: Array) -> Array:
+def _risk(state: PairState, setting: PairSetting) -> Float[Array, " n"]:
+    def one(state: PairState, has: Array, idle: Array) -> Array:
         return pair_risk(state, _each(setting, has, idle))
 
     return jax.vmap(one)(state, setting.has, setting.idle)

@@ -173,7 +173,7 @@ def risk_law(
         draws = raced_risk(problem, raced, learning_rate / batch_size, _LEVEL, at, early_key)
         emerged = raced.emerged
     flow = FiniteStep(gamma, student_scale=student_scale, constraint="stiefel" if algorithm == "stiefel" else None)
-    mean_flow = flow.evolve(problem, jnp.asarray(at)).seen.risk
+    mean_flow = flow.evolve(problem, jnp.asarray(at)).observables.risk
     announce(caution)
     return RiskLaw(
         times=jnp.asarray(at),

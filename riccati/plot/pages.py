@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _STILL = 0.02  # change of risk or overlap that is not seen
 
 
-class Words(NamedTuple):
+class ComparisonText(NamedTuple):
     """What a comparison's page says.
 
     Attributes:
@@ -33,7 +33,7 @@ class Words(NamedTuple):
     expected: str
 
 
-def course_page(curve: Curve, axes: Sequence[Axes] | None = None) -> Figure:
+def risk_and_overlap_page(curve: Curve, axes: Sequence[Axes] | None = None) -> Figure:
     """Risk on the left, the squared overlaps on the right, both against canonical time.
 
     Drawn on two `axes`, or on a new figure without them; their figure is returned.
@@ -60,7 +60,7 @@ def comparison_page(
     run: Curve,
     found: EmergenceTimes,
     deviation: float,
-    words: Words,
+    words: ComparisonText,
     axes: Sequence[Axes] | None = None,
     band: Band | None = None,
     directions: np.ndarray | None = None,

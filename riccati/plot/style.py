@@ -103,7 +103,7 @@ def points_with_spread(
     )  # fmt: skip
 
 
-def course_with_spread(
+def curve_with_spread(
     axes: Axes, x: np.ndarray, values: np.ndarray, colour: Any = COLOURS[0], label: str | None = None, mark: str = "o",
     *, first: float, count: int = 14,
 ) -> None:  # fmt: skip

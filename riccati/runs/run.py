@@ -269,9 +269,9 @@ class Run:
 
     def plot(self, ax: Sequence[Axes] | None = None) -> Figure:
         """Risk and squared overlaps against canonical time, as points; on two axes of the user's, or a new figure."""
-        from ..plot import Curve, course_page
+        from ..plot import Curve, risk_and_overlap_page
 
-        return course_page(Curve("SGD", self.times, self.risk, self.overlaps, "o"), ax)
+        return risk_and_overlap_page(Curve("SGD", self.times, self.risk, self.overlaps, "o"), ax)
 
     def __repr__(self) -> str:
         loss = "not logged"

@@ -15,7 +15,7 @@ import numpy as np
 from scipy.interpolate import CubicSpline
 from scipy.special import expit
 
-from ..flows.overlap import collapsed_time, evaluate, master_curve
+from ..flows.master_curve import collapsed_time, evaluate, master_curve
 from ..numerics import unit_nodes
 from ..problem import Link
 from ..support import require, require_open_unit, require_real

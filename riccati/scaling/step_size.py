@@ -39,7 +39,7 @@ import numpy as np
 from jaxtyping import Array, Float
 from scipy.optimize import minimize
 
-from ..flows.noise import System, pair_system, pair_velocity, weights_system, weights_velocity
+from ..flows.gradient_noise import System, pair_system, pair_velocity, weights_system, weights_velocity
 from ..laws import largest_safe, largest_step
 from ..numerics import integrate, log_odds
 from ..problem import SGD, AnyStart, Problem, Teacher

@@ -70,7 +70,7 @@ def _decoupled(teacher: Teacher, dim: int, norm: float, equal: bool) -> tuple[Ri
             start = eqx.tree_at(lambda at: at.overlaps, start, jnp.where(rank < width, dim**-0.5, 0.0))
         problem = Problem(teacher, start)
         flow.check(problem)
-        return np.asarray(flow.evolve(problem, jnp.asarray(times)).seen.risk)
+        return np.asarray(flow.evolve(problem, jnp.asarray(times)).observables.risk)
 
     def last(width: int) -> float:
         times = sharp_limit(teacher, None if equal else width).emergence_times

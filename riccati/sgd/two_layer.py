@@ -6,7 +6,7 @@ With z = <x, w> and e = f*(x) - f(x), a step on a batch is
 
 κ the second layer's learning rate over the first's, 0 where it is frozen.
 
-Its mean is the gradient flow of flows/neurons/student.py in canonical time; derivations/two_layer.py.
+Its mean is the gradient flow of flows/reduced_coordinates/student.py in canonical time; derivations/two_layer.py.
 """
 
 from __future__ import annotations

@@ -167,7 +167,7 @@ def test_emergence_times_come_from_the_steps_that_were_taken():
     """They do not look at the problem again, which is another one here; without the record they integrate anew."""
     teacher, start = problem(3, 4, 60, 0.5, degree=3, norm=0.1)
     seen = rc.solve(rc.Coupled(), teacher, start, [40.0])
-    without = eqx.tree_at(lambda t: t.record, seen, None)
+    without = eqx.tree_at(lambda t: t.solution.record, seen, None)
     np.testing.assert_array_equal(without.emergence_times(), seen.emergence_times())
     other = eqx.tree_at(lambda t: t.problem.teacher.a, seen, teacher.a[::-1])
     np.testing.assert_array_equal(other.emergence_times(), seen.emergence_times())

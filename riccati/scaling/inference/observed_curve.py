@@ -67,7 +67,7 @@ class ObservedCurve:
         """log risk of the limit d → ∞ at the run's step."""
         flow = FiniteStep.of(self.sgd.faster(at.clock), int(self.start.dim or 0))
         problem = Problem(Teacher(at.a, self.link), self.start)
-        risk = flow.evolve(problem, jnp.asarray(at.clock * self.times)).seen.risk
+        risk = flow.evolve(problem, jnp.asarray(at.clock * self.times)).observables.risk
         with np.errstate(divide="ignore"):
             return np.log(np.asarray(risk))
 

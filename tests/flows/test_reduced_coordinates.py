@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import riccati as rc
-from riccati.flows import Setting, anisotropic_velocity, quadratic_velocity, student_of
+from riccati.flows import StudentSetting, anisotropic_velocity, quadratic_velocity, student_of
 from riccati.problem import Problem, population_risk
 
 RNG = np.random.default_rng(0)
@@ -111,7 +111,7 @@ def test_the_cheaper_quadratic_velocity_is_that_of_any_link(name):
     problem = PROBLEMS[name]
     student = student_of(problem, 2 * jnp.log(problem.start.norms))
     speeds = jnp.ones(student.state.U.shape[1]) if problem.speeds is None else problem.speeds
-    general = anisotropic_velocity(None, student.state, Setting(problem.teacher, speeds))
+    general = anisotropic_velocity(None, student.state, StudentSetting(problem.teacher, speeds))
     assert student.velocity is quadratic_velocity
     for one, other in zip(student.velocity(None, student.state, student.args), general, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-12, atol=1e-14)

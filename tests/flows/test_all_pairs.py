@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import riccati as rc
-from riccati.flows.noise import (
+from riccati.flows.gradient_noise import (
     counted_moments,
     graphs_of,
     multigraphs,

@@ -1,12 +1,12 @@
 """All neurons of a student in reduced coordinates: their equations, and an integration on its way."""
 
-from .journey import Journey as Journey
-from .journey import Steps as Steps
-from .journey import joined as joined
+from .chunked_solve import ChunkedSolve as ChunkedSolve
+from .chunked_solve import OddsRecord as OddsRecord
+from .chunked_solve import joined as joined
 from .student import Neurons as Neurons
-from .student import Setting as Setting
 from .student import Student as Student
-from .student import TwoLayer as TwoLayer
+from .student import StudentSetting as StudentSetting
+from .student import TwoLayerState as TwoLayerState
 from .student import anisotropic_velocity as anisotropic_velocity
 from .student import coupled_velocity as coupled_velocity
 from .student import observe as observe

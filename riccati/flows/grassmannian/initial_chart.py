@@ -14,13 +14,12 @@ from jaxtyping import Array, Float, Int
 from ...numerics import compiled_quickly
 from ...problem import Problem, spectrum
 from ...support import is_traced
-from .blocks import fold_blocks, put
-from .chart import Chart, Fading, settle
+from .chart import Chart, Fading, fold_blocks, put, settle
 
 _DEPENDENT = 1e-13  # a unit vector this close to a combination of the others is one
 
 
-class Weights(NamedTuple):
+class InitialWeights(NamedTuple):
     """A student in reduced coordinates, and how fast the teacher's directions grow.
 
     Attributes:
@@ -42,18 +41,18 @@ class Weights(NamedTuple):
     origin: Float[Array, "M N"] | None = None
 
 
-def weights_of(problem: Problem, *, with_norms: bool) -> Weights:
+def initial_weights(problem: Problem, *, with_norms: bool) -> InitialWeights:
     """The student's weights at the start, or their directions alone."""
     start, basis = problem.full_start, spectrum(problem.teacher)
     norms = start.norms if with_norms else None
     overlaps = start.along if basis.vectors is None else start.along @ basis.vectors
-    weights = Weights(overlaps, start.residual_factor, norms, basis.rates, basis.directions)
+    weights = InitialWeights(overlaps, start.residual_factor, norms, basis.rates, basis.directions)
     if norms is None or is_traced(weights) or not bool((np.asarray(basis.rates) < 0).any()):
         return weights
     return weights._replace(origin=(norms[:, None] * overlaps).T)
 
 
-def opened(weights: Weights) -> Chart:
+def initial_chart(weights: InitialWeights) -> Chart:
     """The first chart of the weights' span, with bounded entries.
 
     Linearly dependent neurons, which span less than N dimensions, are taken together first: outside jit, where the
@@ -62,24 +61,24 @@ def opened(weights: Weights) -> Chart:
     Raises:
         RuntimeError: under jit, vmap and grad, where neurons turn out to be dependent.
     """
-    chart, least = _first_chart(weights)
+    chart, least = _compiled_pivoted_chart(weights)
     if is_traced(least):
         must = "Neurons are linearly dependent: solve outside jit, vmap and grad, or leave out what repeats others."
         return eqx.error_if(chart, ~(least > _DEPENDENT), must)
-    return chart if float(least) > _DEPENDENT else _first_chart(independent(weights))[0]
+    return chart if float(least) > _DEPENDENT else _compiled_pivoted_chart(independent(weights))[0]
 
 
-def first_chart(weights: Weights) -> tuple[Chart, Float[Array, ""]]:
+def pivoted_chart(weights: InitialWeights) -> tuple[Chart, Float[Array, ""]]:
     """The chart whose pivot rows partial pivoting picks, settled; and the least diagonal entry as in `chart_at`."""
     column = pivot_rows(*jax.lax.stop_gradient((weights.overlaps, weights.residual)))
     chart, least = chart_at(weights, column)
     return settle(chart), least
 
 
-_first_chart = compiled_quickly()(first_chart)
+_compiled_pivoted_chart = compiled_quickly()(pivoted_chart)
 
 
-def chart_at(weights: Weights, column: Int[Array, " N"]) -> tuple[Chart, Float[Array, ""]]:
+def chart_at(weights: InitialWeights, column: Int[Array, " N"]) -> tuple[Chart, Float[Array, ""]]:
     """The chart with the pivots `column`; and the least diagonal entry of their triangular factor."""
     overlaps, residual, norms, rates = weights[:4]
     neurons, directions = overlaps.shape
@@ -126,7 +125,7 @@ def pivot_rows(overlaps: Float[Array, "N M"], residual: Float[Array, "N N"]) -> 
     return fold_blocks(directions, play, (directions + jnp.arange(neurons), residual.T))[0]
 
 
-def independent(weights: Weights) -> Weights:
+def independent(weights: InitialWeights) -> InitialWeights:
     """Fewer neurons with the same span and the same Σ_i w_i w_iᵀ, which is all that the flow sees of them."""
     U = np.hstack([weights.overlaps, weights.residual])
     sizes = _triangle(U)[1]
@@ -140,7 +139,7 @@ def independent(weights: Weights) -> Weights:
     kept = None if weights.norms is None else jnp.asarray(norms)
     origin = None if weights.origin is None else jnp.asarray((norms[:, None] * overlaps).T)
     basis = weights.rates, weights.directions
-    return Weights(jnp.asarray(overlaps), jnp.asarray(residual), kept, *basis, origin)
+    return InitialWeights(jnp.asarray(overlaps), jnp.asarray(residual), kept, *basis, origin)
 
 
 def _triangle(W: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

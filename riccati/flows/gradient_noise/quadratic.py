@@ -30,7 +30,7 @@ from ...support import is_traced
 from .system import System, exploded, pace
 
 
-class Weights(NamedTuple):
+class WeightsState(NamedTuple):
     """The state of SGD on the weights.
 
     Attributes:
@@ -42,7 +42,7 @@ class Weights(NamedTuple):
     T: Float[Array, "N N"]
 
 
-class Step(NamedTuple):
+class WeightsSetting(NamedTuple):
     """What a problem fixes for SGD on the weights.
 
     Attributes:
@@ -73,7 +73,7 @@ def weights_system(problem: Problem, gamma: float) -> System:
     teacher, start = problem.teacher, problem.full_start
     rate = riccati_rate(teacher)
     state, held, least = _begun(start.directions, start.norms, teacher.width, np.asarray(gamma), rate)
-    return System(weights_velocity, _observe_weights, state, Step(teacher.a, *held), rate, least)
+    return System(weights_velocity, _observe_weights, state, WeightsSetting(teacher.a, *held), rate, least)
 
 
 @partial(jax.jit, static_argnums=1)
@@ -93,11 +93,11 @@ def _span(
 @partial(jax.jit, static_argnums=2)
 def _begun(
     directions: Float[Array, "N D"], norms: Float[Array, " N"], width: int, gamma: Float[Array, ""], rate: Array
-) -> tuple[Weights, tuple[Array, Array], Float[Array, ""]]:
+) -> tuple[WeightsState, tuple[Array, Array], Float[Array, ""]]:
     """The state of the weights, γ in Riccati time and the unit of T, and the least size of the entries of a row."""
     unit = jax.lax.stop_gradient(jnp.min(norms))
     Y, T, least = _span(norms[:, None] * directions, width)
-    return Weights(Y, T / unit), (gamma * rate / 2, unit), least
+    return WeightsState(Y, T / unit), (gamma * rate / 2, unit), least
 
 
 def misfit(a: Float[Array, " M"], K: Float[Array, "N N"], Omega: Float[Array, "N N"]) -> Float[Array, ""]:
@@ -122,14 +122,14 @@ def stiefel_velocity(_: Any, Y: Float[Array, "M N"], args: tuple[Array, Array, A
     return AY - Y @ (K + noise * H)
 
 
-def weights_velocity(_: Any, state: Weights, args: Step) -> Weights:
+def weights_velocity(_: Any, state: WeightsState, args: WeightsSetting) -> WeightsState:
     """dY/dτ = AY - Y(K + ν) and dT/dτ = (K - Ω + ν)T, Ω = TTᵀ, ν = (γ/4)H."""
     a, gamma, unit = args
     Omega = unit**2 * state.T @ state.T.T
     AY, K, H = second_order(state.Y, Omega, a)
     noise = gamma / 4 * H
     slow = pace(gamma, jnp.trace(Omega))
-    return Weights(slow * (AY - state.Y @ (K + noise)), slow * (K - Omega + noise) @ state.T)
+    return WeightsState(slow * (AY - state.Y @ (K + noise)), slow * (K - Omega + noise) @ state.T)
 
 
 def _alignment(Y: Float[Array, "M N"]) -> Float[Array, " M"]:
@@ -140,7 +140,7 @@ def _observe_stiefel(Y: Float[Array, "M N"], args: tuple[Array, Array, Array]) -
     return Observables(subspace_population_risk(args[0], Y), _alignment(Y), None)
 
 
-def _observe_weights(state: Weights, args: Step) -> Observables:
+def _observe_weights(state: WeightsState, args: WeightsSetting) -> Observables:
     a, gamma, unit = args
     T = unit * state.T
     Omega, Z = T @ T.T, state.Y @ T

@@ -19,7 +19,7 @@ from jaxtyping import Array, Float
 
 from ...numerics import Outcome, compiled_quickly, controller
 from ...support import StopRequest, orderly_stop, progress
-from .student import Neurons, Student, TwoLayer, odds_and_rates
+from .student import Neurons, Student, TwoLayerState, odds_and_rates
 
 _CHUNK = 2048  # steps between two looks at the clock: seconds at the most
 _VANISHED = -20.0  # log of the share of its first norm that a neuron keeps, from which on it counts as vanished
@@ -29,7 +29,7 @@ _GROWING = 0.1  # share of the time so far that a chunk adds while steps still g
 _first_odds = compiled_quickly(eqx.filter_jit)(odds_and_rates)
 
 
-class Steps(NamedTuple):
+class OddsRecord(NamedTuple):
     """What the integrator's steps say of the emergence of directions, at S times from 0 on.
 
     Attributes:
@@ -43,17 +43,17 @@ class Steps(NamedTuple):
     rates: Float[np.ndarray, "S M"]
 
 
-def joined(pieces: list[Steps]) -> Steps:
+def joined(pieces: list[OddsRecord]) -> OddsRecord:
     """Pieces, each of which may begin with the end of the one before, as one."""
-    every = Steps(*(np.concatenate(parts) for parts in zip(*pieces, strict=True)))
+    every = OddsRecord(*(np.concatenate(parts) for parts in zip(*pieces, strict=True)))
     first = np.unique(every.times, return_index=True)[1]
-    return Steps(*(part[first] for part in every))
+    return OddsRecord(*(part[first] for part in every))
 
 
 class _Chunk(NamedTuple):
     """Some steps: the state and time they end at, how many, and times (inf past the end), log-odds and rates."""
 
-    state: Neurons | TwoLayer
+    state: Neurons | TwoLayerState
     time: Array
     steps: Array
     times: Array
@@ -65,10 +65,10 @@ class _Chunk(NamedTuple):
 def _chunk(student: Student, begin: Array, end: Array, rtol: Array, atol: Array, unit: Array) -> _Chunk:
     """At most `_CHUNK` steps from `begin` towards `end`, with time in units of 1/`unit`."""
 
-    def velocity(time: Any, state: Neurons | TwoLayer, args: Any) -> Neurons | TwoLayer:
+    def velocity(time: Any, state: Neurons | TwoLayerState, args: Any) -> Neurons | TwoLayerState:
         return jax.tree.map(lambda rate: rate / unit, student.velocity(time / unit, state, args))
 
-    def odds(time: Array, state: Neurons | TwoLayer, args: Any) -> tuple[Array, Array]:
+    def odds(time: Array, state: Neurons | TwoLayerState, args: Any) -> tuple[Array, Array]:
         return odds_and_rates(student._replace(state=state, args=args), time / unit)
 
     out = diffrax.diffeqsolve(
@@ -88,7 +88,7 @@ def _chunk(student: Student, begin: Array, end: Array, rtol: Array, atol: Array,
     return _Chunk(last, out.ts[0][-1] / unit, out.stats["num_steps"], out.ts[1] / unit, *out.ys[1])
 
 
-class Journey:
+class ChunkedSolve:
     """An integration on its way, a chunk of steps at a time.
 
     The integrator sees time in units of 1/`speed`, rounded to a power of 2, as it takes 1e-6 for a short first step.
@@ -105,7 +105,7 @@ class Journey:
         self._most, self._tolerances = max_steps, tolerances
         self._unit = jnp.asarray(2.0 ** round(math.log2(speed)))
         self._least = _log_norms(student.state) + _VANISHED
-        self._fresh = [Steps(np.zeros(1), *(np.asarray(x)[None] for x in _first_odds(self.student, jnp.zeros(()))))]
+        self._new = [OddsRecord(np.zeros(1), *(np.asarray(x)[None] for x in _first_odds(self.student, jnp.zeros(()))))]
 
     def through(self, times: np.ndarray) -> Iterator[float]:
         """Each of `times` as it is reached; ends early, with `outcome` the reason, if one cannot be."""
@@ -128,10 +128,10 @@ class Journey:
                 self._go(time)
         return bool(self.outcome == Outcome.complete)
 
-    def fresh_steps(self) -> Steps:
+    def new_steps(self) -> OddsRecord:
         """The steps since the last call, with the one before them."""
-        steps = joined(self._fresh)
-        self._fresh = [Steps(*(part[-1:] for part in steps))]
+        steps = joined(self._new)
+        self._new = [OddsRecord(*(part[-1:] for part in steps))]
         return steps
 
     def _go(self, time: float) -> None:
@@ -142,7 +142,7 @@ class Journey:
             return
         before = self.now
         self.student, self.now, self.used = self.student._replace(state=out.state), float(out.time), self.used + steps
-        self._fresh.append(_steps(out.times, out.odds, out.rates))
+        self._new.append(_steps(out.times, out.odds, out.rates))
         # learned directions bound explicit steps for good, so that no budget reaches very long times
         went = self.now - before
         needed = (time - self.now) / went * steps
@@ -152,12 +152,12 @@ class Journey:
             self.outcome = Outcome.max_steps_reached
 
 
-def _log_norms(state: Neurons | TwoLayer) -> Float[np.ndarray, " n"]:
+def _log_norms(state: Neurons | TwoLayerState) -> Float[np.ndarray, " n"]:
     """log |w_i| of a two-layer student, whose norms can fall to 0 in finite time; empty for another, whose cannot."""
     return np.zeros(0) if isinstance(state, Neurons) else np.asarray(state.log_norm)
 
 
-def _steps(times: Array, odds: Array, rates: Array) -> Steps:
+def _steps(times: Array, odds: Array, rates: Array) -> OddsRecord:
     """What a buffer of steps holds, without its unused end (inf times)."""
     kept = np.isfinite(np.asarray(times))
-    return Steps(*(np.asarray(x)[kept] for x in (times, odds, rates)))
+    return OddsRecord(*(np.asarray(x)[kept] for x in (times, odds, rates)))

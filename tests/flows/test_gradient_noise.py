@@ -7,7 +7,7 @@ import pytest
 from scipy.special import roots_hermitenorm
 
 import riccati as rc
-from riccati.flows.noise import pair_system, stiefel_system, weights_system
+from riccati.flows.gradient_noise import pair_system, stiefel_system, weights_system
 
 VAST = 10**6  # a dimension at which what vanishes as 1/d is small, and a step's change keeps nine digits
 

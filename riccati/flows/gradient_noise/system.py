@@ -1,4 +1,4 @@
-"""What the systems of SGD at step size γ/d have in common: equations with a start, seen at the output times.
+"""What the systems of SGD at step size γ/d have in common: equations with a start and observables.
 
 The second-order terms of a step grow faster than the drift once γ times the squared norm of a neuron is large, and the
 weights then explode in finite time: that is how SGD diverges at too large a step size. Past that point nothing comes

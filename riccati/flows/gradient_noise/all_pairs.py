@@ -1,7 +1,7 @@
 """Any link at step size γ/d: the coupled flow of all neurons with the second-order terms of a step.
 
 With unit directions u_i, overlaps m (N, M), the Gram matrix p (N, N) of the directions' parts orthogonal to the
-teacher, q = m mᵀ + p, squared norms s and C_il = E e²σ'(z_i)σ'(z_l) (noise/moments.py), a step of size γ/d on the
+teacher, q = m mᵀ + p, squared norms s and C_il = E e²σ'(z_i)σ'(z_l) (second_moments.py), a step of size γ/d on the
 2-homogeneous student has the limit d → ∞
 
     ds_i/dt = [gradient flow] + γ s_i C_ii,     dm_im/dt = [gradient flow] - (γ/2) C_ii m_im,
@@ -9,7 +9,7 @@ teacher, q = m mᵀ + p, squared norms s and C_il = E e²σ'(z_i)σ'(z_l) (noise
 
 because E <Δw_i, Δw_l> = (η²/B) r_i r_l C_il |x_⊥|² and |x_⊥|² ≈ d, while nothing of that size falls on the teacher's
 span. Overlaps are kept as a factor, so no tolerance error makes a direction emerge. The state is (m, p, log s).
-For σ = h_2 this is SGD on the weights of noise/subspace.py; derivations/noise_moments.py.
+For σ = h_2 this is SGD on the weights of gradient_noise/quadratic.py; derivations/noise_moments.py.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from ...problem import Observables, Problem, Teacher
-from .moments import Graphs, averaged_moments, counted_moments, graphs_of, is_counted, sobol_points
+from .second_moments import Multigraphs, averaged_moments, counted_moments, graphs_of, is_counted, sobol_points
 from .system import System, exploded, pace
 
 _POINTS_RTOL = 1e-6  # averages over points have kinks of about this size
 
 
-class Directions(NamedTuple):
+class NeuronState(NamedTuple):
     """The state.
 
     Attributes:
@@ -43,7 +43,7 @@ class Directions(NamedTuple):
     log_s: Float[Array, " N"]
 
 
-class Moments(eqx.Module):
+class NoiseMoments(eqx.Module):
     """How C is found: from the multigraphs of a finite series, or else from points.
 
     Attributes:
@@ -51,7 +51,7 @@ class Moments(eqx.Module):
         points: (n, M + N), Gaussian, None where graphs are.
     """
 
-    graphs: Graphs | None
+    graphs: Multigraphs | None
     points: Float[Array, "n D"] | None
 
     def __call__(
@@ -67,12 +67,12 @@ class Moments(eqx.Module):
         return counted_moments(self.graphs, b, R, m.shape[0], teacher.link.coefficients.shape[0] - 1)
 
 
-class Setting(NamedTuple):
+class NeuronSetting(NamedTuple):
     """What does not change: the teacher, γ, and how C is found."""
 
     teacher: Teacher
     gamma: Float[Array, ""]
-    moments: Moments
+    moments: NoiseMoments
 
 
 def neuron_system(problem: Problem, gamma: float) -> System:
@@ -80,30 +80,30 @@ def neuron_system(problem: Problem, gamma: float) -> System:
     teacher, start = problem.teacher, problem.full_start
     counted = is_counted(teacher.link)
     points = None if counted else jax.device_put(sobol_points(teacher.width + start.student_width))
-    moments = Moments(graphs_of(teacher.link) if counted else None, points)
+    moments = NoiseMoments(graphs_of(teacher.link) if counted else None, points)
     state, smallest = _begun(start.teacher_overlaps, start.residual_factor, start.norms)
     held, rate = jax.device_put((np.asarray(gamma, float), np.ones(())))
     least_rtol = 0.0 if counted else _POINTS_RTOL
-    return System(neuron_velocity, _observe, state, Setting(teacher, held, moments), rate, smallest, least_rtol)
+    return System(neuron_velocity, _observe, state, NeuronSetting(teacher, held, moments), rate, smallest, least_rtol)
 
 
 @jax.jit
 def _begun(
     overlaps: Float[Array, "N M"], factor: Float[Array, "N N"], norms: Float[Array, " N"]
-) -> tuple[Directions, Float[Array, ""]]:
+) -> tuple[NeuronState, Float[Array, ""]]:
     """The state, and the least of the directions' largest overlaps."""
     size = jnp.max(jnp.abs(overlaps), axis=0)
     smallest = jax.lax.stop_gradient(jnp.min(jnp.where(size > 0, size, 1.0)))
-    return Directions(overlaps, factor @ factor.T, 2 * jnp.log(norms)), smallest
+    return NeuronState(overlaps, factor @ factor.T, 2 * jnp.log(norms)), smallest
 
 
-def _unit(state: Directions) -> tuple[Array, Array]:
+def _unit(state: NeuronState) -> tuple[Array, Array]:
     """m and p of directions scaled to length one, from which rounding may have carried them."""
     length = jnp.sqrt(jnp.sum(state.m**2, axis=1) + jnp.diag(state.p))
     return state.m / length[:, None], state.p / (length[:, None] * length)
 
 
-def neuron_velocity(_: Any, state: Directions, setting: Setting) -> Directions:
+def neuron_velocity(_: Any, state: NeuronState, setting: NeuronSetting) -> NeuronState:
     """The right-hand sides of the module's equations."""
     teacher, gamma, moments = setting
     a, link = teacher.a, teacher.link
@@ -117,14 +117,14 @@ def neuron_velocity(_: Any, state: Directions, setting: Setting) -> Directions:
     # each neuron's own rate along itself: what its direction loses, and half of what its norm gains by noise
     drag = along + gamma / 2 * jnp.diag(C)
     pushed = push @ p
-    return Directions(
+    return NeuronState(
         slow * (pull - push @ m - drag[:, None] * m),
         slow * (gamma * C - pushed - pushed.T - (drag[:, None] + drag) * p),
         slow * (4 * (g_m @ a - g_q @ s) + gamma * jnp.diag(C)),
     )
 
 
-def _observe(state: Directions, setting: Setting) -> Observables:
+def _observe(state: NeuronState, setting: NeuronSetting) -> Observables:
     """The largest squared overlap of each direction, and the s of that neuron."""
     a, link = setting.teacher.a, setting.teacher.link
     (m, p), s = _unit(state), jnp.exp(state.log_s)

@@ -32,7 +32,7 @@ from .system import System, exploded, pace
 _LEAST = 1e-300  # 1 - m² below which nothing is divided by it
 
 
-class Pairs(NamedTuple):
+class PairState(NamedTuple):
     """The state of the neurons.
 
     Attributes:
@@ -46,7 +46,7 @@ class Pairs(NamedTuple):
     log_idle: Float[Array, " n"]
 
 
-class Setting(NamedTuple):
+class PairSetting(NamedTuple):
     """What does not change.
 
     Attributes:
@@ -77,12 +77,12 @@ def pair_system(problem: Problem, gamma: float) -> System:
 @jax.jit
 def _begun(
     teacher: Teacher, m: Array, s: Array, spectators: Spectators, weights: Float[Array, " k"], gamma: Array
-) -> tuple[Pairs, Setting, Float[Array, ""]]:
+) -> tuple[PairState, PairSetting, Float[Array, ""]]:
     """State, setting and rate."""
     rate = teacher.link.coefficients[weights.shape[0]] ** 2
     has = m != 0
-    state = Pairs(log_odds(jnp.where(has, m**2, 0.5)), jnp.log(jnp.where(has, s, 1.0)), jnp.log(spectators.s))
-    return state, Setting(teacher.a, has, spectators.number, weights, gamma * rate), rate
+    state = PairState(log_odds(jnp.where(has, m**2, 0.5)), jnp.log(jnp.where(has, s, 1.0)), jnp.log(spectators.s))
+    return state, PairSetting(teacher.a, has, spectators.number, weights, gamma * rate), rate
 
 
 def own_pair_weights(k: int) -> np.ndarray:
@@ -90,7 +90,9 @@ def own_pair_weights(k: int) -> np.ndarray:
     return np.array([k * comb(k, j) * comb(k - 1, j) * comb(2 * j, j) for j in range(k)], float)
 
 
-def pair_residuals(state: Pairs, setting: Setting) -> tuple[Float[Array, " M"], Float[Array, " M"], Float[Array, " n"]]:
+def pair_residuals(
+    state: PairState, setting: PairSetting
+) -> tuple[Float[Array, " M"], Float[Array, " M"], Float[Array, " n"]]:
     """a² - 2asm^k + s² of each direction, and E e²σ'² at each direction's neuron and at each spectator.
 
     A spectator's own term is E s²h_k²h_k'² = C(1)s², the rest of the residual is independent of it.
@@ -109,7 +111,7 @@ def pair_residuals(state: Pairs, setting: Setting) -> tuple[Float[Array, " M"], 
     return residual, own + k * (total - residual), jnp.sum(weights) * energy + k * (total - energy)
 
 
-def pair_velocity(_: Any, state: Pairs, setting: Setting) -> Pairs:
+def pair_velocity(_: Any, state: PairState, setting: PairSetting) -> PairState:
     """dλ/dt = 2 a g'(m)/m - γE/(1 - m²), λ the log-odds, and d log s/dt = 4(a g(m) - s) + γE, E = E e²σ'²."""
     a, has, _, weights, gamma = setting
     k = weights.shape[0]
@@ -120,14 +122,14 @@ def pair_velocity(_: Any, state: Pairs, setting: Setting) -> Pairs:
     lengthening = 4 * (a * jnp.exp(k / 2 * L) - s)
     idle = jnp.exp(state.log_idle)
     slow = pace(gamma, _excess(setting, s, idle))
-    return Pairs(
+    return PairState(
         jnp.where(has, slow * (growth - gamma * noise / room), 0.0),
         jnp.where(has, slow * (lengthening + gamma * noise), 0.0),
         jnp.where(setting.idle > 0, slow * (gamma * idle_noise - 4 * idle), 0.0),  # a row of no neuron keeps still
     )
 
 
-def pair_risk(state: Pairs, setting: Setting) -> Float[Array, ""]:
+def pair_risk(state: PairState, setting: PairSetting) -> Float[Array, ""]:
     """[Σ (a² - 2asm^k + s²) + Σ_spectators s²]/Σa²; inf once the weights have exploded."""
     radius, idle = jnp.where(setting.has, jnp.exp(state.log_radius), 0.0), jnp.exp(state.log_idle)
     left = jnp.sum(pair_residuals(state, setting)[0]) + jnp.sum(setting.idle * idle**2)
@@ -135,13 +137,13 @@ def pair_risk(state: Pairs, setting: Setting) -> Float[Array, ""]:
     return jnp.where(lost, jnp.inf, left / jnp.sum(setting.a**2))
 
 
-def _observe(state: Pairs, setting: Setting) -> Observables:
+def _observe(state: PairState, setting: PairSetting) -> Observables:
     alignment = jnp.where(setting.has, jax.nn.sigmoid(state.odds), 0.0)
     radius = jnp.where(setting.has, jnp.exp(state.log_radius), 0.0)
     return Observables(pair_risk(state, setting), alignment, radius)
 
 
-def _excess(setting: Setting, s: Float[Array, " M"], idle: Float[Array, " n"]) -> Float[Array, ""]:
+def _excess(setting: PairSetting, s: Float[Array, " M"], idle: Float[Array, " n"]) -> Float[Array, ""]:
     """C(1) times the largest squared norm beyond 2a: there e² ≥ s²h_k²/4 where it counts, so noise is C(1)s²/4."""
     beyond = jnp.max(jnp.where(setting.has, s - 2 * setting.a, 0.0), initial=0.0)
     alone = jnp.max(jnp.where(setting.idle > 0, idle, 0.0), initial=0.0)

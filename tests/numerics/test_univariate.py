@@ -1,4 +1,4 @@
-"""First crossings of a level."""
+"""Functions of one variable: first crossings of a level."""
 
 import numpy as np
 

@@ -20,8 +20,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .blocks import fold_blocks, put, take
-from .chart import Chart
+from .chart import Chart, fold_blocks, put, take
 
 
 class Subspace(eqx.Module):
@@ -108,11 +107,11 @@ def relative(chart: Chart, excess: Float[Array, ""]) -> Float[Array, ""]:
 def subspace_risk(chart: Chart, space: Subspace) -> Float[Array, ""]:
     """Σa² - tr(AGAG), what the best radial fit leaves, over symmetric fits of any sign."""
     W, C, a = space.W, space.C, chart.column_rate
-    missed, seen = space.S @ W, C @ W
+    missed, mixed = space.S @ W, C @ W
     return (
         2 * jnp.sum(a**2 * jnp.diag(missed))
         - jnp.sum(a[:, None] * a * missed * missed.T)
         + jnp.sum(chart.row_rate**2)
-        - 2 * jnp.sum(a[:, None] * W * seen.T)
-        - jnp.sum(seen * seen.T)
+        - 2 * jnp.sum(a[:, None] * W * mixed.T)
+        - jnp.sum(mixed * mixed.T)
     )

@@ -11,7 +11,7 @@ from compiles import counted_compiles
 from systems import exact_subspace, problem, relative_error
 
 import riccati as rc
-from riccati.flows.chart import GrowingGram, carried
+from riccati.flows.grassmannian import GrowingGram, carried
 
 FLOWS = [rc.Riccati(), rc.Quadratic()]
 
@@ -103,9 +103,9 @@ def test_smallest_norm_emerges_when_predicted():
 
 def test_a_signal_ends_the_course_at_an_output_time(monkeypatch):
     """SIGINT while a stretch runs: what was reached is kept, and the trajectory says so."""
-    from riccati.flows.chart import path
+    from riccati.flows.grassmannian import evolution
 
-    whole, calls = path._stretch, []
+    whole, calls = evolution._chunk, []
 
     def interrupted(*args):
         calls.append(1)
@@ -113,8 +113,8 @@ def test_a_signal_ends_the_course_at_an_output_time(monkeypatch):
             os.kill(os.getpid(), signal.SIGINT)
         return whole(*args)
 
-    monkeypatch.setattr(path, "_stretch", interrupted)
-    monkeypatch.setattr(path, "_AT_ONCE", 4)
+    monkeypatch.setattr(evolution, "_chunk", interrupted)
+    monkeypatch.setattr(evolution, "_AT_ONCE", 4)
     teacher, start = problem(3, 2, 40, 1.0)
     times = np.linspace(0.1, 9, 30)
     with pytest.warns(rc.IncompleteTrajectory, match="interrupted"):
@@ -181,7 +181,7 @@ def test_emergence_times_hold_one_chart_and_not_one_a_step(monkeypatch):
         alive.append(sum(array.shape == (61, 8) for array in jax.live_arrays()))
         return moved
 
-    monkeypatch.setattr("riccati.flows.chart.emergence.carried", counted)
+    monkeypatch.setattr("riccati.flows.grassmannian.emergence.carried", counted)
     assert np.isfinite(seen.emergence_times()).sum() == 8
     assert len(alive) > 4
     assert max(alive) <= min(alive) + 1

@@ -56,7 +56,7 @@ class Neurons(NamedTuple):
         return jnp.exp(self.log_s)
 
 
-class TwoLayer(NamedTuple):
+class TwoLayerState(NamedTuple):
     """The state of a two-layer student.
 
     Attributes:
@@ -75,7 +75,7 @@ class TwoLayer(NamedTuple):
         return self.b * jnp.exp(self.log_norm)
 
 
-class Setting(NamedTuple):
+class StudentSetting(NamedTuple):
     """What drives a student that is quadratic, two-layer or on anisotropic input.
 
     Attributes:
@@ -94,20 +94,20 @@ class Student(NamedTuple):
 
     Attributes:
         velocity: `velocity(t, state, args)`, a function of this module's level.
-        state: `Neurons` or `TwoLayer`.
-        args: what the velocity is given: the teacher, or a `Setting`.
+        state: `Neurons` or `TwoLayerState`.
+        args: what the velocity is given: the teacher, or a `StudentSetting`.
         overlap: which of its overlaps emerge, as in `squared_overlaps`.
     """
 
     velocity: Callable
-    state: Neurons | TwoLayer
+    state: Neurons | TwoLayerState
     args: Any
     overlap: str | None
 
     @property
     def teacher(self) -> Teacher:
         """The teacher."""
-        return self.args.teacher if isinstance(self.args, Setting) else self.args
+        return self.args.teacher if isinstance(self.args, StudentSetting) else self.args
 
 
 def student_of(
@@ -116,15 +116,15 @@ def student_of(
     """The flow of the problem's student from its start; `log_s` is 2 log |w|."""
     start, speeds = problem.full_start, problem.speeds
     if start.second_layer is not None:
-        state = TwoLayer(start.directions, log_s / 2, start.second_layer)
+        state = TwoLayerState(start.directions, log_s / 2, start.second_layer)
         rate = jax.device_put(np.asarray(second_layer_rate, float))
-        return Student(two_layer_velocity, state, Setting(problem.teacher, speeds, rate), overlap)
+        return Student(two_layer_velocity, state, StudentSetting(problem.teacher, speeds, rate), overlap)
     neurons = Neurons(start.directions, log_s)
     if problem.teacher.links is None and problem.teacher.link.degree == 2:
-        return Student(quadratic_velocity, neurons, Setting(problem.teacher, speeds), overlap)
+        return Student(quadratic_velocity, neurons, StudentSetting(problem.teacher, speeds), overlap)
     if speeds is None:
         return Student(coupled_velocity, neurons, problem.teacher, overlap)
-    return Student(anisotropic_velocity, neurons, Setting(problem.teacher, speeds), overlap)
+    return Student(anisotropic_velocity, neurons, StudentSetting(problem.teacher, speeds), overlap)
 
 
 def coupled_velocity(_: Any, state: Neurons, teacher: Teacher) -> Neurons:
@@ -133,7 +133,7 @@ def coupled_velocity(_: Any, state: Neurons, teacher: Teacher) -> Neurons:
     return Neurons(F, 4 * X)
 
 
-def quadratic_velocity(_: Any, state: Neurons, setting: Setting) -> Neurons:
+def quadratic_velocity(_: Any, state: Neurons, setting: StudentSetting) -> Neurons:
     """du_i/dt and d log s_i/dt for the link c h_2, on any input."""
     teacher, U = setting.teacher, on_sphere(state.U)
     pull = teacher.combined(teacher.a * teacher.overlaps(U))
@@ -142,19 +142,19 @@ def quadratic_velocity(_: Any, state: Neurons, setting: Setting) -> Neurons:
     return Neurons(turned, 2 * grown)
 
 
-def anisotropic_velocity(_: Any, state: Neurons, setting: Setting) -> Neurons:
+def anisotropic_velocity(_: Any, state: Neurons, setting: StudentSetting) -> Neurons:
     """du_i/dt and d log s_i/dt, 2-homogeneous under a covariance."""
     U, F, X = _forces(setting.teacher, state.U, state.s)
     turned, grown = _turned_and_grown(U, F + 2 * X[:, None] * U, setting.speeds)
     return Neurons(turned, 2 * grown)
 
 
-def two_layer_velocity(_: Any, state: TwoLayer, setting: Setting) -> TwoLayer:
+def two_layer_velocity(_: Any, state: TwoLayerState, setting: StudentSetting) -> TwoLayerState:
     """du_i/dt, d log |w_i|/dt and db_i/dt of the standard parametrisation."""
     U, F, X = _forces(setting.teacher, state.U, state.s)
     norm = jnp.exp(state.log_norm)
     turned, grown = _turned_and_grown(U, (state.b / norm)[:, None] * (F + X[:, None] * U), setting.speeds)
-    return TwoLayer(turned, grown, setting.second_layer_rate * norm * X)
+    return TwoLayerState(turned, grown, setting.second_layer_rate * norm * X)
 
 
 def _turned_and_grown(U: Array, y: Array, speeds: Array | None) -> tuple[Array, Array]:
@@ -181,7 +181,7 @@ def _forces(teacher: Teacher, U: Array, s: Array) -> tuple[Array, Array, Array]:
     return U, F.at[:, : teacher.axes].add(teacher.combined(pull)), g_m @ a - g_q @ s
 
 
-def observe(teacher: Teacher, state: Neurons | TwoLayer, overlap: str | None) -> Observables:
+def observe(teacher: Teacher, state: Neurons | TwoLayerState, overlap: str | None) -> Observables:
     """Risk, alignment, by the definition `overlap`, and radius of a state."""
     s, U = state.s, on_sphere(state.U)
     size = teacher.overlaps(U) ** 2
@@ -194,7 +194,7 @@ def observe(teacher: Teacher, state: Neurons | TwoLayer, overlap: str | None) ->
 def odds_and_rates(student: Student, time: Array) -> tuple[Array, Array]:
     """Log-odds of each direction's squared overlap, and their rate."""
 
-    def odds(state: Neurons | TwoLayer) -> Array:
+    def odds(state: Neurons | TwoLayerState) -> Array:
         return log_odds(squared_overlaps(student.teacher, state.U, student.overlap))
 
     return jax.jvp(odds, (student.state,), (student.velocity(time, student.state, student.args),))

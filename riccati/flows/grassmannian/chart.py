@@ -19,15 +19,23 @@ Source: BEVW25 (arXiv 2508.03688), the Riccati flow; derivations/chart.py shows 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeVar
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 BOUND = 4.0  # an entry above it becomes a pivot
 _LONGEST = 250.0  # growth e^250 in one stride; the product of two such entries is still finite
 _FADED = 1e150  # a pivot whose column of J is this large has weights below 1e-150
 _NOTHING = 1e-300  # entries below have lost their digits, and are zero where a stride is long
+
+
+T = TypeVar("T")
+
+BLOCK = 16384  # rows taken at a time, so that a chart of 10⁶ rows needs no second array of its size
 
 
 class Fading(eqx.Module):
@@ -173,3 +181,29 @@ def _room(chart: Chart) -> Float[Array, ""]:
     grows = (gain > 0) & (size >= _NOTHING)
     room = (_LONGEST - jnp.log(jnp.where(grows, size, 1.0))) / jnp.where(grows, gain, 1.0)
     return jnp.min(jnp.where(grows, room, jnp.inf), initial=jnp.inf)
+
+
+def fold_blocks(rows: int, add: Callable[[T, Int[Array, ""], Bool[Array, " b"]], T], first: T) -> T:
+    """`add(state, low, fresh)` over blocks of min(rows, BLOCK) rows from row `low` on.
+
+    The last block overlaps the one before; `fresh` marks the rows that no block has had yet.
+    """
+    size = min(rows, BLOCK)
+    if size == rows:
+        return add(first, jnp.zeros((), int), jnp.ones(rows, bool))
+
+    def block(n: Array, state: T) -> T:
+        low = jnp.minimum(n * size, rows - size)
+        return add(state, low, low + jnp.arange(size) >= n * size)
+
+    return jax.lax.fori_loop(0, -(-rows // size), block, first)
+
+
+def take(rows: Array, low: Int[Array, ""], fresh: Bool[Array, " b"]) -> Array:
+    """The block of `rows` that starts at `low`."""
+    return jax.lax.dynamic_slice_in_dim(rows, low, fresh.shape[0])
+
+
+def put(rows: Array, block: Array, low: Int[Array, ""]) -> Array:
+    """`rows` with `block` written from row `low` on."""
+    return jax.lax.dynamic_update_slice_in_dim(rows, block, low, axis=0)

@@ -34,7 +34,7 @@ _LOG2_POINTS = 14  # of Sobol's sequence; moments of ReLU are then right to some
 _INDEPENDENT = 1e-9  # added to the diagonal of correlations before Cholesky: neurons may coincide
 
 
-class Graphs(NamedTuple):
+class Multigraphs(NamedTuple):
     """The multigraphs of a finite series.
 
     Attributes:
@@ -57,7 +57,7 @@ def multigraphs(degrees: tuple[int, int, int, int]) -> list[tuple[int, ...]]:
     return found
 
 
-def graphs_of(link: Link) -> Graphs:
+def graphs_of(link: Link) -> Multigraphs:
     """The multigraphs of σ σ σ' σ' for a series of degree ≤ 6."""
     c = np.asarray(link.coefficients)
     slope = c[1:] * np.sqrt(np.arange(1, len(c)))
@@ -68,7 +68,7 @@ def graphs_of(link: Link) -> Graphs:
         size *= sqrt(prod(factorial(j) for j in degrees))
         for edges in multigraphs(degrees):
             totals[edges] = totals.get(edges, 0.0) + size / prod(factorial(k) for k in edges)
-    return Graphs(jnp.asarray(list(totals)), jnp.asarray(list(totals.values())))
+    return Multigraphs(jnp.asarray(list(totals)), jnp.asarray(list(totals.values())))
 
 
 def is_counted(link: Link) -> bool:
@@ -77,7 +77,7 @@ def is_counted(link: Link) -> bool:
 
 
 def counted_moments(
-    graphs: Graphs, b: Float[Array, " D"], R: Float[Array, "D D"], neurons: int, degree: int
+    graphs: Multigraphs, b: Float[Array, " D"], R: Float[Array, "D D"], neurons: int, degree: int
 ) -> Float[Array, "N N"]:
     """C over all pairs of the last `neurons` points, by the sum over multigraphs of at most `degree` edges a point."""
 
