@@ -1,5 +1,6 @@
-"""From curves to laws: limits, exponents, frontiers, samples and what a run tells of its teacher."""
+"""Scaling laws: limits, rates, fits with intervals, frontiers, step sizes, and inference from a run's risk curve."""
 
+from ..support import warn_renamed
 from .additive import AdditiveModel as AdditiveModel
 from .additive import Asymptote as Asymptote
 from .additive import asymptote as asymptote
@@ -32,10 +33,17 @@ from .shapes import Escape as Escape
 from .shapes import Logistic as Logistic
 from .shapes import Shape as Shape
 from .shapes import Skill as Skill
-from .shapes import Step as Step
+from .shapes import StepFunction as StepFunction
 from .shapes import mellin as mellin
 from .step_size import ScheduleReport as ScheduleReport
 from .step_size import StepPlan as StepPlan
 from .step_size import decay as decay
 from .step_size import optimal_schedule as optimal_schedule
 from .step_size import recommended_step as recommended_step
+
+
+def __getattr__(name: str) -> object:
+    if name == "Step":
+        warn_renamed("riccati.scaling.Step", "riccati.scaling.StepFunction")
+        return StepFunction
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

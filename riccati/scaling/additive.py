@@ -28,7 +28,7 @@ from numpy.typing import ArrayLike
 from ..problem import Link
 from ..support import require, require_finite, require_integer, require_real
 from .limits import power_sum
-from .shapes import Escape, Logistic, Shape, Skill, Step, mellin
+from .shapes import Escape, Logistic, Shape, Skill, StepFunction, mellin
 
 _AT_ONCE = 4_000_000  # directions x times in memory at once
 
@@ -147,11 +147,11 @@ class AdditiveModel:
 
     @classmethod
     def quanta(cls, width: int, alpha: float) -> AdditiveModel:
-        """Quanta of frequency m^{-(α+1)}, each learned at once when it has been used often enough: `Step`.
+        """Quanta of frequency m^{-(α+1)}, each learned at once when it has been used often enough: `StepFunction`.
 
         Source: Michaud et al. 2023 (arXiv 2303.13506), the quantization model; risk ~ t^{-α/(α+1)}, N^{-α}.
         """
-        return cls.power_law(width, alpha + 1, alpha + 1, Step())
+        return cls.power_law(width, alpha + 1, alpha + 1, StepFunction())
 
     @property
     def width(self) -> int:

@@ -9,15 +9,15 @@ of canonical time, if it is among the min(N, M) directions that the student can 
 
     risk(t) = Σ_{m: T_m > t} a_m²/Σ a²,       floor = Σ_{m > N} a_m²/Σ a².
 
-For a_m ∝ m^{-β}, T_m ∝ m^θ, θ = β, and M → ∞ (ε Euler's constant, ζ(s, q) Hurwitz's function, φ = N/M):
+For a_m ∝ m^{-β}, T_m ∝ m^θ, θ = β, and M → ∞ (γ_E Euler's constant, ζ(s, q) Hurwitz's function, φ = N/M):
 
     β > ½:  ζ(2β, n+1)/ζ(2β), n = (t/T_1)^{1/θ} ∧ N:    (t/T_1)^{(1-2β)/θ} ∨ N^{1-2β}, times 1/((2β-1) ζ(2β))
-    β = ½:  -θ^{-1} log(t/T_M)/(log M + ε) ∨ -log φ/(log M + ε)
+    β = ½:  -θ^{-1} log(t/T_M)/(log M + γ_E) ∨ -log φ/(log M + γ_E)
     β < ½:  1 - (t/T_M)^{(1-2β)/θ} ∨ 1 - φ^{1-2β}
 
 Anisotropic input, the teacher along eigenvectors of Σ: a_m becomes a_m λ_m^{k/2} in T_m and in the order of directions
-(a_m λ_m^{k/2-1} where steps are preconditioned), and d becomes tr Σ in the unit. For λ_m ∝ m^{-γ} that is the
-two-parameter law, θ = β + γk/2 (β + γ for k = 2). The limit is tr Σ/λ_1 → ∞, that is γ < 1 if the law holds for all d.
+(a_m λ_m^{k/2-1} where steps are preconditioned), and d becomes tr Σ in the unit. For λ_m ∝ m^{-α} that is the
+two-parameter law, θ = β + αk/2 (β + α for k = 2). The limit is tr Σ/λ_1 → ∞, that is α < 1 if the law holds for all d.
 
 Source: RNWL25 (arXiv 2504.19983), BEVW25 (arXiv 2508.03688); derivations/sharp_limit.py, derivations/scaling.py and
 derivations/anisotropic.py.
@@ -45,14 +45,14 @@ Regime = Literal["power law", "logarithmic", "flat"]
 
 @dataclass(frozen=True, eq=False)
 class SharpLimit:
-    """The staircase of one teacher, and its limit M → ∞.
+    """The limit d → ∞ of one teacher: a staircase, and for power laws its own limit M → ∞.
 
     Attributes:
         teacher: the teacher.
         student_width: N; None for a neuron to every direction.
         emergence_times: (M,), in the unit of time, inf where never.
         beta: β where a_m ∝ m^{-β} exactly, else None.
-        theta: θ where T_m ∝ m^θ too, but for the initial overlaps: β + γk/2, β on isotropic input; else None.
+        theta: θ where T_m ∝ m^θ too, but for the initial overlaps: β + αk/2, β on isotropic input; else None.
         floor: Σ_{m > N} a_m²/Σ a_m², the risk that is left; exact for this M.
     """
 
@@ -124,7 +124,7 @@ class SharpLimit:
         x = np.asarray(x, float)
         must = "have a_m ∝ m^-β for a limit of many directions"
         require(self.beta is not None, "teacher", must, "another second layer")
-        must = "have λ_m ∝ m^-γ for a limit of many directions"
+        must = "have λ_m ∝ m^-α for a limit of many directions"
         require(self.theta is not None, "teacher", must, "another covariance")
         beta, theta, M = float(self.beta or 0), float(self.theta or 0), self.teacher.width
         if self.regime == "power law":
@@ -159,7 +159,11 @@ class SharpLimit:
 
 
 def sharp_limit(teacher: Teacher, student_width: int | None = None) -> SharpLimit:
-    """The limit d → ∞ of the population risk of a small-norm student.
+    """Return the limit d → ∞ of the risk of a student that starts small: emergence times, risk, exponent and floor.
+
+    Directions emerge one after the other, at once, and risk(t) = Σ_{m: T_m > t} a_m²/Σ a_m²; times are in the unit
+    `SharpLimit.unit(dim)` of canonical time. Source: RNWL25 (arXiv 2504.19983), BEVW25 (arXiv 2508.03688);
+    derivations/sharp_limit.py.
 
     Args:
         teacher: link with c_0 = 0 and information exponent k ≥ 2.
@@ -169,6 +173,13 @@ def sharp_limit(teacher: Teacher, student_width: int | None = None) -> SharpLimi
     Raises:
         ArgumentError: a link with k < 2 or c_0 ≠ 0, a width below 1, or a teacher that is not standard but for a
             covariance whose eigenvectors its directions are.
+
+    Example:
+        >>> import riccati as rc
+        >>> teacher = rc.Teacher.power_law(width=4, beta=1.0, link=rc.Link.hermite(2))
+        >>> limit = rc.scaling.sharp_limit(teacher, student_width=2)
+        >>> limit.emergence_times.round(3).tolist(), round(limit.floor, 3), limit.exponent
+        ([0.298, 0.597, inf, inf], 0.122, -1.0)
     """
     require(isinstance(teacher, Teacher), "teacher", "be a riccati.Teacher", type(teacher).__name__)
     require_covered("sharp_limit", teacher)
@@ -192,7 +203,7 @@ def sharp_limit(teacher: Teacher, student_width: int | None = None) -> SharpLimi
 
 
 def power_of(a: np.ndarray) -> float | None:
-    """β where a_m ∝ m^{-β} to rounding, else None."""
+    """Return β where a_m ∝ m^{-β} to rounding, else None."""
     if len(a) < 2:
         return None
     beta = float(np.log2(a[0] / a[1]))
@@ -201,7 +212,7 @@ def power_of(a: np.ndarray) -> float | None:
 
 
 def power_sum(exponent: float, first: ArrayLike, last: ArrayLike = np.inf) -> np.ndarray:
-    """Σ_{m=first}^{last} m^{-s}, 0 where last < first; ζ(s, first) - ζ(s, last + 1) for s > 1.
+    """Return Σ_{m=first}^{last} m^{-s}, 0 where last < first; ζ(s, first) - ζ(s, last + 1) for s > 1.
 
     Args:
         exponent: s.

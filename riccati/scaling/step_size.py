@@ -1,4 +1,4 @@
-"""The step size of SGD in the course of a budget of samples: the best constant, and the best of all.
+"""The step size of SGD over a budget of samples: the best constant one, and the best schedule.
 
 Of n samples let u be the fraction used, and γ(u) = η(u)d/B. The limit of `FiniteStep` then runs at
 
@@ -42,7 +42,7 @@ from scipy.optimize import minimize
 from ..flows.gradient_noise import System, pair_system, pair_velocity, weights_system, weights_velocity
 from ..laws import largest_safe, largest_step
 from ..numerics import integrate, log_odds
-from ..problem import AnyStart, Problem, Teacher, require_covered
+from ..problem import SGD, AnyStart, Problem, Teacher, require_covered
 from ..support import require, require_integer
 from .limits import power_of
 
@@ -57,7 +57,7 @@ _UNSOUND = 1e3  # in the place of the logarithm of an infinite risk
 
 @dataclass(frozen=True, eq=False)
 class StepPlan:
-    """A step size over n samples; called with the number of a step it gives η, as `learning_rate` of an experiment.
+    """A step size over n samples: `sgd` is the algorithm that runs at it; called with a step's number it gives η.
 
     Attributes:
         family: "constant", "form", "power" or "free".
@@ -76,6 +76,12 @@ class StepPlan:
     excess: float
     power: float | None
 
+    @property
+    def sgd(self) -> SGD:
+        """The algorithm at this plan; of the constant family its learning rate is one number."""
+        rate = float(self.learning_rate[0]) if self.family == "constant" else self
+        return SGD(rate, self.batch_size)
+
     def __call__(self, step: float) -> float:
         """η of a step, log η straight in log(u/(1 - u))."""
         u = np.clip((step + 0.5) * self.batch_size / self.samples, _END, 1 - _END)
@@ -89,7 +95,7 @@ class StepPlan:
 
 @dataclass(frozen=True, eq=False)
 class ScheduleReport:
-    """The best plans of one budget.
+    """The best plan of each family for one budget.
 
     Attributes:
         constant, power, free: the best of each family.
@@ -112,12 +118,15 @@ class ScheduleReport:
 
 
 def decay(step: float, *, first: float, power: float, steps: int) -> float:
-    """η(n) = `first` (1 - n/(n_T + 1))^p of the n-th of n_T `steps`; not quite zero at the end."""
+    """Return η(n) = `first` (1 - n/(n_T + 1))^p at the n-th of n_T `steps`, which is not quite zero at the end."""
     return first * max(1 - step / (steps + 1), 0.0) ** power
 
 
 def recommended_step(teacher: Teacher, start: AnyStart, *, samples: int, batch_size: int = 1) -> StepPlan:
-    """The constant step that leaves least risk after n samples, of those at which hardly a run diverges.
+    """Compute the constant step that leaves least risk after n samples, of those at which hardly a run diverges.
+
+    The risk is that of the limit d → ∞ at γ = ηd/B (`FiniteStep`); `.sgd` of the plan is the algorithm to run.
+    Derived in derivations/finite_step_weights.py (k = 2) and derivations/own_pair.py (k > 2).
 
     Args:
         teacher: pure link h_k, k ≥ 2.
@@ -127,15 +136,24 @@ def recommended_step(teacher: Teacher, start: AnyStart, *, samples: int, batch_s
 
     Raises:
         ArgumentError: another link, a start without `dim`, or a budget with which no step brings the risk down.
+
+    Example: (seconds, as the limit is compiled)
+        plan = rc.scaling.recommended_step(teacher, start, samples=10**5, batch_size=16)
+        run = rc.sgd.simulate(teacher, start, plan.sgd, steps=10**5 // 16)
     """
     require_covered("recommended_step", teacher, start)
     return _Budget.of(teacher, start, samples, batch_size).best("constant")
 
 
 def optimal_schedule(teacher: Teacher, start: AnyStart, *, samples: int, batch_size: int = 1) -> ScheduleReport:
-    """The schedule that leaves least risk after n samples, beside the best of simpler ones; a minimum near these.
+    """Compute the schedule that leaves least risk after n samples, beside the best of simpler families.
 
-    The arguments and errors are those of `recommended_step`.
+    The minimum is a local one, sought from the best of the simpler families, (1 - u)^{2β-1} and (1 - u)^p in the share
+    u of samples used. Arguments, errors and sources are those of `recommended_step`.
+
+    Example: (a minute)
+        report = rc.scaling.optimal_schedule(teacher, start, samples=10**5)
+        report.gain, report.free.sgd
     """
     require_covered("optimal_schedule", teacher, start)
     budget = _Budget.of(teacher, start, samples, batch_size)
@@ -153,12 +171,13 @@ def _knots() -> Float[np.ndarray, " K"]:
 
 @dataclass(frozen=True, eq=False)
 class _Budget:
-    """What one budget fixes.
+    """The equations and sizes that a budget of samples fixes.
 
     Attributes:
         system: the limit at γ = 1.
         k: the information exponent, whose equations it has.
-        dim, samples, batch_size: d, n and B.
+        unit: the algorithm at γ = 1.
+        dim, samples: d and n.
         largest: the largest γ that learns a direction.
         safe: the largest constant γ at which hardly a run diverges.
         floor: Σ_{m>N} a_m².
@@ -166,9 +185,9 @@ class _Budget:
 
     system: System
     k: int
+    unit: SGD
     dim: int
     samples: int
-    batch_size: int
     largest: float
     safe: float
     floor: float
@@ -183,14 +202,16 @@ class _Budget:
         left = np.sort(np.asarray(teacher.normalised_a) ** 2)[: max(teacher.width - start.student_width, 0)]
         safe = largest_safe(problem)
         largest = min(float(np.max(limits.gamma)), safe)
-        return cls(system, k, int(start.dim or 0), samples, batch_size, largest, safe, float(left.sum()))
+        dim = int(start.dim or 0)
+        unit = SGD.from_gamma(1.0, dim, batch_size)
+        return cls(system, k, unit, dim, samples, largest, safe, float(left.sum()))
 
     def left(self, log_gamma: Float[np.ndarray, " K"]) -> tuple[float, Float[np.ndarray, " K"]]:
-        """log of the risk above the floor at the end, and its gradient."""
+        """Return log of the risk above the floor at the end, and its gradient."""
         system = self.system
         scales = (system.rate * self.samples / self.dim, system.smallest, jnp.asarray(self.floor))
-        own, course = (system.args, jnp.asarray(log_odds(_knots()))), _COURSES[self.k == 2]
-        value, slope = _left(jnp.asarray(log_gamma), course, system.observe, system.state, own, scales)
+        own, velocity = (system.args, jnp.asarray(log_odds(_knots()))), _VELOCITIES[self.k == 2]
+        value, slope = _left(jnp.asarray(log_gamma), velocity, system.observe, system.state, own, scales)
         sound = bool(np.isfinite(value)) and bool(np.isfinite(slope).all())
         return (float(value), np.asarray(slope)) if sound else (_UNSOUND, np.zeros(len(log_gamma)))
 
@@ -215,8 +236,8 @@ class _Budget:
         log_gamma = basis @ solved + fixed
         excess = float(np.exp(self.left(log_gamma)[0]))
         exponent = float(solved[1]) if family == "power" else None if family == "free" else power
-        rate = np.exp(log_gamma) * self.batch_size / self.dim
-        return StepPlan(family, u, rate, self.samples, self.batch_size, excess, exponent)
+        rate = np.exp(log_gamma) * self.unit.rate
+        return StepPlan(family, u, rate, self.samples, self.unit.batch_size, excess, exponent)
 
     def _coarse(self, fixed: Float[np.ndarray, " K"]) -> float:
         """log c of the best of a grid.
@@ -232,11 +253,11 @@ class _Budget:
         return float(sizes[values.argmin()])
 
     def _log_gamma(self, plan: StepPlan) -> Float[np.ndarray, " K"]:
-        return np.log(plan.learning_rate * self.dim / self.batch_size)
+        return np.log(plan.learning_rate / self.unit.rate)
 
 
-def _course(velocity: Any, u: Array, state: Any, args: Any) -> Any:
-    """dy/du; `velocity` runs at rate·t, and its own γ multiplies that of the plan."""
+def _planned(velocity: Any, u: Array, state: Any, args: Any) -> Any:
+    """Return dy/du at the step of a plan; `velocity` runs at rate·t, and its own γ multiplies that of the plan."""
     own, place, log_gamma, budget = args
     inside = jnp.clip(u, _END, 1 - _END)
     gamma = jnp.exp(jnp.interp(log_odds(inside), place, log_gamma))
@@ -244,14 +265,14 @@ def _course(velocity: Any, u: Array, state: Any, args: Any) -> Any:
     return jax.tree.map(lambda leaf: budget * gamma * leaf, moved)
 
 
-_COURSES = {True: partial(_course, weights_velocity), False: partial(_course, pair_velocity)}
+_VELOCITIES = {True: partial(_planned, weights_velocity), False: partial(_planned, pair_velocity)}
 
 
 @eqx.filter_jit
 @eqx.filter_value_and_grad
-def _left(log_gamma: Array, course: Any, observe: Any, state: Any, own: Any, scales: Any) -> Float[Array, ""]:
+def _left(log_gamma: Array, velocity: Any, observe: Any, state: Any, own: Any, scales: Any) -> Float[Array, ""]:
     (setting, place), (budget, smallest, floor) = own, scales
-    out = integrate(course, state, (setting, place, log_gamma, budget), jnp.ones(1), _RTOL, _RTOL * smallest)
+    out = integrate(velocity, state, (setting, place, log_gamma, budget), jnp.ones(1), _RTOL, _RTOL * smallest)
     last = jax.tree.map(lambda leaf: leaf[-1], out.states)
     risk = observe(last, setting._replace(gamma=setting.gamma * jnp.exp(log_gamma[-1]))).risk
     return jnp.log(jnp.maximum(risk - floor, _LEAST))

@@ -84,3 +84,11 @@ def test_batches_do_not_matter_and_what_is_not_possible_is_refused(problem):
     relu = rc.Teacher.power_law(3, 1.0, rc.Link.named("relu"))
     with pytest.raises(rc.ArgumentError, match="pure link"):
         recommended_step(relu, start, samples=10)
+
+
+def test_a_plan_is_an_algorithm(report):
+    constant, free = report.constant.sgd, report.free.sgd
+    assert constant.is_constant
+    assert constant.rate == report.constant.learning_rate[0]
+    assert not free.is_constant
+    np.testing.assert_allclose(free.schedule.rates(0, 3), [report.free(n) for n in range(3)])

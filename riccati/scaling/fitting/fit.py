@@ -1,4 +1,4 @@
-"""`fit_power_law`: an exponent with an honest interval, and all that it depends on."""
+"""`fit_power_law`: the exponent of a curve with its interval, and what the two depend on: window, floor and noise."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from jaxtyping import Float
 from numpy.typing import ArrayLike
 
 from ...support import require, require_open_unit, require_real
-from .curves import Measured, measured
+from .curves import MeasuredCurve, measured_curve
 from .intervals import bootstrap_interval, floor_is_identified, profile_interval, seeds_interval
-from .power_law import Problem, Shape, fitted
+from .power_law import FitProblem, PowerLawShape, fitted
 from .window import FEWEST, needs_values, rule_window
 
 if TYPE_CHECKING:
@@ -139,10 +139,12 @@ def fit_power_law(
     window: tuple[float, float] | None = None,
     level: float = 0.95,
 ) -> PowerLawFit:
-    """Fit y = scale (x/pivot)^exponent + floor.
+    """Fit the power law y = scale (x/pivot)^exponent + floor to a curve; return the fit with its intervals.
 
     Least squares in log y over a window, by variable projection, with AR(1) noise along the rows (power_law.py).
     Several seeds are fitted by the mean of log y, and their spread gives the interval.
+    Sources: Golub and Pereyra 1973 (variable projection), Cheang and Reinsel 2000 (restricted likelihood of ρ),
+    Kuensch 1989 (block bootstrap).
 
     Args:
         x: (n,), or a Trajectory, Run or Ensemble, whose risk in canonical time is fitted.
@@ -155,11 +157,19 @@ def fit_power_law(
     Raises:
         ArgumentError: x that is not sorted; within the window data that are not positive and finite, a floor above
             the curve, or fewer than eight points; for the rule a curve that is too short.
+
+    Example:
+        >>> import numpy as np
+        >>> import riccati as rc
+        >>> x = np.geomspace(1, 1000, 40)
+        >>> fit = rc.scaling.fit_power_law(x, 2 * x**-0.5 + 0.01, floor="free", window=(1, 1000))
+        >>> round(fit.exponent, 4), round(fit.floor, 4), fit.floor_status
+        (-0.5, 0.01, 'identified')
     """
     require_open_unit(level, "level")
     mode = "none" if floor is None else "free" if isinstance(floor, str) else "pinned"
     require(mode != "free" or floor == "free", "floor", 'be None, "free" or a number', repr(floor))
-    curve = measured(x, y)
+    curve = measured_curve(x, y)
     chosen, rule = _checked(window) if window is not None else _by_rule(curve, mode != "none")
     inside = curve.within(chosen)
     require(len(inside.x) >= FEWEST, "window", f"hold {FEWEST} points or more", f"one of {len(inside.x)}")
@@ -180,7 +190,7 @@ def _checked(window: tuple[float, float]) -> tuple[tuple[float, float], str]:
     return (float(low), float(high)), "given"
 
 
-def _by_rule(curve: Measured, has_floor: bool) -> tuple[tuple[float, float], str]:
+def _by_rule(curve: MeasuredCurve, has_floor: bool) -> tuple[tuple[float, float], str]:
     if needs_values(curve.emergence):
         curve.require_positive("or give a window without such rows")
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -188,14 +198,14 @@ def _by_rule(curve: Measured, has_floor: bool) -> tuple[tuple[float, float], str
     return rule_window(curve.x, mean, has_floor=has_floor, emergence=curve.emergence)
 
 
-def _problem(curve: Measured, mode: str, floor: Any) -> Problem:
+def _problem(curve: MeasuredCurve, mode: str, floor: Any) -> FitProblem:
     log_x, log_y = np.log(curve.x), np.log(curve.y).mean(0)
     pinned = (float(np.log(abs(floor))), float(np.sign(floor))) if mode == "pinned" else (0.0, 1.0)
-    return Problem(log_x - log_x.mean(), log_y, mode, *pinned)
+    return FitProblem(log_x - log_x.mean(), log_y, mode, *pinned)
 
 
 def _report(
-    curve: Measured, inside: Measured, problem: Problem, shape: Shape, floor: Any,
+    curve: MeasuredCurve, inside: MeasuredCurve, problem: FitProblem, shape: PowerLawShape, floor: Any,
     window: tuple[float, float], window_from: str, level: float,
 ) -> PowerLawFit:  # fmt: skip
     profile = profile_interval(problem, shape, level)
@@ -217,7 +227,7 @@ def _report(
     )  # fmt: skip
 
 
-def _parameters(problem: Problem, shape: Shape, centre: float) -> tuple[float, float, float]:
+def _parameters(problem: FitProblem, shape: PowerLawShape, centre: float) -> tuple[float, float, float]:
     """Pivot, scale there and floor."""
     form = problem.form(shape.exponent, shape.bend)
     b = float(problem.intercept(shape.exponent, shape.bend, form))
@@ -232,18 +242,18 @@ def _parameters(problem: Problem, shape: Shape, centre: float) -> tuple[float, f
     return float(np.exp(centre + shift)), float(np.exp(b + shape.exponent * shift)), floor
 
 
-def _sensitivity(inside: Measured, problem: Problem, shape: Shape, floor: Any) -> tuple[float, float]:
-    log_x, found = np.log(inside.x), [shape.exponent]
+def _sensitivity(inside: MeasuredCurve, problem: FitProblem, shape: PowerLawShape, floor: Any) -> tuple[float, float]:
+    log_x, exponents = np.log(inside.x), [shape.exponent]
     for begin in _SHIFTS:
         for end in _SHIFTS:
             low, high = log_x[0] + begin * np.ptp(log_x), log_x[-1] - end * np.ptp(log_x)
             part = inside.within((float(np.exp(low)), float(np.exp(high))))
             if (begin or end) and len(part.x) >= FEWEST:
-                found.append(fitted(_problem(part, problem.mode, floor))[1].exponent)
-    return min(found), max(found)
+                exponents.append(fitted(_problem(part, problem.mode, floor))[1].exponent)
+    return min(exponents), max(exponents)
 
 
-def _future_error(inside: Measured, problem: Problem, floor: Any) -> float:
+def _future_error(inside: MeasuredCurve, problem: FitProblem, floor: Any) -> float:
     """NaN where the first 70 % are too few for a fit."""
     count = int(_KEPT * len(inside.x))
     if count < FEWEST:

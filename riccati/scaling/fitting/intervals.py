@@ -9,27 +9,27 @@ from scipy.optimize import brentq
 from scipy.stats import f as fisher
 from scipy.stats import t as student
 
-from .power_law import Problem, Shape, least_over_bends, least_over_exponents
+from .power_law import FitProblem, PowerLawShape, least_over_bends, least_over_exponents
 
 _EXPANSIONS = 60
 _REPLICAS = 2000
 _SEED = 0  # of the bootstrap's blocks: the same data give the same interval
 
 
-def effective_rows(problem: Problem) -> float:
+def effective_rows(problem: FitProblem) -> float:
     """(n - q)(1 - ρ)/(1 + ρ), at least 1: independent rows that say as much about a mean."""
     n, q = len(problem.log_x), problem.parameters
     return max((n - q) * (1 - problem.rho) / (1 + problem.rho), 1.0)
 
 
-def variance_ratio(problem: Problem, least: float, restricted: float) -> float:
+def variance_ratio(problem: FitProblem, least: float, restricted: float) -> float:
     """(S_restricted - S_least)/(S_least/(n - q)), Fisher's ratio of one restriction; 0/0 counts as 0."""
     excess = max(restricted - least, 0.0)
     freedom = len(problem.log_x) - problem.parameters
     return excess * freedom / least if least > 0 else (np.inf if excess > 0 else 0.0)
 
 
-def profile_interval(problem: Problem, shape: Shape, level: float) -> tuple[float, float]:
+def profile_interval(problem: FitProblem, shape: PowerLawShape, level: float) -> tuple[float, float]:
     """{e: F(e) ≤ F_level}, the other parameters at their best for each e; infinite where nothing bounds it."""
     least = float(problem.squares(shape.exponent, shape.bend))
     bound = float(fisher.ppf(level, 1, effective_rows(problem)))
@@ -55,7 +55,7 @@ def _crossing(excess: Callable[[float], float], centre: float, side: float) -> f
     return side * np.inf
 
 
-def bootstrap_interval(problem: Problem, shape: Shape, level: float) -> tuple[float, float]:
+def bootstrap_interval(problem: FitProblem, shape: PowerLawShape, level: float) -> tuple[float, float]:
     """Percentiles of e over residuals redrawn in blocks, each refitted to first order about the fit.
 
     Moving blocks of length n^{1/3} (2ρ/(1 - ρ²))^{2/3}, at least 2 (Kuensch 1989, Carlstein's rule for AR(1)).
@@ -73,7 +73,9 @@ def bootstrap_interval(problem: Problem, shape: Shape, level: float) -> tuple[fl
     return float(low), float(high)
 
 
-def seeds_interval(problem: Problem, shape: Shape, log_curves: np.ndarray, level: float) -> tuple[float, float]:
+def seeds_interval(
+    problem: FitProblem, shape: PowerLawShape, log_curves: np.ndarray, level: float
+) -> tuple[float, float]:
     """Student's interval of e over S seeds, each seed's exponent to first order about the fit to their mean.
 
     Nothing is assumed about the noise along a run.
@@ -84,7 +86,7 @@ def seeds_interval(problem: Problem, shape: Shape, log_curves: np.ndarray, level
     return float(shape.exponent - half), float(shape.exponent + half)
 
 
-def _influence(problem: Problem, jacobian: np.ndarray) -> np.ndarray:
+def _influence(problem: FitProblem, jacobian: np.ndarray) -> np.ndarray:
     """∂e/∂(log y), (n,): the exponent's row of the generalised inverse of the whitened Jacobian."""
     n = len(problem.log_x)
     white = problem.whiten(np.eye(n)).T
@@ -92,7 +94,7 @@ def _influence(problem: Problem, jacobian: np.ndarray) -> np.ndarray:
     return (np.linalg.pinv(white @ jacobian) @ white)[row]
 
 
-def floor_is_identified(problem: Problem, shape: Shape, error: float) -> bool:
+def floor_is_identified(problem: FitProblem, shape: PowerLawShape, error: float) -> bool:
     """Whether u = 0, no floor, is refused at the chance `error` of refusing it wrongly."""
     least = float(problem.squares(shape.exponent, shape.bend))
     ratio = variance_ratio(problem, least, least_over_exponents(problem, 0.0))

@@ -26,16 +26,16 @@ _STARTS = 3  # best nodes of the grid that are refined
 _REACH = np.linspace(-12.0, 12.0, 241)  # u over which a profile minimises
 
 
-class Shape(NamedTuple):
-    """e and u."""
+class PowerLawShape(NamedTuple):
+    """The parameters that are not linear in log y: the exponent e and the bend u, which says how large the floor is."""
 
     exponent: float
     bend: float
 
 
 @dataclass(frozen=True, eq=False)
-class Problem:
-    """What is fitted: n rows of one curve.
+class FitProblem:
+    """The n rows of one curve, and what its model has.
 
     Attributes:
         log_x: (n,), log(x/x_0).
@@ -92,12 +92,12 @@ class Problem:
         return np.where(np.isfinite(total), total, np.inf)
 
     def bends(self) -> np.ndarray:
-        """The u that come into question."""
+        """The values of u on the grid that the floor's mode and sign allow."""
         if self.mode == "none":
             return np.zeros(1)
         return _BENDS if self.mode == "free" else _BENDS[self.sign * _BENDS > 0]
 
-    def jacobian(self, at: Shape) -> np.ndarray:
+    def jacobian(self, at: PowerLawShape) -> np.ndarray:
         """∂(curve)/∂(b, e[, u]) at a fit, (n, parameters); for a pinned floor ∂/∂(e, u)."""
 
         def slope(de: float, du: float) -> np.ndarray:
@@ -110,15 +110,15 @@ class Problem:
         return np.column_stack([*constant, *columns])
 
 
-def grid_shapes(problem: Problem) -> list[Shape]:
-    """The best nodes of a grid of e and u."""
+def grid_shapes(problem: FitProblem) -> list[PowerLawShape]:
+    """The nodes of a grid of e and u with the least squares, from which the fit is refined."""
     e, u = np.meshgrid(_EXPONENTS, problem.bends(), indexing="ij")
     order = np.argsort(problem.squares(e, u), axis=None)[:_STARTS]
-    return [Shape(float(e.flat[flat]), float(u.flat[flat])) for flat in order]
+    return [PowerLawShape(float(e.flat[flat]), float(u.flat[flat])) for flat in order]
 
 
-def refined(problem: Problem, starts: list[Shape]) -> Shape:
-    """The best of the least squares that `starts` lead to."""
+def refined(problem: FitProblem, starts: list[PowerLawShape]) -> PowerLawShape:
+    """The parameters of least squares, refined from each of `starts`; the best of these."""
     free = problem.mode != "none"
 
     def residuals(point: np.ndarray) -> np.ndarray:
@@ -129,16 +129,16 @@ def refined(problem: Problem, starts: list[Shape]) -> Shape:
     if problem.mode == "pinned":
         high = (1e-12, _REACH[-1]) if problem.sign > 0 else (_REACH[0], -1e-12)
     bounds = tuple(zip(low, high, strict=True)) if free else ([low[0]], [low[1]])
-    found = [
+    fits = [
         least_squares(residuals, np.array(start)[: 2 if free else 1], bounds=bounds, xtol=1e-12, ftol=1e-12, gtol=1e-12)
         for start in starts
     ]
-    best = min(found, key=lambda result: result.cost)
-    return Shape(float(best.x[0]), float(best.x[1]) if free else 0.0)
+    best = min(fits, key=lambda result: result.cost)
+    return PowerLawShape(float(best.x[0]), float(best.x[1]) if free else 0.0)
 
 
-def fitted(problem: Problem) -> tuple[Problem, Shape]:
-    """The fit with ρ estimated from its own residuals, and the problem with that ρ."""
+def fitted(problem: FitProblem) -> tuple[FitProblem, PowerLawShape]:
+    """The problem with ρ estimated from the residuals of its own fit, and that fit."""
     shape = refined(problem, grid_shapes(problem))
     for _ in range(_ROUNDS):
         problem = replace(problem, rho=autocorrelation(problem, shape))
@@ -146,7 +146,7 @@ def fitted(problem: Problem) -> tuple[Problem, Shape]:
     return problem, shape
 
 
-def autocorrelation(problem: Problem, at: Shape) -> float:
+def autocorrelation(problem: FitProblem, at: PowerLawShape) -> float:
     """ρ in [0, 0.98) that maximises the restricted likelihood of the residuals, the curve linear about the fit."""
     residuals, jacobian = problem.residuals(at.exponent, at.bend), problem.jacobian(at)
     n, q = jacobian.shape
@@ -164,7 +164,7 @@ def autocorrelation(problem: Problem, at: Shape) -> float:
     return float(minimize_scalar(negative, bounds=(0.0, _LARGEST_RHO), method="bounded").x)
 
 
-def least_over_bends(problem: Problem, exponent: float) -> float:
+def least_over_bends(problem: FitProblem, exponent: float) -> float:
     """min_u of the whitened sum of squares at one e."""
     if problem.mode == "none":
         return float(problem.squares(exponent, 0.0))
@@ -172,16 +172,16 @@ def least_over_bends(problem: Problem, exponent: float) -> float:
     values = problem.squares(np.full(len(allowed), exponent), allowed)
     k = int(values.argmin())
     ends = allowed[max(k - 1, 0)], allowed[min(k + 1, len(allowed) - 1)]
-    found = minimize_scalar(lambda u: float(problem.squares(exponent, u)), bounds=ends, method="bounded")
-    return float(min(found.fun, values[k]))
+    inner = minimize_scalar(lambda u: float(problem.squares(exponent, u)), bounds=ends, method="bounded")
+    return float(min(inner.fun, values[k]))
 
 
-def least_over_exponents(problem: Problem, bend: float) -> float:
+def least_over_exponents(problem: FitProblem, bend: float) -> float:
     """min_e of the whitened sum of squares at one u."""
     values = problem.squares(_EXPONENTS, np.full(len(_EXPONENTS), bend))
     k = int(values.argmin())
     ends = _EXPONENTS[max(k - 1, 0)], _EXPONENTS[min(k + 1, len(_EXPONENTS) - 1)]
-    found = minimize_scalar(
+    inner = minimize_scalar(
         lambda e: float(problem.squares(e, bend)), bounds=ends, method="bounded", options={"xatol": 1e-10}
     )
-    return float(min(found.fun, values[k]))
+    return float(min(inner.fun, values[k]))

@@ -29,7 +29,7 @@ WHOLE = "before the floor, if there is one; the curve never falls to half its fi
 def rule_window(
     x: np.ndarray, y: np.ndarray, *, has_floor: bool, emergence: np.ndarray | None = None
 ) -> tuple[tuple[float, float], str]:
-    """(lo, hi) by the rule of this file, and the rule in words.
+    """The window (lo, hi) by the rule of this file, and the rule in words.
 
     Args:
         x: (n,), positive and increasing.
@@ -56,9 +56,9 @@ def rule_window(
     return (low, high), rule
 
 
-def _require_long(enough: bool, found: str) -> None:
+def _require_long(enough: bool, length: str) -> None:
     must = f"be a curve with {FEWEST} points or more {RULE}, or `window` be given"
-    require(enough, "x", must, f"too short: {found}")
+    require(enough, "x", must, f"too short: {length}")
 
 
 def needs_values(emergence: np.ndarray | None) -> bool:

@@ -1,6 +1,6 @@
 """The Gaussian likelihood of a curve that is linear in its parameters, under the law's noise and some of its own.
 
-    left = J δ + ξ,       Cov ξ_ij = C_ij + σ² ρ^|i-j|;
+    residual = J δ + ξ,       Cov ξ_ij = C_ij + σ² ρ^|i-j|;
 
 δ is solved for at each σ and ρ of a grid, and a component's interval is by the profile over all else.
 """
@@ -21,7 +21,7 @@ _CORRELATIONS = (0.0, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95)  # ρ of neighbouring rows
 
 
 class Whitened(NamedTuple):
-    """What is left and the slopes in units of the noise of one σ and ρ.
+    """Residuals and slopes in units of the noise of one σ and ρ.
 
     Attributes:
         noise: σ.
@@ -36,39 +36,39 @@ class Whitened(NamedTuple):
     log_volume: float
 
     def with_rows(self, left: Float[np.ndarray, " p"], slope: Float[np.ndarray, "p p"]) -> Whitened:
-        """The same with rows that are white already: what is supposed of δ."""
+        """The same with further rows of unit noise, those of a prior of δ."""
         return self._replace(left=np.append(self.left, left), slope=np.vstack([self.slope, slope]))
 
 
 def whitened(
     left: Float[np.ndarray, " n"], slope: Float[np.ndarray, "n p"], covariance: Float[np.ndarray, "n n"]
 ) -> list[Whitened]:
-    """At every σ and ρ of the grid."""
+    """Residuals and slopes whitened at every σ and ρ of the grid."""
     apart = np.abs(np.subtract.outer(np.arange(len(left)), np.arange(len(left))))
-    found = []
+    cases = []
     for rho in _CORRELATIONS:
         for noise in _NOISES:
             factor = cholesky(covariance + noise**2 * float(rho) ** apart, lower=True)
             both = solve_triangular(factor, np.column_stack([left, slope]), lower=True)
-            found.append(Whitened(float(noise), both[:, 0], both[:, 1:], float(np.log(np.diag(factor)).sum())))
-    return found
+            cases.append(Whitened(float(noise), both[:, 0], both[:, 1:], float(np.log(np.diag(factor)).sum())))
+    return cases
 
 
 def best_shift(cases: list[Whitened], low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, Whitened]:
-    """δ within [low, high] of greatest likelihood, and the case it belongs to."""
+    """The δ within [low, high] of greatest likelihood, and the σ and ρ at which it is reached."""
     solved = [lsq_linear(case.slope, case.left, (low, high)) for case in cases]
     k = int(np.argmin([fit.cost + case.log_volume for fit, case in zip(solved, cases, strict=True)]))
     return solved[k].x, cases[k]
 
 
 def threshold(rows: int, parameters: int, level: float) -> float:
-    """By how much the log likelihood may fall within an interval at `level`, σ being fitted."""
+    """How far the log likelihood may fall within an interval at `level`, as σ is fitted too."""
     freedom = rows - parameters - 1
     return float(0.5 * freedom * np.log1p(fisher.ppf(level, 1, freedom) / freedom))
 
 
 def profile_of(cases: list[Whitened], component: int, allowed: float) -> tuple[float, float] | None:
-    """Where the log likelihood of one component of δ falls by `allowed`; None where that is not within `GRID`."""
+    """The interval in which the log likelihood of one component of δ falls by `allowed`; None beyond `GRID`."""
     likelihood = np.full(len(GRID), -np.inf)
     for case in cases:
         others, _ = np.linalg.qr(np.delete(case.slope, component, axis=1))

@@ -1,4 +1,4 @@
-"""A run's risk curve beside what the law of SGD says of it for any second layer and any clock.
+"""The observed risk curve of a run, and its mean and covariance by the law of SGD for any second layer and any clock.
 
     log risk(t_j) = μ_j(θ) + ξ_j,       Cov ξ_ij = C_ij(θ) + σ² ρ^|i-j|,
 
@@ -18,12 +18,12 @@ from jaxtyping import Float
 
 from ...flows import FiniteStep
 from ...laws import risk_law
-from ...problem import Link, Problem, Start, Teacher, require_covered
+from ...problem import SGD, Link, Problem, Start, Teacher, require_covered
 from ...runs import Run
 from ...support import require
 
 _DRAWS, _SEED = 128, 0
-_FALLEN = 0.8  # share of the first risk below which the curve has begun to tell
+_FALLEN = 0.8  # share of the first risk from which on the curve depends on the teacher
 _FEWEST = 5  # rows that are fitted
 _STEP = 0.02  # half the distance of the differences
 
@@ -32,7 +32,7 @@ Parameters = Float[np.ndarray, " p"]
 
 @dataclass(frozen=True, eq=False)
 class Candidate:
-    """What is asked about.
+    """A teacher and a clock whose likelihood is computed.
 
     Attributes:
         a: (M,), the second layer.
@@ -44,53 +44,53 @@ class Candidate:
 
 
 @dataclass(frozen=True, eq=False)
-class ToldCurve:
-    """What one run fixes, and the rows of its curve that are fitted.
+class ObservedCurve:
+    """The rows of a run's risk curve that are fitted, and what the run fixes of their law.
 
     Attributes:
-        link, width, norm: the teacher's, and its ‖a‖.
+        link, width, norm: of the teacher, the last ‖a‖.
         start: the run's start.
-        learning_rate, batch_size: canonical time per step by the configuration, and B.
-        times, target: (n,), and log risk there.
+        sgd: the run's algorithm, its learning rate in canonical time per step by the configuration.
+        times: (n,), canonical time by the configuration.
+        target: (n,), log risk there.
     """
 
     link: Link
     width: int
     norm: float
     start: Start
-    learning_rate: float
-    batch_size: int
+    sgd: SGD
     times: Float[np.ndarray, " n"]
     target: Float[np.ndarray, " n"]
 
     def limit(self, at: Candidate) -> Float[np.ndarray, " n"]:
         """log risk of the limit d → ∞ at the run's step."""
-        gamma = at.clock * self.learning_rate * float(self.start.dim or 0) / self.batch_size
+        flow = FiniteStep.of(self.sgd.faster(at.clock), int(self.start.dim or 0))
         problem = Problem(Teacher(at.a, self.link), self.start)
-        risk = FiniteStep(gamma).evolve(problem, jnp.asarray(at.clock * self.times)).observables.risk
+        risk = flow.evolve(problem, jnp.asarray(at.clock * self.times)).observables.risk
         with np.errstate(divide="ignore"):
             return np.log(np.asarray(risk))
 
     def draws(self, at: Candidate) -> Float[np.ndarray, "R n"]:
-        """log risk of the law's draws.
+        """log risk of draws of the law, a row each.
 
         Raises:
             ArgumentError: at a step at which draws diverge.
         """
-        rate = at.clock * self.learning_rate
+        sgd = self.sgd.faster(at.clock)
         law = risk_law(
-            Teacher(at.a, self.link), self.start, learning_rate=rate, times=at.clock * self.times,
-            batch_size=self.batch_size, replicas=_DRAWS, seed=_SEED,
+            Teacher(at.a, self.link), self.start, learning_rate=sgd.rate, batch_size=sgd.batch_size,
+            times=at.clock * self.times, replicas=_DRAWS, seed=_SEED,
         )  # fmt: skip
-        found = np.log(np.asarray(law.draws))
-        sound = bool(np.isfinite(found).all())
-        require(sound, "run", "have a step at which the law does not diverge", f"η = {rate:.3g}")
-        return found
+        log_risk = np.log(np.asarray(law.draws))
+        sound = bool(np.isfinite(log_risk).all())
+        require(sound, "run", "have a step at which the law does not diverge", f"η = {sgd.rate:.3g}")
+        return log_risk
 
     def linear(
         self, candidate: Callable[[Parameters], Candidate], theta: Parameters
     ) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, "n p"], Float[np.ndarray, "n n"]]:
-        """μ, ∂μ/∂θ and C at θ."""
+        """The mean μ, its slope ∂μ/∂θ and the covariance C of log risk at θ."""
         here = self.draws(candidate(theta))
         slopes = []
         for step in _STEP * np.eye(len(theta)):
@@ -102,8 +102,8 @@ class ToldCurve:
         return here.mean(0), np.stack(slopes, axis=1), unbiased * np.atleast_2d(np.cov(here.T))
 
 
-def told_curve(run: Run, rows: int, consumer: str) -> ToldCurve:
-    """The curve of a run whose law is known, for `consumer` of the table in problem/scope.py.
+def observed_curve(run: Run, rows: int, consumer: str) -> ObservedCurve:
+    """The curve of a run, with what its law needs, for `consumer` of the table in problem/scope.py.
 
     Raises:
         ArgumentError: as `infer_beta`.
@@ -117,8 +117,8 @@ def told_curve(run: Run, rows: int, consumer: str) -> ToldCurve:
     require("batch_size" in run.config, "run", "give its batch_size", "without")
     assert start is not None
     times, target = _rows(run, rows)
-    return ToldCurve(
-        teacher.link, teacher.width, float(teacher.norm), start, run.time_per_step, int(run.config["batch_size"]),
+    return ObservedCurve(
+        teacher.link, teacher.width, float(teacher.norm), start, SGD(run.time_per_step, int(run.config["batch_size"])),
         times, target,
     )  # fmt: skip
 
@@ -132,7 +132,12 @@ def _rows(run: Run, wanted: int) -> tuple[Float[np.ndarray, " n"], Float[np.ndar
     require(len(sound) >= wanted, "run", f"have {wanted} rows or more of positive risk", len(sound))
     first, last = float(risk[sound[0]]), float(risk[sound[-1]])
     reaches = f"reach past the first emergence, to {_FALLEN:g} of its first risk or less"
-    require(last < _FALLEN * first, "run", f"{reaches}, to be told from", f"at {last / first:.3g} of it in the end")
+    require(
+        last < _FALLEN * first,
+        "run",
+        f"{reaches}, to say anything of the teacher",
+        f"at {last / first:.3g} of it in the end",
+    )
     begin = sound[np.argmax(risk[sound] < (1 + _FALLEN) / 2 * first)]
     evenly = np.geomspace(run.times[begin], run.times[sound[-1]], wanted)
     rows = np.unique(sound[np.searchsorted(run.times[sound], evenly).clip(max=len(sound) - 1)])
