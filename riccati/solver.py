@@ -9,7 +9,7 @@ from jaxtyping import Array, Float
 
 from .flows import Coupled, Decoupled, Flow, Quadratic
 from .numerics import require_double_precision
-from .problem import ANISOTROPIC, CORRELATED, SIGNED, AnyStart, Problem, Teacher, departures
+from .problem import AnyStart, Problem, Teacher, uncovered
 from .support import require, require_integer, require_times
 from .trajectory import Trajectory, trajectory_of
 
@@ -70,12 +70,11 @@ def solve(
 
 
 def best_flow(problem: Problem) -> Flow:
-    """The flow that `solve` takes when none is given; its documentation says which."""
-    link, beyond = problem.teacher.link, set(departures(problem.teacher, problem.start))
-    if link.degree == 2:
-        return Quadratic() if beyond <= {SIGNED, CORRELATED} else Coupled()
-    pairs = link.information_exponent > 2 and link.is_centred and beyond <= {SIGNED, ANISOTROPIC}
-    return Decoupled() if pairs else Coupled()
+    """The first of `Quadratic`, `Decoupled` and `Coupled` that covers the problem; `Coupled` where none does."""
+    teacher, start = problem.teacher, problem.start
+    if not uncovered("Quadratic", teacher, start):
+        return Quadratic()
+    return Coupled() if uncovered("Decoupled", teacher, start) else Decoupled()
 
 
 def default_times(flow: Flow, teacher: Teacher, start: AnyStart, count: int = _COUNT) -> Float[Array, " T"]:

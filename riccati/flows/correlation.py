@@ -19,9 +19,8 @@ import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from ..numerics import Integrated, first_crossings, integrate, log_odds
-from ..problem import Observables, Problem, Start, Teacher, overlap_scores, require_standard
+from ..problem import Observables, Problem, Start, Teacher, overlap_scores, require_covered
 from ..support import is_traced
-from .coupled import check_slope
 from .flow import Flow, Solution, at_padded_times
 from .reduced_coordinates import on_sphere
 
@@ -62,10 +61,8 @@ class Correlation(Flow):
         return "correlation-loss flow"
 
     def check(self, problem: Problem) -> None:
-        """Require the standard problem with all overlaps, and a link with finite g'(1)."""
-        _ = problem.full_start
-        require_standard("Correlation", problem.teacher, problem.start)
-        check_slope(problem.teacher.link, "Correlation")
+        """Refuse what this flow does not cover: see problem/scope.py."""
+        require_covered("Correlation", problem.teacher, problem.start)
 
     def horizon(self, problem: Problem) -> tuple[float, float] | None:
         """First and last emergence time, from integrations that get four times longer until every neuron is at rest."""

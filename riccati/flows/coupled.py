@@ -23,7 +23,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from ..numerics import Outcome, compiled_quickly, first_crossings, integrate, log_odds, message_of
-from ..problem import Link, Problem, departures
+from ..problem import Feature, Problem, features, require_covered
 from ..support import is_traced, require, require_integer, require_real
 from .decoupled import Decoupled
 from .flow import Flow, Solution, quadratic_horizon
@@ -93,11 +93,10 @@ class Coupled(Flow):
         return "gradient flow"
 
     def check(self, problem: Problem) -> None:
-        """Require a start with all overlaps, a link with finite g'(1), and a second layer if that has a rate."""
-        start = problem.full_start
-        check_slope(problem.teacher.link, "Coupled")
+        """Refuse what no gradient flow covers (problem/scope.py), and a second layer's rate where there is none."""
+        require_covered("Coupled", problem.teacher, problem.start)
         must = "be left out for a student without a second layer (Start.with_second_layer)"
-        has = start.second_layer is not None
+        has = problem.full_start.second_layer is not None
         require(has or self.second_layer_rate == 1, "second_layer_rate", must, self.second_layer_rate)
 
     def horizon(self, problem: Problem) -> tuple[float, float] | None:
@@ -108,7 +107,8 @@ class Coupled(Flow):
         steps.
         """
         degree = problem.teacher.link.degree
-        if degree is None or degree < 2 or departures(problem.teacher, problem.start):
+        beyond = set(features(problem.teacher, problem.start)) - {Feature.DIMENSIONLESS}
+        if degree is None or degree < 2 or beyond:
             return _scouted(problem, self.second_layer_rate)
         return quadratic_horizon(problem) if degree == 2 else Decoupled().horizon(problem)
 
@@ -185,12 +185,6 @@ def _scouted(problem: Problem, second_layer_rate: float) -> tuple[float, float] 
         raise KeyboardInterrupt
     later = emergence[np.isfinite(emergence) & (emergence > 0)]
     return (float(later.min()), float(later.max())) if len(later) else None
-
-
-def check_slope(link: Link, flow: str) -> None:
-    """Refuse a link whose g'(1) is infinite, as its neurons never come to rest at a direction in these coordinates."""
-    must = f"have a link with finite g'(1) for {flow} (a smooth one, such as erf for sign)"
-    require(link.has_finite_slope, "teacher", must, repr(link))
 
 
 def _begin(

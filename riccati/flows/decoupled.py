@@ -22,7 +22,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from ..problem import ANISOTROPIC, SIGNED, AnyStart, Observables, Problem, Teacher, require_standard
+from ..problem import AnyStart, Observables, Problem, Teacher, require_covered
 from ..support import is_traced, require, require_open_unit
 from .flow import Flow, Solution, at_padded_times
 from .master_curve import (
@@ -77,11 +77,9 @@ class Decoupled(Flow):
         return "decoupled gradient flow"
 
     def check(self, problem: Problem) -> None:
-        """Require k > 2, c_0 = 0 and, for a link of mixed parity, positive overlaps of the assigned neurons."""
+        """Refuse what this flow does not cover (problem/scope.py), and negative overlaps under mixed parity."""
+        require_covered("Decoupled", problem.teacher, problem.start)
         link = problem.teacher.link
-        require_standard("Decoupled", problem.teacher, problem.start, but=(SIGNED, ANISOTROPIC))
-        require(link.information_exponent > 2, "teacher", "have information exponent > 2 for Decoupled", repr(link))
-        require(link.is_centred, "teacher", "have a link with c_0 = 0 for Decoupled (or use Coupled())", repr(link))
         if link.is_even or link.is_odd or is_traced(problem):
             return
         overlaps, _ = problem.assigned()

@@ -23,7 +23,7 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float
 
 from ..numerics import Integrated, Outcome, compiled_quickly
-from ..problem import SGD, Constraint, Link, Observables, Problem, require_standard
+from ..problem import SGD, Constraint, Link, Observables, Problem, require_covered
 from ..support import is_traced, require, require_real, warn_renamed
 from .coupled import Coupled
 from .decoupled import Decoupled
@@ -162,23 +162,18 @@ class FiniteStep(Flow):
         return f"SGD limit at step γ/d, γ = {self.gamma:.3g}"
 
     def check(self, problem: Problem) -> None:
-        """Require the standard problem; for h_2 all overlaps, for Stiefel SGD `dim`, for own pairs a pure h_k."""
+        """Refuse what this limit does not cover (problem/scope.py), and `pairs` for h_2, which always meets all."""
         link = problem.teacher.link
-        require_standard("FiniteStep", problem.teacher, problem.start)
-        if link.degree != 2:
-            must = "be left out unless the link is h_2"
-            require(self.constraint is None, "constraint", must, repr(self.constraint))
-            if self._meets_all(link):
-                Coupled().check(problem)
-                return
-            pure = 'have a pure link h_k, k > 2, for pairs="own"'
-            require(link.degree is not None and link.degree > 2, "teacher", pure, repr(link))
-            return
-        require(self.pairs is None, "pairs", "be left out for the link h_2, whose limit is of all", repr(self.pairs))
-        start = problem.full_start
+        require_covered(self.consumer(link), problem.teacher, problem.start)
+        must = "be left out for the link h_2, whose limit is of all"
+        require(link.degree != 2 or self.pairs is None, "pairs", must, repr(self.pairs))
+
+    def consumer(self, link: Link) -> str:
+        """Which row of the table in problem/scope.py says what it covers for this link."""
         if self.constraint == "stiefel":
-            must = 'have `dim` for constraint="stiefel", as in Start(…, dim=d)'
-            require(start.dim is not None, "start", must, "without")
+            return 'FiniteStep(constraint="stiefel")'
+        own = self.pairs == "own" or not (link.degree == 2 or self._meets_all(link))
+        return 'FiniteStep(pairs="own")' if own else "FiniteStep"
 
     def horizon(self, problem: Problem) -> tuple[float, float] | None:
         """First and last emergence time of the gradient flow, canonical; None where nothing emerges."""

@@ -13,8 +13,8 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from ..numerics import Outcome, padded
-from ..problem import CORRELATED, SIGNED, Observables, Problem, require_standard, riccati_rate, spectrum
-from ..support import is_traced, require
+from ..problem import Observables, Problem, riccati_rate, spectrum
+from ..support import is_traced
 
 _NO_RATE = 1e-12  # an eigenvalue this small beside the largest is rounding
 
@@ -111,14 +111,6 @@ def at_padded_times(evolve: Callable[[Float[Array, " T"]], Solution], times: Flo
     reached = None if whole.reached is None else min(int(whole.reached), count)
     observables = jax.tree.map(lambda x: jax.device_put(np.asarray(x)[:count].copy()), whole.observables)
     return whole._replace(observables=observables, reached=reached)
-
-
-def check_quadratic(problem: Problem, flow: str) -> None:
-    """Require what every k = 2 flow does: σ = c h_2, one link, a start with all overlaps and isotropic input."""
-    link = problem.teacher.link
-    require_standard(flow, problem.teacher, problem.start, but=(SIGNED, CORRELATED))
-    require(link.degree == 2, "teacher", f"have the pure link h_2 for {flow}", repr(link))
-    _ = problem.full_start
 
 
 def growing_rates(problem: Problem) -> Float[np.ndarray, " n"]:

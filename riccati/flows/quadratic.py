@@ -21,9 +21,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from ..problem import Observables, Problem, riccati_rate
+from ..problem import Observables, Problem, require_covered, riccati_rate
 from ..support import is_traced, require
-from .flow import Flow, Solution, check_quadratic, growing_rates, quadratic_horizon
+from .flow import Flow, Solution, growing_rates, quadratic_horizon
 from .grassmannian import (
     Chart,
     along_directions,
@@ -77,8 +77,8 @@ class Quadratic(Flow):
         return "gradient flow"
 
     def check(self, problem: Problem) -> None:
-        """Require the pure link h_2 and a start with all overlaps and norms up to 1e75."""
-        check_quadratic(problem, "Quadratic")
+        """Refuse what this flow does not cover (problem/scope.py), and norms whose squares are out of range."""
+        require_covered("Quadratic", problem.teacher, problem.start)
         norms = problem.full_start.norms
         if not is_traced(norms):
             largest = np.asarray(norms).max()

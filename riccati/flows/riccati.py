@@ -6,7 +6,8 @@ second term acts from the right, so the column space moves alone, and with P the
     dG/dτ = A G + G A - 2 G A G,        0 ≼ G ≼ I,   rank G ≤ N.
 
 Exact solution: span W(τ) = e^{ρτ} span W(0), rates ρ = (a_1 … a_M, 0 … 0) in reduced coordinates (flows/grassmannian).
-Source: BEVW25 (arXiv 2508.03688), the gradient-flow theorem; derivations/riccati_equation.py, derivations/chart.py.
+Source: BEVW25 (arXiv 2508.03688), the gradient-flow theorem; derivations/riccati_equation.py and
+derivations/grassmannian.py.
 """
 
 from __future__ import annotations
@@ -18,9 +19,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from ..numerics import Outcome, first_crossings, integrate, log_odds
-from ..problem import Observables, Problem, riccati_rate
+from ..problem import Observables, Problem, require_covered, riccati_rate
 from ..support import require, require_real
-from .flow import Flow, Solution, check_quadratic, quadratic_horizon
+from .flow import Flow, Solution, quadratic_horizon
 from .grassmannian import (
     Chart,
     along_directions,
@@ -50,7 +51,7 @@ class Riccati(Flow):
     of a direction with a_m < 0. Correlated directions are solved in the eigenbasis of S* = Θ A Θᵀ, and `alignment` is
     ||P θ_m||² of the original ones. In both cases an alignment may fall again; emergence times are first crossings.
 
-    Source: BEVW25 (arXiv 2508.03688), the gradient-flow theorem; derivations/riccati_equation.py, derivations/chart.py.
+    Source: BEVW25 (arXiv 2508.03688), the gradient-flow theorem; derivations/riccati_equation.py, derivations/grassmannian.py.
 
     Attributes:
         method: `"exact"` solves the equation in charts of the Grassmannian: no time step, a relative error of diag G
@@ -90,10 +91,9 @@ class Riccati(Flow):
         return "gradient flow, radius refitted" if self.method == "exact" else "dense Riccati equation"
 
     def check(self, problem: Problem) -> None:
-        """Require the pure link h_2 and a start with all overlaps; orthonormal directions for the dense equation."""
-        check_quadratic(problem, "Riccati")
-        must = 'be "exact" for correlated directions'
-        require(self.method == "exact" or problem.teacher.frame is None, "method", must, repr(self.method))
+        """Refuse what this method does not cover: see problem/scope.py."""
+        consumer = "Riccati" if self.method == "exact" else 'Riccati(method="ode")'
+        require_covered(consumer, problem.teacher, problem.start)
 
     def horizon(self, problem: Problem) -> tuple[float, float] | None:
         """First and last emergence time of the decoupled approximation, canonical; None where nothing emerges."""

@@ -1,7 +1,7 @@
-"""What one direction leaves of its share of the risk as it is learned, a function of x = t/T_m.
+"""Shapes: the share of its risk that one direction leaves as it is learned, a function of x = t/T_m.
 
 A shape f falls from 1 to 0 about x = 1. Its Mellin transform F(s) = ∫_0^∞ x^{s-1} f(x) dx is the constant of a scaling
-law (asymptote.py); F(s) = 1/s for a step. Derived in derivations/sharp_limit.py.
+law (additive.py); F(s) = 1/s for a step. Derived in derivations/sharp_limit.py.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _evaluate_curve = eqx.filter_jit(evaluate_curve)
 
 
 class Shape(Protocol):
-    """f(x) and its Mellin transform."""
+    """A shape f(x), which falls from 1 to 0 about x = 1."""
 
     @property
     def width(self) -> float:
@@ -40,7 +40,7 @@ class Shape(Protocol):
 
 
 @dataclass(frozen=True)
-class Step:
+class StepFunction:
     """f = 1 for x < 1, else 0: the limit d → ∞."""
 
     width = 0.0

@@ -110,10 +110,14 @@ def test_relu_averages_over_points_and_says_how_well():
 @pytest.mark.parametrize(
     ("flow", "link", "message"),
     [
-        (rc.FiniteStep(0.1, pairs="own"), MIXED, '`teacher` must have a pure link h_k, k > 2, for pairs="own"'),
+        (
+            rc.FiniteStep(0.1, pairs="own"),
+            MIXED,
+            '`teacher` must have a pure link h_k, k > 2 for FiniteStep(pairs="own")',
+        ),
         (rc.FiniteStep(0.1, pairs="all"), rc.Link.hermite(2), "`pairs` must be left out for the link h_2"),
         (rc.FiniteStep(0.1), rc.Link.named("sign"), "`teacher` must have a link with finite g'"),
-        (rc.FiniteStep(0.05, constraint="stiefel"), MIXED, "`constraint` must be left out unless the link"),
+        (rc.FiniteStep(0.05, constraint="stiefel"), MIXED, "`teacher` must have the pure link h_2 for FiniteStep"),
     ],
 )
 def test_what_it_does_not_describe_is_refused(flow, link, message):

@@ -307,14 +307,14 @@ def test_problems_that_it_does_not_describe_are_refused_in_one_line():
             rc.FiniteStep(0.05, constraint="stiefel"),
             second,
             rc.Start(start.teacher_overlaps),
-            "`start` must have `dim`",
+            "`start` must have a dimension",
         ),
         (rc.FiniteStep(0.1), second, rc.Start.typical(second, 2, 30), "hold all overlaps"),
         (
             rc.FiniteStep(0.05, constraint="stiefel"),
             third,
             begin,
-            "`constraint` must be left out unless the link is h_2",
+            "`teacher` must have the pure link h_2",
         ),
     ]
     for flow, teacher, beginning, message in refused:

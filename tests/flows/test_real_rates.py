@@ -125,7 +125,7 @@ def test_default_times_end_with_the_positive_rates():
 
 def test_the_dense_equation_refuses_correlated_directions():
     teacher, start, _, _ = correlated(4)
-    with pytest.raises(rc.ArgumentError, match='`method` must be "exact" for correlated directions'):
+    with pytest.raises(rc.ArgumentError, match=r'orthonormal directions for Riccati\(method="ode"\)'):
         rc.solve(rc.Riccati(method="ode"), teacher, start, [1.0])
 
 

@@ -14,7 +14,7 @@ transform
 An exchange for a faster row raises the sum of the pivots' rates, so there are finitely many of them up to τ = ∞: after
 the last one every entry stands still or decays, and any time is one step away.
 
-Source: BEVW25 (arXiv 2508.03688), the Riccati flow; derivations/chart.py shows that the chart solves it.
+Source: BEVW25 (arXiv 2508.03688), the Riccati flow; derivations/grassmannian.py shows that the chart solves it.
 """
 
 from __future__ import annotations
