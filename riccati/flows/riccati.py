@@ -51,7 +51,8 @@ class Riccati(Flow):
     of a direction with a_m < 0. Correlated directions are solved in the eigenbasis of S* = Θ A Θᵀ, and `alignment` is
     ||P θ_m||² of the original ones. In both cases an alignment may fall again; emergence times are first crossings.
 
-    Source: BEVW25 (arXiv 2508.03688), the gradient-flow theorem; derivations/riccati_equation.py, derivations/grassmannian.py.
+    Source: BEVW25 (arXiv 2508.03688), the gradient-flow theorem; derivations/riccati_equation.py and
+    derivations/grassmannian.py.
 
     Attributes:
         method: `"exact"` solves the equation in charts of the Grassmannian: no time step, a relative error of diag G

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.axis import Axis
 
-# Okabe and Ito's palette without yellow, told apart in grey by its order of lightness
+# Okabe and Ito's palette without yellow, distinguishable in grey by its order of lightness
 COLOURS = ("#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 _STYLE: Any = {
     "axes.prop_cycle": cycler(color=COLOURS),
@@ -65,7 +65,7 @@ def plain_ticks(*axes: Axis) -> None:
 
 
 def shades(count: int) -> list[Any]:
-    """Colours of an ordered family of curves, from dark to light, told apart in grey."""
+    """Colours of an ordered family of curves, from dark to light, distinguishable in grey."""
     return [mpl.colormaps["viridis"](x) for x in np.linspace(0.0, 0.82, max(count, 2))[:count]]
 
 

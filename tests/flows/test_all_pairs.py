@@ -82,11 +82,11 @@ def test_sgd_on_a_mixed_link_follows_it_where_gradient_flow_does_not():
     gamma, horizon = 0.05, 12.0
     rate = gamma / 400
     experiment = rc.sgd.Experiment(teacher=teacher, start=start, learning_rate=rate, steps=int(horizon / rate), rows=30)
-    seen = experiment.ensemble(range(16))
-    late = seen.times[0] > 8
-    measured = np.median(seen.risk[:, late].mean(axis=1))
+    runs = experiment.ensemble(range(16))
+    late = runs.times[0] > 8
+    measured = np.median(runs.risk[:, late].mean(axis=1))
     limit, flow = (
-        float(rc.solve(f, teacher, start, seen.times[0, late]).risk.mean())
+        float(rc.solve(f, teacher, start, runs.times[0, late]).risk.mean())
         for f in (rc.FiniteStep(gamma), rc.Coupled())
     )
     assert limit == pytest.approx(measured, rel=0.1)

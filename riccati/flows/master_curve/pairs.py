@@ -1,6 +1,6 @@
 """Pairs of a direction and its neuron along the master curve: overlaps, norms, risk and emergence times at any time.
 
-All pairs run along one `MasterCurve`; each is told by its collapsed time R = ∫_m^√½ dv/(g'(v)(1 - v²)) ahead of
+All pairs run along one `MasterCurve`; each is described by its collapsed time R = ∫_m^√½ dv/(g'(v)(1 - v²)) ahead of
 emergence, which decreases by |a_p| λ_p t (λ_p = 1 on isotropic input). With ŝ = s/|a_p| the norm's x = 1/ŝ - 1 is
 
     x = e^{-4I} [ e^{4I_0} x_0 + 4 g(1) (y + H - H_0) ],
