@@ -112,13 +112,10 @@ class Coupled(Flow):
             return _scouted(problem, self.second_layer_rate)
         return quadratic_horizon(problem) if degree == 2 else Decoupled().horizon(problem)
 
-    def _begin(self, problem: Problem) -> tuple[Student, tuple[Array, Array]]:
-        return _begin(problem, self.rtol, self.overlap, self.second_layer_rate)
-
     def evolve(self, problem: Problem, times: Float[Array, " T"]) -> Solution:
         """The solution at canonical `times`: risk, alignment and radius; outside jit fewer times if it stops early."""
         if is_traced(problem, times):
-            student, tolerances = self._begin(problem)
+            student, tolerances = _begin(problem, self.rtol, self.overlap, self.second_layer_rate)
             out = integrate(
                 student.velocity, student.state, student.args, times, *tolerances,
                 largest_component=True, max_steps=self.max_steps,
@@ -142,46 +139,49 @@ class Coupled(Flow):
             emergence = np.minimum(emergence, first_crossings(steps.times, steps.odds, goal, rates=steps.rates))
         return jnp.asarray(emergence)
 
+    def _chunked(self, problem: Problem) -> ChunkedSolve:
+        student, tolerances = _begin(problem, self.rtol, self.overlap, self.second_layer_rate)
+        return ChunkedSolve(student, tolerances, self.max_steps, float(problem.teacher.norm))
+
     def _in_chunks(self, problem: Problem, times: np.ndarray) -> Solution:
         observed, pieces, kept = [], [], 0
-        solve = ChunkedSolve(*self._begin(problem), self.max_steps, float(problem.teacher.norm))
-        for _ in solve.through(times):
-            observed.append(_observe(problem.teacher, solve.student.state, self.overlap))
-            steps = solve.new_steps()
+        chunks = self._chunked(problem)
+        for _ in chunks.through(times):
+            observed.append(_observe(problem.teacher, chunks.student.state, self.overlap))
+            steps = chunks.new_steps()
             kept += 2 * steps.odds.size
             if kept <= _MOST_RECORDED:
                 pieces.append(steps)
-        if not observed and bool(solve.outcome == Outcome.interrupted):
+        if not observed and bool(chunks.outcome == Outcome.interrupted):
             raise KeyboardInterrupt  # there is nothing to keep
         must = "start before the flow is stopped"
-        require(len(observed) > 0, "times", must, f"{times[0]:g}, but {message_of(solve.outcome)}")
+        require(len(observed) > 0, "times", must, f"{times[0]:g}, but {message_of(chunks.outcome)}")
         stacked = jax.tree.map(lambda *rows: jax.device_put(np.stack(rows)), *observed)  # compiles nothing
         record = joined(pieces) if kept <= _MOST_RECORDED else None
-        return Solution(stacked, solve.outcome, len(observed), solve.used, record)
+        return Solution(stacked, chunks.outcome, len(observed), chunks.used, record)
 
     def _pieces(self, problem: Problem, times: np.ndarray) -> Iterator[OddsRecord]:
-        solve = ChunkedSolve(*self._begin(problem), self.max_steps, float(problem.teacher.norm))
-        for _ in solve.through(times):
-            yield solve.new_steps()
+        """The record of the integrator's steps, integrated again, up to one output time after the other."""
+        chunks = self._chunked(problem)
+        for _ in chunks.through(times):
+            yield chunks.new_steps()
 
 
 def _scouted(problem: Problem, second_layer_rate: float) -> tuple[float, float] | None:
     """The first and the last emergence time of a coarse integration; None where nothing emerges."""
     teacher = problem.teacher
-    solve = ChunkedSolve(
-        *_begin(problem, _SCOUT_RTOL, None, second_layer_rate), _SCOUT_STEPS, float(problem.teacher.norm)
-    )
+    chunks = ChunkedSolve(*_begin(problem, _SCOUT_RTOL, None, second_layer_rate), _SCOUT_STEPS, float(teacher.norm))
     begin = 1 / float(teacher.link.dual_derivative(1.0) * jnp.max(jnp.abs(teacher.speed)))
     emergence, risks = np.full(teacher.width, np.inf), []
-    for _ in solve.through(begin * 2.0 ** np.arange(_DOUBLINGS)):
-        steps = solve.new_steps()
+    for _ in chunks.through(begin * 2.0 ** np.arange(_DOUBLINGS)):
+        steps = chunks.new_steps()
         emergence = np.minimum(emergence, first_crossings(steps.times, steps.odds, 0.0, rates=steps.rates))
-        risks.append(float(_observe(teacher, solve.student.state, None).risk))
+        risks.append(float(_observe(teacher, chunks.student.state, None).risk))
         emerged = int(np.isfinite(emergence).sum())
         at_rest = emerged > 0 and len(risks) > 3 and risks[-1] > _FALLS * risks[-4]
         if at_rest or emerged >= min(teacher.width, problem.start.student_width):
             break
-    if solve.outcome == Outcome.interrupted:
+    if chunks.outcome == Outcome.interrupted:
         raise KeyboardInterrupt
     later = emergence[np.isfinite(emergence) & (emergence > 0)]
     return (float(later.min()), float(later.max())) if len(later) else None
