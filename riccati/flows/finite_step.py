@@ -78,7 +78,7 @@ class FiniteStep(Flow):
         homogeneous, k = 2   a_m > c_2² γA/2                        small norms
         homogeneous, k > 2   a_p |m_p|^(k-2) > c_k² γA/2            small norms
 
-    later the noise is less, as the residual is. SGD on the weights keeps what it has learned while
+    Later the noise is less, as the residual is. SGD on the weights keeps what it has learned while
     Σ_q γ a_q g'(1)/[2 - γ a_q (E σ'⁴/g'(1) - g'(1))] < 1 over the learned directions, for one direction
     γ < 2g'(1)/(a E σ'⁴): 1/3, 0.0444 and 0.00538 for h_2, h_3 and h_4 with a = 1 (riccati/laws/divergence.py, with the
     fraction of the runs that diverge at finite d). Where γ is so large that the weights explode in finite time, the

@@ -142,9 +142,9 @@ def _doubles(held: dict[str, np.ndarray], name: str, shape: tuple[int, ...]) -> 
     return jnp.asarray(values)
 
 
-def _teacher_settings(teacher: Teacher) -> dict[str, Any]:
+def _teacher_settings(teacher: Teacher) -> dict[str, object]:
     """The provenance of a teacher's own links and covariance; empty for the standard teacher."""
-    said: dict[str, Any] = {}
+    said: dict[str, object] = {}
     if teacher.links is not None:
         said["links"] = [link.label for link in teacher.links]
     if teacher.covariance is not None:
