@@ -151,7 +151,7 @@ def _scouted(problem: Problem, second_layer_rate: float) -> tuple[float, float] 
     """The first and the last emergence time that a coarse integration meets."""
     teacher = problem.teacher
     journey = Journey(*_begin(problem, _SCOUT_RTOL, None, second_layer_rate), _SCOUT_STEPS, float(problem.teacher.norm))
-    begin = 1 / float(teacher.link.dual_derivative(1.0) * jnp.max(jnp.abs(teacher.speed)))
+    begin = 1 / float(teacher.link.dual_derivative(1.0) * jnp.max(jnp.abs(teacher.search_rates)))
     found, risks = np.full(teacher.width, np.inf), []
     for _ in journey.through(begin * 2.0 ** np.arange(_DOUBLINGS)):
         steps = journey.fresh_steps()

@@ -123,7 +123,7 @@ class Decoupled(Flow):
         self.check(problem)
         pairs = _pairs(problem)
         return jnp.where(
-            pairs.has, leading_collapsed_time(teacher.link, pairs.overlaps) / jnp.abs(teacher.speed), jnp.inf
+            pairs.has, leading_collapsed_time(teacher.link, pairs.overlaps) / jnp.abs(teacher.search_rates), jnp.inf
         )
 
 
@@ -162,7 +162,7 @@ def _emergence(teacher: Teacher, pairs: _Pairs, level: float, until: ArrayLike =
 def _inverse(teacher: Teacher, pairs: _Pairs, level: Array, until: Array) -> Float[Array, " M"]:
     """t(m² = level), inf where it is past `until`."""
     wait = collapsed_time(teacher.link, pairs.overlaps) - collapsed_time(teacher.link, jnp.sqrt(level))
-    found = jnp.maximum(wait, 0.0) / jnp.abs(teacher.speed)
+    found = jnp.maximum(wait, 0.0) / jnp.abs(teacher.search_rates)
     return jnp.where(pairs.has & (found <= until), found, jnp.inf)
 
 
@@ -217,7 +217,7 @@ class _Now(NamedTuple):
 
 
 def _at(teacher: Teacher, pairs: _Pairs, begun: _Begun, curve: MasterCurve, time: Float[Array, ""]) -> _Now:
-    target, y = teacher.link.dual(1.0), jnp.abs(teacher.speed) * time
+    target, y = teacher.link.dual(1.0), jnp.abs(teacher.search_rates) * time
     ahead = begun.ahead - y
     past = jnp.maximum(curve.end - ahead, 0.0)  # time since the curve's end, where m = 1 to the last bit
     position, growth, H, log_deficit = evaluate(teacher.link, curve, ahead + past)

@@ -1,7 +1,7 @@
 """Exact in law at a cost that does not depend on d: the Gram matrices of (θ, w) are a Markov chain.
 
 Weights are kept as (m, ρ), their overlaps with the teacher and an N x R factor of the rest, so in the first M + R
-coordinates of a basis of R^d; correlated directions have coordinates of their own there (problem/frame.py), as many.
+coordinates of a basis of R^d; correlated directions have as many of their own there (problem/directions.py).
 In these a sample is ξ ~ N(0, I), and x_⊥ ~ N(0, I) in the d - M - R dimensions that are left. A step
 
     W -> kept + pushᵀ X,    X = (ξ, x_⊥),

@@ -32,8 +32,8 @@ class _Groups(NamedTuple):
 
 def _groups(teacher: Teacher, dim: int) -> _Groups:
     if teacher.covariance is None:
-        return _Groups(np.array([dim - teacher.axes]), np.ones(1))
-    groups = teacher.covariance.groups_after(teacher.axes)
+        return _Groups(np.array([dim - teacher.frame_dim]), np.ones(1))
+    groups = teacher.covariance.groups_after(teacher.frame_dim)
     return _Groups(np.array([len(g.places) for g in groups], int), np.array([g.eigenvalue for g in groups]))
 
 
@@ -42,7 +42,7 @@ def engine_in_law(teacher: Teacher, dim: int, neurons: int, batch_size: int) -> 
 
     None where no group has N + min(B, N) coordinates, so that there are none to leave out.
     """
-    axes, fresh, (sizes, eigenvalues) = teacher.axes, min(batch_size, neurons), _groups(teacher, dim)
+    axes, fresh, (sizes, eigenvalues) = teacher.frame_dim, min(batch_size, neurons), _groups(teacher, dim)
     outside = sizes - neurons
     cycle = min(neurons, int(outside.max(initial=0))) // fresh
     if cycle == 0:

@@ -81,8 +81,10 @@ def _begun(
     """State, setting and rate."""
     rate = teacher.link.coefficients[weights.shape[0]] ** 2
     has = m != 0
-    state = Pairs(log_odds(jnp.where(has, m**2, 0.5)), jnp.log(jnp.where(has, s, 1.0)), jnp.log(spectators.s))
-    return state, Setting(teacher.a, has, spectators.number, weights, gamma * rate), rate
+    state = Pairs(
+        log_odds(jnp.where(has, m**2, 0.5)), jnp.log(jnp.where(has, s, 1.0)), jnp.log(spectators.squared_norms)
+    )
+    return state, Setting(teacher.a, has, spectators.counts, weights, gamma * rate), rate
 
 
 def own_pair_weights(k: int) -> np.ndarray:
