@@ -171,7 +171,7 @@ def _scouted(problem: Problem, second_layer_rate: float) -> tuple[float, float] 
     """The first and the last emergence time of a coarse integration; None where nothing emerges."""
     teacher = problem.teacher
     chunks = ChunkedSolve(*_begin(problem, _SCOUT_RTOL, None, second_layer_rate), _SCOUT_STEPS, float(teacher.norm))
-    begin = 1 / float(teacher.link.dual_derivative(1.0) * jnp.max(jnp.abs(teacher.speed)))
+    begin = 1 / float(teacher.link.dual_derivative(1.0) * jnp.max(jnp.abs(teacher.search_rates)))
     emergence, risks = np.full(teacher.width, np.inf), []
     for _ in chunks.through(begin * 2.0 ** np.arange(_DOUBLINGS)):
         steps = chunks.new_steps()

@@ -141,4 +141,4 @@ class Decoupled(Flow):
         self.check(problem)
         pairs = assigned_pairs(problem)
         ahead = leading_collapsed_time(teacher.link, pairs.overlaps)
-        return jnp.where(pairs.has, ahead / jnp.abs(teacher.speed), jnp.inf)
+        return jnp.where(pairs.has, ahead / jnp.abs(teacher.search_rates), jnp.inf)

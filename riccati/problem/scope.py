@@ -16,9 +16,9 @@ import numpy as np
 from ..support import ArgumentError, is_traced
 
 if TYPE_CHECKING:  # which refuse problems by this table themselves
+    from .assignment import TypicalStart
     from .start import Start
     from .teacher import Teacher
-    from .typical import TypicalStart
 
 GivenStart = Union["Start", "TypicalStart", None]
 

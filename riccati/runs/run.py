@@ -16,7 +16,7 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Float, Int
 
-from ..problem import Start, Teacher
+from ..problem import Problem, Start, Teacher
 from ..support import require, require_times
 from . import conventions
 from .columns import CLOCK
@@ -89,7 +89,7 @@ class Run:
         if self.kind == STIEFEL or "init_norm" in self.config or known:
             start = self.start  # refuses now what the theory would refuse later
             if known and start is not None:
-                start.check_against(self.teacher)
+                _ = Problem(self.teacher, start)
             elif known and is_beyond(self.config):
                 _ = self.teacher
 

@@ -191,7 +191,7 @@ def _problem(provenance: dict[str, Any], held: dict[str, np.ndarray]) -> Problem
     left = len(arrays["residual_eigenvalues"]) if "residual_eigenvalues" in arrays else neurons
     shapes = {
         "teacher_overlaps": (neurons, width), "residual_factor": (neurons, left), "norms": (neurons,),
-        "overlaps": (width,), "second_layer": (neurons,), "teacher_part": (neurons, teacher.axes),
+        "overlaps": (width,), "second_layer": (neurons,), "teacher_part": (neurons, teacher.frame_dim),
         "residual_eigenvalues": (left,),
     }  # fmt: skip
     kind = _STARTS[provenance["start"]]

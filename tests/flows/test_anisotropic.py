@@ -108,8 +108,8 @@ def test_spectators_decay_at_their_own_speed():
     W = np.array([[0.3, 0.1, 0.0, 0.0], [0.0, 0.0, 0.3, 0.1]])
     start = rc.Start.from_weights(W, np.eye(1, 4), teacher.covariance)
     left = rc.Problem(teacher, start).spectators()
-    np.testing.assert_allclose(left.number, [0, 1])
-    np.testing.assert_allclose(left.speed[1], 0.5)
+    np.testing.assert_allclose(left.counts, [0, 1])
+    np.testing.assert_allclose(left.speeds[1], 0.5)
     np.testing.assert_allclose(left.energy(4 * 2.0), (0.05 / (1 + 0.05 * 4 * 0.5 * 2.0)) ** 2)
 
 

@@ -41,7 +41,7 @@ def test_overlaps_and_gram_matrices_make_the_start_of_the_weights():
     u = W / np.linalg.norm(W, axis=1)[:, None]
     given = rc.Start(u @ UNITS.T, u @ u.T, teacher_gram=UNITS @ UNITS.T)
     of_weights = rc.Start.from_weights(W, THETA)
-    np.testing.assert_allclose(given.along, of_weights.along, atol=1e-12)
+    np.testing.assert_allclose(given.teacher_coordinates, of_weights.teacher_coordinates, atol=1e-12)
     np.testing.assert_allclose(given.student_gram, of_weights.student_gram, atol=1e-12)
 
 

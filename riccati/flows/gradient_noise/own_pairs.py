@@ -81,8 +81,9 @@ def _begun(
     """Initial state, constants and rate of the time."""
     rate = teacher.link.coefficients[weights.shape[0]] ** 2
     has = m != 0
-    state = PairState(log_odds(jnp.where(has, m**2, 0.5)), jnp.log(jnp.where(has, s, 1.0)), jnp.log(spectators.s))
-    return state, PairSetting(teacher.a, has, spectators.number, weights, gamma * rate), rate
+    squares = jnp.log(jnp.where(has, s, 1.0))
+    state = PairState(log_odds(jnp.where(has, m**2, 0.5)), squares, jnp.log(spectators.squared_norms))
+    return state, PairSetting(teacher.a, has, spectators.counts, weights, gamma * rate), rate
 
 
 def own_pair_weights(k: int) -> np.ndarray:

@@ -45,7 +45,7 @@ def initial_weights_of(problem: Problem, *, with_norms: bool) -> InitialWeights:
     """The student's weights at the start; without their norms where only the span matters."""
     start, basis = problem.full_start, spectrum(problem.teacher)
     norms = start.norms if with_norms else None
-    overlaps = start.along if basis.vectors is None else start.along @ basis.vectors
+    overlaps = start.teacher_coordinates if basis.vectors is None else start.teacher_coordinates @ basis.vectors
     weights = InitialWeights(overlaps, start.residual_factor, norms, basis.rates, basis.directions)
     if norms is None or is_traced(weights) or not bool((np.asarray(basis.rates) < 0).any()):
         return weights

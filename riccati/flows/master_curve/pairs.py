@@ -69,7 +69,7 @@ def emergence_of_pairs(
 @eqx.filter_jit
 def _inverse(teacher: Teacher, pairs: AssignedPairs, level: Array, until: Array) -> Float[Array, " M"]:
     wait = collapsed_time(teacher.link, pairs.overlaps) - collapsed_time(teacher.link, jnp.sqrt(level))
-    times = jnp.maximum(wait, 0.0) / jnp.abs(teacher.speed)
+    times = jnp.maximum(wait, 0.0) / jnp.abs(teacher.search_rates)
     return jnp.where(pairs.has & (times <= until), times, jnp.inf)
 
 
@@ -126,7 +126,7 @@ class _PairsNow(NamedTuple):
 def _at(
     teacher: Teacher, pairs: AssignedPairs, begun: _PairsBegun, curve: MasterCurve, time: Float[Array, ""]
 ) -> _PairsNow:
-    target, y = teacher.link.dual(1.0), jnp.abs(teacher.speed) * time
+    target, y = teacher.link.dual(1.0), jnp.abs(teacher.search_rates) * time
     ahead = begun.ahead - y
     past = jnp.maximum(curve.end - ahead, 0.0)  # time since the curve's end, where m = 1 to the last bit
     position, growth, H, log_deficit = evaluate_curve(teacher.link, curve, ahead + past)

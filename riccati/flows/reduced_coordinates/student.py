@@ -137,7 +137,7 @@ def quadratic_velocity(_: Any, state: Neurons, setting: StudentSetting) -> Neuro
     """du_i/dt and d log s_i/dt for the link c h_2, on any input."""
     teacher, U = setting.teacher, on_sphere(state.U)
     pull = teacher.combined(teacher.a * teacher.overlaps(U))
-    y = (-(U @ U.T * state.s) @ U).at[:, : teacher.axes].add(pull)
+    y = (-(U @ U.T * state.s) @ U).at[:, : teacher.frame_dim].add(pull)
     turned, grown = _turned_and_grown(U, 2 * teacher.link.dual(1.0) * y, setting.speeds)
     return Neurons(turned, 2 * grown)
 
@@ -178,7 +178,7 @@ def _forces(teacher: Teacher, U: Array, s: Array) -> tuple[Array, Array, Array]:
     pull, push = a * slope_m, s * slope_q
     along = jnp.sum(pull * m, axis=1) - jnp.sum(push * q, axis=1)
     F = -(push @ U) - along[:, None] * U
-    return U, F.at[:, : teacher.axes].add(teacher.combined(pull)), g_m @ a - g_q @ s
+    return U, F.at[:, : teacher.frame_dim].add(teacher.combined(pull)), g_m @ a - g_q @ s
 
 
 def observe(teacher: Teacher, state: Neurons | TwoLayerState, overlap: str | None) -> Observables:

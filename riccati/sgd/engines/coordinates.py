@@ -54,7 +54,7 @@ def chosen_engine(name: str, dtype: str, batch_size: int, dim: int, teacher: Tea
 def _why_not(dim: int, teacher: Teacher, least: int) -> str:
     """Why no coordinates can be left out, where `least` that move alike are needed for that."""
     if teacher.covariance is None:
-        return f"d = {dim} too small for reduced coordinates, {teacher.axes + least} or more"
+        return f"d = {dim} too small for reduced coordinates, {teacher.frame_dim + least} or more"
     if teacher.frame is not None:
         return "under a covariance directions off its eigenvectors need all coordinates"
     return f"under a covariance without {least} equal eigenvalues past the teacher's all coordinates are needed"
