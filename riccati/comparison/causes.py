@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from ..problem import AnyStart, Start, Teacher, population_risk
-from ..runs import CONVENTIONS, Run
+from ..runs import CONVENTIONS, Run, RunConfig
 from .clock import Clock
 
 _HALF, _SQUARE, _RISK = CONVENTIONS
@@ -60,7 +60,7 @@ class Cause:
 
     def changed(self, run: Run) -> Run:
         """The run if that is so."""
-        config = {key: value for key, value in (run.config | self.keys).items() if value is not None}
+        config = RunConfig({key: value for key, value in (run.config | self.keys).items() if value is not None})
         clock = None if run.clock is None else run.clock / self.clock
         if self.divided == 1:
             return replace(run, config=config, clock=clock)
