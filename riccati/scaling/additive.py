@@ -117,15 +117,17 @@ class AdditiveModel:
 
     @classmethod
     def quadratic(cls, width: int, beta: float, sharpness: float) -> AdditiveModel:
-        """Return the model of information exponent 2: w_m ∝ m^{-2β}, T_m ∝ m^β, `Logistic`; L = log(1/G_0 - 1), G_0 ≈ N/d.
+        """Return the model of information exponent 2: w_m ∝ m^{-2β}, T_m ∝ m^β, `Logistic`.
 
-        Source: BEVW25 (arXiv 2508.03688; its ω is β, its λ_j is a_m), decoupled.
+        L = log(1/G_0 - 1), G_0 ≈ N/d.
+
+        Source: BEVW25 (arXiv 2508.03688; its α is β, its λ_j is a_m), decoupled.
         """
         return cls.power_law(width, 2 * beta, beta, Logistic(sharpness))
 
     @classmethod
     def information_exponent(cls, width: int, beta: float, link: Link, overlap: float) -> AdditiveModel:
-        """Return the model of an information exponent k > 2: w_m ∝ m^{-2β}, T_m ∝ m^β, `Escape` from one initial overlap.
+        """Return the model of an information exponent k > 2: w_m ∝ m^{-2β}, T_m ∝ m^β, `Escape` from one overlap.
 
         Source: RNWL25 (arXiv 2504.19983), the decoupled dynamics of its proof sketch.
         """
@@ -133,7 +135,9 @@ class AdditiveModel:
 
     @classmethod
     def skills(cls, width: int, alpha: float, final: float = 5.0, initial: float = 0.1) -> AdditiveModel:
-        """Return the model of skills of frequency m^{-(α+1)}: w_m ∝ m^{-(α+1)}, T_m ∝ m^{α+1}, `Skill` with L = log(S/R_0 - 1).
+        """Return the model of skills of frequency m^{-(α+1)}: w_m ∝ m^{-(α+1)}, T_m ∝ m^{α+1}, `Skill`.
+
+        L = log(S/R_0 - 1).
 
         Source: Nam et al. 2024 (arXiv 2404.17563), the multilinear model; S = `final`, R_0 = `initial`. With their
         M = 50 000, min_N risk(N, C/N) · C^{α/(α+2)}, C in units of T_1, is no constant: it falls from 0.80 to 0.50 at
@@ -147,7 +151,7 @@ class AdditiveModel:
 
     @classmethod
     def quanta(cls, width: int, alpha: float) -> AdditiveModel:
-        """Return the model of quanta of frequency m^{-(α+1)}, each learned at once when it has been used often enough: `StepFunction`.
+        """Return the model of quanta of frequency m^{-(α+1)}, each learned at once: `StepFunction`.
 
         Source: Michaud et al. 2023 (arXiv 2303.13506), the quantization model; risk ~ t^{-α/(α+1)}, N^{-α}.
         """
