@@ -1,4 +1,4 @@
-"""The fact of a figure, on data as small as it is still seen in, and the wrong theories that it refuses."""
+"""The fact of a figure, on the smallest data that show it, and the wrong theories that it refuses."""
 
 import numpy as np
 
