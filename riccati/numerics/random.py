@@ -14,6 +14,8 @@ from ..support import require, require_integer
 def as_key(seed: int | Key[Array, ""]) -> Array:
     """The JAX key of an integer seed; a key is returned as it is.
 
+    The same seed gives the same numbers on every run. Keys are typed ones (`jax.random.key`), never bare arrays.
+
     Raises:
         ArgumentError: if `seed` is neither a whole number ≥ 0 nor a key.
     """

@@ -1,4 +1,4 @@
-"""Pictures: a leaf that knows axes and arrays only. Theory is lines, SGD is points."""
+"""Pictures, from axes and arrays alone: theory is drawn as lines, SGD as points."""
 
 from .pages import ComparisonText as ComparisonText
 from .pages import band_page as band_page
@@ -10,10 +10,10 @@ from .panels import Curve as Curve
 from .panels import EmergenceTimes as EmergenceTimes
 from .panels import band_panel as band_panel
 from .panels import emergence_panel as emergence_panel
+from .panels import frontier_panel as frontier_panel
 from .panels import overlap_panel as overlap_panel
+from .panels import power_law_panel as power_law_panel
 from .panels import risk_panel as risk_panel
-from .scaling import frontier_panel as frontier_panel
-from .scaling import power_law_panel as power_law_panel
 from .style import COLOURS as COLOURS
 from .style import COLUMN as COLUMN
 from .style import PAGE as PAGE

@@ -20,7 +20,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Float
 
 from ..support import ArgumentError, require, require_integer, require_real
-from .schedule import Constant, Schedule, as_schedule
+from .schedule import Constant, Logged, Schedule, as_schedule
 
 Constraint = Literal["stiefel"]
 CONSTRAINTS: tuple[str, ...] = get_args(Constraint)
@@ -119,6 +119,8 @@ class SGD:
         numbers = np.asarray(steps)
         if self.is_constant:
             return numbers * self.rate
+        if isinstance(self.schedule, Logged):
+            return self.schedule.times_at(numbers)
         require(not self.schedule.follows_direction, "learning_rate", "not depend on what is learned", "one that does")
         last = int(numbers.max(initial=0))
         return np.concatenate([[0.0], np.cumsum(self.schedule.rates(0, last))])[numbers]

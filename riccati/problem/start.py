@@ -9,6 +9,8 @@ stands above; under anisotropic input u and r are those of the whitened weights 
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -51,6 +53,8 @@ class Start(eqx.Module):
         ArgumentError: shapes that disagree, entries that are not finite, norms that are not positive, or a Gram
             matrix that no directions of unit length can have.
     """
+
+    is_typical: ClassVar[bool] = False
 
     teacher_overlaps: Float[Array, "N M"]
     residual_factor: Float[Array, "N R"]

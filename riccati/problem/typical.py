@@ -14,6 +14,8 @@ in order of a_p λ_p^(k/2). Derived in derivations/anisotropic.py.
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
@@ -23,6 +25,7 @@ from scipy.special import betaincinv
 
 from ..support import require, require_integer, require_open_unit
 from .norms import require_norms
+from .scope import require_covered
 from .teacher import Teacher
 
 
@@ -45,6 +48,9 @@ class TypicalStart(eqx.Module):
             teacher with correlated directions or a link for each.
     """
 
+    is_typical: ClassVar[bool] = True
+    second_layer: ClassVar[None] = None
+
     overlaps: Float[Array, " M"]
     norms: Float[Array, " M"]
     student_width: int = eqx.field(static=True)
@@ -57,8 +63,7 @@ class TypicalStart(eqx.Module):
         require(teacher.width <= dim, "dim", f"be ≥ the teacher's width {teacher.width}", dim)
         require_norms(norm, "norm")
         require_open_unit(quantile, "quantile")
-        must = "have orthonormal directions and one link for Start.typical (Start.random takes others)"
-        require(teacher.frame is None and teacher.links is None, "teacher", must, repr(teacher))
+        require_covered("Start.typical", teacher)
         if teacher.covariance is not None:
             require(dim == teacher.covariance.dim, "dim", f"be the covariance's {teacher.covariance.dim}", dim)
         a, link = np.asarray(teacher.a), teacher.link

@@ -21,10 +21,10 @@ from ..support import require, require_times
 from . import conventions
 from .columns import CLOCK
 from .config import STIEFEL, WHERE, check_config, directions_of, given, kind_of, missing_keys, overlap_of
+from .formats import write_run
 from .problem_keys import check_problem, is_beyond, start_of, teacher_of
 from .rates import checked_steps, listed, mean_rates, rates_at, summed_rates
 from .reading import load_run, run_from_arrays, run_from_frame
-from .saving import write_run
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

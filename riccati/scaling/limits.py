@@ -33,7 +33,7 @@ from jaxtyping import Float
 from numpy.typing import ArrayLike
 from scipy.special import ndtri, zeta
 
-from ..problem import ANISOTROPIC, Teacher, pull, require_standard
+from ..problem import Teacher, pull, require_covered
 from ..support import require, require_integer
 
 _SAME = 1e-9  # relative deviation of the second layer from a power law
@@ -182,10 +182,8 @@ def sharp_limit(teacher: Teacher, student_width: int | None = None) -> SharpLimi
         ([0.298, 0.597, inf, inf], 0.122, -1.0)
     """
     require(isinstance(teacher, Teacher), "teacher", "be a riccati.Teacher", type(teacher).__name__)
-    require_standard("sharp_limit", teacher, but=(ANISOTROPIC,))
+    require_covered("sharp_limit", teacher)
     link = teacher.link
-    sharp = link.information_exponent >= 2 and float(link.dual(0.0)) == 0
-    require(sharp, "teacher", "have a link with c_0 = 0 and information exponent ≥ 2", repr(link))
     if student_width is not None:
         require_integer(student_width, "student_width", 1)
     a, pulls = np.asarray(teacher.a), pull(teacher)

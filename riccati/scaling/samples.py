@@ -26,7 +26,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.optimize import minimize_scalar
 
-from ..problem import Teacher, largest_overlap, require_standard
+from ..problem import Teacher, largest_overlap, require_covered
 from ..support import require, require_integer
 
 _MEDIAN = 0.5
@@ -80,10 +80,8 @@ def samples_to_learn(
         >>> f"{cost.samples:.2g} samples at η = {cost.learning_rate:.2g}"
         '3.4e+07 samples at η = 3e-06'
     """
-    require_standard("samples_to_learn", teacher)
-    k = teacher.link.degree
-    require(k is not None and k >= 2, "teacher", "have a pure link h_k, k ≥ 2", repr(teacher.link))
-    assert k is not None
+    require_covered("samples_to_learn", teacher)
+    k = teacher.link.information_exponent
     require(step in ("constant", "proportional"), "step", 'be "constant" or "proportional"', repr(step))
     require_integer(top, "top", 1)
     require_integer(dim, "dim", teacher.width)

@@ -15,7 +15,7 @@ import numpy as np
 from scipy.interpolate import CubicSpline
 from scipy.special import expit
 
-from ..flows.master_curve import collapsed_time, evaluate, master_curve
+from ..flows import collapsed_time, evaluate_curve, master_curve_of
 from ..numerics import unit_nodes
 from ..problem import Link
 from ..support import require, require_open_unit, require_real
@@ -23,7 +23,7 @@ from ..support import require, require_open_unit, require_real
 _TAIL = 40.0  # widths past x = 1 at which a shape is below rounding
 _NODES, _COUNT = 8192, 20  # of the table of an escape, and of a panel of its Mellin transform
 
-_evaluate = eqx.filter_jit(evaluate)
+_evaluate_curve = eqx.filter_jit(evaluate_curve)
 
 
 class Shape(Protocol):
@@ -132,10 +132,10 @@ class Escape:
     @cached_property
     def _gap(self) -> CubicSpline:
         """log(1 - g(m)/g(1)) over asinh(g'(1) · collapsed time left), read once off the master curve."""
-        curve = master_curve(self.link, self._ahead)
+        curve = master_curve_of(self.link, self._ahead)
         place = np.linspace(float(np.arcsinh(self._rate * curve.end)), np.arcsinh(self._rate * self._ahead), _NODES)
         left = np.clip(np.sinh(place) / self._rate, float(curve.end), self._ahead)
-        return CubicSpline(place, np.asarray(_evaluate(self.link, curve, left)[3]))
+        return CubicSpline(place, np.asarray(_evaluate_curve(self.link, curve, left)[3]))
 
     @property
     def width(self) -> float:

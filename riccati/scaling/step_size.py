@@ -39,10 +39,10 @@ import numpy as np
 from jaxtyping import Array, Float
 from scipy.optimize import minimize
 
-from ..flows.gradient_noise import System, pair_system, pair_velocity, weights_system, weights_velocity
+from ..flows import FiniteStepSystem, pair_system, pair_velocity, weights_system, weights_velocity
 from ..laws import largest_safe, largest_step
 from ..numerics import integrate, log_odds
-from ..problem import SGD, AnyStart, Problem, Teacher
+from ..problem import SGD, AnyStart, Problem, Teacher, require_covered
 from ..support import require, require_integer
 from .limits import power_of
 
@@ -141,6 +141,7 @@ def recommended_step(teacher: Teacher, start: AnyStart, *, samples: int, batch_s
         plan = rc.scaling.recommended_step(teacher, start, samples=10**5, batch_size=16)
         run = rc.sgd.simulate(teacher, start, plan.sgd, steps=10**5 // 16)
     """
+    require_covered("recommended_step", teacher, start)
     return _Budget.of(teacher, start, samples, batch_size).best("constant")
 
 
@@ -154,6 +155,7 @@ def optimal_schedule(teacher: Teacher, start: AnyStart, *, samples: int, batch_s
         report = rc.scaling.optimal_schedule(teacher, start, samples=10**5)
         report.gain, report.free.sgd
     """
+    require_covered("optimal_schedule", teacher, start)
     budget = _Budget.of(teacher, start, samples, batch_size)
     beta = power_of(np.asarray(teacher.a))
     form = None if beta is None else budget.best("form", 2 * beta - 1)
@@ -181,7 +183,7 @@ class _Budget:
         floor: Σ_{m>N} a_m².
     """
 
-    system: System
+    system: FiniteStepSystem
     k: int
     unit: SGD
     dim: int
@@ -195,7 +197,6 @@ class _Budget:
         require_integer(samples, "samples", 1)
         require_integer(batch_size, "batch_size", 1)
         limits = largest_step(teacher, start)
-        require(start.dim is not None, "start", "have `dim`", "without")
         problem, k = Problem(teacher, start), teacher.link.information_exponent
         system = weights_system(problem, 1.0) if k == 2 else pair_system(problem, 1.0)
         left = np.sort(np.asarray(teacher.normalised_a) ** 2)[: max(teacher.width - start.student_width, 0)]

@@ -35,7 +35,7 @@ class Stored(NamedTuple):
 
 
 def provenance_of(flow: Flow, problem: Problem) -> str:
-    """The JSON text that a trajectory carries about how it came to be."""
+    """The JSON text that a trajectory holds about how it came about."""
     teacher, start = problem.teacher, problem.start
     return json.dumps(
         {
@@ -76,7 +76,7 @@ def write_trajectory(
 
 
 def read_trajectory(path: str | os.PathLike) -> Stored:
-    """Read what `write_trajectory` wrote.
+    """The contents of a file that `write_trajectory` wrote.
 
     Raises:
         ArgumentError: if the file cannot be read or is not a trajectory, and why.
@@ -120,9 +120,10 @@ def _stored(held: dict[str, np.ndarray]) -> Stored:
 
 
 def _settings(provenance: dict[str, Any], teacher: Teacher) -> dict[str, Any]:
-    """The flow's. FiniteStep had an `algorithm` up to 0.5.0, whose γ of Stiefel SGD was εd/B = 2ηd/B.
+    """The arguments of the flow's constructor; those of files from former versions in today's words.
 
-    Up to 0.4.0 it could be left to the link: Stiefel SGD for h_2.
+    FiniteStep had an `algorithm` up to 0.5.0, whose γ of Stiefel SGD was εd/B = 2ηd/B. Up to 0.4.0 it could be left
+    out, which meant Stiefel SGD for h_2.
     """
     settings = dict(provenance["settings"])
     if provenance["flow"] != "FiniteStep" or "algorithm" not in settings:
@@ -141,9 +142,9 @@ def _doubles(held: dict[str, np.ndarray], name: str, shape: tuple[int, ...]) -> 
     return jnp.asarray(values)
 
 
-def _teacher_settings(teacher: Teacher) -> dict[str, Any]:
-    """What the provenance says of a teacher beyond the standard one; nothing of others."""
-    said: dict[str, Any] = {}
+def _teacher_settings(teacher: Teacher) -> dict[str, object]:
+    """The provenance of a teacher's own links and covariance; empty for the standard teacher."""
+    said: dict[str, object] = {}
     if teacher.links is not None:
         said["links"] = [link.label for link in teacher.links]
     if teacher.covariance is not None:

@@ -1,4 +1,4 @@
-"""A trajectory: what a flow yields at the output times, how it came about, and what is read off it."""
+"""A trajectory: the solution of a flow at the output times, how it came about, and what can be read off it."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 
 
 class IncompleteTrajectory(UserWarning):
-    """The flow did not reach the last output time; the trajectory's `outcome` says why and what to do."""
+    """The flow ended before the last output time; the trajectory's `outcome` says why and what to do."""
 
 
 class PhantomEmergence(IncompleteTrajectory):
-    """The dense equation's tolerance error has turned into rank: the trajectory ends where it did."""
+    """The dense equation's tolerance error has turned into rank, and the trajectory ends where it did."""
 
 
 class Trajectory(eqx.Module):
@@ -41,6 +41,24 @@ class Trajectory(eqx.Module):
             than were asked for.
         solution: what the flow gave: the observables, how it ended and in how many steps.
         flow, problem: what made it; `teacher` and `start` are the problem's.
+
+    It is an Equinox module, and passes through jit, vmap and grad.
+
+    Example:
+        >>> import riccati as rc
+        >>> teacher = rc.Teacher.power_law(width=2, beta=1.0, link=rc.Link.hermite(2))
+        >>> start = rc.Start.random(teacher, student_width=2, dim=100, norm=0.1, seed=0)
+        >>> trajectory = rc.solve(rc.Quadratic(), teacher, start, [1.0, 3.0, 9.0])
+        >>> trajectory
+        Trajectory
+          flow     Quadratic()
+          problem  2 directions, 2 neurons, Link(he2, information exponent 2)
+          times    3 from 1 to 9 (canonical)
+          risk     0.9914 to 3.848e-06
+        >>> trajectory.risk.shape, trajectory.alignment.shape, trajectory.radius.shape
+        ((3,), (3, 2), (3, 2))
+        >>> [round(float(t), 3) for t in trajectory.emergence_times(level=0.5)]
+        [1.197, 2.532]
     """
 
     times: Float[Array, " T"]
@@ -61,24 +79,24 @@ class Trajectory(eqx.Module):
 
     @property
     def risk(self) -> Float[Array, " T"]:
-        """E(f* - f)²/E f*², 1 for f = 0."""
+        """E(f* - f)²/E f*², (T,); 1 for f = 0."""
         return self.solution.observables.risk
 
     @property
     def alignment(self) -> Float[Array, "T M"]:
-        """Squared overlap of each direction, in [0, 1]; computed here where T x M was too large to keep."""
+        """Squared overlap of each direction, (T, M), in [0, 1]; computed anew where it was too large to keep."""
         kept = self.solution.observables.alignment
         return self.flow.details(self.problem, self.times)[0] if kept is None else kept
 
     @property
     def radius(self) -> Float[Array, "T M"] | None:
-        """Squared student norm along each direction, or None where the flow has no norms."""
+        """Squared student norm along each direction, (T, M); None where the flow has no norms."""
         kept = self.solution.observables
         return self.flow.details(self.problem, self.times)[1] if kept.alignment is None else kept.radius
 
     @property
     def outcome(self) -> Outcome:
-        """How the flow ended, with its message and remedy."""
+        """How the flow ended; `riccati.Outcome` lists the possibilities."""
         return self.solution.outcome
 
     @property
@@ -89,19 +107,19 @@ class Trajectory(eqx.Module):
 
     @property
     def solver_steps(self) -> Int[Array, ""] | int | None:
-        """The integrator's steps, None for an exact solution."""
+        """How many steps the integrator took; None for an exact solution."""
         return self.solution.steps
 
     @property
     def provenance(self) -> dict[str, Any]:
-        """Flow and settings, link, widths, dimension, seed, clock and package versions."""
+        """How it came about: flow and settings, link, widths, dimension, seed, clock and package versions."""
         return json.loads(self.provenance_json)
 
     def emergence_times(self, level: float = 0.5) -> Float[Array, " M"]:
-        """First canonical time at which each direction's alignment reaches `level`; inf where it does not.
+        """The canonical times at which each direction's alignment first reaches `level`, (M,); inf where it does not.
 
-        Bracketed on the output times and refined on the flow's exact solution where it has one, so the digits do
-        not depend on the output times. Nothing beyond times[-1] is looked at.
+        Crossings are bracketed by the output times and refined on the flow's exact solution where it has one, so that
+        their digits do not depend on the output times. Nothing after times[-1] counts.
 
         Raises:
             ArgumentError: if `level` is not in (0, 1).
@@ -112,10 +130,14 @@ class Trajectory(eqx.Module):
     def times_in(
         self, clock: Literal["canonical", "riccati", "steps"], learning_rate: float | None = None
     ) -> Float[Array, " T"]:
-        """`times` on another clock.
+        """The output times on another clock, (T,).
 
-        "riccati": τ = 2 c_2² t, that of dG/dτ = AG + GA - 2GAG. "steps": t/η, steps of online SGD with learning rate
-        η on ½(f* - f)²; for (f* - f)² give twice the learning rate.
+        "riccati" is τ = 2 c_2² t, the clock of dG/dτ = AG + GA - 2GAG. "steps" is t/η, the number of steps of online
+        SGD with learning rate η on ½(f* - f)²; for the loss (f* - f)² give twice the learning rate.
+
+        Raises:
+            ArgumentError: an unknown clock, "riccati" for a link other than c h_2, "steps" without a learning rate > 0,
+                or a learning rate for another clock.
         """
         require(clock in ("canonical", "riccati", "steps"), "clock", "be canonical, riccati or steps", repr(clock))
         if clock == "steps":
@@ -128,7 +150,7 @@ class Trajectory(eqx.Module):
         return self.times * riccati_rate(self.teacher)
 
     def to_frame(self) -> pd.DataFrame:
-        """A table with a row per time: time, risk, alignment_1 …, and radius_1 … where there are radii."""
+        """A pandas table with a row per time: time, risk, alignment_1 …, and radius_1 … where there are radii."""
         import pandas as pd
 
         columns = {"time": np.asarray(self.times), "risk": np.asarray(self.risk)}
@@ -139,19 +161,19 @@ class Trajectory(eqx.Module):
         return pd.DataFrame(columns)
 
     def plot(self, ax: Sequence[Axes] | None = None) -> Figure:
-        """Risk and alignments against canonical time, on two axes of the user's or a new figure."""
+        """Draw risk and alignments against canonical time, on two given axes or on a new figure, which is returned."""
         from ..plot import Curve, risk_and_overlap_page
 
         curve = Curve(self.flow.label, np.asarray(self.times), np.asarray(self.risk), np.asarray(self.alignment))
         return risk_and_overlap_page(curve, ax)
 
     def save(self, path: str | os.PathLike) -> None:
-        """Write everything to one NPZ file, whole or not at all."""
+        """Write the trajectory and how it came about to one NPZ file, whole or not at all."""
         write_trajectory(path, self.times, self.solution, self.problem, self.provenance_json)
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> Trajectory:
-        """Read what `save` wrote; emergence times of the loaded trajectory are those of the saved one.
+        """The trajectory that `save` wrote to `path`; its emergence times are those of the saved one.
 
         Raises:
             ArgumentError: if the file cannot be read or is not a trajectory.

@@ -21,9 +21,9 @@ def test_three_seeds_of_a_plain_loop_lie_on_the_theory(name):
         assert all(check.holds for check in report.checks)
         assert any(note.startswith("no finite-step limit: none is known for") for note in report.notes)
         assert any(note.startswith("no band: no law of the risk is known for") for note in report.notes)
-        seen = [e for e in report.emergence if e.measured is not None and np.isfinite(e.measured)]
-        assert len(seen) >= 2
-        assert all(abs(e.predicted / e.measured - 1) < 0.1 for e in seen)
+        emerged = [e for e in report.emergence if e.measured is not None and np.isfinite(e.measured)]
+        assert len(emerged) >= 2
+        assert all(abs(e.predicted / e.measured - 1) < 0.1 for e in emerged)
 
 
 @pytest.mark.parametrize("name", plain_loop.PROBLEMS)
@@ -45,5 +45,5 @@ def test_the_stored_runs_are_those_of_the_plain_loop(tmp_path, monkeypatch, name
 
 
 def test_scaling_refuses_them_by_name():
-    with pytest.raises(rc.ArgumentError, match=r"for the law of the risk .*, but is one with negative a"):
+    with pytest.raises(rc.ArgumentError, match=r"for infer_beta .*, but is one with negative a"):
         rc.scaling.infer_beta(rc.Run.load("gaussian-rows"))

@@ -82,11 +82,11 @@ def test_sgd_on_a_mixed_link_follows_it_where_gradient_flow_does_not():
     gamma, horizon = 0.05, 12.0
     rate = gamma / 400
     experiment = rc.sgd.Experiment(teacher=teacher, start=start, learning_rate=rate, steps=int(horizon / rate), rows=30)
-    seen = experiment.ensemble(range(16))
-    late = seen.times[0] > 8
-    measured = np.median(seen.risk[:, late].mean(axis=1))
+    runs = experiment.ensemble(range(16))
+    late = runs.times[0] > 8
+    measured = np.median(runs.risk[:, late].mean(axis=1))
     limit, flow = (
-        float(rc.solve(f, teacher, start, seen.times[0, late]).risk.mean())
+        float(rc.solve(f, teacher, start, runs.times[0, late]).risk.mean())
         for f in (rc.FiniteStep(gamma), rc.Coupled())
     )
     assert limit == pytest.approx(measured, rel=0.1)
@@ -110,10 +110,14 @@ def test_relu_averages_over_points_and_says_how_well():
 @pytest.mark.parametrize(
     ("flow", "link", "message"),
     [
-        (rc.FiniteStep(0.1, pairs="own"), MIXED, '`teacher` must have a pure link h_k, k > 2, for pairs="own"'),
+        (
+            rc.FiniteStep(0.1, pairs="own"),
+            MIXED,
+            '`teacher` must have a pure link h_k, k > 2 for FiniteStep(pairs="own")',
+        ),
         (rc.FiniteStep(0.1, pairs="all"), rc.Link.hermite(2), "`pairs` must be left out for the link h_2"),
         (rc.FiniteStep(0.1), rc.Link.named("sign"), "`teacher` must have a link with finite g'"),
-        (rc.FiniteStep(0.05, constraint="stiefel"), MIXED, "`constraint` must be left out unless the link"),
+        (rc.FiniteStep(0.05, constraint="stiefel"), MIXED, "`teacher` must have the pure link h_2 for FiniteStep"),
     ],
 )
 def test_what_it_does_not_describe_is_refused(flow, link, message):

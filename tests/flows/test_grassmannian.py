@@ -20,14 +20,14 @@ FLOWS = [rc.Riccati(), rc.Quadratic()]
 def test_any_time_is_as_good_as_another(flow):
     """Against the limit: the N largest directions learned, radius a_m, and the rest of the risk."""
     teacher, start = problem(6, 3, 40, 1.0)
-    seen = rc.solve(flow, teacher, start, np.geomspace(0.1, 1e300, 61))
-    np.testing.assert_allclose(seen.alignment[-1], np.arange(6) < 3, atol=1e-15)
-    np.testing.assert_allclose(seen.risk[-20:], np.sum(teacher.a[3:] ** 2), rtol=1e-12)
+    solved = rc.solve(flow, teacher, start, np.geomspace(0.1, 1e300, 61))
+    np.testing.assert_allclose(solved.alignment[-1], np.arange(6) < 3, atol=1e-15)
+    np.testing.assert_allclose(solved.risk[-20:], np.sum(teacher.a[3:] ** 2), rtol=1e-12)
     alone = rc.solve(flow, teacher, start, [1e300])
-    np.testing.assert_allclose(alone.alignment[0], seen.alignment[-1], atol=1e-15)
-    np.testing.assert_allclose(alone.emergence_times(), seen.emergence_times(), rtol=1e-11)
-    if seen.radius is not None:
-        np.testing.assert_allclose(seen.radius[-1], np.where(np.arange(6) < 3, teacher.a, 0), rtol=1e-12)
+    np.testing.assert_allclose(alone.alignment[0], solved.alignment[-1], atol=1e-15)
+    np.testing.assert_allclose(alone.emergence_times(), solved.emergence_times(), rtol=1e-11)
+    if solved.radius is not None:
+        np.testing.assert_allclose(solved.radius[-1], np.where(np.arange(6) < 3, teacher.a, 0), rtol=1e-12)
 
 
 def test_long_intervals_keep_their_digits():
@@ -36,10 +36,10 @@ def test_long_intervals_keep_their_digits():
     a = 1 + 1e-3 * np.arange(4.0)[::-1]
     teacher = rc.Teacher(a / np.linalg.norm(a), teacher.link)
     times = np.array([300.0, 2e3, 2e4])
-    seen = rc.solve(rc.Riccati(), teacher, start, times / 2)
+    solved = rc.solve(rc.Riccati(), teacher, start, times / 2)
     diagonal, risk = exact_subspace(teacher, start, times)
-    assert relative_error(seen.alignment, diagonal) < 1e-11
-    assert relative_error(seen.risk, [risk]) < 1e-10
+    assert relative_error(solved.alignment, diagonal) < 1e-11
+    assert relative_error(solved.risk, [risk]) < 1e-10
 
 
 def test_idle_neurons_still_decay_at_the_end_of_time():
@@ -59,25 +59,25 @@ def _starts_of_rank_two():
 
 @pytest.mark.parametrize(("name", "W", "Theta"), list(_starts_of_rank_two()))
 def test_dependent_neurons_span_less(name, W, Theta):
-    """The flow sees W Wᵀ alone: two neurons with the same one give the same course."""
+    """The flow sees W Wᵀ alone: two neurons with the same one give the same solution."""
     teacher = rc.Teacher.power_law(3, 1, rc.Link.hermite(2))
     root = np.linalg.svd(W)[1][:2, None] * np.linalg.svd(W)[2][:2]
     times = np.r_[0, np.geomspace(0.1, 30, 9)]
     for flow in FLOWS:
-        seen, expected = (rc.solve(flow, teacher, rc.Start.from_weights(w, Theta), times) for w in (W, root))
-        np.testing.assert_allclose(seen.alignment, expected.alignment, rtol=1e-9, atol=1e-14)
-        np.testing.assert_allclose(seen.risk, expected.risk, rtol=1e-9)
-    np.testing.assert_allclose(seen.radius, expected.radius, rtol=1e-9, atol=1e-14)
-    np.testing.assert_allclose(seen.emergence_times(), expected.emergence_times(), rtol=1e-9)
+        solved, expected = (rc.solve(flow, teacher, rc.Start.from_weights(w, Theta), times) for w in (W, root))
+        np.testing.assert_allclose(solved.alignment, expected.alignment, rtol=1e-9, atol=1e-14)
+        np.testing.assert_allclose(solved.risk, expected.risk, rtol=1e-9)
+    np.testing.assert_allclose(solved.radius, expected.radius, rtol=1e-9, atol=1e-14)
+    np.testing.assert_allclose(solved.emergence_times(), expected.emergence_times(), rtol=1e-9)
 
 
 def test_neurons_in_one_direction_are_one_neuron():
     teacher = rc.Teacher.power_law(2, 1, rc.Link.hermite(2))
     together = rc.Start(np.tile([[0.3, 0.2]], (3, 1)), np.ones((3, 3)), norms=0.1)
     alone = rc.Start([[0.3, 0.2]], norms=0.1 * 3**0.5)
-    seen, expected = (rc.solve(rc.Quadratic(), teacher, start, [0.0, 2.0, 5.0]) for start in (together, alone))
-    np.testing.assert_allclose(seen.radius, expected.radius, rtol=1e-7)
-    np.testing.assert_allclose(seen.risk, expected.risk, rtol=1e-7)
+    solved, expected = (rc.solve(rc.Quadratic(), teacher, start, [0.0, 2.0, 5.0]) for start in (together, alone))
+    np.testing.assert_allclose(solved.radius, expected.radius, rtol=1e-7)
+    np.testing.assert_allclose(solved.risk, expected.risk, rtol=1e-7)
 
 
 def test_dependent_neurons_under_jit_are_refused():
@@ -101,8 +101,8 @@ def test_smallest_norm_emerges_when_predicted():
     np.testing.assert_allclose(radius, 0.5, rtol=1e-10)
 
 
-def test_a_signal_ends_the_course_at_an_output_time(monkeypatch):
-    """SIGINT while a stretch runs: what was reached is kept, and the trajectory says so."""
+def test_a_signal_ends_the_flow_at_an_output_time(monkeypatch):
+    """SIGINT while a chunk runs: what was reached is kept, and the trajectory says so."""
     from riccati.flows.grassmannian import evolution
 
     whole, calls = evolution._chunk, []
@@ -118,10 +118,10 @@ def test_a_signal_ends_the_course_at_an_output_time(monkeypatch):
     teacher, start = problem(3, 2, 40, 1.0)
     times = np.linspace(0.1, 9, 30)
     with pytest.warns(rc.IncompleteTrajectory, match="interrupted"):
-        seen = rc.solve(rc.Riccati(), teacher, start, times)
-    assert len(seen.times) == len(seen.risk) == 8
+        solved = rc.solve(rc.Riccati(), teacher, start, times)
+    assert len(solved.times) == len(solved.risk) == 8
     monkeypatch.undo()
-    np.testing.assert_array_equal(seen.risk, rc.solve(rc.Riccati(), teacher, start, times).risk[:8])
+    np.testing.assert_array_equal(solved.risk, rc.solve(rc.Riccati(), teacher, start, times).risk[:8])
 
 
 @pytest.mark.parametrize("flow", FLOWS)
@@ -174,7 +174,7 @@ def test_growing_gram_is_the_gram(span):
 def test_emergence_times_hold_one_chart_and_not_one_a_step(monkeypatch):
     """A chart of a wide teacher is half a gigabyte."""
     teacher, start = problem(61, 8, 400, 1.0)
-    seen, alive = rc.solve(rc.Riccati(), teacher, start, np.linspace(1, 60, 80)), []
+    solved, alive = rc.solve(rc.Riccati(), teacher, start, np.linspace(1, 60, 80)), []
 
     def counted(chart, interval):
         moved = carried(chart, interval)
@@ -182,6 +182,6 @@ def test_emergence_times_hold_one_chart_and_not_one_a_step(monkeypatch):
         return moved
 
     monkeypatch.setattr("riccati.flows.grassmannian.emergence.carried", counted)
-    assert np.isfinite(seen.emergence_times()).sum() == 8
+    assert np.isfinite(solved.emergence_times()).sum() == 8
     assert len(alive) > 4
     assert max(alive) <= min(alive) + 1

@@ -100,10 +100,10 @@ def test_a_second_layer_with_a_rate_of_its_own_keeps_b2_less_that_times_w2(rate)
 @pytest.mark.parametrize("name", PROBLEMS)
 def test_the_loss_falls(name):
     problem = PROBLEMS[name]
-    seen = rc.solve(rc.Coupled(rtol=1e-7), problem.teacher, problem.start, np.geomspace(0.05, 200, 30))
-    assert bool(seen.outcome == rc.Outcome.complete)
-    assert np.all(np.diff(seen.risk) <= 1e-10)
-    assert seen.risk[-1] < 0.95 * seen.risk[0]
+    solved = rc.solve(rc.Coupled(rtol=1e-7), problem.teacher, problem.start, np.geomspace(0.05, 200, 30))
+    assert bool(solved.outcome == rc.Outcome.complete)
+    assert np.all(np.diff(solved.risk) <= 1e-10)
+    assert solved.risk[-1] < 0.95 * solved.risk[0]
 
 
 @pytest.mark.parametrize("name", ["quadratic, correlated", "quadratic, everything"])
@@ -167,9 +167,9 @@ def test_a_correlated_teachers_velocity_is_the_mean_gradient_of_samples():
     velocity, _ = moved(problem)
     ours = np.concatenate([velocity @ problem.start.weights.T, problem.teacher.overlaps(velocity)], axis=1)
     units = THETA / np.linalg.norm(THETA, axis=1)[:, None]
-    seen = each @ np.concatenate([0.2 * W, units]).T
-    error = seen.std(axis=0) / 2**7.5
-    assert np.abs((seen.mean(axis=0) - ours) / error).max() < 5
+    sampled = each @ np.concatenate([0.2 * W, units]).T
+    error = sampled.std(axis=0) / 2**7.5
+    assert np.abs((sampled.mean(axis=0) - ours) / error).max() < 5
 
 
 def test_equal_eigenvalues_are_the_isotropic_flow():
@@ -203,7 +203,7 @@ def test_a_neuron_whose_norm_falls_to_zero_ends_the_flow_with_that_outcome():
     start = rc.Start([[0.5, 0.1, 0.0], [0.3, 0.0, 0.2]], norms=0.5, dim=9)
     flow, times = rc.Coupled(second_layer_rate=0.0, rtol=1e-6), np.linspace(0.2, 20, 30)
     with pytest.warns(rc.IncompleteTrajectory, match="a neuron's norm falls to 0"):
-        seen = rc.solve(flow, teacher, start.with_second_layer([-0.3, -0.2]), times)
-    assert bool(seen.outcome == rc.Outcome.norm_vanished)
-    assert 0 < seen.reached < 30
+        solved = rc.solve(flow, teacher, start.with_second_layer([-0.3, -0.2]), times)
+    assert bool(solved.outcome == rc.Outcome.norm_vanished)
+    assert 0 < solved.reached < 30
     assert bool(rc.solve(flow, teacher, start.with_second_layer(0.3), times).outcome == rc.Outcome.complete)

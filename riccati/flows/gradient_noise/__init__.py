@@ -1,4 +1,4 @@
-"""The equations of SGD at step size γ/d: gradient flow with the second-order terms of a step."""
+"""`FiniteStep`: the equations of SGD at step size γ/d, gradient flow with the second-order terms of a step."""
 
 from .all_pairs import NeuronState as NeuronState
 from .all_pairs import neuron_system as neuron_system
@@ -20,6 +20,6 @@ from .quadratic import weights_velocity as weights_velocity
 from .second_moments import counted_moments as counted_moments
 from .second_moments import graphs_of as graphs_of
 from .second_moments import multigraphs as multigraphs
-from .system import System as System
+from .system import FiniteStepSystem as FiniteStepSystem
 from .system import refined_crossings as refined_crossings
 from .system import states_at as states_at

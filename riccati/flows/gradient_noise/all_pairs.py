@@ -24,13 +24,13 @@ from jaxtyping import Array, Float
 
 from ...problem import Observables, Problem, Teacher
 from .second_moments import Multigraphs, averaged_moments, counted_moments, graphs_of, is_counted, sobol_points
-from .system import System, exploded, pace
+from .system import FiniteStepSystem, exploded, pace
 
 _POINTS_RTOL = 1e-6  # averages over points have kinks of about this size
 
 
 class NeuronState(NamedTuple):
-    """The state.
+    """The state of all neurons: directions by overlaps and Gram matrix, and norms.
 
     Attributes:
         m: (N, M), overlaps with the teacher.
@@ -44,7 +44,7 @@ class NeuronState(NamedTuple):
 
 
 class NoiseMoments(eqx.Module):
-    """How C is found: from the multigraphs of a finite series, or else from points.
+    """How C is computed: from the multigraphs of a finite series, or else by an average over points.
 
     Attributes:
         graphs: of the link, None where points are used.
@@ -68,15 +68,15 @@ class NoiseMoments(eqx.Module):
 
 
 class NeuronSetting(NamedTuple):
-    """What does not change: the teacher, γ, and how C is found."""
+    """The constants of the equations: the teacher, γ, and how C is computed."""
 
     teacher: Teacher
     gamma: Float[Array, ""]
     moments: NoiseMoments
 
 
-def neuron_system(problem: Problem, gamma: float) -> System:
-    """All neurons of the 2-homogeneous student, in canonical time."""
+def neuron_system(problem: Problem, gamma: float) -> FiniteStepSystem:
+    """The system of all neurons of the 2-homogeneous student, in canonical time."""
     teacher, start = problem.teacher, problem.full_start
     counted = is_counted(teacher.link)
     points = None if counted else jax.device_put(sobol_points(teacher.width + start.student_width))
@@ -84,27 +84,29 @@ def neuron_system(problem: Problem, gamma: float) -> System:
     state, smallest = _begun(start.teacher_overlaps, start.residual_factor, start.norms)
     held, rate = jax.device_put((np.asarray(gamma, float), np.ones(())))
     least_rtol = 0.0 if counted else _POINTS_RTOL
-    return System(neuron_velocity, _observe, state, NeuronSetting(teacher, held, moments), rate, smallest, least_rtol)
+    return FiniteStepSystem(
+        neuron_velocity, _observe, state, NeuronSetting(teacher, held, moments), rate, smallest, least_rtol
+    )
 
 
 @jax.jit
 def _begun(
     overlaps: Float[Array, "N M"], factor: Float[Array, "N N"], norms: Float[Array, " N"]
 ) -> tuple[NeuronState, Float[Array, ""]]:
-    """The state, and the least of the directions' largest overlaps."""
+    """The initial state, and the least of the directions' largest overlaps."""
     size = jnp.max(jnp.abs(overlaps), axis=0)
     smallest = jax.lax.stop_gradient(jnp.min(jnp.where(size > 0, size, 1.0)))
     return NeuronState(overlaps, factor @ factor.T, 2 * jnp.log(norms)), smallest
 
 
 def _unit(state: NeuronState) -> tuple[Array, Array]:
-    """m and p of directions scaled to length one, from which rounding may have carried them."""
+    """m and p of directions scaled to unit length, from which rounding may have carried them."""
     length = jnp.sqrt(jnp.sum(state.m**2, axis=1) + jnp.diag(state.p))
     return state.m / length[:, None], state.p / (length[:, None] * length)
 
 
 def neuron_velocity(_: Any, state: NeuronState, setting: NeuronSetting) -> NeuronState:
-    """The right-hand sides of the module's equations."""
+    """The right-hand sides of the module's equations: dm/dt, dp/dt and d log s/dt."""
     teacher, gamma, moments = setting
     a, link = teacher.a, teacher.link
     (m, p), s = _unit(state), jnp.exp(state.log_s)
@@ -125,7 +127,7 @@ def neuron_velocity(_: Any, state: NeuronState, setting: NeuronSetting) -> Neuro
 
 
 def _observe(state: NeuronState, setting: NeuronSetting) -> Observables:
-    """The largest squared overlap of each direction, and the s of that neuron."""
+    """Risk, the largest squared overlap of each direction, and the s of that neuron."""
     a, link = setting.teacher.a, setting.teacher.link
     (m, p), s = _unit(state), jnp.exp(state.log_s)
     second_moment = setting.teacher.second_moment

@@ -27,13 +27,13 @@ from jaxtyping import Array, Bool, Float
 
 from ...numerics import log_odds
 from ...problem import Observables, Problem, Spectators, Teacher
-from .system import System, exploded, pace
+from .system import FiniteStepSystem, exploded, pace
 
 _LEAST = 1e-300  # 1 - m² below which nothing is divided by it
 
 
 class PairState(NamedTuple):
-    """The state of the neurons.
+    """The state of the neurons, each with its own direction, and of the spectators.
 
     Attributes:
         odds: (M,), log-odds of m² of each direction's neuron.
@@ -47,7 +47,7 @@ class PairState(NamedTuple):
 
 
 class PairSetting(NamedTuple):
-    """What does not change.
+    """The constants of the equations.
 
     Attributes:
         a: (M,), the second layer.
@@ -64,21 +64,21 @@ class PairSetting(NamedTuple):
     gamma: Float[Array, ""]
 
 
-def pair_system(problem: Problem, gamma: float) -> System:
-    """The pairs that greedy assignment makes, in time c_k² t, for which the link is h_k."""
+def pair_system(problem: Problem, gamma: float) -> FiniteStepSystem:
+    """The system of the pairs that greedy assignment makes, in time c_k² t, in which the link is h_k."""
     teacher = problem.teacher
     k = teacher.link.information_exponent
     state, setting, rate = _begun(
         teacher, *problem.assigned(), problem.spectators(), own_pair_weights(k), np.asarray(gamma)
     )
-    return System(pair_velocity, _observe, state, setting, rate, jax.device_put(np.ones(())))
+    return FiniteStepSystem(pair_velocity, _observe, state, setting, rate, jax.device_put(np.ones(())))
 
 
 @jax.jit
 def _begun(
     teacher: Teacher, m: Array, s: Array, spectators: Spectators, weights: Float[Array, " k"], gamma: Array
 ) -> tuple[PairState, PairSetting, Float[Array, ""]]:
-    """State, setting and rate."""
+    """Initial state, constants and rate of the time."""
     rate = teacher.link.coefficients[weights.shape[0]] ** 2
     has = m != 0
     state = PairState(log_odds(jnp.where(has, m**2, 0.5)), jnp.log(jnp.where(has, s, 1.0)), jnp.log(spectators.s))
@@ -86,14 +86,14 @@ def _begun(
 
 
 def own_pair_weights(k: int) -> np.ndarray:
-    """The coefficients of m^0, m², …, m^(2k-2) in E h_k(ν)² h_k'(z)², whole numbers."""
+    """The coefficients of m^0, m², …, m^(2k-2) in C(m) = E h_k(ν)² h_k'(z)², whole numbers, (k,)."""
     return np.array([k * comb(k, j) * comb(k - 1, j) * comb(2 * j, j) for j in range(k)], float)
 
 
 def pair_residuals(
     state: PairState, setting: PairSetting
 ) -> tuple[Float[Array, " M"], Float[Array, " M"], Float[Array, " n"]]:
-    """a² - 2asm^k + s² of each direction, and E e²σ'² at each direction's neuron and at each spectator.
+    """The residuals a² - 2asm^k + s² (M,), and E e²σ'² at each direction's neuron (M,) and at each spectator (n,).
 
     A spectator's own term is E s²h_k²h_k'² = C(1)s², the rest of the residual is independent of it.
     """
@@ -130,7 +130,7 @@ def pair_velocity(_: Any, state: PairState, setting: PairSetting) -> PairState:
 
 
 def pair_risk(state: PairState, setting: PairSetting) -> Float[Array, ""]:
-    """[Σ (a² - 2asm^k + s²) + Σ_spectators s²]/Σa²; inf once the weights have exploded."""
+    """The risk [Σ (a² - 2asm^k + s²) + Σ_spectators s²]/Σa²; inf once the weights have exploded."""
     radius, idle = jnp.where(setting.has, jnp.exp(state.log_radius), 0.0), jnp.exp(state.log_idle)
     left = jnp.sum(pair_residuals(state, setting)[0]) + jnp.sum(setting.idle * idle**2)
     lost = exploded(setting.gamma, _excess(setting, radius, idle))

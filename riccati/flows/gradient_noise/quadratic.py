@@ -1,4 +1,4 @@
-"""k = 2 at step size γ/d: the subspace of a quadratic student with the noise that gradient flow leaves out.
+"""k = 2 at step size γ/d: the subspace of a quadratic student under gradient flow and gradient noise.
 
 Let V be an orthonormal basis of the student's subspace, S = VΩVᵀ, Y = ΘᵀV (M x N, so G = YYᵀ), K = YᵀAY, K₂ = YᵀA²Y
 and D = S - S*. The second-order term of a step that grows with d is H = 2||D||² I + 8VᵀD²V, and in Riccati time
@@ -27,7 +27,7 @@ from jaxtyping import Array, Float
 
 from ...problem import Observables, Problem, riccati_rate, subspace_population_risk
 from ...support import is_traced
-from .system import System, exploded, pace
+from .system import FiniteStepSystem, exploded, pace
 
 
 class WeightsState(NamedTuple):
@@ -43,7 +43,7 @@ class WeightsState(NamedTuple):
 
 
 class WeightsSetting(NamedTuple):
-    """What a problem fixes for SGD on the weights.
+    """The constants of the equations of SGD on the weights.
 
     Attributes:
         a: (M,), the second layer.
@@ -56,8 +56,8 @@ class WeightsSetting(NamedTuple):
     unit: Float[Array, ""]
 
 
-def stiefel_system(problem: Problem, gamma: float, scale: float | None) -> System:
-    """Stiefel SGD with student f(x) = c(xᵀWWᵀx - N); c = `scale`, ‖a‖/√N if None."""
+def stiefel_system(problem: Problem, gamma: float, scale: float | None) -> FiniteStepSystem:
+    """The system of Stiefel SGD, student f(x) = c(xᵀWWᵀx - N) with c = `scale`, or ‖a‖/√N if None; Riccati time."""
     teacher, start = problem.teacher, problem.full_start
     assert start.dim is not None
     neurons = start.student_width
@@ -65,15 +65,15 @@ def stiefel_system(problem: Problem, gamma: float, scale: float | None) -> Syste
     scaled = c if is_traced(c) else np.asarray(c, float)
     held = jax.device_put((scaled, np.asarray(gamma / 4 * (1 - neurons / start.dim))))
     Y, _, least = _span(start.directions, teacher.width)
-    return System(stiefel_velocity, _observe_stiefel, Y, (teacher.a, *held), riccati_rate(teacher), least)
+    return FiniteStepSystem(stiefel_velocity, _observe_stiefel, Y, (teacher.a, *held), riccati_rate(teacher), least)
 
 
-def weights_system(problem: Problem, gamma: float) -> System:
-    """SGD on the weights of the two-homogeneous student."""
+def weights_system(problem: Problem, gamma: float) -> FiniteStepSystem:
+    """The system of SGD on the weights of the 2-homogeneous student, in Riccati time."""
     teacher, start = problem.teacher, problem.full_start
     rate = riccati_rate(teacher)
     state, held, least = _begun(start.directions, start.norms, teacher.width, np.asarray(gamma), rate)
-    return System(weights_velocity, _observe_weights, state, WeightsSetting(teacher.a, *held), rate, least)
+    return FiniteStepSystem(weights_velocity, _observe_weights, state, WeightsSetting(teacher.a, *held), rate, least)
 
 
 @partial(jax.jit, static_argnums=1)
@@ -94,7 +94,7 @@ def _span(
 def _begun(
     directions: Float[Array, "N D"], norms: Float[Array, " N"], width: int, gamma: Float[Array, ""], rate: Array
 ) -> tuple[WeightsState, tuple[Array, Array], Float[Array, ""]]:
-    """The state of the weights, γ in Riccati time and the unit of T, and the least size of the entries of a row."""
+    """The initial state, γ in Riccati time and the unit of T, and the least size of the entries of a row of Y."""
     unit = jax.lax.stop_gradient(jnp.min(norms))
     Y, T, least = _span(norms[:, None] * directions, width)
     return WeightsState(Y, T / unit), (gamma * rate / 2, unit), least

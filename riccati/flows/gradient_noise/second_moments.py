@@ -1,4 +1,4 @@
-"""The second moments of a step's noise for any link: C_il = E e² σ'(z_i) σ'(z_l).
+"""The second moments of the gradient noise for any link: C_il = E e² σ'(z_i) σ'(z_l).
 
 With y = (ν, z) the projections of x on teacher and student, jointly Gaussian of unit variance with correlations R, and
 b = (-a, s), the residual is e = Σ_n b_n σ(y_n), so
@@ -10,8 +10,8 @@ edges between two of them (Wick's theorem),
 
     E Π_v h_{j_v}(y_v) = Σ_κ Π_v √(j_v!) Π_e R_e^{κ_e}/κ_e!,      Σ_{e ∋ v} κ_e = j_v,
 
-exact to rounding. A link whose series does not end, or is long, is averaged over Sobol's points in the M + N reduced
-coordinates instead. Derived in derivations/noise_moments.py.
+exact to rounding. For a link whose series is infinite or long, C is an average over Sobol points in the M + N reduced
+coordinates. Derived in derivations/noise_moments.py.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _INDEPENDENT = 1e-9  # added to the diagonal of correlations before Cholesky: ne
 
 
 class Multigraphs(NamedTuple):
-    """The multigraphs of a finite series.
+    """The multigraphs of a finite Hermite series, with their weights.
 
     Attributes:
         edges: (G, 6), multiplicities between n-n', n-i, n-l, n'-i, n'-l, i-l.
@@ -47,14 +47,14 @@ class Multigraphs(NamedTuple):
 
 
 def multigraphs(degrees: tuple[int, int, int, int]) -> list[tuple[int, ...]]:
-    """Every (κ_nn', κ_ni, κ_nl, κ_n'i, κ_n'l, κ_il) with these degrees at n, n', i and l."""
+    """All (κ_nn', κ_ni, κ_nl, κ_n'i, κ_n'l, κ_il) that have these degrees at n, n', i and l."""
     n, other, i, last = degrees
-    found: list[tuple[int, ...]] = []
+    graphs: list[tuple[int, ...]] = []
     for nn, ni, oi in product(range(min(n, other) + 1), range(min(n, i) + 1), range(min(other, i) + 1)):
         nl, ol, il = n - nn - ni, other - nn - oi, i - ni - oi
         if min(nl, ol, il) >= 0 and nl + ol + il == last:
-            found.append((nn, ni, nl, oi, ol, il))
-    return found
+            graphs.append((nn, ni, nl, oi, ol, il))
+    return graphs
 
 
 def graphs_of(link: Link) -> Multigraphs:
@@ -72,14 +72,14 @@ def graphs_of(link: Link) -> Multigraphs:
 
 
 def is_counted(link: Link) -> bool:
-    """Whether the moments are the finite sum, and so exact."""
+    """Whether C is a finite sum over multigraphs, and so exact."""
     return link.closed_form is None and link.coefficients.shape[0] <= _LONGEST_SERIES + 1
 
 
 def counted_moments(
     graphs: Multigraphs, b: Float[Array, " D"], R: Float[Array, "D D"], neurons: int, degree: int
 ) -> Float[Array, "N N"]:
-    """C over all pairs of the last `neurons` points, by the sum over multigraphs of at most `degree` edges a point."""
+    """C over all pairs of the last `neurons` points, (N, N), by the sum over multigraphs up to `degree` edges each."""
 
     def powers(x: Array) -> Array:
         return jnp.cumprod(jnp.stack([jnp.ones_like(x), *[x] * degree]), axis=0)
@@ -99,7 +99,7 @@ def counted_moments(
 
 @cache
 def sobol_points(dimension: int) -> Float[np.ndarray, "points dimension"]:
-    """Sobol's points as Gaussian ones, with mean 0 and unit covariance to rounding; always the same."""
+    """Sobol points turned into Gaussian ones, of mean 0 and unit covariance to rounding; the same at every call."""
     from scipy.stats import qmc  # 0.3 s to import, needed here only
 
     x = ndtri(qmc.Sobol(dimension, scramble=True, seed=0).random_base2(_LOG2_POINTS))
@@ -110,7 +110,7 @@ def sobol_points(dimension: int) -> Float[np.ndarray, "points dimension"]:
 def averaged_moments(
     link: Link, points: Float[Array, "points D"], b: Float[Array, " D"], m: Float[Array, "N M"], p: Float[Array, "N N"]
 ) -> Float[Array, "N N"]:
-    """C by the average over points, from the overlaps m and the Gram matrix p of the parts off the teacher."""
+    """C by the average over points, (N, N), from the overlaps m and the Gram matrix p of the parts off the teacher."""
     directions = m.shape[1]
     size = jnp.sqrt(jnp.maximum(jnp.diag(p), 0.0))
     scale = jnp.where(size > 0, size, 1.0)

@@ -1,11 +1,11 @@
-"""What the systems of SGD at step size γ/d have in common: equations with a start and observables.
+"""What all systems of SGD at step size γ/d share: their integration, their explosion, and emergence times.
 
 The second-order terms of a step grow faster than the drift once γ times the squared norm of a neuron is large, and the
 weights then explode in finite time: that is how SGD diverges at too large a step size. Past that point nothing comes
-back, so the risk is said to be inf and the clock is slowed down, by 1 + (γ size/10⁴)⁴, lest an integrator chase the
-singularity.
+back, so the risk is set to inf, and time is slowed down by 1 + (γ size/10⁴)⁴, so that the integrator need not resolve
+the singularity.
 
-Emergence times are found on the equations themselves, so that their digits do not depend on the output times: from a
+Emergence times are computed on the equations themselves, so that their digits do not depend on the output times: from a
 bracket of two output times by Newton's method on the log-odds, whose rate the velocity gives, an integration a round.
 """
 
@@ -29,13 +29,18 @@ _SQUARE = 0.1  # the square of a last Newton step this many √rtol long is belo
 _MOST_NUMBERS = 2**25  # of the states at several times, held at once: 256 MB
 
 
-class System(NamedTuple):
-    """A finite-step limit as an integrator needs it.
+class FiniteStepSystem(NamedTuple):
+    """A finite-step limit in the form that an integrator needs.
 
-    `velocity(t, state, args)` and `observe(state, args)` are functions of a module's level, so that they compile
-    once; `observe` gives the observables of one time, with infinite risk once the weights have exploded. `rate` is
-    the system's own time per canonical time, `smallest` what the absolute tolerance must resolve of the state, and
-    `least_rtol` the relative tolerance beyond which its right-hand side is not smooth.
+    Attributes:
+        velocity: `velocity(t, state, args)`, a function of a module's top level, so that it compiles once.
+        observe: `observe(state, args)`, likewise: the observables of one time, with infinite risk once the weights
+            have exploded.
+        state: the initial state.
+        args: the constants of the equations.
+        rate: the system's own time per canonical time.
+        smallest: the size that the absolute tolerance must resolve in the state.
+        least_rtol: the relative tolerance below which the right-hand side is not smooth enough.
     """
 
     velocity: Callable
@@ -48,7 +53,7 @@ class System(NamedTuple):
 
 
 def pace(gamma: Float[Array, ""], size: Float[Array, ""]) -> Float[Array, ""]:
-    """What velocities are multiplied by: 1, until the weights explode."""
+    """The factor on all velocities, which is 1 until the weights explode."""
     return 1 / (1 + (gamma * size / _SLOW) ** 4)
 
 
@@ -57,8 +62,8 @@ def exploded(gamma: Float[Array, ""], size: Float[Array, ""]) -> Bool[Array, ""]
     return ~(gamma * size < _TOO_LARGE)  # not a number counts
 
 
-def states_at(system: System, times: Array, rtol: float) -> Integrated:
-    """The system through `times` (canonical)."""
+def states_at(system: FiniteStepSystem, times: Array, rtol: float) -> Integrated:
+    """The system's states at canonical `times`."""
     rtol = max(rtol, system.least_rtol)
     own, atol = _own_units(system.rate, times, system.smallest, np.asarray(rtol))
     return integrate(system.velocity, system.state, system.args, own, rtol, atol)
@@ -66,14 +71,14 @@ def states_at(system: System, times: Array, rtol: float) -> Integrated:
 
 @jax.jit
 def _own_units(rate: Array, times: Array, smallest: Array, rtol: Array) -> tuple[Array, Array]:
-    """Output times on the system's clock, and the absolute tolerance."""
+    """Output times in the system's own time, and the absolute tolerance."""
     return rate * times, rtol * smallest
 
 
 def refined_crossings(
-    system: System, times: Float[Array, " T"], alignment: Float[Array, "T M"], level: float, rtol: float
+    system: FiniteStepSystem, times: Float[Array, " T"], alignment: Float[Array, "T M"], level: float, rtol: float
 ) -> Float[Array, " M"]:
-    """First crossings of `level` between output times, inf where `alignment` never reaches it; to `rtol`."""
+    """The canonical times at which alignments first reach `level`, (M,), to `rtol`; inf where they never do."""
     goal = float(log_odds(level))
     guess = first_crossings(times, log_odds(np.asarray(alignment)), goal, smooth=True)
     moving = np.isfinite(guess)
@@ -101,14 +106,14 @@ def refined_crossings(
     return jnp.asarray(guess)
 
 
-def _odds_at(system: System, times: np.ndarray, rtol: float, alike: int) -> tuple[np.ndarray, np.ndarray]:
-    """Direction m's log-odds and their rate at times[m]; integrated through `alike` times or more."""
+def _odds_at(system: FiniteStepSystem, times: np.ndarray, rtol: float, alike: int) -> tuple[np.ndarray, np.ndarray]:
+    """The log-odds of direction m and their rate at times[m], (M,) each; integrated through `alike` times or more."""
     order = np.argsort(times)
     most = max(_MOST_NUMBERS // sum(leaf.size for leaf in jax.tree.leaves(system.state)), 1)
     parts = []
     for block in np.array_split(order, -(-len(order) // most)):
-        found = states_at(system, padded(times[block], min(alike, most)), rtol).states
-        parts.append(_odds(system, _first(found, len(block)), jax.device_put(block)))
+        states = states_at(system, padded(times[block], min(alike, most)), rtol).states
+        parts.append(_odds(system, _first(states, len(block)), jax.device_put(block)))
     odds, rates = np.empty(len(order)), np.empty(len(order))
     odds[order], rates[order] = (np.concatenate(part) for part in zip(*parts, strict=True))
     return odds, rates
@@ -120,7 +125,9 @@ def _first(states: Any, count: int) -> Any:
 
 
 @compiled_quickly(eqx.filter_jit)
-def _odds(system: System, states: Any, directions: Int[Array, " n"]) -> tuple[Float[Array, " n"], Float[Array, " n"]]:
+def _odds(
+    system: FiniteStepSystem, states: Any, directions: Int[Array, " n"]
+) -> tuple[Float[Array, " n"], Float[Array, " n"]]:
     """The log-odds of direction directions[i] in state i, and their rate in canonical time."""
 
     def at(pair: tuple[Any, Array]) -> tuple[Array, Array]:

@@ -1,4 +1,4 @@
-"""Subspaces moved by e^{ρτ}, exactly: affine charts of the Grassmannian, and what is read off them."""
+"""`Riccati` and `Quadratic`: subspaces that move by e^{ρτ}, followed exactly in affine charts of the Grassmannian."""
 
 from .chart import Chart as Chart
 from .chart import carry as carry
@@ -7,8 +7,8 @@ from .chart import exchange as exchange
 from .emergence import chart_emergence_times as chart_emergence_times
 from .evolution import evolve_in_charts as evolve_in_charts
 from .initial_chart import InitialWeights as InitialWeights
-from .initial_chart import initial_chart as initial_chart
-from .initial_chart import initial_weights as initial_weights
+from .initial_chart import initial_chart_of as initial_chart_of
+from .initial_chart import initial_weights_of as initial_weights_of
 from .log_odds import GrowingGram as GrowingGram
 from .log_odds import LogOdds as LogOdds
 from .log_odds import carried as carried

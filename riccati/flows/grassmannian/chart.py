@@ -1,4 +1,4 @@
-"""Subspaces moved by e^{ρτ}, followed exactly for every τ in affine charts of the Grassmannian.
+"""Affine charts of the Grassmannian, in which a subspace that moves by e^{ρτ} is followed exactly for every τ.
 
 A subspace is spanned by the columns of X = [I; B]: N pivot rows form the identity, the other rows are B. When
 row i of the space grows like e^{ρ_i τ}, the entries of B move independently,
@@ -14,7 +14,7 @@ transform
 An exchange for a faster row raises the sum of the pivots' rates, so there are finitely many of them up to τ = ∞: after
 the last one every entry stands still or decays, and any time is one step away.
 
-Source: BEVW25 (arXiv 2508.03688), the Riccati flow; derivations/chart.py shows that the chart solves it.
+Source: BEVW25 (arXiv 2508.03688), the Riccati flow; derivations/grassmannian.py shows that the chart solves it.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ BLOCK = 16384  # rows taken at a time, so that a chart of 10⁶ rows needs no se
 
 
 class Fading(eqx.Module):
-    """What a flow with negative rates has to remember of its start.
+    """The part of the initial weights that a flow with negative rates needs at later times.
 
-    e^{-ρτ}X = W_0 J. Where ρ < 0 the memory (e^{-2ρτ} - 1)/|ρ| of a row of X overflows, while (1 - e^{2ρτ})/|ρ| of
-    one of W_0 J, which is the same, does not.
+    e^{-ρτ}X = W_0 J. Where ρ < 0, Ψ = (e^{-2ρτ} - 1)/|ρ| weights a row of X and overflows; the same quantity in terms
+    of W_0 J is weighted by (1 - e^{2ρτ})/|ρ|, which does not.
 
     Attributes:
         origin: (M, N), W_0 along the teacher's coordinates.
@@ -60,9 +60,9 @@ class Fading(eqx.Module):
 
 
 class Chart(eqx.Module):
-    """span [I; B] with the rates and names of its rows.
+    """A subspace, the span of [I; B], with the rates and numbers of its rows.
 
-    Rows 0 … M-1 of the reduced space are the teacher's, M … M+N-1 the residual ones.
+    Rows 0 … M-1 of the reduced space are the teacher's, rows M … M+N-1 the residual ones.
 
     Attributes:
         B: (M, N), the rows that are no pivots.
@@ -87,12 +87,12 @@ class Chart(eqx.Module):
 
 
 def stride(chart: Chart, left: Float[Array, ""]) -> Float[Array, ""]:
-    """The part of the time `left` in which no entry outgrows e^250."""
+    """The largest part of the time `left` within which no entry outgrows e^250."""
     return jax.lax.cond(_is_short(chart, left), lambda: left, lambda: jnp.minimum(left, _room(chart)))
 
 
 def drift(chart: Chart, interval: Float[Array, ""]) -> Chart:
-    """Let every entry move on its own for `interval`, with the pivots as they are."""
+    """The chart after `interval`, with the pivots as they are: every entry of B moves on its own."""
     shrink = jnp.exp(-chart.column_rate * interval)
 
     def by_factors() -> Array:
@@ -109,7 +109,7 @@ def drift(chart: Chart, interval: Float[Array, ""]) -> Chart:
 
 
 def _inverse_pivots(chart: Chart, shrink: Float[Array, " N"]) -> Float[Array, "K N"]:
-    """J after its columns have shrunk; that of a pivot with ρ < 0, which fades, grows for ever and is held back."""
+    """J after its columns have shrunk; the column of a pivot with ρ < 0 grows without end, and is bounded here."""
     if chart.fading is None:
         return chart.J * shrink
     J = chart.J * jnp.minimum(shrink, _FADED)
@@ -125,7 +125,7 @@ def largest_entry(chart: Chart) -> tuple[Array, Array, Array]:
 
 
 def exchange(chart: Chart, i: Int[Array, ""], j: Int[Array, ""]) -> Chart:
-    """The same subspace with row i in the place of the pivot of column j."""
+    """The chart of the same subspace in which row i is the pivot of column j."""
     B, J = chart.B, chart.J
     # The row and the column are taken out by products, which are exact and which XLA does not fuse into the update:
     # a loop then changes B in place.
@@ -149,7 +149,7 @@ def exchange(chart: Chart, i: Int[Array, ""], j: Int[Array, ""]) -> Chart:
 
 
 def settle(chart: Chart) -> Chart:
-    """Exchange pivots until every entry of B is within the bound."""
+    """The chart of the same subspace after exchanges of pivots that bring every entry of B within the bound."""
     return jax.lax.while_loop(
         lambda c: jnp.max(jnp.abs(c.B), initial=0.0) > BOUND,
         lambda c: exchange(c, *largest_entry(c)[1:]),
@@ -158,7 +158,7 @@ def settle(chart: Chart) -> Chart:
 
 
 def carry(chart: Chart, interval: Float[Array, ""]) -> Chart:
-    """The subspace after `interval`, in a chart with bounded entries, from one with bounded entries."""
+    """The subspace after `interval`, in a chart with bounded entries; `chart` must have bounded entries too."""
 
     def go(state: tuple[Chart, Array]) -> tuple[Chart, Array]:
         chart, left = state
@@ -176,7 +176,7 @@ def _is_short(chart: Chart, interval: Array) -> Array:
 
 
 def _room(chart: Chart) -> Float[Array, ""]:
-    """When the first entry will have grown to e^250; inf where none grows any more."""
+    """The time until the first entry has grown to e^250; inf where no entry grows any more."""
     gain, size = chart.row_rate[:, None] - chart.column_rate, jnp.abs(chart.B)
     grows = (gain > 0) & (size >= _NOTHING)
     room = (_LONGEST - jnp.log(jnp.where(grows, size, 1.0))) / jnp.where(grows, gain, 1.0)
@@ -184,9 +184,9 @@ def _room(chart: Chart) -> Float[Array, ""]:
 
 
 def fold_blocks(rows: int, add: Callable[[T, Int[Array, ""], Bool[Array, " b"]], T], first: T) -> T:
-    """`add(state, low, fresh)` over blocks of min(rows, BLOCK) rows from row `low` on.
+    """Fold `add(state, low, fresh)` over blocks of min(rows, BLOCK) rows that begin at row `low`, from `first` on.
 
-    The last block overlaps the one before; `fresh` marks the rows that no block has had yet.
+    The last block overlaps the one before; `fresh` marks the rows that no earlier block contains.
     """
     size = min(rows, BLOCK)
     if size == rows:
@@ -200,10 +200,10 @@ def fold_blocks(rows: int, add: Callable[[T, Int[Array, ""], Bool[Array, " b"]],
 
 
 def take(rows: Array, low: Int[Array, ""], fresh: Bool[Array, " b"]) -> Array:
-    """The block of `rows` that starts at `low`."""
+    """The block of `rows` that begins at row `low`."""
     return jax.lax.dynamic_slice_in_dim(rows, low, fresh.shape[0])
 
 
 def put(rows: Array, block: Array, low: Int[Array, ""]) -> Array:
-    """`rows` with `block` written from row `low` on."""
+    """`rows` with `block` in the place of the rows from `low` on."""
     return jax.lax.dynamic_update_slice_in_dim(rows, block, low, axis=0)

@@ -28,7 +28,7 @@ from ...numerics import first_reached, log_odds
 from ...problem import Problem, riccati_rate
 from ...support import is_traced, progress
 from .chart import Chart
-from .initial_chart import initial_chart, initial_weights
+from .initial_chart import initial_chart_of, initial_weights_of
 from .log_odds import TOLERANCE, LogOdds, carried, crossings_in
 
 _LEAST = 0.02  # of 1/D: an excursion above the level that is shorter may be missed
@@ -67,7 +67,7 @@ def chart_emergence_times(
     crossed = first_output < len(ends)
 
     # the initial chart of the output times, whose program is compiled already; here only the span moves on
-    chart = initial_chart(initial_weights(problem, with_norms=with_norms))
+    chart = initial_chart_of(initial_weights_of(problem, with_norms=with_norms))
     chart = dataclasses.replace(chart, J=jax.device_put(np.zeros((0, chart.J.shape[1]))), fading=None)
     now: float = np.float64(0.0)  # as output times are, or the first would compile anew
     with progress(int(crossed.sum()), "emergence times") as bar:
@@ -118,10 +118,10 @@ def _of_correlated_directions(problem: Problem, times: Float[Array, " T"], level
     Only the last output time matters. An excursion above the level that is shorter than 0.02/D in Riccati time, D the
     spread of 0 and the eigenvalues of S*, may be missed.
     """
-    weights, rate = initial_weights(problem, with_norms=False), float(riccati_rate(problem.teacher))
+    weights, rate = initial_weights_of(problem, with_norms=False), float(riccati_rate(problem.teacher))
     eigenvalues = np.append(np.asarray(weights.rates), 0.0)
     spread, end = float(np.ptp(eigenvalues)), rate * float(times[-1])
-    chart, now, goal = initial_chart(weights), 0.0, float(log_odds(level))
+    chart, now, goal = initial_chart_of(weights), 0.0, float(log_odds(level))
     crossing, waiting = np.full(len(eigenvalues) - 1, np.inf), np.arange(len(eigenvalues) - 1)
     with progress(len(waiting), "emergence times") as bar:
         while True:

@@ -1,4 +1,4 @@
-"""A chart followed through the output times: a stretch at a time from the host, in one scan under jit.
+"""The solution at the output times by charts: chunk by chunk from the host, in one scan under jit.
 
 The number of pivot exchanges depends on the data, so a forward pass is a loop of unknown length, which cannot be
 differentiated in reverse. Its derivative needs no exchanges: the subspace at an output time depends on the weights
@@ -24,7 +24,7 @@ from ...problem import Observables, Problem, riccati_rate
 from ...support import is_traced, orderly_stop, progress
 from ..flow import Solution
 from .chart import Chart, carry, drift
-from .initial_chart import InitialWeights, chart_at, initial_chart, initial_weights
+from .initial_chart import InitialWeights, chart_at, initial_chart_of, initial_weights_of
 
 Observe = Callable[[Chart, Array], Observables]
 
@@ -34,17 +34,18 @@ _END = 1e300  # Riccati time after which no entry of a chart, nor the risk, has 
 
 
 def evolve_in_charts(observe: Observe, problem: Problem, times: Float[Array, " T"], *, with_norms: bool) -> Solution:
-    """observe(chart, τ) at every output time, canonical, for the span of the student's weights.
+    """The solution whose observables are observe(chart, τ) at the canonical output times, the chart evolved exactly.
 
     Differentiable in the teacher's a, the start and the times, in forward and reverse mode, within what double
     precision gives the inverse of the pivots' rows at the start. SIGINT and SIGTERM end it at an output time.
 
-    `observe` is a function of a module's top level, so that it compiles once. `with_norms` asks for the chart's J.
+    `observe` must be a function of a module's top level, so that it compiles once. `with_norms` says whether it needs
+    the chart's J.
     """
-    weights, rate = initial_weights(problem, with_norms=with_norms), riccati_rate(problem.teacher)
+    weights, rate = initial_weights_of(problem, with_norms=with_norms), riccati_rate(problem.teacher)
     if is_traced(weights, rate, times):
         return Solution(_in_one(observe, weights, jnp.minimum(rate * times, _END))[0])
-    return _in_chunks(observe, initial_chart(weights), np.minimum(float(rate) * np.asarray(times), _END))
+    return _in_chunks(observe, initial_chart_of(weights), np.minimum(float(rate) * np.asarray(times), _END))
 
 
 def _in_chunks(observe: Observe, chart: Chart, times: np.ndarray) -> Solution:
@@ -67,7 +68,7 @@ def _in_chunks(observe: Observe, chart: Chart, times: np.ndarray) -> Solution:
 def _chunk(
     observe: Observe, chart: Chart, now: Float[Array, ""], times: Float[Array, " t"], count: Int[Array, ""]
 ) -> tuple[Chart, Observables]:
-    """The chart after the first `count` of `times`, and the observables at these; rows beyond are zero."""
+    """The chart after the first `count` of `times`, and the observables at these times; later rows are zero."""
     shapes = jax.eval_shape(observe, chart, now)
     kept = jax.tree.map(lambda leaf: jnp.zeros((times.shape[0], *leaf.shape), leaf.dtype), shapes)
 
@@ -81,7 +82,7 @@ def _chunk(
 
 
 def _at_output_time(observe: Observe, chart: Chart, before: Array, time: Array) -> tuple[Chart, Observables]:
-    """The chart at the next output time and the observables there."""
+    """The chart and the observables at the next output time."""
     chart = carry(chart, time - before)
     return chart, observe(chart, time)
 
@@ -94,7 +95,7 @@ def _through(observe: Observe, weights: InitialWeights, times: Array) -> tuple[O
         chart, observed = _at_output_time(observe, *state, time)
         return (chart, time), (observed, chart.column)
 
-    return jax.lax.scan(step, (initial_chart(weights), jnp.zeros(())), times)[1]
+    return jax.lax.scan(step, (initial_chart_of(weights), jnp.zeros(())), times)[1]
 
 
 @_through.defjvp

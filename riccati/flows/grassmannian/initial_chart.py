@@ -1,4 +1,4 @@
-"""The weights that a chart starts from: their pivots, their chart, and fewer of them where they are dependent."""
+"""The chart of the initial weights: which rows are its pivots, and what is done about linearly dependent neurons."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _DEPENDENT = 1e-13  # a unit vector this close to a combination of the others is
 
 
 class InitialWeights(NamedTuple):
-    """A student in reduced coordinates, and how fast the teacher's directions grow.
+    """The student's initial weights in reduced coordinates, with the rates at which the teacher's directions grow.
 
     Attributes:
         overlaps: (N, M), the teacher's coordinates of the neurons' directions.
@@ -41,8 +41,8 @@ class InitialWeights(NamedTuple):
     origin: Float[Array, "M N"] | None = None
 
 
-def initial_weights(problem: Problem, *, with_norms: bool) -> InitialWeights:
-    """The student's weights at the start, or their directions alone."""
+def initial_weights_of(problem: Problem, *, with_norms: bool) -> InitialWeights:
+    """The student's weights at the start; without their norms where only the span matters."""
     start, basis = problem.full_start, spectrum(problem.teacher)
     norms = start.norms if with_norms else None
     overlaps = start.along if basis.vectors is None else start.along @ basis.vectors
@@ -52,14 +52,14 @@ def initial_weights(problem: Problem, *, with_norms: bool) -> InitialWeights:
     return weights._replace(origin=(norms[:, None] * overlaps).T)
 
 
-def initial_chart(weights: InitialWeights) -> Chart:
-    """The first chart of the weights' span, with bounded entries.
+def initial_chart_of(weights: InitialWeights) -> Chart:
+    """The chart of the span of the initial weights, with bounded entries.
 
-    Linearly dependent neurons, which span less than N dimensions, are taken together first: outside jit, where the
-    number of dimensions may depend on the numbers.
+    Linearly dependent neurons, which span fewer than N dimensions, are replaced by independent ones first. This is
+    possible outside jit only, as the number of dimensions depends on the numbers.
 
     Raises:
-        RuntimeError: under jit, vmap and grad, where neurons turn out to be dependent.
+        RuntimeError: under jit, vmap and grad, if neurons are linearly dependent.
     """
     chart, least = _compiled_pivoted_chart(weights)
     if is_traced(least):
@@ -69,7 +69,7 @@ def initial_chart(weights: InitialWeights) -> Chart:
 
 
 def pivoted_chart(weights: InitialWeights) -> tuple[Chart, Float[Array, ""]]:
-    """The chart whose pivot rows partial pivoting picks, settled; and the least diagonal entry as in `chart_at`."""
+    """The bounded chart from the pivot rows of partial pivoting; and the least diagonal entry of `chart_at`."""
     column = pivot_rows(*jax.lax.stop_gradient((weights.overlaps, weights.residual)))
     chart, least = chart_at(weights, column)
     return settle(chart), least
@@ -79,7 +79,7 @@ _compiled_pivoted_chart = compiled_quickly()(pivoted_chart)
 
 
 def chart_at(weights: InitialWeights, column: Int[Array, " N"]) -> tuple[Chart, Float[Array, ""]]:
-    """The chart with the pivots `column`; and the least diagonal entry of their triangular factor."""
+    """The chart with the pivot rows `column`; and the least diagonal entry of the triangular factor of these rows."""
     overlaps, residual, norms, rates = weights[:4]
     neurons, directions = overlaps.shape
 
@@ -111,7 +111,7 @@ def chart_at(weights: InitialWeights, column: Int[Array, " N"]) -> tuple[Chart, 
 
 
 def pivot_rows(overlaps: Float[Array, "N M"], residual: Float[Array, "N N"]) -> Int[Array, " N"]:
-    """N well-conditioned rows of [overlaps, residual]ᵀ, by partial pivoting in turn over blocks of rows."""
+    """The numbers of N well-conditioned rows of [overlaps, residual]ᵀ, by partial pivoting over one block at a time."""
     neurons, directions = overlaps.shape
 
     def play(best: tuple[Array, Array], low: Array, fresh: Array) -> tuple[Array, Array]:
@@ -126,7 +126,7 @@ def pivot_rows(overlaps: Float[Array, "N M"], residual: Float[Array, "N N"]) -> 
 
 
 def independent(weights: InitialWeights) -> InitialWeights:
-    """Fewer neurons with the same span and the same Σ_i w_i w_iᵀ, which is all that the flow sees of them."""
+    """Linearly independent neurons, fewer of them, with the same Σ_i w_i w_iᵀ, on which alone the flow depends."""
     U = np.hstack([weights.overlaps, weights.residual])
     sizes = _triangle(U)[1]
     rank = int(np.sum(sizes > _DEPENDENT * sizes[0]))

@@ -30,7 +30,7 @@ carried = compiled_quickly(donate_argnums=0)(carry)
 
 
 class LogOdds:
-    """log G_mm/(1 - G_mm) after a time 0 ≤ x ≤ `span`, in the same chart."""
+    """The log-odds log G_mm/(1 - G_mm) as a function of the time 0 ≤ x ≤ `span` in one chart."""
 
     def __init__(self, chart: Chart, span: float):
         self._B, self._row_rate = np.asarray(chart.B), np.asarray(chart.row_rate)
@@ -43,7 +43,7 @@ class LogOdds:
         self._directions = None if chart.directions is None else np.asarray(chart.directions)
 
     def __call__(self, x: float, directions: Int[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
-        """Of some directions, by number."""
+        """The log-odds of some directions, given by number, after the time x, (n,)."""
         shrink = np.exp(-self._column_rate * x)
         L = np.linalg.cholesky(np.eye(len(shrink)) + shrink[:, None] * self._gram(x) * shrink)
         X = (self._rows if self._directions is None else self._combined)(x, shrink, directions)
@@ -59,7 +59,7 @@ class LogOdds:
         return np.where((place < rows)[:, None], b, np.eye(neurons)[np.maximum(place - rows, 0)])
 
     def _combined(self, x: float, shrink: np.ndarray, directions: np.ndarray) -> np.ndarray:
-        """Rows of correlated directions, which have coordinates along every row of the teacher's."""
+        """Rows of X for correlated directions, which have coordinates along every row of the teacher's."""
         M, neurons = self._B.shape
         along = np.zeros((len(directions), M + neurons))
         along[:, :M] = self._directions[directions]  # type: ignore[index]
@@ -69,7 +69,7 @@ class LogOdds:
 
 
 def crossings_in(odds: LogOdds, span: float, goal: float, directions: np.ndarray, tolerance: float) -> np.ndarray:
-    """Where the log-odds of each direction reach `goal` within the span, inf where they do not."""
+    """The times within the span at which the log-odds of each direction reach `goal`, (n,); inf where they do not."""
     roots = np.where(odds(0.0, directions) >= goal, 0.0, np.inf)  # at the span's begin, to rounding
     for n in np.flatnonzero((roots > 0) & (odds(span, directions) >= goal)):
         alone = directions[n : n + 1]
@@ -83,7 +83,7 @@ def _above(x: float, odds: LogOdds, direction: Int[np.ndarray, " 1"], goal: floa
 
 
 class GrowingGram:
-    """Bᵀ diag(e^{2ρx}) B for 0 ≤ x ≤ `span`, to rounding.
+    """The Gram matrix Bᵀ diag(e^{2ρx}) B as a function of the time 0 ≤ x ≤ `span`, exact to rounding.
 
     Attributes:
         lowest: (C,), the rate of each class, as growth exponent 2ρ_c over the span.
@@ -114,14 +114,14 @@ class GrowingGram:
             rows *= scale / math.sqrt(k + 1)
 
     def __call__(self, x: float) -> Float[np.ndarray, "N N"]:
-        """The Gram matrix after the time x."""
+        """The Gram matrix after the time x, (N, N)."""
         part = x / self.span if self.span else 0.0
         weights = np.exp(part * self.lowest)[:, None] * part ** np.arange(self.moments.shape[1])
         return np.tensordot(weights, self.moments, axes=2)
 
 
 def _terms(excess: float) -> int:
-    """How many terms of Σ_k δ^k/k! rounding leaves for δ ≤ `excess`."""
+    """How many terms of Σ_k δ^k/k! are above rounding for δ ≤ `excess`."""
     count, term = 1, max(excess, 0.0)
     while term > _ROUNDING:
         count += 1

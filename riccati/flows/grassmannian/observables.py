@@ -1,4 +1,4 @@
-"""What a chart says of its subspace: the overlap Gram matrix's diagonal, the risk, and the pieces both share.
+"""Observables of a chart's subspace: the diagonal of the overlap Gram matrix, the risk, and what both share.
 
 With X = [I; B], S = BᵀB, W = (I + S)^{-1}, and the rates α_p of the pivot rows and α_r of the others
 (0 for rows outside the teacher), the projector has the blocks
@@ -24,7 +24,7 @@ from .chart import Chart, fold_blocks, put, take
 
 
 class Subspace(eqx.Module):
-    """The small matrices of a chart.
+    """The N x N matrices of a chart that its observables are made of.
 
     Attributes:
         S: (N, N), BᵀB.
@@ -42,7 +42,7 @@ class Subspace(eqx.Module):
 
 
 def subspace(S: Float[Array, "N N"], C: Float[Array, "N N"]) -> Subspace:
-    """The matrices that all observables share."""
+    """The matrices that all observables share, from S and C."""
     L = jnp.linalg.cholesky(jnp.eye(S.shape[0]) + S)
     inverse = inverse_of_lower(L)
     return Subspace(S, C, L, inverse, inverse.T @ inverse)
@@ -81,7 +81,7 @@ def row_sizes(B: Float[Array, "M N"], *inverses: Float[Array, "N N"]) -> Float[A
 
 
 def in_teachers_order(chart: Chart, rows: Float[Array, " M"], columns: Float[Array, " N"]) -> Float[Array, " M"]:
-    """Values on the chart's rows and pivots put in the teacher's order; those of residual rows are left out."""
+    """Values of the chart's rows and pivots in the order of the teacher's directions, (M,), without residual rows."""
     every = jnp.zeros(rows.shape[0] + columns.shape[0])
     return every.at[chart.row].set(rows).at[chart.column].set(columns)[: rows.shape[0]]
 
@@ -100,12 +100,12 @@ def along_directions(
 
 
 def relative(chart: Chart, excess: Float[Array, ""]) -> Float[Array, ""]:
-    """E(f* - f)² as a share of E f*², which is Σρ² in units of g(1)."""
+    """E(f* - f)²/E f*² from E(f* - f)² in units of g(1), in which E f*² is Σρ²."""
     return excess / (jnp.sum(chart.row_rate**2) + jnp.sum(chart.column_rate**2))
 
 
 def subspace_risk(chart: Chart, space: Subspace) -> Float[Array, ""]:
-    """Σa² - tr(AGAG), what the best radial fit leaves, over symmetric fits of any sign."""
+    """Σa² - tr(AGAG): what the best symmetric radial fit, of any sign, leaves of the target."""
     W, C, a = space.W, space.C, chart.column_rate
     missed, mixed = space.S @ W, C @ W
     return (

@@ -1,4 +1,4 @@
-"""All neurons of a student in reduced coordinates: their equations, and an integration on its way."""
+"""`Coupled`: the equations of all neurons in reduced coordinates, and their chunked solve."""
 
 from .chunked_solve import ChunkedSolve as ChunkedSolve
 from .chunked_solve import OddsRecord as OddsRecord

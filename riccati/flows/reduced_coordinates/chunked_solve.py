@@ -1,4 +1,4 @@
-"""A student's flow integrated in chunks of steps: with progress, a budget and orderly stops, and a record of all steps.
+"""The flow of a student integrated in chunks of steps, with progress, a budget, orderly stops and a record of steps.
 
 The log-odds of every direction and their rates are kept at the integrator's own steps, so that emergence times are read
 off by Hermite interpolation afterwards.
@@ -30,7 +30,7 @@ _first_odds = compiled_quickly(eqx.filter_jit)(odds_and_rates)
 
 
 class OddsRecord(NamedTuple):
-    """What the integrator's steps say of the emergence of directions, at S times from 0 on.
+    """The log-odds of all directions at the integrator's own S steps, from which emergence times are interpolated.
 
     Attributes:
         times: (S,).
@@ -44,14 +44,14 @@ class OddsRecord(NamedTuple):
 
 
 def joined(pieces: list[OddsRecord]) -> OddsRecord:
-    """Pieces, each of which may begin with the end of the one before, as one."""
+    """One record from pieces, each of which may begin with the end of the one before."""
     every = OddsRecord(*(np.concatenate(parts) for parts in zip(*pieces, strict=True)))
     first = np.unique(every.times, return_index=True)[1]
     return OddsRecord(*(part[first] for part in every))
 
 
 class _Chunk(NamedTuple):
-    """Some steps: the state and time they end at, how many, and times (inf past the end), log-odds and rates."""
+    """A chunk of steps: state and time at its end, their number, and times (inf past the end), log-odds and rates."""
 
     state: Neurons | TwoLayerState
     time: Array
@@ -63,7 +63,7 @@ class _Chunk(NamedTuple):
 
 @compiled_quickly(eqx.filter_jit)
 def _chunk(student: Student, begin: Array, end: Array, rtol: Array, atol: Array, unit: Array) -> _Chunk:
-    """At most `_CHUNK` steps from `begin` towards `end`, with time in units of 1/`unit`."""
+    """The result of at most `_CHUNK` steps from `begin` towards `end`, taken with time in units of 1/`unit`."""
 
     def velocity(time: Any, state: Neurons | TwoLayerState, args: Any) -> Neurons | TwoLayerState:
         return jax.tree.map(lambda rate: rate / unit, student.velocity(time / unit, state, args))
@@ -89,15 +89,15 @@ def _chunk(student: Student, begin: Array, end: Array, rtol: Array, atol: Array,
 
 
 class ChunkedSolve:
-    """An integration on its way, a chunk of steps at a time.
+    """An integration of a student's flow, advanced by a chunk of steps at a time.
 
-    The integrator sees time in units of 1/`speed`, rounded to a power of 2, as it takes 1e-6 for a short first step.
+    The integrator's time is in units of 1/`speed`, rounded to a power of 2, as it takes 1e-6 for a short first step.
 
     Attributes:
-        student: where it is.
-        now: the time there.
-        used: how many steps it took.
-        outcome: complete until it has to end early.
+        student: the student, with its present state.
+        now: the canonical time of that state.
+        used: how many steps were taken so far.
+        outcome: `complete` unless the integration had to end early.
     """
 
     def __init__(self, student: Student, tolerances: tuple[Array, Array], max_steps: int, speed: float):
@@ -108,7 +108,7 @@ class ChunkedSolve:
         self._new = [OddsRecord(np.zeros(1), *(np.asarray(x)[None] for x in _first_odds(self.student, jnp.zeros(()))))]
 
     def through(self, times: np.ndarray) -> Iterator[float]:
-        """Each of `times` as it is reached; ends early, with `outcome` the reason, if one cannot be."""
+        """Yield each canonical time when it is reached; end early, with the reason in `outcome`, if one cannot be."""
         with progress(None, "coupled flow", unit="step") as bar, orderly_stop() as stop:
             for time in times.tolist():
                 before = self.used
@@ -129,7 +129,7 @@ class ChunkedSolve:
         return bool(self.outcome == Outcome.complete)
 
     def new_steps(self) -> OddsRecord:
-        """The steps since the last call, with the one before them."""
+        """The record of the steps since the last call, with the one before them."""
         steps = joined(self._new)
         self._new = [OddsRecord(*(part[-1:] for part in steps))]
         return steps
@@ -153,11 +153,11 @@ class ChunkedSolve:
 
 
 def _log_norms(state: Neurons | TwoLayerState) -> Float[np.ndarray, " n"]:
-    """log |w_i| of a two-layer student, whose norms can fall to 0 in finite time; empty for another, whose cannot."""
+    """log |w_i| of a two-layer student, whose norms can reach 0 in finite time; empty for others, whose cannot."""
     return np.zeros(0) if isinstance(state, Neurons) else np.asarray(state.log_norm)
 
 
 def _steps(times: Array, odds: Array, rates: Array) -> OddsRecord:
-    """What a buffer of steps holds, without its unused end (inf times)."""
+    """The record in a buffer of steps, without its unused end (inf times)."""
     kept = np.isfinite(np.asarray(times))
     return OddsRecord(*(np.asarray(x)[kept] for x in (times, odds, rates)))

@@ -1,4 +1,4 @@
-"""The gradient flow of a student in reduced coordinates, whatever its parametrisation and the input's covariance.
+"""The gradient flow of a student in reduced coordinates, for both parametrisations and any covariance of the input.
 
 With directions U, m_im = <u_i, θ_m>, q = U Uᵀ, X_i = Σ_m a_m g_m(m_im) - Σ_l s_l g(q_il) and
 
@@ -40,7 +40,7 @@ from ...problem import Observables, Problem, Teacher, population_risk, squared_o
 
 
 class Neurons(NamedTuple):
-    """The state of a 2-homogeneous student.
+    """The state of a 2-homogeneous student, f = Σ |w_i|² σ(<x, u_i>).
 
     Attributes:
         U: (N, D), directions of unit length.
@@ -57,7 +57,7 @@ class Neurons(NamedTuple):
 
 
 class TwoLayerState(NamedTuple):
-    """The state of a two-layer student.
+    """The state of a two-layer student, f = Σ b_i σ(<x, w_i>).
 
     Attributes:
         U: (N, D), directions of unit length.
@@ -76,7 +76,7 @@ class TwoLayerState(NamedTuple):
 
 
 class StudentSetting(NamedTuple):
-    """What drives a student that is quadratic, two-layer or on anisotropic input.
+    """The constants in the velocity of a student that is quadratic, two-layer or on anisotropic input.
 
     Attributes:
         teacher: the teacher.
@@ -90,13 +90,13 @@ class StudentSetting(NamedTuple):
 
 
 class Student(NamedTuple):
-    """A student's flow as an integrator needs it.
+    """A student's flow in the form that an integrator needs.
 
     Attributes:
-        velocity: `velocity(t, state, args)`, a function of this module's level.
+        velocity: `velocity(t, state, args)`, a function of this module's top level, so that it compiles once.
         state: `Neurons` or `TwoLayerState`.
-        args: what the velocity is given: the teacher, or a `StudentSetting`.
-        overlap: which of its overlaps emerge, as in `squared_overlaps`.
+        args: the velocity's constants, the teacher or a `StudentSetting`.
+        overlap: which squared overlaps are observed, as in `squared_overlaps`.
     """
 
     velocity: Callable
@@ -158,19 +158,19 @@ def two_layer_velocity(_: Any, state: TwoLayerState, setting: StudentSetting) ->
 
 
 def _turned_and_grown(U: Array, y: Array, speeds: Array | None) -> tuple[Array, Array]:
-    """Σy less its part along u, and <u, Σy>."""
+    """Σy without its part along u, and <u, Σy>."""
     moved = y if speeds is None else speeds * y
     along = jnp.sum(U * moved, axis=1)
     return moved - along[:, None] * U, along
 
 
 def on_sphere(U: Float[Array, "N D"]) -> Float[Array, "N D"]:
-    """U with rows of unit length again, so that rounding cannot carry it off the sphere."""
+    """U with its rows scaled to unit length, so that rounding cannot carry them off the sphere."""
     return U / jnp.linalg.norm(U, axis=1, keepdims=True)
 
 
 def _forces(teacher: Teacher, U: Array, s: Array) -> tuple[Array, Array, Array]:
-    """Unit U, F and X."""
+    """U with rows of unit length, F and X of the module's equations."""
     a, link = teacher.a, teacher.link
     U = on_sphere(U)
     m, q = teacher.overlaps(U), U @ U.T
@@ -182,7 +182,7 @@ def _forces(teacher: Teacher, U: Array, s: Array) -> tuple[Array, Array, Array]:
 
 
 def observe(teacher: Teacher, state: Neurons | TwoLayerState, overlap: str | None) -> Observables:
-    """Risk, alignment, by the definition `overlap`, and radius of a state."""
+    """The observables of a state: risk, alignment by the definition `overlap`, and radius."""
     s, U = state.s, on_sphere(state.U)
     size = teacher.overlaps(U) ** 2
     radius = s @ size if teacher.link.is_quadratic else s[jnp.argmax(size, axis=0)]
@@ -192,7 +192,7 @@ def observe(teacher: Teacher, state: Neurons | TwoLayerState, overlap: str | Non
 
 
 def odds_and_rates(student: Student, time: Array) -> tuple[Array, Array]:
-    """Log-odds of each direction's squared overlap, and their rate."""
+    """The log-odds of each direction's squared overlap and their time derivative, (M,) each."""
 
     def odds(state: Neurons | TwoLayerState) -> Array:
         return log_odds(squared_overlaps(student.teacher, state.U, student.overlap))

@@ -18,7 +18,7 @@ from jaxtyping import Float
 
 from ...flows import FiniteStep
 from ...laws import risk_law
-from ...problem import SGD, Link, Problem, Start, Teacher, require_standard
+from ...problem import SGD, Link, Problem, Start, Teacher, require_covered
 from ...runs import Run
 from ...support import require
 
@@ -102,18 +102,16 @@ class ObservedCurve:
         return here.mean(0), np.stack(slopes, axis=1), unbiased * np.atleast_2d(np.cov(here.T))
 
 
-def observed_curve(run: Run, rows: int) -> ObservedCurve:
-    """The curve of a run, with what its law needs.
+def observed_curve(run: Run, rows: int, consumer: str) -> ObservedCurve:
+    """The curve of a run, with what its law needs, for `consumer` of the table in problem/scope.py.
 
     Raises:
         ArgumentError: as `infer_beta`.
     """
     require(isinstance(run, Run), "run", "be a riccati.Run", type(run).__name__)
     teacher, start = run.teacher, run.start
-    must = "have a pure link h_k, k ≥ 2, for which the law of the risk is known"
-    require((teacher.link.degree or 0) >= 2, "run", must, repr(teacher.link))
-    require(start is not None and start.dim is not None, "run", "have initial_overlaps and dim", "without")
-    require_standard("the law of the risk", teacher, start)
+    require(start is not None, "run", "have initial_overlaps and dim", "without")
+    require_covered(consumer, teacher, start)
     constant = run.kind == "two_homogeneous" and run.clock is None
     require(constant, "run", "be SGD on weights at a constant step", run.kind)
     require("batch_size" in run.config, "run", "give its batch_size", "without")

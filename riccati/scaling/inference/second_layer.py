@@ -127,7 +127,7 @@ def infer_beta(run: Run, *, clock: bool = False, level: float = 0.95) -> Inferre
         inferred.beta, inferred.interval
     """
     require_open_unit(level, "level")
-    curve = observed_curve(run, _ROWS)
+    curve = observed_curve(run, _ROWS, "infer_beta")
 
     def candidate(theta: Parameters) -> Candidate:
         return Candidate(_power_law(curve, theta[0]), float(np.exp(theta[1])) if clock else 1.0)
@@ -164,7 +164,7 @@ def infer_second_layer(run: Run, *, level: float = 0.95) -> InferredSecondLayer:
         ArgumentError: as `infer_beta`, and if no a_m is determined within a factor of two.
     """
     require_open_unit(level, "level")
-    curve = observed_curve(run, _MORE_ROWS)
+    curve = observed_curve(run, _MORE_ROWS, "infer_second_layer")
     require(curve.width > 1, "run", "have two directions or more", curve.width)
 
     def of_beta(theta: Parameters) -> Candidate:
