@@ -15,6 +15,9 @@ from jaxtyping import Float
 
 from ..problem import Link
 from ..support import (
+    LOSS_NAMES,
+    OVERLAP_NAMES,
+    RUN_KINDS,
     ArgumentError,
     as_numbers,
     require,
@@ -25,9 +28,9 @@ from ..support import (
 )
 from .numbers import are_steps
 
-TWO_HOMOGENEOUS, TWO_LAYER, STIEFEL = KINDS = ("two_homogeneous", "two_layer", "stiefel_quadratic")
-HALF, SQUARE, RISK = CONVENTIONS = ("0.5*(f*-f)^2", "(f*-f)^2", "risk")
-SUBSPACE, NEURON = OVERLAPS = ("subspace", "neuron")
+TWO_HOMOGENEOUS, TWO_LAYER, STIEFEL = KINDS = RUN_KINDS
+HALF, SQUARE, RISK = CONVENTIONS = LOSS_NAMES
+SUBSPACE, NEURON = OVERLAPS = OVERLAP_NAMES
 SPHERE = "sphere"  # of `constraint`: each neuron is put back to its norm after every step
 
 # words for the two losses, without the library's name, spaces, underscores and the word loss
