@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import riccati as rc
-from riccati.plot import COLOURS, course_with_spread, reference_slope, shades, sheet
+from riccati.plot import COLOURS, curve_with_spread, reference_slope, shades, sheet
 from riccati.scaling import fit_power_law
 from riccati.scaling import frontier as scaling_frontier
 
@@ -135,7 +135,7 @@ def draw(data: Data, width: float) -> Figure:
         right.loglog(N * exact["times"], exact["risk"], ":", color=colour, lw=1.0)
         right.loglog(N * finite["times"], finite["risk"], color=colour)
         compute, first = N * runs["times"][0], N * finite["times"][0]
-        course_with_spread(right, compute, runs["risk"], colour, f"$N={N}$", mark, first=first)
+        curve_with_spread(right, compute, runs["risk"], colour, f"$N={N}$", mark, first=first)
     right.set(
         xlabel="compute $C=Nt$", ylabel="risk", title=rf"SGD (points), limit at $\gamma={p.gamma:g}$ (—), flow (···)"
     )

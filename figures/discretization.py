@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import riccati as rc
-from riccati.plot import COLOURS, course_with_spread, points_with_spread, reference_slope, sheet, spread_out
+from riccati.plot import COLOURS, curve_with_spread, points_with_spread, reference_slope, sheet, spread_out
 
 from ._ensembles import fitted_slope, flow, risk_band, sgd
 from ._figure import Arrays, Data, Fact, Piece, chosen, piece, sourced
@@ -135,7 +135,7 @@ def draw(data: Data, width: float) -> Figure:
         runs = data[name]
         samples = runs["steps"] * float(p.batch)
         left_to_learn = np.median(runs["risk"], axis=0) > least
-        course_with_spread(
+        curve_with_spread(
             left, samples[left_to_learn], runs["risk"][:, left_to_learn], colour, label, mark, first=samples[-1] / 300
         )
     left.step(

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import riccati as rc
-from riccati.plot import COLOURS, course_with_spread, plain_ticks, points_with_spread, shades, sheet
+from riccati.plot import COLOURS, curve_with_spread, plain_ticks, points_with_spread, shades, sheet
 
 from ._ensembles import flow, random_problem, sgd
 from ._figure import Arrays, Data, Fact, Piece, chosen, piece
@@ -74,7 +74,7 @@ def draw(data: Data, width: float) -> Figure:
     for m, colour in zip(which, shades(len(which)), strict=True):
         left.semilogx(exact["times"], exact["alignment"][:, m], color=colour, label=f"$m={m + 1}$")
         left.semilogx(exact["times"], alone[:, m], ":", lw=1.0, color=colour)
-        course_with_spread(left, runs["times"][0], runs["overlaps"][:, :, m], colour, first=exact["times"][0], count=12)
+        curve_with_spread(left, runs["times"][0], runs["overlaps"][:, :, m], colour, first=exact["times"][0], count=12)
     left.set(
         xlabel="time $t$", ylabel="squared overlap $G_{mm}$", ylim=(-0.03, 1.03),
         title="exact (—), each alone (···), SGD (○)", xlim=(exact["times"][0], 1.1 * exact["times"][-1]),

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import riccati as rc
-from riccati.plot import COLOURS, course_with_spread, plain_ticks, points_with_spread, shades, sheet, spread_out
+from riccati.plot import COLOURS, curve_with_spread, plain_ticks, points_with_spread, shades, sheet, spread_out
 
 from ._ensembles import flow, random_problem, sgd
 from ._figure import Arrays, Data, Fact, Piece, chosen, piece, sourced
@@ -77,7 +77,7 @@ def draw(data: Data, width: float) -> Figure:
     for m, colour in zip(shown, shades(len(shown)), strict=True):
         for name, dashes, lw in (("decoupled", "-", 1.4), ("coupled", ":", 1.2)):
             left.semilogx(data[name]["times"], data[name]["alignment"][:, m], dashes, lw=lw, color=colour)
-        course_with_spread(
+        curve_with_spread(
             left, runs["times"][0], runs["overlaps"][:, :, m], colour, f"$m={m + 1}$", first=begin, count=12
         )
     left.set(

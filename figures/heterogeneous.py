@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import riccati as rc
-from riccati.plot import COLOURS, course_with_spread, reference_slope, sheet
+from riccati.plot import COLOURS, curve_with_spread, reference_slope, sheet
 
 from ._ensembles import fitted_slope, flow, sgd
 from ._figure import Arrays, Data, Fact, Piece, chosen, piece, sourced
@@ -78,7 +78,7 @@ def draw(data: Data, width: float) -> Figure:
     theory = data[f"d={p.small}"]
     for m, colour, mark in zip(range(2), COLOURS[1:3], "os", strict=True):
         left.semilogx(theory["times"], theory["alignment"][:, m], color=colour)
-        course_with_spread(
+        curve_with_spread(
             left, runs["times"][0], runs["overlaps"][:, :, m], colour, f"$h_{p.exponents[m]}$", mark,
             first=theory["times"][0],
         )  # fmt: skip

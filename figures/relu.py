@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import riccati as rc
-from riccati.plot import COLOURS, course_with_spread, sheet
+from riccati.plot import COLOURS, curve_with_spread, sheet
 
 from ._ensembles import sgd
 from ._figure import Arrays, Data, Fact, Piece, chosen, piece, sourced
@@ -74,7 +74,7 @@ def draw(data: Data, width: float) -> Figure:
         theory, runs = data[f"flow {kind}"], data[f"sgd {kind}"]
         left.loglog(theory["times"], theory["risk"], color=colour)
         times = runs["times"][0]
-        course_with_spread(left, times, runs["risk"], colour, names[kind], mark, first=times[1])
+        curve_with_spread(left, times, runs["risk"], colour, names[kind], mark, first=times[1])
         right.loglog(theory["times"], theory["radius"][:, 0], color=colour, label=names[kind])
         lw = 2.6 if kind == KINDS[0] else 1.2  # one under the other
         right.loglog(theory["times"], theory["alignment"][:, 0], "--", color=colour, lw=lw)

@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import riccati as rc
-from riccati.plot import COLOURS, course_with_spread, sheet
+from riccati.plot import COLOURS, curve_with_spread, sheet
 from riccati.scaling import decay
 
 from ._ensembles import random_problem, sgd
@@ -89,7 +89,7 @@ def draw(data: Data, width: float) -> Figure:
     for name, colour, mark, label in rows:
         found = data[f"{name} γ={best(data, name)[1]:g}"]
         samples, risk = found["steps"] * float(p.batch), found["risk"] - found["floor"]
-        course_with_spread(left, samples, risk, colour, label, mark, first=samples[-1] / 100, count=16)
+        curve_with_spread(left, samples, risk, colour, label, mark, first=samples[-1] / 100, count=16)
         late = samples >= samples[-1] / 100
         left.plot(samples[late], np.median(risk[:, late], axis=0), color=colour, lw=0.8)
     left.set(

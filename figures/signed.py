@@ -11,7 +11,7 @@ from scipy.integrate import quad
 from scipy.optimize import brentq
 
 import riccati as rc
-from riccati.plot import COLOURS, course_with_spread, shades, sheet
+from riccati.plot import COLOURS, curve_with_spread, shades, sheet
 
 from ._ensembles import sgd
 from ._figure import Arrays, Data, Fact, Piece, chosen, piece, sourced
@@ -98,7 +98,7 @@ def draw(data: Data, width: float) -> Figure:
         if share in p.shares[:2]:
             runs = data[f"sgd N/d={share:g}"]
             label = rf"SGD, {label}, $\gamma={p.step:g}$"
-            course_with_spread(left, runs["times"][0], runs["risk"], colour, label, mark, first=found["times"][0])
+            curve_with_spread(left, runs["times"][0], runs["risk"], colour, label, mark, first=found["times"][0])
         else:
             left.plot([], [], color=colour, label=f"flow, {label}")
     left.plot([], [], ":", color="0.3", lw=1.0, label="what is not learned")

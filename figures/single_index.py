@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import riccati as rc
-from riccati.plot import COLOURS, course_with_spread, points_with_spread, sheet
+from riccati.plot import COLOURS, curve_with_spread, points_with_spread, sheet
 
 from ._ensembles import fitted_slope, flow, sgd
 from ._figure import Arrays, Data, Fact, Piece, chosen, piece, sourced
@@ -80,7 +80,7 @@ def draw(data: Data, width: float) -> Figure:
         per_sample = found[f"per_sample_{dim}"]
         left.semilogx(found[f"theory_times_{dim}"] / per_sample, found[f"theory_alignment_{dim}"], color=colour)
         seen = found[f"steps_{dim}"] * float(found[f"batch_{dim}"])
-        course_with_spread(
+        curve_with_spread(
             left, seen, found[f"overlaps_{dim}"][:, :, 0], colour, f"$k={k}$", mark, first=seen[-1] / 60, count=12
         )
         points_with_spread(right, dims, samples(data, k), colour, None, mark)

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import riccati as rc
-from riccati.plot import COLOURS, course_with_spread, points_with_spread, sheet
+from riccati.plot import COLOURS, curve_with_spread, points_with_spread, sheet
 
 from ._ensembles import flow, random_problem, risk_band
 from ._figure import Arrays, Data, Fact, Piece, chosen, piece, sourced
@@ -83,7 +83,7 @@ def draw(data: Data, width: float) -> Figure:
     left.fill_between(
         limit["times"], band["low"], band["high"], color=COLOURS[2], alpha=0.25, lw=0, label="law, deciles"
     )
-    course_with_spread(left, runs["times"][0], runs["risk"], COLOURS[0], "SGD", first=exact["times"][0])
+    curve_with_spread(left, runs["times"][0], runs["risk"], COLOURS[0], "SGD", first=exact["times"][0])
     left.set(xlabel="time $t$", ylabel="risk after a radial fit", title="a plateau", ylim=(exact["risk"][-1] / 4, None))
     left.legend(loc="lower left")
     m = np.arange(1, p.teacher_width + 1)

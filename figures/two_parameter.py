@@ -49,7 +49,7 @@ def _quadratic(gamma: float, p: Parameters) -> Arrays:
     covariance = rc.Covariance.power_law(p.small_dim, gamma)
     teacher = rc.Teacher.power_law(p.small_width, p.beta, rc.Link.hermite(2), covariance=covariance)
     start = rc.Start.random(teacher, p.small_width, p.small_dim, p.tiny, seed=p.seed)
-    a, last = np.asarray(teacher.a), np.log(float(teacher.a[-1]) / p.tiny**2) / (4 * float(teacher.speed[-1]))
+    a, last = np.asarray(teacher.a), np.log(float(teacher.a[-1]) / p.tiny**2) / (4 * float(teacher.search_rates[-1]))
     times = np.geomspace(last / (4 * p.small_width ** (p.beta + gamma)), 2 * last, 6 * p.points)
     radius = rc.solve(rc.Coupled(rtol=1e-5), teacher, start, times).radius
     assert radius is not None

@@ -10,7 +10,7 @@ import numpy as np
 from jax.typing import ArrayLike
 
 from ..laws import EmergenceLaw, emergence_law
-from ..problem import departures
+from ..problem import uncovered
 from ..support import ArgumentError, require
 from .causes import Cause
 from .clock import TELLING, Clock, clock_by_flow, clock_from_draws
@@ -124,10 +124,9 @@ def _clearly_consistent(readings: Readings, draws: Draws) -> bool:
 
 def _law_of_times(setting: DrawSetting) -> EmergenceLaw | None:
     """The law of the emergence times where it costs no replicas, for k > 2 and c_0 = 0 in the standard problem."""
-    link = setting.teacher.link
-    if not setting.sgd.is_constant or link.information_exponent <= 2 or float(link.dual(0.0)) != 0:
+    if not setting.sgd.is_constant or setting.teacher.link.information_exponent <= 2:
         return None
-    if departures(setting.teacher, setting.start):
+    if uncovered("emergence_law", setting.teacher, setting.start):
         return None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # the law's own `caution` says it

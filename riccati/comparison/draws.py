@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from ..laws import Algorithm, EmergenceLaw, risk_law
-from ..problem import SGD, AnyStart, Start, Teacher, departures
+from ..problem import SGD, AnyStart, Start, Teacher, uncovered
 from ..sgd import Ensemble, Experiment
 from ..support import ArgumentError, Stopped, duration, orderly_stop, require
 from .observation import Observation
@@ -234,7 +234,7 @@ class DrawSetting:
 
     def quick_law(self) -> tuple[Draws | None, str]:
         """Draws of the law where they take seconds, else None and why there are none."""
-        beyond = departures(self.teacher, self.start)
+        beyond = uncovered("risk_law", self.teacher, self.start)
         if beyond:
             return None, f"no law of the risk is known for {' and '.join(beyond)}"
         if not self.sgd.is_constant:

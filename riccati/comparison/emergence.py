@@ -11,9 +11,9 @@ from jax.typing import ArrayLike
 
 from ..flows import Decoupled
 from ..numerics import first_crossings
-from ..problem import departures
+from ..problem import uncovered
 from .observation import Observation
-from .theory import DECOUPLED, Theory
+from .theory import Theory
 
 _QUARTILES = 1.349  # standard deviations between the quartiles of a normal law
 _SPREAD = 0.1
@@ -66,7 +66,7 @@ def emergence_of(observation: Observation, theory: Theory, quantile: Quantile | 
     columns: dict[str, ArrayLike] = {"predicted": theory.trajectory.emergence_times()}
     if theory.overlaps is not None:
         columns["measured"] = first_crossings(observation.run.times, theory.overlaps, 0.5)
-    if teacher.link.information_exponent > 2 and set(departures(teacher, theory.start)) <= DECOUPLED:
+    if not uncovered("Decoupled", teacher, theory.start):
         columns["decoupled"] = Decoupled().emergence_times_of(teacher, theory.start)
     if theory.finite_step is not None and theory.is_native:
         columns["finite_step"] = theory.finite_step.emergence_times()

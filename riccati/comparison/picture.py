@@ -59,9 +59,9 @@ class Picture:
 
     def draw(self, ax: Sequence[Axes] | None = None) -> Figure:
         """The three panels, on axes of the user's or a new figure."""
-        from ..plot import Words, comparison_page
+        from ..plot import ComparisonText, comparison_page
 
-        words = Words(self.problem, self.nearest, self.overlap, self.expected)
+        words = ComparisonText(self.problem, self.nearest, self.overlap, self.expected)
         return comparison_page(
             self.theory, self.run, self.emergence, self.deviation, words, ax, self.band, self.directions
         )

@@ -16,14 +16,13 @@ from jaxtyping import Float
 
 from ..flows import Coupled, FiniteStep, Flow, Riccati
 from ..numerics import Outcome, message_of
-from ..problem import ANISOTROPIC, SIGNED, AnyStart, Problem, Start, Teacher, TypicalStart, departures
+from ..problem import AnyStart, Problem, Start, Teacher, TypicalStart, uncovered
 from ..runs import Run, overlap_of, with_second_layer
 from ..solver import best_flow, solve
 from ..support import require
 from ..trajectory import IncompleteTrajectory, Trajectory
 from .observation import Observation
 
-DECOUPLED = {SIGNED, ANISOTROPIC}  # what decoupled directions and typical starts have beyond the standard problem
 _MOST_TIMES = 4096  # at which theory is evaluated
 _FILL_IN_SEED, _FILL_IN_NORM = 0, 1e-2  # of a start that stands in for one that was not logged
 _MOST_COUPLED = 2**16  # N(M+N) up to which overlaps of another definition are integrated
@@ -191,7 +190,7 @@ def _stand_in(run: Run, teacher: Teacher) -> tuple[AnyStart, tuple[str, ...]]:
         norm = _FILL_IN_NORM
         if run.kind != "stiefel_quadratic":
             assumed = (f"no init_norm: {_FILL_IN_NORM:g} taken",)
-    if teacher.link.information_exponent > 2 and set(departures(teacher)) <= DECOUPLED:
+    if not uncovered("Decoupled", teacher):
         typical = "no initial_overlaps: the typical start stands in"
         return Start.typical(teacher, width, dim, norm), (*assumed, typical)
     drawn = f"no initial_overlaps: a random start drawn in law (seed {_FILL_IN_SEED}) stands in"
@@ -225,7 +224,8 @@ def _finite_step(observation: Observation, theory: Theory) -> tuple[Trajectory |
         return None, (f"no finite-step limit: {theory.unknown_step}",)
     assert observation.sgd is not None
     lines, limit = [], None
-    beyond = departures(theory.teacher, theory.start)
+    consumer = FiniteStep(0.0, constraint=observation.sgd.constraint).consumer(theory.teacher.link)
+    beyond = uncovered(consumer, theory.teacher, theory.start)
     if beyond:
         lines.append(f"no finite-step limit: none is known for {' and '.join(beyond)}")
     if not observation.sgd.is_constant:

@@ -55,7 +55,7 @@ def start_keys(teacher: Teacher, start: Start) -> dict[str, Any]:
         b = np.asarray(start.second_layer).tolist()
         keys = {"kind": TWO_LAYER, "initial_second_layer": b}
     if (covariance := teacher.covariance) is not None:
-        whitened = np.asarray(in_eigenbasis(start.weights, teacher.axes, covariance))
+        whitened = np.asarray(in_eigenbasis(start.weights, teacher.frame_dim, covariance))
         return keys | _weights_keys(whitened / np.sqrt(np.asarray(covariance.eigenvalues)))
     return keys | {
         "init_norm": np.asarray(start.norms).tolist(),

@@ -13,12 +13,26 @@ from jaxtyping import Float, Int
 from ..support import ArgumentError, as_numbers, require
 from .columns import CLOCK, RISKS, VALUE, Chosen, Names
 from .config import RISK, STIEFEL, kind_of, missing_keys, with_conventions
-from .formats import read_columns
-from .frames import read_frame
+from .formats import (
+    LINES,
+    PARQUET,
+    TEXT,
+    TRAINER,
+    located,
+    read_frame,
+    read_json_lines,
+    read_npz,
+    read_parquet,
+    read_sidecar,
+    read_text,
+    read_trainer_state,
+    run_bytes,
+    sidecar_path,
+    stem_and_suffix,
+)  # fmt: skip
 from .keys import refuse_unknown, sorted_out
 from .numbers import Column, Log, count
 from .rates import rates_of
-from .source import PARQUET, TRAINER, found, read_sidecar, sidecar_path, stem_and_suffix
 from .steps import steps_of
 from .tables import table_of, without_gaps
 
@@ -47,7 +61,7 @@ def load_run(
     overrides: dict[str, Any],
 ) -> Fields:  # fmt: skip
     """See `Run.load`."""
-    file, source = found(Path(path))
+    file, source = located(Path(path))
     given = _given(overrides)
     own = stem_and_suffix(file)[1] == TRAINER  # which has the name that a file of keys would have
     config = {} if own else read_sidecar(sidecar_path(file))
@@ -58,6 +72,22 @@ def load_run(
     names = Names(step, loss, overlaps)
     log, is_parquet = read_columns(file, names, notes), stem_and_suffix(file)[1] in PARQUET
     return _made(log, names, config, notes, source, assumed, argument="path", nan_is_all=is_parquet)
+
+
+def read_columns(path: Path, names: Names, notes: list[str]) -> Log:
+    """The columns of a run's file that are read; `notes` grows by what was dropped.
+
+    Raises:
+        ArgumentError: a file that cannot be read, or a column that is missing.
+    """
+    raw, suffix = run_bytes(path, notes), stem_and_suffix(path)[1]
+    if suffix in TEXT:
+        return read_text(raw, names, notes)
+    if suffix in LINES:
+        return read_json_lines(raw, names, notes)
+    if suffix == TRAINER:
+        return read_trainer_state(raw, path, names)
+    return (read_parquet if suffix in PARQUET else read_npz)(raw, path, names)
 
 
 def _earlier(config: dict[str, Any], key: str) -> list[str]:

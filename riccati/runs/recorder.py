@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from ..problem import Start, Teacher, alignments, as_directions, as_weights, population_risk
+from ..problem import Problem, Start, Teacher, alignments, as_directions, as_weights, population_risk
 from ..support import ArgumentError, is_traced, require, require_finite, require_integer, require_real
 from .config import HALF, SPHERE, SQUARE, SUBSPACE, convention_of, overlap_of
 from .problem_keys import start_keys, teacher_keys
@@ -105,7 +105,7 @@ class Recorder:
                 self._note("not logged", step, f"{{}} not logged, the first at step {step}: {error}")
 
     def _begin(self, step: int, start: Start) -> None:
-        start.check_against(self._teacher)
+        _ = Problem(self._teacher, start)
         first = self._row(step, start)
         require_finite(first.risk, "W")
         self._start, self._rows = start, [first]
@@ -154,7 +154,7 @@ class Recorder:
         return start.with_second_layer(as_weights(rows, "b")[0])
 
     def _row(self, step: int, start: Start) -> _Row:
-        risk = float(population_risk(self._teacher, start.directions, start.s))
+        risk = float(population_risk(self._teacher, start.directions, start.amplitudes))
         layer = None if start.second_layer is None else np.asarray(start.second_layer)
         return _Row(step, risk, *alignments(self._teacher, start), np.asarray(start.norms), layer)
 

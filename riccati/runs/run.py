@@ -16,15 +16,15 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Float, Int
 
-from ..problem import Start, Teacher
+from ..problem import Problem, Start, Teacher
 from ..support import require, require_times
 from . import conventions
 from .columns import CLOCK
 from .config import STIEFEL, WHERE, check_config, directions_of, given, kind_of, missing_keys, overlap_of
+from .formats import write_run
 from .problem_keys import check_problem, is_beyond, start_of, teacher_of
 from .rates import checked_steps, listed, mean_rates, rates_at, summed_rates
 from .reading import load_run, run_from_arrays, run_from_frame
-from .saving import write_run
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -89,7 +89,7 @@ class Run:
         if self.kind == STIEFEL or "init_norm" in self.config or known:
             start = self.start  # refuses now what the theory would refuse later
             if known and start is not None:
-                start.check_against(self.teacher)
+                _ = Problem(self.teacher, start)
             elif known and is_beyond(self.config):
                 _ = self.teacher
 
@@ -269,9 +269,9 @@ class Run:
 
     def plot(self, ax: Sequence[Axes] | None = None) -> Figure:
         """Risk and squared overlaps against canonical time, as points; on two axes of the user's, or a new figure."""
-        from ..plot import Curve, course_page
+        from ..plot import Curve, risk_and_overlap_page
 
-        return course_page(Curve("SGD", self.times, self.risk, self.overlaps, "o"), ax)
+        return risk_and_overlap_page(Curve("SGD", self.times, self.risk, self.overlaps, "o"), ax)
 
     def __repr__(self) -> str:
         loss = "not logged"

@@ -2,6 +2,19 @@
 
 The hypothesis behind the scaling laws as one object. What differs from paper to paper is the choice of weights w_m,
 times T_m and shape f; the constructors name the papers.
+
+Power laws far from both ends have an asymptote with its constants.
+With w_m = m^{-α}/ζ_M, T_m = T_1 m^θ, u = t/T_1 and F the Mellin transform of the shape,
+
+    Σ_{m≥1} m^{-α} f(u m^{-θ}) = (1/θ) F((α-1)/θ) u^{(1-α)/θ} + …,
+
+the pole of ζ(α - θs) F(s) u^{-s} at s = (α-1)/θ. A smooth shape that falls exponentially has no other pole to the
+right, so that what is left out is smaller than any power of u; a step leaves a staircase of relative height u^{-1/θ}.
+Directions beyond M take ζ(α, M+1) away, all of it as long as none of them would have emerged:
+
+    risk(t) = constant · u^{(1-α)/θ} + offset,    offset = -ζ(α, M+1)/ζ_M,    ζ_M = Σ_{m≤M} m^{-α}.
+
+Derived in derivations/sharp_limit.py.
 """
 
 from __future__ import annotations
@@ -14,10 +27,47 @@ from numpy.typing import ArrayLike
 
 from ..problem import Link
 from ..support import require, require_finite, require_integer, require_real
-from .asymptote import Asymptote, asymptote
-from .shapes import Escape, Logistic, Shape, Skill, Step
+from .limits import power_sum
+from .shapes import Escape, Logistic, Shape, Skill, StepFunction, mellin
 
 _AT_ONCE = 4_000_000  # directions x times in memory at once
+
+
+@dataclass(frozen=True)
+class Asymptote:
+    """risk(t) = constant · (t/first)^exponent + offset.
+
+    Attributes:
+        exponent: (1 - α)/θ, negative.
+        constant: F((α-1)/θ)/(θ ζ_M).
+        offset: -ζ(α, M+1)/ζ_M, 0 for M = ∞.
+        first: T_1.
+    """
+
+    exponent: float
+    constant: float
+    offset: float
+    first: float
+
+    def __call__(self, times: ArrayLike) -> np.ndarray:
+        """The risk at each time."""
+        return self.constant * (np.asarray(times, float) / self.first) ** self.exponent + self.offset
+
+
+def asymptote(
+    weight_exponent: float, time_exponent: float, shape: Shape, width: float = np.inf, first: float = 1.0
+) -> Asymptote:
+    """The law for w_m ∝ m^{-α}, T_m = T_1 m^θ, M = `width` directions.
+
+    Raises:
+        ArgumentError: if α ≤ 1, where the risk falls as a function of t/T_M instead (limits.py).
+    """
+    must = "be > 1 for a power law in time (≤ 1: the risk depends on t/T_M, see sharp_limit)"
+    require(weight_exponent > 1, "weight_exponent", must, weight_exponent)
+    total = float(power_sum(weight_exponent, 1, width))
+    beyond = 0.0 if np.isinf(width) else float(power_sum(weight_exponent, width + 1))
+    s = (weight_exponent - 1) / time_exponent
+    return Asymptote(-s, mellin(shape, s) / (time_exponent * total), -beyond / total, first)
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,11 +147,11 @@ class AdditiveModel:
 
     @classmethod
     def quanta(cls, width: int, alpha: float) -> AdditiveModel:
-        """Quanta of frequency m^{-(α+1)}, each learned at once when it has been used often enough: `Step`.
+        """Quanta of frequency m^{-(α+1)}, each learned at once when it has been used often enough: `StepFunction`.
 
         Source: Michaud et al. 2023 (arXiv 2303.13506), the quantization model; risk ~ t^{-α/(α+1)}, N^{-α}.
         """
-        return cls.power_law(width, alpha + 1, alpha + 1, Step())
+        return cls.power_law(width, alpha + 1, alpha + 1, StepFunction())
 
     @property
     def width(self) -> int:

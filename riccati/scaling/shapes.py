@@ -1,7 +1,7 @@
-"""What one direction leaves of its share of the risk as it is learned, a function of x = t/T_m.
+"""Shapes: the share of its risk that one direction leaves as it is learned, a function of x = t/T_m.
 
 A shape f falls from 1 to 0 about x = 1. Its Mellin transform F(s) = ∫_0^∞ x^{s-1} f(x) dx is the constant of a scaling
-law (asymptote.py); F(s) = 1/s for a step. Derived in derivations/sharp_limit.py.
+law (additive.py); F(s) = 1/s for a step. Derived in derivations/sharp_limit.py.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 from scipy.interpolate import CubicSpline
 from scipy.special import expit
 
-from ..flows.overlap import collapsed_time, evaluate, master_curve
+from ..flows import collapsed_time, evaluate_curve, master_curve_of
 from ..numerics import unit_nodes
 from ..problem import Link
 from ..support import require, require_open_unit, require_real
@@ -23,11 +23,11 @@ from ..support import require, require_open_unit, require_real
 _TAIL = 40.0  # widths past x = 1 at which a shape is below rounding
 _NODES, _COUNT = 8192, 20  # of the table of an escape, and of a panel of its Mellin transform
 
-_evaluate = eqx.filter_jit(evaluate)
+_evaluate_curve = eqx.filter_jit(evaluate_curve)
 
 
 class Shape(Protocol):
-    """f(x) and its Mellin transform."""
+    """A shape f(x), which falls from 1 to 0 about x = 1."""
 
     @property
     def width(self) -> float:
@@ -40,7 +40,7 @@ class Shape(Protocol):
 
 
 @dataclass(frozen=True)
-class Step:
+class StepFunction:
     """f = 1 for x < 1, else 0: the limit d → ∞."""
 
     width = 0.0
@@ -130,10 +130,10 @@ class Escape:
     @cached_property
     def _gap(self) -> CubicSpline:
         """log(1 - g(m)/g(1)) over asinh(g'(1) · collapsed time left), read once off the master curve."""
-        curve = master_curve(self.link, self._ahead)
+        curve = master_curve_of(self.link, self._ahead)
         place = np.linspace(float(np.arcsinh(self._rate * curve.end)), np.arcsinh(self._rate * self._ahead), _NODES)
         left = np.clip(np.sinh(place) / self._rate, float(curve.end), self._ahead)
-        return CubicSpline(place, np.asarray(_evaluate(self.link, curve, left)[3]))
+        return CubicSpline(place, np.asarray(_evaluate_curve(self.link, curve, left)[3]))
 
     @property
     def width(self) -> float:

@@ -14,8 +14,8 @@ from tqdm import tqdm
 
 from ..problem import Schedule
 from ..support import Stopped, orderly_stop
+from .checkpoint import Record
 from .loop import STEPS_A_CALL, Chains, Dynamics, measured, take_drawn_steps, take_steps
-from .record import Record
 
 _LOOK = 0.3  # seconds between two looks at the clock
 _SAVE = 10.0  # seconds between two checkpoints

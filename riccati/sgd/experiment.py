@@ -15,7 +15,7 @@ import numpy as np
 from tqdm import tqdm
 
 from ..numerics import require_double_precision
-from ..problem import Constant, Problem, Schedule, Start, Teacher, as_schedule, require_standard
+from ..problem import Constant, Problem, Schedule, Start, Teacher, as_schedule, require_covered
 from ..runs import Run, overlap_of, teacher_keys
 from ..support import (
     announce,
@@ -29,15 +29,12 @@ from ..support import (
     sole_writer,
 )
 from . import checkpoint as checkpoints
-from .choice import Choice, chosen_engine
+from .checkpoint import Record, logged_steps
 from .driver import DrawnSteps, KeyedSteps, Steps, run_to_end, seconds_a_step
+from .engines import Choice, chosen_engine
 from .ensemble import Ensemble
 from .loop import MOST_STEPS, Chains, Dynamics, signed_overlaps
-from .record import Record, logged_steps
-from .rule import Rule
-from .stiefel import Stiefel
-from .two_homogeneous import TwoHomogeneous
-from .two_layer import TwoLayer
+from .rules import Rule, Stiefel, TwoHomogeneous, TwoLayer
 
 _EXPLODED = 1e6  # growth of the sum of squared weights, or its size beside ‖a‖, that counts as divergence
 _COPIES = 4  # of the weights, that a step holds at once
@@ -91,8 +88,10 @@ class Experiment:
 
     def __post_init__(self) -> None:
         require_double_precision()
-        _ = Problem(self.teacher, self.start).full_start
-        require(self.start.dim is not None, "start", "know the dimension (Start(…, dim=d))", "without it")
+        _ = Problem(self.teacher, self.start)
+        require_covered("Stiefel SGD" if self._on_stiefel else "SGD", self.teacher, self.start)
+        if self._schedule.follows_direction:
+            require_covered("SGD at a rate that follows the direction", self.teacher, self.start)
         for name in ("steps", "batch_size", "rows"):
             require_integer(getattr(self, name), name, 1)
         require(self.steps <= MOST_STEPS, "steps", "be ≤ 2^32 - 1, as many as a seed has samples for", self.steps)
@@ -109,9 +108,6 @@ class Experiment:
         must = "be left out for a student without a second layer (Start.with_second_layer)"
         has = self.start.second_layer is not None
         require(has or self.second_layer_rate == 1, "second_layer_rate", must, self.second_layer_rate)
-        self._rule.check(self.teacher, self.start)
-        if self._schedule.follows_direction:
-            require_standard("a rate that follows the direction", self.teacher, self.start)
 
     @property
     def _on_stiefel(self) -> bool:

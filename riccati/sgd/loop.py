@@ -14,8 +14,8 @@ from jaxtyping import Array, Bool, Float, Int, Key
 
 from ..numerics import compiled_quickly
 from ..problem import Teacher, direction_factor, squared_overlaps
-from .engine import Engine, Noise
-from .rule import Rule, Weights
+from .engines import Engine, Noise
+from .rules import Rule, Weights
 
 STEPS_A_CALL = 4096  # at the most
 MOST_STEPS = 2**32 - 1  # a step's key is folded from the low 32 bits of its number

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import riccati as rc
-from riccati.scaling import AdditiveModel, Escape, Logistic, Step, fit_power_law
+from riccati.scaling import AdditiveModel, Escape, Logistic, StepFunction, fit_power_law
 
 X = np.geomspace(1.0, 1e5, 100)
 H4 = rc.Link.hermite(4)
@@ -236,6 +236,6 @@ def test_seeds_that_diverged_are_said_to_be_left_out():
 
 
 def test_a_step_like_curve_is_within_two_per_cent_too():
-    model = AdditiveModel.power_law(10_000, 2.0, 1.0, Step())
+    model = AdditiveModel.power_law(10_000, 2.0, 1.0, StepFunction())
     times = np.geomspace(3, 3000, 150)
     assert fit_power_law(times, model.risk(times), floor="free").exponent == pytest.approx(-1, rel=0.02)

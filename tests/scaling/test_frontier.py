@@ -7,7 +7,7 @@ import riccati as rc
 from riccati.scaling import (
     AdditiveModel,
     Logistic,
-    Step,
+    StepFunction,
     fit_power_law,
     frontier,
     measured_frontier,
@@ -116,7 +116,7 @@ def test_samples_of_k2_grow_with_d_log_d():
 
 
 def test_steps_of_an_additive_model_are_their_own_frontier():
-    model = AdditiveModel.power_law(3000, 2.0, 1.0, Step())
+    model = AdditiveModel.power_law(3000, 2.0, 1.0, StepFunction())
     found = frontier(model, [32, 64, 128, 512])
     at = len(found.compute) // 2
     every = np.arange(32, 513)
