@@ -80,8 +80,10 @@ class Observation:
         run = self.run
         if "batch_size" not in run.config:
             return None
-        rate: float | Logged = run.time_per_step
-        if run.clock is not None:
+        rate: float | Logged
+        if run.clock is None:
+            rate = run.time_per_step
+        else:
             rate = Logged(tuple(int(n) for n in run.steps), tuple(float(t) for t in run.clock))
         own = float(run.config.get("second_layer_rate", 1.0))
         return SGD(rate, run.config["batch_size"], "stiefel" if self.on_stiefel else None, own)

@@ -32,7 +32,7 @@ def test_the_algorithm_of_a_run_is_what_its_keys_say():
 
 def test_a_run_with_a_clock_of_its_own_has_a_schedule():
     clock = np.sqrt(np.arange(1.0, 61.0))
-    sgd = Observation(run_of(clock=clock)).sgd
+    sgd = Observation(run_of(clock=clock, learning_rate=None)).sgd
     assert isinstance(sgd.schedule, Logged)
     np.testing.assert_array_equal(sgd.times(np.arange(1, 61)), clock)
 
