@@ -39,6 +39,7 @@ RETIRED_NAMES = (
 # anywhere, in any case
 RETIRED_WORDS = r"journey|kicks?|hastened|raced|judged|(?<!of )course(?!s? of action)|told_curve|cloud of"
 _NAMES, _WORDS = re.compile(rf"(?i:{RETIRED_NAMES})\Z"), re.compile(rf"(?i:\b({RETIRED_WORDS})\b)")
+_COLLECTION = re.compile(r"\b(list|dict|set|List|Dict|Set|MutableMapping|MutableSequence|deque|defaultdict|Any)\b")
 _GROW = {"append", "extend", "insert", "update", "setdefault", "add"}
 
 
@@ -113,7 +114,10 @@ def grown_arguments() -> list[str]:
     for path in sources("riccati"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.FunctionDef):
-                arguments = {a.arg for a in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)}
+                every = (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)
+                arguments = {
+                    a.arg for a in every if a.annotation is None or _COLLECTION.search(ast.unparse(a.annotation))
+                }
                 arguments -= {"self", "cls"}
                 grown += [
                     f"{path.relative_to(ROOT)}: {node.name}({name})"
