@@ -74,7 +74,7 @@ class FiniteStep(Flow):
 
     While nothing is learned, A = Σ a_m², a direction grows from a small overlap if
 
-        stiefel              a_m > (γ/4)(1 - N/d)(c²N + A + 4c²),   γA(1 - N/d)(½ + 1/N) for c = ‖a‖/√N
+        stiefel              a_m > (γ/2)(1 - N/d)(c²N + A + 4c²),   γA(1 - N/d)(1 + 2/N) for c = ‖a‖/√N
         homogeneous, k = 2   a_m > c_2² γA/2                        small norms
         homogeneous, k > 2   a_p |m_p|^(k-2) > c_k² γA/2            small norms
 
