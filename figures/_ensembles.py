@@ -24,11 +24,17 @@ def random_problem(p: Any, degree: int, norm: float) -> tuple[rc.Teacher, rc.Sta
 
 def sgd(
     teacher: rc.Teacher, start: rc.Start, rate: Any, steps: int, batch: int, runs: int,
-    engine: str = "in_law", rows: int = 80,
+    coordinates: str = "reduced", rows: int = 80,
 ) -> Arrays:  # fmt: skip
     """An ensemble of online SGD: steps (T,), times (S, T), risk (S, T), overlaps (S, T, M), emergence (S, M)."""
     found = rc.sgd.Experiment(
-        teacher=teacher, start=start, learning_rate=rate, steps=steps, batch_size=batch, engine=engine, rows=rows
+        teacher=teacher,
+        start=start,
+        learning_rate=rate,
+        steps=steps,
+        batch_size=batch,
+        coordinates=coordinates,
+        rows=rows,
     ).ensemble(range(runs))
     return {
         "steps": found.steps,

@@ -67,7 +67,7 @@ def _sgd(share: float, p: Parameters) -> Arrays:
     teacher, start = _problem(share, p)
     rate = p.step * p.batch / p.dim
     # the teacher spans R^d: there are no dimensions that a chain in law could spare
-    return sgd(teacher, start, rate, int(30 / teacher.a[0] / rate), p.batch, p.runs, engine="direct", rows=40)
+    return sgd(teacher, start, rate, int(30 / teacher.a[0] / rate), p.batch, p.runs, coordinates="direct", rows=40)
 
 
 def semicircle(share: float) -> float:

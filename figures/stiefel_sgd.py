@@ -64,7 +64,7 @@ def _sgd(p: Parameters) -> Arrays:
     rate = _rate(p)
     found = rc.sgd.Experiment(
         teacher=teacher, start=start, learning_rate=rate, steps=int(p.horizon / rate), batch_size=p.batch,
-        engine="stiefel", rows=80,
+        constraint="stiefel", rows=80,
     ).ensemble(range(p.runs))  # fmt: skip
     fitted = [[rc.sgd.second_phase(found.run(s), n, seed=s).risk for n in p.samples] for s in range(p.runs)]
     return {

@@ -93,15 +93,17 @@ def experiment_of(
     Raises:
         ArgumentError: for anything that cannot be simulated.
     """
-    from ..sgd import Experiment, schedule_named
+    from ..sgd import Experiment, engine_words, schedule_named
 
     teacher, start = problem_of(
         link, teacher_width, beta, student_width, dim, norm, seed,
         covariance_exponent, kind, teacher_directions, negative,
     )  # fmt: skip
+    constraint, coordinates = engine_words(engine)
     return Experiment(
         teacher=teacher, start=start, learning_rate=schedule_named(schedule, learning_rate, exponent, scale),
-        steps=steps, batch_size=batch_size, engine=engine, student_scale=student_scale, dtype=dtype, rows=rows,
+        steps=steps, batch_size=batch_size, constraint=constraint, coordinates=coordinates,
+        student_scale=student_scale, dtype=dtype, rows=rows,
     )  # fmt: skip
 
 

@@ -146,7 +146,7 @@ class Setting:
             teacher=self.teacher, start=self.start, batch_size=step.batch_size,
             learning_rate=step.learning_rate if step.schedule is None else step.schedule,
             steps=int(self.logged[-1]), logged=tuple(int(s) for s in self.logged),
-            engine="stiefel" if step.on_stiefel else "in_law", student_scale=step.student_scale,
+            constraint="stiefel" if step.on_stiefel else None, student_scale=step.student_scale,
             second_layer_rate=step.second_layer_rate,
         )  # fmt: skip
 

@@ -28,7 +28,7 @@ def evidence_of(run: Run) -> Evidence:
     """What a run shows of itself; `Recorder` and `simulate` log an exact risk, and `Recorder` what never changes."""
     config = run.config
     return Evidence(
-        exact=config.get("loss") == "risk" and ("engine" in config or "recorder" in config),
+        exact=config.get("loss") == "risk" and any(key in config for key in ("coordinates", "engine", "recorder")),
         norms_fixed=config.get("constraint") == "sphere",
         diverged="diverged_at_step" in config or _explodes(run),
     )

@@ -18,7 +18,7 @@ KEYS = (
 )  # fmt: skip
 # of how a run was made, by `riccati simulate` or another program; theory reads none of them
 _RECORDED = (
-    "note", "notes", "steps", "seed", "seeds", "start_seed", "engine", "dtype", "rows", "versions",
+    "note", "notes", "steps", "seed", "seeds", "start_seed", "coordinates", "engine", "dtype", "rows", "versions",
     "assumed", "final_overlaps", "final_norms", "diverged_at_step", "recorder",
 )  # fmt: skip
 # of ways to train that theory here does not follow
