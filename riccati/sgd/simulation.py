@@ -24,8 +24,8 @@ from .rules import Weights
 
 COPIES = 4  # of the weights, that a step holds at once
 _BLOCK = 64  # replicas at once: fewer cost as much time, and a first look at them comes no later than it can tell
-# microseconds on one core of a step of a replica: of itself, for each coordinate of a sample, and with several samples in
-# reduced coordinates for each column of its factorisations; within a factor of 2 from N = 3 to 16, B = 1 to 256
+# microseconds on one core of a step of a replica: of itself, for each coordinate of a sample, and for each column of
+# the factorisations of several samples in reduced coordinates; within a factor of 2 from N = 3 to 16, B = 1 to 256
 _A_STEP, _A_COORDINATE, _A_COLUMN = 0.4, 0.016, 0.5
 _LONG = 10.0  # seconds from which it is said how long replicas will take
 
