@@ -128,7 +128,7 @@ def _computed() -> dict[str, Any]:
     import jax.numpy as jnp
 
     import riccati as rc
-    from riccati.flows import Neurons, Setting, anisotropic_velocity
+    from riccati.flows import Neurons, StudentSetting, anisotropic_velocity
     from riccati.scaling import sharp_limit
 
     link = rc.Link.hermite(4)
@@ -137,7 +137,7 @@ def _computed() -> dict[str, Any]:
     start = rc.Start.from_weights([[0.8, 0.3, 0.5, -0.2]], np.eye(1, 4), cov)
     state = Neurons(start.directions, 2 * jnp.log(start.norms))
     speeds = rc.Problem(single, start).speeds
-    flow = anisotropic_velocity(None, state, Setting(single, speeds))
+    flow = anisotropic_velocity(None, state, StudentSetting(single, speeds))
 
     def loss(v: jax.Array) -> jax.Array:
         square = v @ v
@@ -171,7 +171,7 @@ def _growth() -> tuple[float, np.ndarray, np.ndarray]:
     import jax.numpy as jnp
 
     import riccati as rc
-    from riccati.flows import Neurons, Setting, anisotropic_velocity
+    from riccati.flows import Neurons, StudentSetting, anisotropic_velocity
 
     scales, star = np.array([1.0, 0.5, 0.2]), np.array([[0.5, -0.7, 0.9]])
     star /= np.sqrt(np.sum(scales * star**2))
@@ -182,7 +182,7 @@ def _growth() -> tuple[float, np.ndarray, np.ndarray]:
     def moved(v: jax.Array) -> jax.Array:
         size = jnp.linalg.norm(v)
         state = Neurons((v / size)[None], jnp.full(1, -200.0))
-        flow = anisotropic_velocity(None, state, Setting(teacher, cov.eigenvalues))
+        flow = anisotropic_velocity(None, state, StudentSetting(teacher, cov.eigenvalues))
         return size * flow.U[0] + flow.log_s[0] / 2 * v
 
     matrix = np.stack([np.asarray(moved(row)) for row in jnp.eye(3)], axis=1)

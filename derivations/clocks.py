@@ -126,7 +126,9 @@ def _computed() -> dict[str, Any]:
     cubic = rc.Teacher([0.9, -0.4], rc.Link.from_coefficients([0.2, 0.5, 1.0, 0.7]))
     start = rc.Start.random(cubic, 3, 9, norm=0.6, seed=1)
     turned, faster = (
-        coupled_velocity(None, Neurons(start.directions, jnp.log(v * start.s)), rc.Teacher(v * cubic.a, cubic.link))
+        coupled_velocity(
+            None, Neurons(start.directions, jnp.log(v * start.amplitudes)), rc.Teacher(v * cubic.a, cubic.link)
+        )
         for v in (1.0, _NU)
     )
     many = rc.Teacher.power_law(_MANY, _BETA, rc.Link.hermite(2))

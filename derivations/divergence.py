@@ -123,7 +123,9 @@ def share(by_own: sp.Expr, by_other: sp.Expr) -> sp.Expr:
         prove_zero(sp.cancel(sp.Matrix(rows).det() - alone * total), f"the determinant, {size} directions")
     one = sp.solve(sp.cancel(term) - 1, gamma)[0]
     prove_zero(one - 2 * slopes / (a * fourth), "one direction")
-    prove_zero(term.subs({slopes: 2, fourth: 12}) - gamma * a / (1 - 2 * gamma * a), "k = 2: derivations/loss.py")
+    prove_zero(
+        term.subs({slopes: 2, fourth: 12}) - gamma * a / (1 - 2 * gamma * a), "k = 2: derivations/step_limits.py"
+    )
     # the largest a is `a`, this one b·a
     scaled, here = kappa * b / (1 - b + kappa * (u + b)), term.subs(a, b * a).subs(gamma, one / (1 + kappa * u))
     prove_zero(sp.cancel((here - scaled).subs(kappa, slopes**2 / fourth)), "in units of the limit of one direction")

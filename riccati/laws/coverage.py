@@ -19,9 +19,10 @@ from jaxtyping import Array, Key
 from scipy.special import gammaln, log_ndtr, ndtr
 
 from ..numerics import as_key, unit_nodes
-from ..problem import Start, Teacher, overlap_scores, require_standard
+from ..problem import Start, Teacher, overlap_scores, require_covered
 from ..support import require, require_integer, require_open_unit
 
+_CONSUMER = "coverage of the correlation loss"
 _MOST_WIDTH, _EXACT_WIDTH = 2**40, 2000
 _COUNT = 400  # nodes over the Gaussian overlap
 _TAIL = 12.0  # |x| past it has probability 10⁻³²
@@ -34,8 +35,7 @@ def destination_probabilities(teacher: Teacher) -> np.ndarray:
     By Gauss-Legendre over the Gaussian overlap; exact for d → ∞, and for every d, as lengths do not matter.
     """
     k = teacher.link.information_exponent
-    require_standard("destinations", teacher)
-    require(k > 2, "teacher", "have information exponent > 2", k)
+    require_covered(_CONSUMER, teacher)
     a = np.asarray(teacher.a)
     nodes, weights = unit_nodes(_COUNT)
     x = _TAIL * nodes
@@ -115,7 +115,7 @@ def simulated_coverage(
 ) -> np.ndarray:
     """Monte Carlo of `coverage`: the fraction of `draws` random starts in which each direction is some neuron's."""
     require_integer(draws, "draws", 1)
-    require_standard("destinations", teacher)
+    require_covered(_CONSUMER, teacher)
 
     def found(key: Array) -> Array:
         start = Start.random(teacher, student_width, dim, seed=key)

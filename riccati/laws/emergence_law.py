@@ -5,13 +5,13 @@ from __future__ import annotations
 from jaxtyping import Array, Key
 
 from ..numerics import require_double_precision
-from ..problem import AnyStart, Problem, Teacher, require_standard
+from ..problem import AnyStart, Problem, Teacher, require_covered
 from ..support import require, require_integer, require_open_unit, require_real
 from .divergence import announce
-from .equation import DEFAULT_RESOLUTION, Resolution
-from .law import diffusion_law
-from .quadratic_law import Algorithm, quadratic_law
-from .random_times import EmergenceLaw
+from .law import EmergenceLaw
+from .quadratic.quadratic_law import Algorithm, quadratic_law
+from .search_phase.diffusion_law import diffusion_law
+from .search_phase.forward_equation import DEFAULT_RESOLUTION, Resolution
 
 REPLICAS = 512
 
@@ -73,7 +73,8 @@ def emergence_law(
     """
     require_double_precision()
     problem = Problem(teacher, start)
-    check_step(problem, learning_rate, batch_size)
+    require_covered("emergence_law", teacher, start)
+    check_step(learning_rate, batch_size)
     require_open_unit(level, "level")
     if teacher.link.information_exponent == 2:
         require(resolution is None, "resolution", "be left out where the information exponent is 2", resolution)
@@ -92,9 +93,7 @@ def emergence_law(
     return law
 
 
-def check_step(problem: Problem, learning_rate: float, batch_size: int) -> None:
-    """Refuse a start without a dimension, and numbers that are no step of SGD."""
-    require_standard("the laws of SGD", problem.teacher, problem.start)
-    require(problem.start.dim is not None, "start", "have a dimension (Start(…, dim=d))", "without one")
+def check_step(learning_rate: float, batch_size: int) -> None:
+    """Refuse numbers that are no step of SGD."""
     require_real(learning_rate, "learning_rate", above=0)
     require_integer(batch_size, "batch_size", 1)

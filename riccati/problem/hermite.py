@@ -1,18 +1,30 @@
-"""The orthonormal Hermite polynomials h_j = He_j/√(j!): E h_i(z) h_j(z) = δ_ij for z ~ N(0, 1).
+"""Hermite series: the orthonormal polynomials h_j, σ = Σ_j c_j h_j, and the duals between links of several directions.
 
-Derived in derivations/hermite.py.
+h_j = He_j/√(j!), E h_i(z) h_j(z) = δ_ij for z ~ N(0, 1). With σ the student's link and σ_m = Σ_j c_j^{(m)} h_j that of
+direction m,
+
+    E σ(<u,x>) σ_m(<v,x>) = g_m(<u,v>),    g_m(q) = Σ_j c_j c_j^{(m)} q^j,
+
+and between two directions with c_j^{(m)} c_j^{(n)}. Derived in derivations/hermite.py and derivations/teachers.py.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import sqrt
+from typing import TYPE_CHECKING
 
 import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
-from jaxtyping import Array
+from jaxtyping import Array, Float
 
 from ..support import require_integer
+
+if TYPE_CHECKING:
+    from .link import Link
+
+_VANISHING = 1e-12  # a product of coefficients this small beside the largest counts as zero
 
 
 def hermite_series(coefficients: ArrayLike, z: ArrayLike) -> Array:
@@ -36,3 +48,32 @@ def series_derivative(coefficients: ArrayLike) -> Array:
     if c.shape[0] == 1:
         return jnp.zeros(1, c.dtype)
     return c[1:] * jnp.sqrt(jnp.arange(1, c.shape[0], dtype=c.dtype))
+
+
+def information_exponents(links: Sequence[Link], student: Link) -> tuple[int, ...]:
+    """k_m = min{j ≥ 1 : c_j c_j^{(m)} ≠ 0} of each direction, 0 where there is none."""
+    shared = np.asarray(coefficient_rows([student])) * np.asarray(coefficient_rows(links, student.coefficients.size))
+    present = np.abs(shared[:, 1:]) > _VANISHING * np.abs(shared).max()
+    return tuple(int(np.argmax(row)) + 1 if row.any() else 0 for row in present)
+
+
+def coefficient_rows(links: Sequence[Link], size: int = 0) -> Float[Array, "M J"]:
+    """The links' coefficients as rows, all of the longest length, or cut and padded to `size`."""
+    length = size or max(link.coefficients.size for link in links)
+    rows = [link.coefficients[:length] for link in links]
+    return jnp.stack([jnp.pad(row, (0, length - row.size)) for row in rows])
+
+
+def dual_pairs(coefficients: Float[Array, "M J"], q: Float[Array, "... M"]) -> tuple[Array, Array]:
+    """Σ_j c_mj q_m^j and its derivative, by Horner's rule, a row of coefficients for each entry of the last axis."""
+    value = slope = jnp.zeros_like(q)
+    for j in reversed(range(coefficients.shape[1])):
+        slope = slope * q + value
+        value = value * q + coefficients[:, j]
+    return value, slope
+
+
+def gram_of_links(links: Sequence[Link], overlaps: Float[Array, "M M"]) -> Float[Array, "M M"]:
+    """Γ_mn = Σ_j c_j^{(m)} c_j^{(n)} C_mn^j."""
+    rows = coefficient_rows(links)
+    return jnp.einsum("mj,nj,jmn->mn", rows, rows, overlaps ** jnp.arange(rows.shape[1])[:, None, None])

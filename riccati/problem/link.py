@@ -42,11 +42,10 @@ class Link(eqx.Module):
         coefficients: c_0 … c_J, (J+1,), in the orthonormal basis. A closed form's series is cut at J.
         information_exponent: k = min{j ≥ 1 : c_j ≠ 0}.
         degree: j for a pure σ = c_j h_j, else None.
+        only_degree: j for σ = c_0 + c_j h_j, with any c_0; None where several degrees ≥ 1 occur.
         is_even: whether only even coefficients occur, so that the sign of an overlap does not matter at all.
         is_odd: whether only odd coefficients occur.
         is_centred: whether c_0 = 0, that is E σ = 0.
-        is_quadratic: whether σ = c_0 + c_2 h_2, as h_2 and z² are: neurons then share directions, so that what emerges
-            is the overlap with their span, diag G.
         has_finite_slope: whether g'(1) = E σ'² is finite.
         error: estimated error of the coefficients, 0 where they are exact.
         missing: the share of E σ² that the coefficients leave out, 1 - Σ c_j²/E σ², where it was estimated; else 0.
@@ -56,10 +55,10 @@ class Link(eqx.Module):
     coefficients: Float[Array, " J+1"]
     information_exponent: int = eqx.field(static=True)
     degree: int | None = eqx.field(static=True)
+    only_degree: int | None = eqx.field(static=True)
     is_even: bool = eqx.field(static=True)
     is_odd: bool = eqx.field(static=True)
     is_centred: bool = eqx.field(static=True)
-    is_quadratic: bool = eqx.field(static=True)
     has_finite_slope: bool = eqx.field(static=True)
     error: float = eqx.field(static=True)
     missing: float = eqx.field(static=True)
@@ -84,10 +83,10 @@ class Link(eqx.Module):
         above = np.flatnonzero(present[1:]) + 1
         require(above.size > 0, "coefficients", "have a nonzero entry c_j with j ≥ 1", "constant")
         self.information_exponent = int(above[0])
-        self.degree = int(above[0]) if present.sum() == 1 and closed_form is None else None
         self.is_even, self.is_odd = bool(~present[1::2].any()), bool(~present[0::2].any())
         self.is_centred = not bool(present[0])
-        self.is_quadratic = closed_form is None and above.tolist() == [2]
+        self.only_degree = int(above[0]) if closed_form is None and above.size == 1 else None
+        self.degree = self.only_degree if self.is_centred else None
         self.has_finite_slope = closed_form is None or bool(np.isfinite(closed_form.dual_derivative(jnp.asarray(1.0))))
         self.coefficients = jnp.asarray(c)
         self.error, self.missing, self.label, self.closed_form = float(error), float(missing), label, closed_form
@@ -139,6 +138,11 @@ class Link(eqx.Module):
         require(name in CLOSED_FORMS, "link", f"be one of {known}, or he1, he2, …", repr(name))
         form = CLOSED_FORMS[name]
         return cls(form.coefficients(), label=name, closed_form=form)
+
+    @property
+    def is_quadratic(self) -> bool:
+        """Whether σ = c_0 + c_2 h_2, as h_2 and z² are: neurons then share directions, and diag G is what emerges."""
+        return self.only_degree == 2
 
     @property
     def is_homogeneous(self) -> bool:

@@ -7,35 +7,37 @@ from typing import NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int
 
-from ..support import require
+from ..support import is_traced, require
+from .assignment import TypicalStart
+from .directions import GRAM_TOLERANCE
 from .start import Start
 from .teacher import Teacher
-from .typical import TypicalStart
 
 AnyStart = Start | TypicalStart
 
 
 class Spectators(NamedTuple):
-    """Neurons without a direction: only their own norm acts on them, ds/dt = -4 g(1) s², s = s_0/(1 + 4 g(1) s_0 t).
+    """Neurons that have no direction: only their own norm acts on them, ds/dt = -4 g(1) s², s = s_0/(1 + 4 g(1) s_0 t).
 
     Under anisotropic input each does so at the speed uᵀΣu, its direction taken to stay where it started.
 
     Attributes:
-        s: (n,), initial squared norms.
-        number: (n,), how many neurons have each.
-        speed: (n,), uᵀΣu of each; None for isotropic input, where it is 1.
+        squared_norms: s_0, (n,).
+        counts: (n,), how many neurons have each of these.
+        speeds: (n,), uᵀΣu of each; None for isotropic input, where it is 1.
     """
 
-    s: Float[Array, " n"]
-    number: Float[Array, " n"]
-    speed: Float[Array, " n"] | None = None
+    squared_norms: Float[Array, " n"]
+    counts: Float[Array, " n"]
+    speeds: Float[Array, " n"] | None = None
 
     def energy(self, decay: Float[Array, ""]) -> Float[Array, ""]:
-        """Σ_i s_i² at `decay` = 4 g(1) t."""
-        each = decay if self.speed is None else decay * self.speed
-        return jnp.sum(self.number * (self.s / (1 + self.s * each)) ** 2)
+        """Σ_i s_i² at `decay` = 4 g(1) t, t canonical time."""
+        each, s = decay if self.speeds is None else decay * self.speeds, self.squared_norms
+        return jnp.sum(self.counts * (s / (1 + s * each)) ** 2)
 
 
 class Problem(eqx.Module):
@@ -56,7 +58,7 @@ class Problem(eqx.Module):
         require(isinstance(teacher, Teacher), "teacher", "be a riccati.Teacher", type(teacher).__name__)
         known = isinstance(start, (Start, TypicalStart))
         require(known, "start", "be a riccati.Start or TypicalStart", type(start).__name__)
-        start.check_against(teacher)
+        _require_fit(teacher, start)
         self.teacher, self.start = teacher, start
 
     @property
@@ -82,10 +84,10 @@ class Problem(eqx.Module):
         start = self.start
         if isinstance(start, TypicalStart):
             idle = start.student_width - jnp.sum(self.assigned()[0] != 0)
-            squares, number = start.norms[:1] ** 2, jnp.maximum(idle, 0)[None].astype(float)
-            return Spectators(squares, number, self._typical_speed())
+            squares, counts = start.norms[:1] ** 2, jnp.maximum(idle, 0)[None].astype(float)
+            return Spectators(squares, counts, self._typical_speed())
         left, speeds = _chosen(start.teacher_overlaps, start.norms, start.assignment(self.teacher))[2], self.speeds
-        return left if speeds is None else left._replace(speed=start.directions**2 @ speeds)
+        return left if speeds is None else left._replace(speeds=start.directions**2 @ speeds)
 
     @property
     def speeds(self) -> Float[Array, " D"] | None:
@@ -94,7 +96,7 @@ class Problem(eqx.Module):
         if covariance is None:
             return None
         assert start.residual_eigenvalues is not None
-        along = covariance.eigenvalues[: self.teacher.axes]
+        along = covariance.eigenvalues[: self.teacher.frame_dim]
         return covariance.speeds(jnp.concatenate([along, start.residual_eigenvalues]))
 
     def _typical_speed(self) -> Float[Array, " 1"] | None:
@@ -104,6 +106,46 @@ class Problem(eqx.Module):
             return None
         eigenvalues = covariance.eigenvalues
         return (covariance.speeds(eigenvalues) @ eigenvalues / jnp.sum(eigenvalues))[None]
+
+
+def _require_fit(teacher: Teacher, start: AnyStart) -> None:
+    """Refuse a start for other directions, another input or another kind of link than `teacher` has."""
+    directions = start.overlaps.shape[-1] if isinstance(start, TypicalStart) else start.teacher_overlaps.shape[-1]
+    require(directions == teacher.width, "start", f"overlap with {teacher.width} directions", directions)
+    if isinstance(start, TypicalStart):
+        return
+    _require_same_input(teacher, start)
+    _require_same_directions(teacher, start)
+    if start.second_layer is not None:
+        must = "have a link with σ(λz) = λσ(z), λ > 0 (relu, abs or he1), for a two-layer student"
+        require(teacher.link.is_homogeneous, "teacher", must, repr(teacher.link))
+
+
+def _require_same_input(teacher: Teacher, start: Start) -> None:
+    covariance, given = teacher.covariance, start.residual_eigenvalues
+    if covariance is None:
+        require(given is None, "start", "be for isotropic input, as the teacher is", "one under a covariance")
+        return
+    must = "be drawn under the teacher's covariance (Start.random, Start.from_weights(W, Theta, covariance))"
+    require(given is not None, "start", must, "one for isotropic input")
+    left = np.asarray(covariance.eigenvalues)[teacher.frame_dim :]
+    same = start.dim == covariance.dim and bool(np.isin(np.asarray(given), left).all())
+    require(same, "start", must, "one under another")
+
+
+def _require_same_directions(teacher: Teacher, start: Start) -> None:
+    must = "be made for the teacher's directions (Start.from_weights, Start(…, teacher_gram=teacher.gram))"
+    if teacher.frame is None:
+        correlated = "for correlated ones, which Teacher.from_directions gives a teacher"
+        require(start.teacher_part is None, "start", must, correlated)
+        return
+    require(start.teacher_part is not None, "start", must, "for orthonormal ones")
+    if is_traced(start, teacher):
+        return
+    part, wanted = np.asarray(start.teacher_part), teacher.frame_dim
+    require(part.shape[1] == wanted, "start", must, f"for {part.shape[1]} coordinates, not {wanted}")
+    off = float(np.abs(part @ np.asarray(teacher.frame).T - np.asarray(start.teacher_overlaps)).max())
+    require(off < GRAM_TOLERANCE, "start", must, f"for others, with overlaps off by {off:.2g}")
 
 
 @jax.jit

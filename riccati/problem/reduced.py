@@ -18,7 +18,7 @@ from jaxtyping import Array, Float, Int
 from ..numerics import bartlett, compiled_quickly
 from ..support import ArgumentError, is_traced, require, require_finite
 from .covariance import Covariance
-from .frame import GRAM_TOLERANCE
+from .directions import GRAM_TOLERANCE
 from .teacher import Teacher
 
 _SHARED = 64  # neurons and directions up to which all numbers share one compiled program
@@ -48,7 +48,7 @@ def drawn(key: Array, teacher: Teacher, neurons: int, dim: int) -> Reduced:
     N equal eigenvalues has a factor of its own, the other coordinates are Gaussian, all are stretched by √λ, and
     directions are those of Σ^½ w.
     """
-    axes, covariance = teacher.axes, teacher.covariance
+    axes, covariance = teacher.frame_dim, teacher.covariance
     if covariance is None:
         return Reduced(*_isotropic(key, dim - axes, neurons, axes), None, teacher.frame)
     groups = covariance.groups_after(axes)

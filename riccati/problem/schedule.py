@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from ..support import ArgumentError, require, require_real
 from .teacher import Teacher
@@ -127,6 +127,16 @@ class Logged(Schedule):
         means = np.diff(times) / np.diff(begins)
         rows = np.searchsorted(begins, np.arange(first, first + count), side="right") - 1
         return means[np.minimum(rows, len(means) - 1)]
+
+    def times_at(self, steps: Int[np.ndarray, " T"]) -> Float[np.ndarray, " T"]:
+        """Canonical time after so many steps, straight between the rows; before the first row and after the last at the
+        rate of the nearest rows.
+        """
+        begins, times = np.asarray(self.steps, float), np.asarray(self.times)
+        if begins[0] > 0:
+            begins, times = np.r_[0.0, begins], np.r_[0.0, times]
+        beyond = np.maximum(steps - begins[-1], 0) * (times[-1] - times[-2]) / (begins[-1] - begins[-2])
+        return np.interp(steps, begins, times) + beyond
 
     def scaled(self, factor: float) -> Logged:
         """The same with every time so many times later."""

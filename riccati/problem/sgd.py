@@ -15,12 +15,14 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal, get_args
 
+import jax
 import numpy as np
 from jax.typing import ArrayLike
-from jaxtyping import Float
+from jaxtyping import Array, Float
 
-from ..support import ArgumentError, require, require_integer, require_real
-from .schedule import Constant, Schedule, as_schedule
+from ..support import ArgumentError, is_traced, require, require_integer, require_real
+from .schedule import Constant, Logged, Schedule, as_schedule
+from .teacher import Teacher
 
 Constraint = Literal["stiefel"]
 CONSTRAINTS: tuple[str, ...] = get_args(Constraint)
@@ -119,6 +121,8 @@ class SGD:
         numbers = np.asarray(steps)
         if self.is_constant:
             return numbers * self.rate
+        if isinstance(self.schedule, Logged):
+            return self.schedule.times_at(numbers)
         require(not self.schedule.follows_direction, "learning_rate", "not depend on what is learned", "one that does")
         last = int(numbers.max(initial=0))
         return np.concatenate([[0.0], np.cumsum(self.schedule.rates(0, last))])[numbers]
@@ -142,3 +146,11 @@ def sgd_of(sgd: SGD | None = None, **shorthand: Any) -> SGD:
     for name, value in given.items():
         raise ArgumentError(name, "be left out beside `sgd`, which has it", value)
     return sgd
+
+
+def riccati_rate(teacher: Teacher) -> Float[Array, ""]:
+    """dτ/dt = 2 c_2²: Riccati time per canonical time, 2 for σ = h_2."""
+    coefficients = teacher.link.coefficients
+    if is_traced(coefficients):
+        return 2 * coefficients[2] ** 2
+    return jax.device_put(2 * np.asarray(coefficients)[2] ** 2)  # on the host, where nothing compiles

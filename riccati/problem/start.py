@@ -3,11 +3,13 @@
 Neuron i has direction u_i and norm r_i. An isometry puts (θ, u) in R^(M+N): u_i = (m_i, ρ_i), with
 m_im = <u_i, θ_m> and ρ the rows of a factor of the Gram matrix of the parts orthogonal to the teacher,
 ρ ρᵀ = q - m mᵀ. The dimension d enters a random start only through the law of (m, ρ), so d = 10⁹ costs
-what d = 10³ costs. Correlated teacher directions have coordinates of their own (problem/frame.py), in whose place m
-stands above; under anisotropic input u and r are those of the whitened weights (problem/covariance.py).
+what d = 10³ costs. Correlated teacher directions have coordinates of their own (problem/directions.py), which take the
+place of m in u_i; under anisotropic input u and r are those of the whitened weights (problem/covariance.py).
 """
 
 from __future__ import annotations
+
+from typing import ClassVar
 
 import equinox as eqx
 import jax
@@ -17,14 +19,21 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Key
 
 from ..numerics import as_key
-from ..support import all_numbers, is_traced, require, require_finite, require_integer, restored
-from .assignment import greedy_assignment
+from ..support import (
+    all_numbers,
+    is_traced,
+    require,
+    require_finite,
+    require_integer,
+    require_norms,
+    restored,
+    warn_renamed,
+)
+from .assignment import TypicalStart, greedy_assignment
 from .covariance import Covariance
-from .frame import GRAM_TOLERANCE, frame_of, is_orthonormal, root_of_gram, unit_rows
-from .norms import require_norms
+from .directions import GRAM_TOLERANCE, coordinates_of, frame_of, is_orthonormal, unit_rows
 from .reduced import Reduced, drawn, factor_of_gram, located
 from .teacher import Teacher
-from .typical import TypicalStart
 
 
 class Start(eqx.Module):
@@ -52,6 +61,8 @@ class Start(eqx.Module):
             matrix that no directions of unit length can have.
     """
 
+    is_typical: ClassVar[bool] = False
+
     teacher_overlaps: Float[Array, "N M"]
     residual_factor: Float[Array, "N R"]
     norms: Float[Array, " N"]
@@ -75,7 +86,7 @@ class Start(eqx.Module):
         require(len(shape) == 2 and min(shape) > 0, "teacher_overlaps", "be of shape (N, M)", shape)
         require_finite(teacher_overlaps, "teacher_overlaps")
         self.teacher_overlaps = jnp.asarray(teacher_overlaps, float)
-        self.teacher_part = None if teacher_gram is None else _part_of(self.teacher_overlaps, teacher_gram)
+        self.teacher_part = None if teacher_gram is None else coordinates_of(self.teacher_overlaps, teacher_gram)
         m = self.teacher_overlaps if self.teacher_part is None else self.teacher_part
         if student_gram is None and is_traced(m):
             factor = jnp.diag(jnp.sqrt(jnp.maximum(1 - jnp.sum(m**2, axis=1), 0.0)))
@@ -185,14 +196,14 @@ class Start(eqx.Module):
     @property
     def directions(self) -> Float[Array, "N D"]:
         """U, the neurons' unit directions in reduced coordinates."""
-        parts = [self.along, self.residual_factor]
+        parts = [self.teacher_coordinates, self.residual_factor]
         if is_traced(*parts):
             return jnp.concatenate(parts, axis=1)
         return jax.device_put(np.concatenate(parts, axis=1))  # on the host, where nothing compiles
 
     @property
-    def along(self) -> Float[Array, "N K"]:
-        """The first K of the reduced coordinates, which hold the teacher's directions."""
+    def teacher_coordinates(self) -> Float[Array, "N K"]:
+        """The first K of the neurons' reduced coordinates, those that hold the teacher's directions."""
         return self.teacher_overlaps if self.teacher_part is None else self.teacher_part
 
     @property
@@ -206,8 +217,8 @@ class Start(eqx.Module):
         )  # on the host, where nothing compiles
 
     @property
-    def s(self) -> Float[Array, " N"]:
-        """s_i of f = Σ_i s_i σ(<x, u_i>): |w_i|², or b_i|w_i| of a two-layer student."""
+    def amplitudes(self) -> Float[Array, " N"]:
+        """s_i of f = Σ_i s_i σ(<x, u_i>), (N,): |w_i|², or b_i|w_i| of a two-layer student."""
         return self.norms**2 if self.second_layer is None else self.second_layer * self.norms
 
     @property
@@ -217,46 +228,19 @@ class Start(eqx.Module):
 
     def assignment(self, teacher: Teacher) -> Array:
         """ι (M,): the neuron that greedy maximum selection gives direction p, -1 where none is left."""
-        return greedy_assignment(teacher.speed, self.teacher_overlaps, teacher.link)
+        return greedy_assignment(teacher.search_rates, self.teacher_overlaps, teacher.link)
 
-    def check_against(self, teacher: Teacher) -> None:
-        """Refuse a start for other directions, another input or another kind of link than `teacher` has."""
-        directions = self.teacher_overlaps.shape[-1]
-        require(directions == teacher.width, "start", f"overlap with {teacher.width} directions", directions)
-        self._check_input(teacher.covariance, teacher.axes)
-        self._check_directions(teacher)
-        if self.second_layer is not None:
-            must = "have a link with σ(λz) = λσ(z), λ > 0 (relu, abs or he1), for a two-layer student"
-            require(teacher.link.is_homogeneous, "teacher", must, repr(teacher.link))
+    @property
+    def s(self) -> Float[Array, " N"]:
+        """The old name of `amplitudes`."""
+        warn_renamed("Start.s", "Start.amplitudes")
+        return self.amplitudes
 
-    def _check_input(self, covariance: Covariance | None, axes: int) -> None:
-        if covariance is None:
-            isotropic = "be for isotropic input, as the teacher is"
-            require(self.residual_eigenvalues is None, "start", isotropic, "one under a covariance")
-            return
-        must = "be drawn under the teacher's covariance (Start.random, Start.from_weights(W, Theta, covariance))"
-        require(self.residual_eigenvalues is not None, "start", must, "one for isotropic input")
-        left = np.asarray(covariance.eigenvalues)[axes:]
-        same = self.dim == covariance.dim and bool(np.isin(np.asarray(self.residual_eigenvalues), left).all())
-        require(same, "start", must, "one under another")
-
-    def _check_directions(self, teacher: Teacher) -> None:
-        must = "be made for the teacher's directions (Start.from_weights, Start(…, teacher_gram=teacher.gram))"
-        if teacher.frame is None:
-            require(
-                self.teacher_part is None,
-                "start",
-                must,
-                "for correlated ones, which Teacher.from_directions gives a teacher",
-            )
-            return
-        require(self.teacher_part is not None, "start", must, "for orthonormal ones")
-        if is_traced(self, teacher):
-            return
-        part = np.asarray(self.teacher_part)
-        require(part.shape[1] == teacher.axes, "start", must, f"for {part.shape[1]} coordinates, not {teacher.axes}")
-        off = float(np.abs(part @ np.asarray(teacher.frame).T - np.asarray(self.teacher_overlaps)).max())
-        require(off < GRAM_TOLERANCE, "start", must, f"for others, with overlaps off by {off:.2g}")
+    @property
+    def along(self) -> Float[Array, "N K"]:
+        """The old name of `teacher_coordinates`."""
+        warn_renamed("Start.along", "Start.teacher_coordinates")
+        return self.teacher_coordinates
 
     def __repr__(self) -> str:
         neurons, directions = self.teacher_overlaps.shape
@@ -274,20 +258,3 @@ def _second_layer(b: ArrayLike, neurons: int) -> Array:
     require(np.shape(b) in ((), (neurons,)), "second_layer", f"be one number or {neurons}", np.shape(b))
     require_finite(b, "second_layer")
     return _spread(b, neurons)
-
-
-def _part_of(m: Array, teacher_gram: ArrayLike) -> Array | None:
-    """Coordinates whose overlaps with the rows of C^½ are m; None where C is the identity."""
-    root = root_of_gram(teacher_gram, m.shape[1], "teacher_gram")
-    if is_orthonormal(root @ root.T):
-        return None
-    part = m @ jnp.asarray(np.linalg.pinv(root))
-    if not is_traced(m):
-        off = float(np.abs(np.asarray(part) @ root - np.asarray(m)).max())
-        require(
-            off < GRAM_TOLERANCE,
-            "teacher_overlaps",
-            "be overlaps with directions of that Gram matrix",
-            f"off by {off:.2g}",
-        )
-    return part

@@ -20,12 +20,11 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from ..support import all_numbers, is_traced, require, require_finite, require_integer, require_real
+from ..support import all_numbers, is_traced, require, require_finite, require_integer, require_real, warn_renamed
 from .covariance import Covariance
-from .frame import GRAM_TOLERANCE, frame_of, is_orthonormal, root_of_gram, unit_rows
-from .hermite import hermite_series
+from .directions import GRAM_TOLERANCE, frame_of, is_orthonormal, power_of_lengths, root_of_gram, unit_rows
+from .hermite import coefficient_rows, dual_pairs, gram_of_links, hermite_series, information_exponents
 from .link import Link
-from .mixed import coefficient_rows, dual_pairs, gram_of_links, information_exponents, require_links
 
 _NOTHING = 1e-14  # E f*² this small beside its diagonal is a function that cancels itself
 
@@ -77,7 +76,7 @@ class Teacher(eqx.Module):
         require(isinstance(link, Link), "link", "be a riccati.Link", type(link).__name__)
         self.a = jnp.asarray(a, float)
         self.link, self.covariance, self.frame, self.lengths = link, covariance, None, None
-        self.links = None if links is None else require_links(links, self.width, link)
+        self.links = None if links is None else _require_links(links, self.width, link)
         if covariance is not None:
             known = isinstance(covariance, Covariance)
             require(known, "covariance", "be a riccati.Covariance", type(covariance).__name__)
@@ -152,7 +151,7 @@ class Teacher(eqx.Module):
         require(
             len(directions) == np.size(a), "Theta", f"have {np.size(a)} rows, one for each entry of a", len(directions)
         )
-        power = _power_of_lengths(link, links, covariance, lengths, sizes)
+        power = power_of_lengths(link, links, covariance, lengths, sizes)
         counted = power is not None and bool(np.abs(sizes - 1).max() > GRAM_TOLERANCE)
         amplitudes = a * sizes**power if counted else a
         plain = cls(amplitudes, link, links=links, covariance=covariance)
@@ -177,8 +176,8 @@ class Teacher(eqx.Module):
         return self.a / self.norm
 
     @property
-    def axes(self) -> int:
-        """K, how many of the reduced coordinates hold the directions."""
+    def frame_dim(self) -> int:
+        """K, the number of reduced coordinates that hold the directions: M, or d for other directions under Σ."""
         return self.width if self.frame is None else self.frame.shape[1]
 
     @property
@@ -194,17 +193,29 @@ class Teacher(eqx.Module):
         return information_exponents(self.links, self.link)
 
     @property
-    def speed(self) -> Float[Array, " M"]:
-        """a_m <θ_m, Σ θ_m>, by which each direction's search is driven: a_m for isotropic input."""
+    def search_rates(self) -> Float[Array, " M"]:
+        """a_m <θ_m, Σ θ_m>, (M,), the rates at which small overlaps grow: a_m for isotropic input."""
         if self.covariance is None:
             return self.a
-        along = self.covariance.speeds(self.covariance.eigenvalues[: self.axes])
+        along = self.covariance.speeds(self.covariance.eigenvalues[: self.frame_dim])
         return self.a * (along if self.frame is None else self.frame**2 @ along)
 
     @property
     def second_moment(self) -> Float[Array, ""]:
         """E f*² = Σ_mn a_m a_n Γ_mn, Γ_mn = g_mn(C_mn): for one link and orthonormal θ, g(1) if m = n, else g(0)."""
         return _second_moment(self)
+
+    @property
+    def axes(self) -> int:
+        """The old name of `frame_dim`."""
+        warn_renamed("Teacher.axes", "Teacher.frame_dim")
+        return self.frame_dim
+
+    @property
+    def speed(self) -> Float[Array, " M"]:
+        """The old name of `search_rates`."""
+        warn_renamed("Teacher.speed", "Teacher.search_rates")
+        return self.search_rates
 
     def gram_of_links(self) -> Float[Array, "M M"]:
         """Γ_mn = E σ_m(<x,θ_m>) σ_n(<x,θ_n>) = g_mn(C_mn)."""
@@ -213,7 +224,7 @@ class Teacher(eqx.Module):
 
     def overlaps(self, U: Float[Array, "N D"]) -> Float[Array, "N M"]:
         """m_im = <u_i, θ_m> of directions in reduced coordinates."""
-        along = U[:, : self.axes]
+        along = U[:, : self.frame_dim]
         return along if self.frame is None else along @ self.frame.T
 
     def output(self, along: Float[Array, "B M"]) -> Float[Array, " B"]:
@@ -245,31 +256,21 @@ class Teacher(eqx.Module):
         return f"Teacher({self.width} directions{gram}, {self.link!r}{links}{covariance})"
 
 
-def _power_of_lengths(
-    link: Link,
-    links: Sequence[Link] | None,
-    covariance: Covariance | None,
-    lengths: str | None,
-    sizes: Float[np.ndarray, " M"],
-) -> int | None:
-    """p of a_m |θ_m|^p, None where lengths do not count; see `Teacher.from_directions`."""
-    known = lengths in (None, "kept", "divided")
-    require(known, "lengths", 'be "kept", "divided" or None', repr(lengths))
-    own = link.homogeneity if links is None else None
-    if lengths == "kept":
-        return 2 if own is None else own
-    if lengths == "divided" or covariance is not None:
-        return None
-    if links is None and link.degree == 2:
-        return 2
-    if own is None:
-        must = (
-            'have rows of length 1 for this link, or `lengths` be given: "divided" for f* = Σ a_m σ(<x, θ_m>/|θ_m|), '
-            '"kept" for Σ a_m |θ_m|² σ(<x, θ_m>/|θ_m|)'
-        )
-        off = int(np.abs(sizes - 1).argmax())
-        require(bool(np.abs(sizes - 1).max() < GRAM_TOLERANCE), "Theta", must, f"{sizes[off]:.6g} long at row {off}")
-    return own
+def _require_links(links: Sequence[Link], width: int, student: Link) -> tuple[Link, ...]:
+    """The links of the directions, each a finite Hermite series that shares a degree ≥ 1 with the student's.
+
+    Raises:
+        ArgumentError: another number of links than directions, closed forms, or a link the student sees nothing of.
+    """
+    links = tuple(links)
+    require(len(links) == width, "links", f"have {width} entries, one a direction", len(links))
+    for link in (student, *links):
+        require(isinstance(link, Link), "links", "hold riccati.Link objects", type(link).__name__)
+        series = "be finite Hermite series, as is the student's (Link.from_coefficients(link.coefficients) cuts one)"
+        require(link.closed_form is None, "links", series, repr(link))
+    for m, k in enumerate(information_exponents(links, student)):
+        require(k > 0, "links", "share a Hermite degree ≥ 1 with the student's link", f"{links[m]!r} at entry {m}")
+    return links
 
 
 @jax.jit

@@ -1,4 +1,4 @@
-"""Risk curves of students of every width: what a frontier is the envelope of.
+"""Risk curves of students of every width, whose envelope is the compute-optimal frontier.
 
 k > 2: the `Decoupled` flow. k = 2: directions decoupled from squared overlaps G_0; with norms r direction m ≤ N grows
 as S_m = a_m/(1 + e^{L_m - 4 c_2² a_m t}), L_m = log(a_m/(r² G_0) - 1), and
@@ -27,7 +27,7 @@ import numpy as np
 from scipy.special import expit
 
 from ..flows import Decoupled
-from ..problem import Problem, Start, Teacher, require_standard, riccati_rate
+from ..problem import Problem, Start, Teacher, require_covered, riccati_rate
 from ..support import require, require_integer, require_real
 from .additive import AdditiveModel
 from .limits import sharp_limit
@@ -38,7 +38,7 @@ RiskCurve = Callable[[int, np.ndarray], np.ndarray]  # of a width and of times
 def students_of(
     teacher: Teacher | AdditiveModel, dim: int | None, norm: float | None, start: str
 ) -> tuple[RiskCurve, Callable[[int], float]]:
-    """risk(N, times) and the time T(N) of the last direction that N neurons learn.
+    """Return risk(N, times) as a function, and the time T(N) of the last direction that N neurons learn as another.
 
     Raises:
         ArgumentError: a dimension or norm that is missing, or given with an additive model, which has neither.
@@ -49,7 +49,7 @@ def students_of(
         require(norm is None, "norm", "be left out for an AdditiveModel", norm)
         return lambda width, times: model.risk(times, width), lambda width: float(model.times[:width].max())
     require(isinstance(teacher, Teacher), "teacher", "be a Teacher or an AdditiveModel", type(teacher).__name__)
-    require_standard("frontier", teacher)
+    require_covered("frontier", teacher)
     require(start in ("equal", "typical"), "start", 'be "equal" or "typical"', repr(start))
     require(dim is not None, "dim", "be given for a Teacher", "left out")
     require(norm is not None, "norm", "be given for a Teacher", "left out")
@@ -61,7 +61,6 @@ def students_of(
 
 
 def _decoupled(teacher: Teacher, dim: int, norm: float, equal: bool) -> tuple[RiskCurve, Callable[[int], float]]:
-    require(teacher.link.information_exponent > 2, "teacher", "have the link h_2 or k > 2", repr(teacher.link))
     flow, rank = Decoupled(), np.argsort(np.argsort(-np.asarray(teacher.a), kind="stable"))
 
     def risk(width: int, times: np.ndarray) -> np.ndarray:
@@ -70,7 +69,7 @@ def _decoupled(teacher: Teacher, dim: int, norm: float, equal: bool) -> tuple[Ri
             start = eqx.tree_at(lambda at: at.overlaps, start, jnp.where(rank < width, dim**-0.5, 0.0))
         problem = Problem(teacher, start)
         flow.check(problem)
-        return np.asarray(flow.evolve(problem, jnp.asarray(times)).seen.risk)
+        return np.asarray(flow.evolve(problem, jnp.asarray(times)).observables.risk)
 
     def last(width: int) -> float:
         times = sharp_limit(teacher, None if equal else width).emergence_times

@@ -6,7 +6,6 @@ from ..problem import PowerLaw as PowerLaw
 from ..problem import schedule_named as schedule_named
 from .checkpoint import logged_steps as logged_steps
 from .engines import COORDINATES as COORDINATES
-from .engines import ENGINES as ENGINES
 from .engines import EngineWords as EngineWords
 from .engines import ReducedEngine as ReducedEngine
 from .engines import ReducedNoise as ReducedNoise

@@ -12,14 +12,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..numerics import require_double_precision
-from ..problem import SGD, Constraint, Problem, Schedule, Start, Teacher, require_standard, sgd_of
+from ..problem import SGD, Constraint, Problem, Schedule, Start, Teacher, require_covered, sgd_of
 from ..runs import Run, overlap_of, teacher_keys
 from ..support import package_versions, require, require_integer, require_memory, require_real, warn_renamed
 from .checkpoint import logged_steps
 from .engines import DIRECT, REDUCED, ChosenEngine, chosen_engine, engine_words
 from .ensemble import Ensemble
 from .loop import MOST_STEPS, Dynamics
-from .rules import Rule, Stiefel, TwoHomogeneous, TwoLayer
+from .rules import Rule, Stiefel, TwoHomogeneous, TwoLayer, require_unit_coefficient
 from .simulation import COPIES, Simulation, block_of
 
 _EXPLODED = 1e6  # growth of the sum of squared weights, or its size beside ‖a‖, that counts as divergence
@@ -111,8 +111,12 @@ class Experiment:
 
     def _check(self) -> None:
         require_double_precision()
-        _ = Problem(self.teacher, self.start).full_start
-        require(self.start.dim is not None, "start", "know the dimension (Start(…, dim=d))", "without it")
+        _ = Problem(self.teacher, self.start)
+        require_covered("Stiefel SGD" if self.sgd.on_stiefel else "SGD", self.teacher, self.start)
+        if self.sgd.on_stiefel:
+            require_unit_coefficient(self.teacher.link)
+        if self.sgd.schedule.follows_direction:
+            require_covered("SGD at a rate that follows the direction", self.teacher, self.start)
         for name in ("steps", "rows"):
             require_integer(getattr(self, name), name, 1)
         require(self.steps <= MOST_STEPS, "steps", "be ≤ 2^32 - 1, as many as a seed has samples for", self.steps)
@@ -129,9 +133,6 @@ class Experiment:
         must = "be left out for a student without a second layer (Start.with_second_layer)"
         has, κ = self.start.second_layer is not None, self.sgd.second_layer_rate
         require(has or κ == 1, "second_layer_rate", must, κ)
-        self._rule.check(self.teacher, self.start)
-        if self.sgd.schedule.follows_direction:
-            require_standard("a rate that follows the direction", self.teacher, self.start)
 
     @property
     def learning_rate(self) -> Rates:

@@ -1,7 +1,8 @@
-"""One way to refuse an argument, `require`, and the few checks that several rooms share."""
+"""One way to refuse an argument, `require`, the checks that several rooms share, and what goes past them."""
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Any
 
@@ -10,6 +11,8 @@ import numpy as np
 from .errors import ArgumentError
 
 _LARGEST_INTEGER = 2**53  # whole numbers beyond are not exact as floats
+_LEAST_NORM = 1e-150  # the squares of smaller norms are no normal doubles
+_GIGABYTE = 1e9
 
 
 def require(condition: bool, name: str, must: str, value: object) -> None:
@@ -77,6 +80,50 @@ def require_times(times: Any) -> None:
     if len(back):
         i = int(back[0])
         raise ArgumentError("times", "increase strictly", f"{array[i]:g} followed by {array[i + 1]:g} at entry {i + 1}")
+
+
+def require_norms(norms: Any, name: str) -> None:
+    """Refuse norms that are not finite or below 10⁻¹⁵⁰."""
+    if np.ndim(norms) == 0 and not is_traced(norms):
+        require_real(norms, name, above=0)
+    require_finite(norms, name)
+    if not is_traced(norms):
+        least = np.asarray(norms, float).min()
+        require(bool(least > 0), name, "be > 0", f"{least:g}")
+        require(
+            bool(least >= _LEAST_NORM),
+            name,
+            f"be ≥ {_LEAST_NORM:g}, so that its square is a normal number",
+            f"{least:g}",
+        )
+
+
+def memory_limit() -> float:
+    """Bytes that this process may have: the machine's memory, or less where a limit is set; inf where unknown."""
+    limits = [float("inf")]
+    if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
+        limits.append(float(os.sysconf("SC_PHYS_PAGES")) * os.sysconf("SC_PAGE_SIZE"))
+    try:
+        import resource
+    except ImportError:  # Windows
+        return min(limits)
+    soft, _ = resource.getrlimit(resource.RLIMIT_AS)
+    return min(*limits, float("inf") if soft == resource.RLIM_INFINITY else float(soft))
+
+
+def require_memory(numbers: float, argument: str, value: object) -> None:
+    """Refuse `value` of an argument that asks for as many double-precision `numbers` as memory does not hold."""
+    wanted, there = 8.0 * numbers / _GIGABYTE, memory_limit() / _GIGABYTE
+    must = f"need no more memory than the {there:.3g} GB there are"
+    require(wanted <= there, argument, must, f"{value}, which needs {wanted:.3g} GB")
+
+
+def restored(kind: type, **fields: Any) -> Any:
+    """A `kind` with these fields, past the constructor that would check or derive them anew."""
+    module: Any = object.__new__(kind)
+    for name, value in fields.items():
+        object.__setattr__(module, name, value)
+    return module
 
 
 def _shown(value: object) -> str:

@@ -1,7 +1,8 @@
-"""The package's refusals."""
+"""What a caller is told: refusals, and names that have changed."""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 
 _LONGEST_MESSAGE = 600
@@ -33,6 +34,15 @@ class ArgumentError(ValueError):
             return words
 
         return ArgumentError(names.get(self.argument, self.argument), ours(self.must), ours(self.found))
+
+
+class RenamedArgument(FutureWarning):
+    """An old name was used; the message says the new one."""
+
+
+def warn_renamed(old: str, new: str) -> None:
+    """Say once, at the caller of the public function, that `old` is written `new` from the next version on."""
+    warnings.warn(f"{old} is now {new}; the old name goes in the next version", RenamedArgument, stacklevel=3)
 
 
 def _one_line(text: str) -> str:

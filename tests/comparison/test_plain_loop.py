@@ -21,9 +21,9 @@ def test_three_seeds_of_a_plain_loop_lie_on_the_theory(name):
         assert all(check.holds for check in report.checks)
         assert any(note.startswith("no finite-step limit: none is known for") for note in report.notes)
         assert any(note.startswith("no band: no law of the risk is known for") for note in report.notes)
-        seen = [e for e in report.emergence if e.measured is not None and np.isfinite(e.measured)]
-        assert len(seen) >= 2
-        assert all(abs(e.predicted / e.measured - 1) < 0.1 for e in seen)
+        emerged = [e for e in report.emergence if e.measured is not None and np.isfinite(e.measured)]
+        assert len(emerged) >= 2
+        assert all(abs(e.predicted / e.measured - 1) < 0.1 for e in emerged)
 
 
 @pytest.mark.parametrize("name", plain_loop.PROBLEMS)
@@ -39,11 +39,11 @@ def test_the_stored_runs_are_those_of_the_plain_loop(tmp_path, monkeypatch, name
     monkeypatch.setitem(plain_loop.PROBLEMS, name, short)
     plain_loop.run(name, 1, tmp_path / "run.csv")
     stored, again = (rc.Run.load(path) for path in (plain_loop.stored(name, 1), tmp_path / "run.csv"))
-    np.testing.assert_allclose(again.start.s, stored.start.s, rtol=1e-8)
+    np.testing.assert_allclose(again.start.amplitudes, stored.start.amplitudes, rtol=1e-8)
     rows = np.isin(stored.steps, again.steps) & (stored.steps <= 8)
     np.testing.assert_allclose(again.loss[np.isin(again.steps, stored.steps)], stored.loss[rows], rtol=1e-6)
 
 
 def test_scaling_refuses_them_by_name():
-    with pytest.raises(rc.ArgumentError, match=r"for the law of the risk .*, but is one with negative a"):
+    with pytest.raises(rc.ArgumentError, match=r"for infer_beta .*, but is one with negative a"):
         rc.scaling.infer_beta(rc.Run.load("gaussian-rows"))

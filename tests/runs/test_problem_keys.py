@@ -58,8 +58,8 @@ def test_a_run_gives_back_its_problem(tmp_path, name):
         np.testing.assert_array_equal(run.teacher.covariance.eigenvalues, teacher.covariance.eigenvalues)
     np.testing.assert_allclose(run.start.teacher_overlaps, start.teacher_overlaps, atol=1e-12)
     np.testing.assert_allclose(run.start.student_gram, start.student_gram, atol=1e-12)
-    np.testing.assert_allclose(run.start.s, start.s, rtol=1e-12)
-    risks = [population_risk(t, s.directions, s.s) for t, s in ((teacher, start), (run.teacher, run.start))]
+    np.testing.assert_allclose(run.start.amplitudes, start.amplitudes, rtol=1e-12)
+    risks = [population_risk(t, s.directions, s.amplitudes) for t, s in ((teacher, start), (run.teacher, run.start))]
     np.testing.assert_allclose(*risks, rtol=1e-10)
 
 
@@ -80,7 +80,7 @@ def test_a_second_layer_of_another_norm_leaves_the_student_as_it_is():
         "init_norm": [0.5, 1.0, 2.0], "initial_overlaps": [[0.3], [-0.2], [0.1]], "initial_student_gram": gram,
     }  # fmt: skip
     run = rc.Run.from_arrays([0], [1.0], learning_rate=0.1, **keys)
-    np.testing.assert_allclose(run.start.s, np.array(b) * [0.5, 1.0, 2.0])
+    np.testing.assert_allclose(run.start.amplitudes, np.array(b) * [0.5, 1.0, 2.0])
     assert run.time_per_step == 0.1
     np.testing.assert_array_equal(run.teacher.a, [4.0])
     assert run.kind == "two_layer"

@@ -123,7 +123,7 @@ def test_it_logs_problems_beyond_the_standard_one(tmp_path, name):
     np.testing.assert_allclose(log.neuron_overlaps[0], np.max(cosines**2, axis=0), rtol=1e-10)
     log.save(tmp_path / "run.csv")
     start = rc.Run.load(tmp_path / "run.csv").start
-    np.testing.assert_allclose(start.s, s, rtol=1e-10)
+    np.testing.assert_allclose(start.amplitudes, s, rtol=1e-10)
     np.testing.assert_allclose(start.teacher_overlaps, cosines, atol=1e-10)
 
 

@@ -181,7 +181,7 @@ def test_the_ridge_shrinks_the_second_phase():
         ({"dtype": "float16"}, "`dtype` must be float64 or float32"),
         ({"student_scale": 1.0}, '`student_scale` must be left out unless constraint="stiefel"'),
         ({"constraint": "stiefel"}, "`teacher` must have the pure link h_2 for Stiefel SGD"),
-        ({"start": rc.Start(np.zeros((2, 2)))}, "`start` must know the dimension"),
+        ({"start": rc.Start(np.zeros((2, 2)))}, "`start` must have a dimension"),
         ({"start": rc.Start(np.zeros((2, 3)), dim=9)}, "`start` must overlap with 2 directions, but is 3"),
         ({"teacher": None}, "`teacher` must be a riccati.Teacher"),
     ],
@@ -196,7 +196,7 @@ def test_what_cannot_be_simulated_is_refused_in_one_line(change, message):
 def test_a_typical_start_and_an_unfit_run_are_refused():
     settings = problem()
     typical = rc.Start.typical(settings["teacher"], 2, 50)
-    with pytest.raises(rc.ArgumentError, match="`start` must hold all overlaps here"):
+    with pytest.raises(rc.ArgumentError, match="`start` must hold all overlaps"):
         sgd.simulate(settings["teacher"], typical, learning_rate=1e-3, steps=5)
     run = sgd.simulate(**settings, learning_rate=1e-3, steps=5)
     with pytest.raises(rc.ArgumentError, match="`run` must be one of Stiefel SGD"):

@@ -2,7 +2,6 @@
 
 from .coordinates import COORDINATES as COORDINATES
 from .coordinates import DIRECT as DIRECT
-from .coordinates import ENGINES as ENGINES
 from .coordinates import REDUCED as REDUCED
 from .coordinates import ChosenEngine as ChosenEngine
 from .coordinates import EngineWords as EngineWords

@@ -11,12 +11,12 @@ from typing import NamedTuple
 import numpy as np
 
 from ...problem import SGD, Constraint, Teacher
-from ...support import require
+from ...support import COORDINATES_NAMES, CoordinatesName, require
 from .direct import DirectEngine
 from .engine import Engine, speeds_of
 from .reduced import reduced_engine
 
-REDUCED, DIRECT = COORDINATES = ("reduced", "direct")
+REDUCED, DIRECT = COORDINATES = COORDINATES_NAMES
 
 
 class EngineWords(NamedTuple):
@@ -28,7 +28,7 @@ class EngineWords(NamedTuple):
     """
 
     constraint: Constraint | None
-    coordinates: str
+    coordinates: CoordinatesName
 
     def __str__(self) -> str:
         rule = "" if self.constraint is None else f'constraint="{self.constraint}", '
@@ -36,12 +36,11 @@ class EngineWords(NamedTuple):
 
 
 _WORDS = {
-    "direct": EngineWords(None, DIRECT),
-    "in_law": EngineWords(None, REDUCED),
-    "stiefel": EngineWords("stiefel", REDUCED),
-    "stiefel_direct": EngineWords("stiefel", DIRECT),
+    "direct": EngineWords(None, "direct"),
+    "in_law": EngineWords(None, "reduced"),
+    "stiefel": EngineWords("stiefel", "reduced"),
+    "stiefel_direct": EngineWords("stiefel", "direct"),
 }
-ENGINES = tuple(_WORDS)
 
 
 def engine_words(engine: str) -> EngineWords:
@@ -50,7 +49,7 @@ def engine_words(engine: str) -> EngineWords:
     Raises:
         ArgumentError: an unknown name.
     """
-    require(engine in ENGINES, "engine", f"be one of {', '.join(ENGINES)}", repr(engine))
+    require(engine in _WORDS, "engine", f"be one of {', '.join(_WORDS)}", repr(engine))
     return _WORDS[engine]
 
 
@@ -93,7 +92,7 @@ def chosen_engine(coordinates: str, sgd: SGD, dtype: str, dim: int, teacher: Tea
 def _why_not(dim: int, teacher: Teacher, least: int) -> str:
     """Return why no coordinates can be left out, where `least` that move alike are needed for that."""
     if teacher.covariance is None:
-        return f"d = {dim} too small for reduced coordinates, {teacher.axes + least} or more"
+        return f"d = {dim} too small for reduced coordinates, {teacher.frame_dim + least} or more"
     if teacher.frame is not None:
         return "under a covariance directions off its eigenvectors need all coordinates"
     return f"under a covariance without {least} equal eigenvalues past the teacher's all coordinates are needed"

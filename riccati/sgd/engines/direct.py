@@ -36,8 +36,8 @@ class DirectEngine(Engine):
     def placed(self, weights: Float[Array, "N R"], teacher: Teacher) -> Float[Array, "N d"]:
         """Return the weights in R^d, under a covariance in its eigenbasis."""
         if teacher.covariance is None:
-            return _in_dimension(weights, teacher.axes, self.coordinates).astype(self.dtype)
-        return in_eigenbasis(weights, teacher.axes, teacher.covariance).astype(self.dtype)
+            return _in_dimension(weights, teacher.frame_dim, self.coordinates).astype(self.dtype)
+        return in_eigenbasis(weights, teacher.frame_dim, teacher.covariance).astype(self.dtype)
 
     def noise(self, key: Key[Array, ""], number: Number, neurons: int) -> Float[Array, "B d"]:
         """Draw B samples from R^d."""

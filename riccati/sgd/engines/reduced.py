@@ -1,7 +1,7 @@
 """Reduced coordinates: exact in law at a cost that does not depend on d, as the Gram matrices of (θ, w) move alone.
 
 Weights are kept as (m, ρ), their overlaps with the teacher and an N x R factor of the rest, so in the first M + R
-coordinates of a basis of R^d; correlated directions have coordinates of their own there (problem's frame), as many.
+coordinates of a basis of R^d; correlated directions have as many of their own there (problem/directions.py).
 In these a sample is ξ ~ N(0, I), and x_⊥ ~ N(0, I) in the d - M - R dimensions that are left. A step
 
     W -> kept + pushᵀ X,    X = (ξ, x_⊥),
@@ -131,7 +131,7 @@ def reduced_engine(teacher: Teacher, dim: int, neurons: int, batch_size: int) ->
 
     None where no group has N + min(B, N) coordinates, so that there are none to leave out.
     """
-    axes, fresh, (sizes, eigenvalues) = teacher.axes, min(batch_size, neurons), _groups(teacher, dim)
+    axes, fresh, (sizes, eigenvalues) = teacher.frame_dim, min(batch_size, neurons), _groups(teacher, dim)
     outside = sizes - neurons
     cycle = min(neurons, int(outside.max(initial=0))) // fresh
     if cycle == 0:
@@ -165,6 +165,6 @@ class _Groups(NamedTuple):
 
 def _groups(teacher: Teacher, dim: int) -> _Groups:
     if teacher.covariance is None:
-        return _Groups(np.array([dim - teacher.axes]), np.ones(1))
-    groups = teacher.covariance.groups_after(teacher.axes)
+        return _Groups(np.array([dim - teacher.frame_dim]), np.ones(1))
+    groups = teacher.covariance.groups_after(teacher.frame_dim)
     return _Groups(np.array([len(g.places) for g in groups], int), np.array([g.eigenvalue for g in groups]))

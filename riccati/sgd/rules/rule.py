@@ -62,10 +62,6 @@ class Rule(eqx.Module):
     """An update rule of online SGD."""
 
     @abc.abstractmethod
-    def check(self, teacher: Teacher, start: Start) -> None:
-        """Raise `ArgumentError` if the rule does not apply to this problem."""
-
-    @abc.abstractmethod
     def initial_weights(self, start: Start) -> Weights:
         """Return the initial weights, W in the start's reduced coordinates."""
 

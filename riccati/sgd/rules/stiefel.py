@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from ...problem import SGD, SIGNED, Start, Teacher, require_standard, subspace_population_risk
+from ...problem import SGD, Link, Start, Teacher, subspace_population_risk
 from ...support import require
 from .rule import Projections, Rate, Rule, Update, Weights
 
@@ -32,14 +32,6 @@ class Stiefel(Rule):
     """
 
     student_scale: Float[Array, ""]
-
-    def check(self, teacher: Teacher, start: Start) -> None:
-        """Refuse all but σ = h_2, orthonormal directions and isotropic input; a may have either sign."""
-        require_standard("Stiefel SGD", teacher, start, but=(SIGNED,))
-        link = teacher.link
-        require(link.degree == 2, "teacher", "have the pure link h_2 for Stiefel SGD", repr(link))
-        must = "have the link h_2 with c_2 = 1 for Stiefel SGD, whose clock knows no other (Link.hermite(2))"
-        require(abs(float(link.coefficients[2]) - 1) < _ROUNDING, "teacher", must, repr(link))
 
     def initial_weights(self, start: Start) -> Weights:
         """Return the polar factor of the start's directions."""
@@ -79,6 +71,12 @@ class Stiefel(Rule):
             "initial_overlaps": np.asarray(overlaps.T).tolist(),
             "loss": "1 - tr(AGAG), after the optimal radial fit",
         }
+
+
+def require_unit_coefficient(link: Link) -> None:
+    """Refuse c_2 h_2 with c_2 other than 1, whose canonical time these steps do not follow."""
+    must = "have the link h_2 with c_2 = 1 for Stiefel SGD, whose clock knows no other (Link.hermite(2))"
+    require(abs(float(link.coefficients[2]) - 1) < _ROUNDING, "teacher", must, repr(link))
 
 
 def polar(W: Float[Array, "N D"]) -> Float[Array, "N D"]:

@@ -27,9 +27,6 @@ from .rule import Projections, Rate, Rule, Update, Weights
 class TwoHomogeneous(Rule):
     """SGD on the weights of a 2-homogeneous student, for any teacher and link."""
 
-    def check(self, teacher: Teacher, start: Start) -> None:
-        """Accept every teacher and link."""
-
     def initial_weights(self, start: Start) -> Weights:
         """Return w_i = r_i u_i."""
         return Weights(start.weights, jnp.zeros(0))

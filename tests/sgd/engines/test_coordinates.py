@@ -6,7 +6,7 @@ from sgd_runs import same
 
 import riccati as rc
 from riccati import sgd
-from riccati.support import RenamedArgument
+from riccati.support import ENGINE_NAMES, RenamedArgument
 
 
 @pytest.mark.parametrize("constraint", [None, "stiefel"])
@@ -39,7 +39,7 @@ def test_weights_in_few_dimensions_keep_their_gram_matrix(dim):
     np.testing.assert_allclose(W[:, :3], np.asarray(start.weights)[:, :3], atol=1e-15)
 
 
-@pytest.mark.parametrize("engine", sgd.ENGINES)
+@pytest.mark.parametrize("engine", ENGINE_NAMES)
 def test_the_old_name_of_an_engine_gives_the_same_run_and_says_the_new_words(engine):
     teacher = rc.Teacher.power_law(2, 1.0, rc.Link.hermite(2))
     settings = {"teacher": teacher, "start": rc.Start.random(teacher, 2, 30, norm=0.5), "learning_rate": 0.01}

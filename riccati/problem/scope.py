@@ -1,0 +1,200 @@
+"""Which problems each flow, law, limit and algorithm covers: one table, from which refusals and documentation are made.
+
+A row of `Feature` is something that a problem may have; a row of `COVERS` says, for one consumer and information
+exponent, which of these it handles. Whoever computes calls `require_covered` first; whoever only wants to know asks
+`uncovered`. A new feature is one row of `Feature`, a new consumer one entry of `COVERS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from enum import Enum
+from typing import TYPE_CHECKING, NamedTuple, Union
+
+import numpy as np
+
+from ..support import ArgumentError, is_traced
+
+if TYPE_CHECKING:  # which refuse problems by this table themselves
+    from .assignment import TypicalStart
+    from .start import Start
+    from .teacher import Teacher
+
+GivenStart = Union["Start", "TypicalStart", None]
+
+
+class Feature(Enum):
+    """Something that a problem may have and a consumer may not cover; in the order in which it is refused.
+
+    Attributes:
+        words: what it is called.
+        argument: the argument that has it.
+        must: what that has to do or be instead.
+        holds: whether a teacher and a start, or None, have it.
+    """
+
+    SEVERAL_DEGREES = (
+        "a link of several Hermite degrees", "teacher", "have a pure link h_k",
+        lambda teacher, start: teacher.link.only_degree is None,
+    )  # fmt: skip
+    UNCENTRED = (
+        "a link with c_0 ≠ 0", "teacher", "have a link with c_0 = 0",
+        lambda teacher, start: not teacher.link.is_centred,
+    )  # fmt: skip
+    STEEP = (
+        "a link with infinite g'(1)", "teacher", "have a link with finite g'(1), a smooth one such as erf for sign,",
+        lambda teacher, start: not teacher.link.has_finite_slope,
+    )  # fmt: skip
+    SIGNED = (
+        "negative a", "teacher", "have a > 0 in every entry",
+        lambda teacher, start: not is_traced(teacher.a) and bool((np.asarray(teacher.a) < 0).any()),
+    )  # fmt: skip
+    CORRELATED = (
+        "correlated directions", "teacher", "have orthonormal directions",
+        lambda teacher, start: teacher.frame is not None,
+    )  # fmt: skip
+    MIXED = (
+        "a link for each direction", "teacher", "have one link for all directions",
+        lambda teacher, start: teacher.links is not None,
+    )  # fmt: skip
+    ANISOTROPIC = (
+        "anisotropic input", "teacher", "live on isotropic input",
+        lambda teacher, start: teacher.covariance is not None,
+    )  # fmt: skip
+    TWO_LAYER = (
+        "a two-layer student", "start", "be of a 2-homogeneous student, without `second_layer`,",
+        lambda teacher, start: start is not None and start.second_layer is not None,
+    )  # fmt: skip
+    TYPICAL = (
+        "typical overlaps alone", "start", "hold all overlaps, as Start.random does,",
+        lambda teacher, start: start is not None and start.is_typical,
+    )  # fmt: skip
+    DIMENSIONLESS = (
+        "no dimension", "start", "have a dimension, as in Start(…, dim=d),",
+        lambda teacher, start: start is not None and start.dim is None,
+    )  # fmt: skip
+
+    def __init__(self, words: str, argument: str, must: str, holds: Callable[[Teacher, GivenStart], bool]):
+        self.words, self.argument, self.must, self.holds = words, argument, must, holds
+
+    def __repr__(self) -> str:
+        return f"Feature.{self.name}"
+
+
+F = Feature
+_LINKS = {F.SEVERAL_DEGREES, F.UNCENTRED}
+_TEACHERS = {F.SIGNED, F.CORRELATED, F.MIXED, F.ANISOTROPIC}
+
+
+def _every(covered: set[Feature]) -> dict[int, set[Feature]]:
+    return {order: covered for order in (1, 2, 3)}
+
+
+# what each consumer covers, by information exponent k of the student's link: 1, 2, and 3 for all k > 2
+COVERS: dict[str, dict[int, set[Feature]]] = {
+    "Riccati": {2: {F.SIGNED, F.CORRELATED, F.DIMENSIONLESS}},
+    'Riccati(method="ode")': {2: {F.SIGNED, F.DIMENSIONLESS}},
+    "Quadratic": {2: {F.SIGNED, F.CORRELATED, F.DIMENSIONLESS}},
+    "Decoupled": {3: {F.SEVERAL_DEGREES, F.SIGNED, F.ANISOTROPIC, F.TYPICAL, F.DIMENSIONLESS}},
+    "Coupled": _every({*_LINKS, *_TEACHERS, F.TWO_LAYER, F.DIMENSIONLESS}),
+    "Correlation": _every({*_LINKS, F.DIMENSIONLESS}),
+    "FiniteStep": _every({*_LINKS, F.DIMENSIONLESS}),
+    'FiniteStep(pairs="own")': {3: {F.TYPICAL, F.DIMENSIONLESS}},
+    'FiniteStep(constraint="stiefel")': {2: set()},
+    "emergence_law": {2: set(), 3: {F.SEVERAL_DEGREES, F.TYPICAL}},
+    "risk_law": {2: set(), 3: {F.TYPICAL}},
+    "largest_step": {2: {F.TYPICAL, F.DIMENSIONLESS}, 3: {F.TYPICAL, F.DIMENSIONLESS}},
+    "largest_step of Stiefel SGD": {2: {F.TYPICAL}},
+    "recommended_step": {2: set(), 3: {F.TYPICAL}},
+    "optimal_schedule": {2: set(), 3: {F.TYPICAL}},
+    "sharp_limit": {2: {F.SEVERAL_DEGREES, F.ANISOTROPIC}, 3: {F.SEVERAL_DEGREES, F.ANISOTROPIC}},
+    "frontier": {2: set(), 3: {F.SEVERAL_DEGREES}},
+    "samples_to_learn": {2: set(), 3: set()},
+    "infer_beta": {2: set(), 3: set()},
+    "infer_second_layer": {2: set(), 3: set()},
+    "coverage of the correlation loss": {3: _LINKS},
+    "Start.typical": _every({*_LINKS, F.STEEP, F.SIGNED, F.ANISOTROPIC}),
+    "SGD": _every({*_LINKS, F.STEEP, *_TEACHERS, F.TWO_LAYER}),
+    "SGD at a rate that follows the direction": _every({*_LINKS, F.STEEP}),
+    "Stiefel SGD": {2: {F.SIGNED}},
+}
+WITHOUT_START = (
+    "sharp_limit", "frontier", "samples_to_learn", "coverage of the correlation loss", "Start.typical",
+)  # fmt: skip
+_OTHERS = "Coupled"  # the flow that takes most, and is recommended where another refuses
+_MOST = 3  # stands for all larger information exponents
+
+
+class _Gap(NamedTuple):
+    """What a problem has that a consumer does not cover: in words, in which argument, and what it must be instead."""
+
+    words: str
+    argument: str
+    must: str
+    elsewhere: bool
+
+
+def features(teacher: Teacher, start: GivenStart = None) -> list[Feature]:
+    """The features of a problem, in the order of `Feature`.
+
+    Amplitudes that are traced count as positive, as nothing can read their signs; so does a second layer.
+    """
+    return [feature for feature in Feature if feature.holds(teacher, start)]
+
+
+def uncovered(consumer: str, teacher: Teacher, start: GivenStart = None) -> list[str]:
+    """What of a problem `consumer`, a key of `COVERS`, does not cover, in words; empty where it covers the problem."""
+    return [gap.words for gap in _gaps(consumer, teacher, start)]
+
+
+def require_covered(consumer: str, teacher: Teacher, start: GivenStart = None) -> None:
+    """Refuse a problem that `consumer`, a key of `COVERS`, does not cover.
+
+    Raises:
+        ArgumentError: on the teacher or the start, with what it must have and the feature that it has.
+    """
+    for gap in _gaps(consumer, teacher, start):
+        remedy = f" ({_OTHERS}() takes others)" if gap.elsewhere and consumer != _OTHERS else ""
+        raise ArgumentError(gap.argument, f"{gap.must} for {consumer}{remedy}", f"one with {gap.words}")
+
+
+def _gaps(consumer: str, teacher: Teacher, start: GivenStart) -> Iterator[_Gap]:
+    rows, k = COVERS[consumer], teacher.link.information_exponent
+    order = min(k, _MOST)
+    if order not in rows:
+        yield _Gap(f"information exponent {k}, {teacher.link!r}", "teacher", _link_of(consumer), True)
+    covered = rows.get(order, set().union(*rows.values()))
+    for feature in features(teacher, start):
+        if feature not in covered:
+            pure = feature in _LINKS and F.SEVERAL_DEGREES not in covered
+            must = _link_of(consumer) if pure else feature.must
+            words = f"{feature.words}, {teacher.link!r}" if feature in _LINKS else feature.words
+            yield _Gap(words, feature.argument, must, feature in COVERS[_OTHERS][order] - {F.DIMENSIONLESS})
+
+
+def _link_of(consumer: str) -> str:
+    """What link the teacher must have for a consumer."""
+    rows = COVERS[consumer]
+    pure = {order for order, covered in rows.items() if F.SEVERAL_DEGREES not in covered}
+    names = {(2,): "the pure link h_2", (3,): "a pure link h_k, k > 2", (2, 3): "a pure link h_k, k ≥ 2"}
+    others = {(3,): "information exponent > 2", (2, 3): "information exponent ≥ 2"}
+    parts = [names.get(tuple(sorted(pure))), others.get(tuple(sorted(set(rows) - pure)))]
+    return f"have {', or '.join(part for part in parts if part)}"
+
+
+def table() -> str:
+    """The table as Markdown: a row for each consumer, a column for each feature, and which k they are covered for."""
+    orders = {1: "k = 1", 2: "k = 2", _MOST: "k > 2"}
+    lines = [["", "link", *(feature.words for feature in Feature)]]
+    for consumer, rows in COVERS.items():
+        link = "any k" if len(rows) == len(orders) else ", ".join(orders[order] for order in sorted(rows))
+        cells = []
+        for feature in Feature:
+            having = [order for order in sorted(rows) if feature in rows[order]]
+            if feature.argument == "start" and consumer in WITHOUT_START:
+                cells.append("–")
+            else:
+                cells.append("yes" if len(having) == len(rows) else ", ".join(orders[order] for order in having))
+        lines.append([f"`{consumer}`" if " " not in consumer else consumer, link, *cells])
+    lines.insert(1, ["---"] * len(lines[0]))
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"

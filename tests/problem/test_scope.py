@@ -1,0 +1,162 @@
+"""The table of problem/scope.py, cell by cell: what it says is covered computes, the rest is refused by name."""
+
+import numpy as np
+import pytest
+
+import riccati as rc
+from riccati.laws import destination_probabilities, simulated_coverage
+from riccati.problem import COVERS, Feature, features, uncovered
+from riccati.problem.scope import WITHOUT_START
+from riccati.scaling import (
+    infer_beta,
+    infer_second_layer,
+    optimal_schedule,
+    recommended_step,
+    samples_to_learn,
+    sharp_limit,
+)
+from riccati.scaling.students import students_of
+
+M, N, D, NORM = 3, 2, 60, 0.3
+A = np.array([1.0, 0.6, 0.4])
+ORDERS = {1: 1, 2: 2, 3: 4}  # the degree of the pure link of each row, where neither sign of an overlap is refused
+
+
+def link_of(order, feature):
+    """A link of this information exponent with the feature, None where there is none."""
+    k = ORDERS[order]
+    pure = np.eye(k + 3)[k]
+    if feature == Feature.STEEP:
+        return rc.Link.named("sign") if order == 1 else None
+    if feature == Feature.TWO_LAYER:  # needs σ(λz) = λσ(z)
+        return {1: rc.Link.hermite(1), 2: rc.Link.named("abs")}.get(order)
+    if feature == Feature.SEVERAL_DEGREES:
+        return rc.Link.from_coefficients(pure + 0.3 * np.eye(k + 3)[k + 2])
+    return (
+        rc.Link.from_coefficients(pure + 0.3 * np.eye(k + 3)[0])
+        if feature == Feature.UNCENTRED
+        else (rc.Link.hermite(k))
+    )
+
+
+def problem_of(order, feature):
+    """A teacher and a start with the feature, and, but for what that needs, no other; None where there is none."""
+    link = link_of(order, feature)
+    if link is None:
+        return None
+    directions = np.eye(M, D) + (0.1 if feature == Feature.CORRELATED else 0.0) * np.eye(M, D)[::-1]
+    kinds = {
+        Feature.CORRELATED: lambda: rc.Teacher.from_directions(directions, A, link, lengths="divided"),
+        Feature.SIGNED: lambda: rc.Teacher(A * [1, 1, -1], link),
+        Feature.MIXED: lambda: rc.Teacher(A, link, links=[link] * M),
+        Feature.ANISOTROPIC: lambda: rc.Teacher(A, link, covariance=rc.Covariance(np.repeat([2.0, 1.0], [M, D - M]))),
+    }
+    teacher = kinds.get(feature, lambda: rc.Teacher(A, link))()
+    start = rc.Start.random(teacher, N, D, norm=NORM, seed=0)
+    if feature == Feature.TWO_LAYER:
+        start = start.with_second_layer(0.1)
+    if feature == Feature.TYPICAL:
+        start = rc.Start.typical(teacher, N, D, norm=NORM)
+    if feature == Feature.DIMENSIONLESS:
+        start = rc.Start(start.teacher_overlaps, start.student_gram, NORM)
+    return teacher, start
+
+
+def checked(flow):
+    return lambda teacher, start: flow.check(rc.Problem(teacher, start))
+
+
+def law(function, **settings):
+    """A law of SGD; for k = 2 of few replicas."""
+
+    def call(teacher, start):
+        few = {"replicas": 2} if teacher.link.information_exponent == 2 or function is rc.risk_law else {}
+        function(teacher, start, learning_rate=1e-7, **few, **settings)
+
+    return call
+
+
+def inferred(infer):
+    """Inference of a run with this problem, which is too short for more than to be looked at."""
+
+    def call(teacher, start):
+        config = {"dim": D, "learning_rate": 1e-4, "batch_size": 1, "kind": "two_homogeneous"}
+        kind = type("RunOf", (rc.Run,), {"teacher": teacher, "start": start})
+        with pytest.raises(rc.ArgumentError) as short:
+            infer(kind(np.arange(3), np.array([1.0, 0.9, 0.8]), None, config))
+        if "rows or more" not in str(short.value):
+            raise short.value
+
+    return call
+
+
+def samples_for(teacher):
+    """So many that a step brings the risk down."""
+    return 10**4 if teacher.link.information_exponent == 2 else 3 * 10**5
+
+
+def simulated(**settings):
+    """An experiment, which refuses when it is made."""
+    return lambda teacher, start: rc.sgd.Experiment(
+        teacher=teacher, start=start, steps=3, **{"learning_rate": 1e-4, **settings}
+    )
+
+
+CALLS = {
+    "Riccati": [checked(rc.Riccati())],
+    'Riccati(method="ode")': [checked(rc.Riccati(method="ode"))],
+    "Quadratic": [checked(rc.Quadratic())],
+    "Decoupled": [checked(rc.Decoupled())],
+    "Coupled": [checked(rc.Coupled())],
+    "Correlation": [checked(rc.Correlation())],
+    "FiniteStep": [
+        lambda teacher, start: checked(rc.FiniteStep(0.01, pairs=None if teacher.link.degree == 2 else "all"))(
+            teacher, start
+        )
+    ],
+    'FiniteStep(pairs="own")': [checked(rc.FiniteStep(0.01, pairs="own"))],
+    'FiniteStep(constraint="stiefel")': [checked(rc.FiniteStep(0.01, constraint="stiefel"))],
+    "emergence_law": [law(rc.emergence_law)],
+    "risk_law": [law(rc.risk_law, times=[1.0])],
+    "largest_step": [rc.largest_step],
+    "largest_step of Stiefel SGD": [lambda teacher, start: rc.largest_step(teacher, start, algorithm="stiefel")],
+    "recommended_step": [lambda teacher, start: recommended_step(teacher, start, samples=samples_for(teacher))],
+    "optimal_schedule": [lambda teacher, start: optimal_schedule(teacher, start, samples=samples_for(teacher))],
+    "sharp_limit": [lambda teacher, start: sharp_limit(teacher)],
+    "frontier": [lambda teacher, start: students_of(teacher, D, 1e-2, "typical")[0](N, np.ones(1))],
+    "samples_to_learn": [lambda teacher, start: samples_to_learn(teacher, 1, dim=D, student_width=N)],
+    "infer_beta": [inferred(infer_beta)],
+    "infer_second_layer": [inferred(infer_second_layer)],
+    "coverage of the correlation loss": [
+        lambda teacher, start: destination_probabilities(teacher),
+        lambda teacher, start: simulated_coverage(teacher, N, D, draws=2),
+    ],
+    "Start.typical": [lambda teacher, start: rc.Start.typical(teacher, N, D)],
+    "SGD": [simulated(), simulated(coordinates="direct")],
+    "SGD at a rate that follows the direction": [simulated(learning_rate=rc.sgd.PerDirection(1e-4))],
+    "Stiefel SGD": [simulated(constraint="stiefel"), simulated(constraint="stiefel", coordinates="direct")],
+}
+
+
+@pytest.mark.parametrize("consumer", COVERS)
+def test_every_cell_of_the_table_is_true(consumer):
+    for order in ORDERS:
+        for feature in (None, *Feature):
+            problem = problem_of(order, feature)
+            if problem is None or (consumer in WITHOUT_START and feature and feature.argument == "start"):
+                continue
+            agrees(consumer, *problem, order)
+
+
+def agrees(consumer, teacher, start, order):
+    here = set(features(teacher, None if consumer in WITHOUT_START else start))
+    covered = order in COVERS[consumer] and here <= COVERS[consumer][order]
+    lacking = uncovered(consumer, teacher, None if consumer in WITHOUT_START else start)
+    assert (not lacking) == covered
+    for call in CALLS[consumer]:
+        if covered:
+            call(teacher, start)
+            continue
+        with pytest.raises(rc.ArgumentError) as refused:
+            call(teacher, start)
+        assert lacking[0] in str(refused.value), (consumer, teacher, start)
