@@ -1,4 +1,4 @@
-"""An experiment: online SGD on a teacher, from a start, for any number of seeds."""
+"""An experiment: what is simulated of online SGD, on which teacher and from which start, for any number of seeds."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from .simulation import COPIES, Simulation, block_of
 
 _EXPLODED = 1e6  # growth of the sum of squared weights, or its size beside ‖a‖, that counts as divergence
 
-Rates = float | Callable[[int], float] | Schedule
+LearningRate = float | Callable[[int], float] | Schedule
 
 
 @dataclass(frozen=True, eq=False, init=False)
@@ -62,9 +62,12 @@ class Experiment:
         >>> teacher = rc.Teacher.power_law(2, 1.0, rc.Link.hermite(2))
         >>> start = rc.Start.random(teacher, student_width=3, dim=200, norm=0.3, seed=0)
         >>> sgd = rc.SGD(learning_rate=1e-3, batch_size=8)
-        >>> experiment = rc.sgd.Experiment(teacher, start, sgd, steps=2000, rows=20)
-        >>> ensemble = experiment.ensemble(seeds=range(3))
-        >>> ensemble.risk.shape, ensemble.overlaps.shape == (3, *ensemble.risk.shape[1:], 2)
+        >>> experiment = rc.sgd.Experiment(teacher, start, sgd, steps=2000, logged=(0, 1000, 2000))
+        >>> run = experiment.simulate(seed=0)
+        >>> run.times.tolist(), run.overlaps.shape
+        ([0.0, 1.0, 2.0], (3, 2))
+        >>> experiment.ensemble(seeds=range(4)).risk.shape
+        (4, 3)
     """
 
     teacher: Teacher
@@ -89,7 +92,7 @@ class Experiment:
         dtype: str = "float64",
         rows: int = 200,
         logged: tuple[int, ...] | None = None,
-        learning_rate: Rates | None = None,
+        learning_rate: LearningRate | None = None,
         batch_size: int | None = None,
         second_layer_rate: float | None = None,
         constraint: Constraint | None = None,
@@ -131,11 +134,11 @@ class Experiment:
             require(self.sgd.on_stiefel, "student_scale", must, self.student_scale)
             require_real(self.student_scale, "student_scale", above=0)
         must = "be left out for a student without a second layer (Start.with_second_layer)"
-        has, κ = self.start.second_layer is not None, self.sgd.second_layer_rate
-        require(has or κ == 1, "second_layer_rate", must, κ)
+        has, own_rate = self.start.second_layer is not None, self.sgd.second_layer_rate
+        require(has or own_rate == 1, "second_layer_rate", must, own_rate)
 
     @property
-    def learning_rate(self) -> Rates:
+    def learning_rate(self) -> LearningRate:
         """η, a number, a function of the step or a schedule."""
         return self.sgd.learning_rate
 
@@ -181,7 +184,7 @@ class Experiment:
 
     def config(self) -> dict[str, object]:
         """Return the experiment by the keys of a run's JSON file."""
-        κ = float(self.sgd.second_layer_rate)
+        own_rate = float(self.sgd.second_layer_rate)
         return {
             **self._rule.config(self.teacher, self.start, self.sgd),
             **teacher_keys(self.teacher),
@@ -194,7 +197,7 @@ class Experiment:
             "dtype": self.dtype,
             "rows": self.rows if self.logged is None else len(self.logged),
             **({} if self.start.seed is None else {"start_seed": self.start.seed}),
-            **({} if κ == 1 else {"second_layer_rate": κ}),
+            **({} if own_rate == 1 else {"second_layer_rate": own_rate}),
             "versions": package_versions(),
         }
 
@@ -257,20 +260,28 @@ def simulate(
     dtype: str = "float64",
     rows: int = 200,
     checkpoint: str | os.PathLike | None = None,
-    learning_rate: Rates | None = None,
+    learning_rate: LearningRate | None = None,
     batch_size: int | None = None,
     second_layer_rate: float | None = None,
     constraint: Constraint | None = None,
     engine: str | None = None,
 ) -> Run:
-    """Simulate one run of online SGD; the arguments are those of `Experiment`, and of its `ensemble`.
+    """Simulate one run of online SGD with fresh samples at each step.
+
+    The arguments are those of `Experiment`, with `seed` and `checkpoint` those of its `simulate`. The run's times are
+    canonical, its risk is E(f* - f)²/E f*² or for Stiefel SGD 1 - tr(AGAG)/Σa² after the best radial fit, its overlaps
+    are squared (`run.config["overlap"]` says of what).
+
+    Raises:
+        ArgumentError: for anything that cannot be simulated.
+        Stopped: a KeyboardInterrupt, after SIGINT or SIGTERM.
 
     Example:
         >>> import riccati as rc
         >>> teacher = rc.Teacher.power_law(2, 1.0, rc.Link.hermite(2))
         >>> start = rc.Start.random(teacher, student_width=3, dim=10**6, norm=0.3, seed=0)
         >>> run = rc.sgd.simulate(teacher, start, rc.SGD(learning_rate=1e-8, batch_size=4), steps=100, rows=5)
-        >>> run.steps.tolist(), run.times[-1], run.config["coordinates"]
+        >>> run.steps.tolist(), float(run.times[-1]), run.config["coordinates"]
         ([0, 1, 3, 10, 32, 100], 1e-06, 'reduced')
     """
     if engine is not None:
