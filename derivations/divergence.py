@@ -249,15 +249,14 @@ def _against_a_step(D: Derivation) -> float:
     import jax.numpy as jnp
 
     import riccati as rc
-    from riccati.sgd import TwoHomogeneous, Weights
+    from riccati.sgd import Projections, TwoHomogeneous, Weights
 
     link, layer, rate = rc.Link.hermite(3), 0.8, 0.03
     teacher, sample = rc.Teacher([layer], link), jnp.array([[0.7, -1.3, 0.4, 1.1, -0.2, 0.9, 0.5]])
 
     def step(W: jax.Array) -> jax.Array:
-        kept, push = TwoHomogeneous().push(
-            teacher, Weights(W, jnp.zeros(0)), sample[:, :1], sample @ W.T, jnp.asarray(rate)
-        )
+        projections = Projections(sample[:, :1], sample @ W.T)
+        kept, push = TwoHomogeneous().update(teacher, Weights(W, jnp.zeros(0)), projections, jnp.asarray(rate))
         return kept.W + push.T @ sample
 
     along = jnp.zeros((1, 7)).at[0, 1].set(1.0)  # ε

@@ -24,13 +24,12 @@ def random_problem(p: Any, degree: int, norm: float) -> tuple[rc.Teacher, rc.Sta
 
 def ensemble(
     teacher: rc.Teacher, start: rc.Start, sgd: rc.SGD, steps: int, runs: int,
-    coordinates: Any = "reduced", rows: int = 80,
+    coordinates: str = "reduced", rows: int = 80,
 ) -> Arrays:  # fmt: skip
     """An ensemble of online SGD: steps (T,), times (S, T), risk (S, T), overlaps (S, T, M), emergence (S, M)."""
-    drawn = rc.sgd.Experiment(
-        teacher=teacher, start=start, learning_rate=sgd.learning_rate, batch_size=sgd.batch_size, steps=steps,
-        engine="in_law" if coordinates == "reduced" else "direct", rows=rows,
-    ).ensemble(range(runs))  # fmt: skip
+    drawn = rc.sgd.Experiment(teacher, start, sgd, steps=steps, coordinates=coordinates, rows=rows).ensemble(
+        range(runs)
+    )
     return {
         "steps": drawn.steps,
         "times": drawn.times,

@@ -62,10 +62,7 @@ def _law(p: Parameters) -> Arrays:
 def _sgd(p: Parameters) -> Arrays:
     teacher, start, _ = _problem(p)
     sgd = _sgd_of(p)
-    ensemble = rc.sgd.Experiment(
-        teacher=teacher, start=start, learning_rate=sgd.rate, batch_size=p.batch, engine="stiefel",
-        steps=int(p.horizon / sgd.rate), rows=80,
-    ).ensemble(range(p.runs))  # fmt: skip
+    ensemble = rc.sgd.Experiment(teacher, start, sgd, steps=int(p.horizon / sgd.rate), rows=80).ensemble(range(p.runs))
     fitted = [[rc.sgd.second_phase(ensemble.run(s), n, seed=s).risk for n in p.samples] for s in range(p.runs)]
     return {
         "times": ensemble.times, "risk": ensemble.risk, "overlaps": ensemble.overlaps,

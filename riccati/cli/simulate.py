@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..support import (
-    COORDINATES_NAMES,
     ArgumentError,
     ConstraintName,
     CoordinatesName,
@@ -24,13 +23,6 @@ if TYPE_CHECKING:
     from ..sgd import Experiment
 
 RESULTS = ("run.csv", "run.json", "run.png")
-# the engines of the option --engine: what a step does, and in which coordinates
-_ENGINES: dict[str, tuple[ConstraintName | None, CoordinatesName]] = {
-    "in_law": (None, "reduced"),
-    "direct": (None, "direct"),
-    "stiefel": ("stiefel", "reduced"),
-    "stiefel_direct": ("stiefel", "direct"),
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,8 +55,9 @@ class ExperimentOptions:
             return
         given = self.constraint is not None or self.coordinates != "reduced"
         require(not given, "engine", "be left out beside --constraint and --coordinates", self.engine)
-        require(self.engine in _ENGINES, "engine", f"be one of {', '.join(_ENGINES)}", repr(self.engine))
-        constraint, coordinates = _ENGINES[self.engine]
+        from ..sgd import engine_words
+
+        constraint, coordinates = engine_words(self.engine)
         words = f"--coordinates {coordinates}"
         say_renamed(f"--engine {self.engine}", words if constraint is None else f"--constraint {constraint} {words}")
         object.__setattr__(self, "constraint", constraint)
@@ -76,16 +69,15 @@ class ExperimentOptions:
         Raises:
             ArgumentError: for anything that cannot be simulated.
         """
+        from ..problem import SGD
         from ..sgd import Experiment, schedule_named
 
-        must = f"be one of {', '.join(COORDINATES_NAMES)}"
-        require(self.coordinates in COORDINATES_NAMES, "coordinates", must, repr(self.coordinates))
         teacher, start = problem.problem()
         rate = schedule_named(self.schedule, self.learning_rate, self.exponent, self.scale)
+        sgd = SGD(rate, self.batch_size, self.constraint)
         return Experiment(
-            teacher=teacher, start=start, learning_rate=rate, steps=self.steps, batch_size=self.batch_size,
-            engine={words: engine for engine, words in _ENGINES.items()}[self.constraint, self.coordinates],
-            student_scale=self.student_scale, dtype=self.dtype, rows=self.rows,
+            teacher, start, sgd, steps=self.steps, coordinates=self.coordinates, student_scale=self.student_scale,
+            dtype=self.dtype, rows=self.rows,
         )  # fmt: skip
 
 

@@ -164,10 +164,8 @@ class DrawSetting:
         """SGD at the run's own start, d, step and batch."""
         assert isinstance(self.start, Start)
         return Experiment(
-            teacher=self.teacher, start=self.start, batch_size=self.sgd.batch_size,
-            learning_rate=self.sgd.learning_rate, steps=int(self.logged[-1]),
-            logged=tuple(int(s) for s in self.logged), engine="stiefel" if self.sgd.on_stiefel else "in_law",
-            student_scale=self.student_scale, second_layer_rate=self.sgd.second_layer_rate,
+            self.teacher, self.start, self.sgd, steps=int(self.logged[-1]),
+            logged=tuple(int(s) for s in self.logged), student_scale=self.student_scale,
         )  # fmt: skip
 
     def of_sgd(self, enough: Callable[[Draws], bool] | None = None) -> Draws:

@@ -133,7 +133,7 @@ class Observation:
         `Recorder` and `simulate` log it.
         """
         config = self.run.config
-        return config.get("loss") == "risk" and ("engine" in config or "recorder" in config)
+        return config.get("loss") == "risk" and any(key in config for key in ("coordinates", "engine", "recorder"))
 
     @property
     def norms_fixed(self) -> bool:

@@ -64,7 +64,25 @@ class Constant(Schedule):
 
 @dataclass(frozen=True)
 class PowerLaw(Schedule):
-    """η(n) = rate·(1 + n/scale)^(-exponent) at step n."""
+    """A learning rate that falls as a power of the step n: η(n) = rate·(1 + n/scale)^(-exponent).
+
+    Attributes:
+        rate: η of the first step, canonical time per step.
+        exponent: of the fall, ≥ 0.
+        scale: steps after which the fall sets in.
+
+    Raises:
+        ArgumentError: a rate or scale that is not positive, or a negative exponent.
+
+    Example:
+        >>> import riccati as rc
+        >>> schedule = rc.sgd.PowerLaw(rate=1e-3, exponent=1.0, scale=100.0)
+        >>> [round(float(rate), 6) for rate in schedule.rates(first=0, count=3)]
+        [0.001, 0.00099, 0.00098]
+        >>> sgd = rc.SGD(schedule, batch_size=4)
+        >>> round(float(sgd.times(100)), 4)
+        0.0696
+    """
 
     rate: float
     exponent: float
@@ -86,10 +104,26 @@ class PowerLaw(Schedule):
 
 @dataclass(frozen=True)
 class PerDirection(Schedule):
-    """η = rate·a_p, p the direction being learned: the largest a_p whose squared overlap is below ½.
+    """A learning rate that follows the direction p being learned, η = rate·a_p.
 
-    Only the min(N, M) largest count, as no more can be learned; after the last of them η stays. A fixed η loses the
-    directions with small a_p; η ≍ a_p d^(-k/2) learns them one by one (the "optimal" rate of RNWL25).
+    p is the direction with the largest a_p whose squared overlap is below ½. Only the min(N, M) largest count, as no
+    more can be learned; after the last of them η stays. A fixed η loses the directions with small a_p;
+    η ≍ a_p d^(-k/2) learns them one by one (the "optimal" rate of RNWL25, arXiv 2504.19983).
+
+    Attributes:
+        rate: η/a_p, canonical time per step.
+
+    Raises:
+        ArgumentError: a rate that is not positive.
+
+    Example:
+        >>> import riccati as rc
+        >>> teacher = rc.Teacher([0.8, 0.5], rc.Link.hermite(3))
+        >>> start = rc.Start([[0.1, 0.0], [0.0, 0.1]], norms=0.5, dim=500)
+        >>> sgd = rc.SGD(rc.sgd.PerDirection(1e-4))
+        >>> run = rc.sgd.simulate(teacher, start, sgd, steps=10, rows=5)
+        >>> round(float(run.times[-1]), 8)  # ten steps, the first direction being learned
+        0.0008
     """
 
     follows_direction: ClassVar[bool] = True

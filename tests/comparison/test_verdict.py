@@ -125,7 +125,7 @@ def run():
     teacher = rc.Teacher.power_law(2, 1.0, rc.Link.hermite(2))
     start = rc.Start.random(teacher, 2, 200, seed=0)
     step = {"learning_rate": 2e-3, "batch_size": 8, "steps": 1500}
-    return rc.sgd.simulate(teacher, start, **step, rows=30, engine="stiefel", seed=2)
+    return rc.sgd.simulate(teacher, start, **step, rows=30, constraint="stiefel", seed=2)
 
 
 def test_a_run_that_obeys_is_consistent_and_a_wrong_clock_is_not(run, tmp_path):
@@ -254,7 +254,7 @@ def test_a_cause_is_proved_before_it_is_named_and_is_never_what_the_run_says_alr
 def test_a_loss_that_is_estimated_is_rough_and_a_recorders_is_not(fast):
     run = fast()
     loss = run.loss * np.exp(0.1 * np.random.default_rng(0).standard_normal(len(run.loss)))
-    config = {key: value for key, value in run.config.items() if key != "engine"}
+    config = {key: value for key, value in run.config.items() if key != "coordinates"}
     estimated = rc.compare(replace(run, loss=loss, config=config), replicas=128)
     assert any("the logged risk is rough by" in note for note in estimated.notes)
     assert estimated.verdict.consistent is True

@@ -48,7 +48,7 @@ def test_sgd_learns_below_and_not_above():
     for factor, learned in ((0.5, True), (1.5, False)):
         rate = factor * float(limit.learning_rate[0])
         run = rc.sgd.Experiment(
-            teacher=teacher, start=start, learning_rate=rate, steps=int(12 / rate), engine="stiefel", rows=10
+            teacher=teacher, start=start, learning_rate=rate, steps=int(12 / rate), constraint="stiefel", rows=10
         )
         end = run.ensemble(range(8)).overlaps[:, -1, 0]
         assert np.mean(end > 0.5) == (1.0 if learned else 0.0)

@@ -1,14 +1,17 @@
 """The names that are written once are those that the rooms offer."""
 
+from itertools import product
+
 import pytest
 
 import riccati as rc
 from riccati.flows import FLOWS
 from riccati.problem import CONSTRAINTS
 from riccati.runs import CONVENTIONS, KINDS, OVERLAPS
-from riccati.sgd import ENGINES
+from riccati.sgd import COORDINATES, engine_words
 from riccati.support import (
     CONSTRAINT_NAMES,
+    COORDINATES_NAMES,
     ENGINE_NAMES,
     FLOW_NAMES,
     LINK_NAMES,
@@ -22,7 +25,8 @@ from riccati.support import (
 def test_names_are_those_of_the_rooms():
     assert set(FLOW_NAMES) == set(FLOWS)
     assert set(CONSTRAINT_NAMES) == set(CONSTRAINTS)
-    assert set(ENGINE_NAMES) == set(ENGINES)
+    assert set(COORDINATES_NAMES) == set(COORDINATES)
+    assert {engine_words(name) for name in ENGINE_NAMES} == set(product((None, *CONSTRAINTS), COORDINATES))
     assert set(RUN_KINDS) == set(KINDS)
     assert set(STUDENT_KINDS) < set(RUN_KINDS)
     assert set(OVERLAP_NAMES) == set(OVERLAPS)

@@ -1,10 +1,15 @@
-"""How samples are drawn, and in which coordinates weights are kept: all d of them, or few and the law is the same."""
+"""In which coordinates weights are kept and samples drawn: all d of them, or few with the same law."""
 
-from .coordinates import ENGINES as ENGINES
-from .coordinates import Choice as Choice
+from .coordinates import COORDINATES as COORDINATES
+from .coordinates import DIRECT as DIRECT
+from .coordinates import REDUCED as REDUCED
+from .coordinates import ChosenEngine as ChosenEngine
+from .coordinates import EngineWords as EngineWords
 from .coordinates import chosen_engine as chosen_engine
-from .direct import Direct as Direct
+from .coordinates import engine_words as engine_words
+from .direct import DirectEngine as DirectEngine
 from .engine import Engine as Engine
 from .engine import Noise as Noise
-from .reduced import InLaw as InLaw
+from .reduced import ReducedEngine as ReducedEngine
+from .reduced import ReducedNoise as ReducedNoise
 from .reduced import folded as folded

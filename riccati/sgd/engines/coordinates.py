@@ -1,4 +1,8 @@
-"""Which engine simulates an experiment: the one asked for, or, said so, the one that can."""
+"""In which coordinates an experiment is simulated: "reduced" or "direct", whatever its rule.
+
+"reduced": so few that the cost does not depend on d, and the law is the same (reduced.py). Where they would be no fewer
+than d, the experiment is simulated directly, and the run says so. "direct": all d of them (direct.py).
+"""
 
 from __future__ import annotations
 
@@ -6,53 +10,87 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ...problem import Teacher
-from ...support import require
-from .direct import Direct
+from ...problem import SGD, Constraint, Teacher
+from ...support import COORDINATES_NAMES, CoordinatesName, require
+from .direct import DirectEngine
 from .engine import Engine, speeds_of
-from .reduced import engine_in_law
+from .reduced import reduced_engine
 
-ENGINES = ("direct", "in_law", "stiefel", "stiefel_direct")
-_DIRECTLY = {"in_law": "direct", "stiefel": "stiefel_direct"}
+REDUCED, DIRECT = COORDINATES = COORDINATES_NAMES
 
 
-class Choice(NamedTuple):
-    """An engine that was chosen.
+class EngineWords(NamedTuple):
+    """What an engine's name of up to 0.5 stood for.
 
     Attributes:
-        name: one of ENGINES, of the engine that runs.
-        engine: the engine.
-        notes: a line where it is not the one that was asked for.
+        constraint: of the algorithm, as `SGD` has it.
+        coordinates: one of COORDINATES.
     """
 
-    name: str
+    constraint: Constraint | None
+    coordinates: CoordinatesName
+
+    def __str__(self) -> str:
+        rule = "" if self.constraint is None else f'constraint="{self.constraint}", '
+        return f'{rule}coordinates="{self.coordinates}"'
+
+
+_WORDS = {
+    "direct": EngineWords(None, "direct"),
+    "in_law": EngineWords(None, "reduced"),
+    "stiefel": EngineWords("stiefel", "reduced"),
+    "stiefel_direct": EngineWords("stiefel", "direct"),
+}
+
+
+def engine_words(engine: str) -> EngineWords:
+    """Return the constraint and the coordinates that `engine` named up to 0.5; its `str` is how they are written now.
+
+    Raises:
+        ArgumentError: an unknown name.
+    """
+    require(engine in _WORDS, "engine", f"be one of {', '.join(_WORDS)}", repr(engine))
+    return _WORDS[engine]
+
+
+class ChosenEngine(NamedTuple):
+    """The engine that simulates an experiment.
+
+    Attributes:
+        coordinates: one of COORDINATES, those of the engine that runs.
+        engine: the engine.
+        notes: a line where these coordinates are not those that were asked for.
+    """
+
+    coordinates: str
     engine: Engine
     notes: tuple[str, ...]
 
 
-def chosen_engine(name: str, dtype: str, batch_size: int, dim: int, teacher: Teacher, neurons: int) -> Choice:
-    """The engine called `name`; its direct counterpart where reduced coordinates would be no fewer than d.
+def chosen_engine(coordinates: str, sgd: SGD, dtype: str, dim: int, teacher: Teacher, neurons: int) -> ChosenEngine:
+    """Return the engine with these coordinates; the direct one where reduced coordinates would be no fewer than d.
 
     Raises:
-        ArgumentError: an unknown name, or single precision for an engine in law.
+        ArgumentError: unknown coordinates, or single precision in reduced ones.
     """
-    require(name in ENGINES, "engine", f"be one of {', '.join(ENGINES)}", repr(name))
+    require(coordinates in COORDINATES, "coordinates", 'be "reduced" or "direct"', repr(coordinates))
     require(dtype in ("float64", "float32"), "dtype", "be float64 or float32", repr(dtype))
-    require(dtype == "float64" or "direct" in name, "dtype", f'be float64 for engine="{name}"', dtype)
+    must = f'be float64 for coordinates="{REDUCED}"'
+    require(dtype == "float64" or coordinates == DIRECT, "dtype", must, dtype)
     covariance = teacher.covariance
     speeds = None if covariance is None else speeds_of(covariance, np.asarray(covariance.eigenvalues))
-    direct = Direct(coordinates=dim, speeds=speeds, batch_size=batch_size, dtype=dtype)
-    if "direct" in name:
-        return Choice(name, direct, ())
-    engine = engine_in_law(teacher, dim, neurons, batch_size)
+    direct = DirectEngine(coordinates=dim, speeds=speeds, batch_size=sgd.batch_size, dtype=dtype)
+    if coordinates == DIRECT:
+        return ChosenEngine(DIRECT, direct, ())
+    engine = reduced_engine(teacher, dim, neurons, sgd.batch_size)
     if engine is not None:
-        return Choice(name, engine, ())
-    note = f"{_why_not(dim, teacher, neurons + min(batch_size, neurons))}: simulated directly, the same law"
-    return Choice(_DIRECTLY[name], direct, (note,))
+        return ChosenEngine(REDUCED, engine, ())
+    note = f"{_why_not(dim, teacher, neurons + min(sgd.batch_size, neurons))}: simulated directly, the same law"
+    return ChosenEngine(DIRECT, direct, (note,))
 
 
 def _why_not(dim: int, teacher: Teacher, least: int) -> str:
-    """Why no coordinates can be left out, where `least` that move alike are needed for that."""
+    """Return why no coordinates can be left out, where `least` that move alike are needed for that."""
     if teacher.covariance is None:
         return f"d = {dim} too small for reduced coordinates, {teacher.frame_dim + least} or more"
     if teacher.frame is not None:

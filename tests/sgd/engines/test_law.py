@@ -1,4 +1,4 @@
-"""In law means in law: the reduced chain against direct simulation and against exact moments of one step."""
+"""Reduced coordinates have the law of direct simulation, and the exact moments of one step."""
 
 import equinox as eqx
 import jax
@@ -11,7 +11,7 @@ from sgd_runs import ConstantPush
 
 import riccati as rc
 from riccati import sgd
-from riccati.sgd import STEPS_A_CALL, InLaw, Stiefel, TwoHomogeneous, Weights, folded, take_steps
+from riccati.sgd import STEPS_A_CALL, ReducedEngine, TwoHomogeneous, Update, Weights, folded, take_steps
 
 _SEEDS = 400
 _LEAST_P = 0.05 / 10  # five per cent for all ten laws together
@@ -31,11 +31,11 @@ _HOMOGENEOUS = [
 ]
 
 
-def _ensembles(engines, **settings):
-    """Direct runs and runs in law, from disjoint seeds, at three times."""
+def _ensembles(**settings):
+    """Runs in all coordinates and in reduced ones, from disjoint seeds, at three times."""
     return [
-        sgd.Experiment(engine=engine, **settings).ensemble(range(first, first + _SEEDS))
-        for engine, first in zip(engines, (0, _SEEDS), strict=True)
+        sgd.Experiment(coordinates=coordinates, **settings).ensemble(range(first, first + _SEEDS))
+        for coordinates, first in (("direct", 0), ("reduced", _SEEDS))
     ]
 
 
@@ -58,9 +58,8 @@ def test_two_homogeneous_runs_have_the_law_of_direct_simulation(link, dim, rate,
     teacher = rc.Teacher.power_law(2, 1.0, rc.Link.named(link))
     start = rc.Start.random(teacher, 3, dim, norm=0.5, seed=3)
     left, right = _ensembles(
-        ("direct", "in_law"), teacher=teacher, start=start, learning_rate=rate, steps=steps,
-        batch_size=batch_size, rows=3,
-    )  # fmt: skip
+        teacher=teacher, start=start, learning_rate=rate, steps=steps, batch_size=batch_size, rows=3
+    )
     assert np.nanstd(right.risk[:, -1]) > 5e-3  # where the noise does not show there is nothing to compare
     assert _smallest_p(left, right) > _LEAST_P
 
@@ -70,7 +69,7 @@ def test_stiefel_runs_have_the_law_of_direct_simulation(batch_size):
     teacher = rc.Teacher.power_law(3, 1.0, rc.Link.hermite(2))
     start = rc.Start.random(teacher, 3, 24, seed=3)
     left, right = _ensembles(
-        ("stiefel_direct", "stiefel"), teacher=teacher, start=start, learning_rate=0.02 * np.sqrt(batch_size),
+        teacher=teacher, start=start, learning_rate=0.02 * np.sqrt(batch_size), constraint="stiefel",
         steps=200, batch_size=batch_size, rows=3,
     )  # fmt: skip
     assert np.std(right.risk[:, -1]) > 1e-3
@@ -96,24 +95,24 @@ def _exact_moments(link, teacher, W, rate, nodes):
 def _moments(weights, width, p):
     gram = weights @ np.swapaxes(weights, 1, 2)
     low = np.tril_indices(weights.shape[1])
-    seen = np.concatenate([weights[:, :, :width].reshape(len(weights), -1), gram[:, low[0], low[1]]], axis=1)
-    mean = p @ seen
-    return mean, np.einsum("n,ni,nj->ij", p, seen - mean, seen - mean), seen
+    values = np.concatenate([weights[:, :, :width].reshape(len(weights), -1), gram[:, low[0], low[1]]], axis=1)
+    mean = p @ values
+    return mean, np.einsum("n,ni,nj->ij", p, values - mean, values - mean), values
 
 
 def _sampled_moments(teacher, start, rate, batch_size, number, key):
     """Mean, covariance and values of (overlaps, Gram matrix) after many draws of one step, all of them `number`."""
     cycle = 2 if batch_size == 1 else 1
-    engine = InLaw(
+    engine = ReducedEngine(
         outside=jnp.asarray([3.0]), places=jnp.arange(3), speeds=None, coordinates=5, batch_size=batch_size, cycle=cycle
     )
 
     @jax.jit
     def stepped(keys):
         weights = Weights(engine.placed(start.weights, teacher), jnp.zeros(0))
-        return jax.vmap(lambda key: engine.step(TwoHomogeneous(), teacher, weights, key, jnp.asarray(rate), number))(
-            keys
-        )
+        rule, eta, numbered = TwoHomogeneous(), jnp.asarray(rate), jnp.asarray(number)
+        noise = jax.vmap(lambda key: engine.noise(key, numbered, 2))(keys)
+        return jax.vmap(lambda noise: engine.step(rule, teacher, weights, noise, eta, numbered))(noise)
 
     W = np.asarray(stepped(jax.random.split(jax.random.key(key), _DRAWS)).W)
     return _moments(W, 1, np.full(_DRAWS, 1 / _DRAWS))
@@ -128,14 +127,14 @@ def test_one_step_has_the_exact_mean_and_covariance(link, nodes, number, batch_s
     start = rc.Start.random(teacher, 2, 5, norm=0.8, seed=2)
     W, rate = np.asarray(start.weights), 0.05
     mean, covariance, _ = _exact_moments(teacher.link, teacher, np.pad(W, ((0, 0), (0, dim - 3))), rate, nodes)
-    sampled, spread, seen = _sampled_moments(teacher, start, rate, batch_size, number, 0)
+    sampled, spread, values = _sampled_moments(teacher, start, rate, batch_size, number, 0)
     if batch_size == 1:
         compared, exact = slice(None), covariance
     else:  # overlaps are linear in the step, which is a mean of B; Gram matrices are not
         compared, exact = slice(0, 2), covariance / batch_size
     off = (sampled - mean)[compared] / np.sqrt(np.diag(spread)[compared] / _DRAWS)
     assert np.abs(off).max() < _SIGMA
-    centred = (seen - sampled)[:, compared]
+    centred = (values - sampled)[:, compared]
     error = np.sqrt(np.einsum("ni,nj->ij", centred**2, centred**2) / _DRAWS**2)
     assert (np.abs((spread - exact)[compared, compared]) / error).max() < _SIGMA
 
@@ -162,12 +161,13 @@ def test_steps_of_a_constant_push_have_wishart_gram_matrices(batch_size, dim):
     teacher = rc.Teacher([0.8, 0.6], rc.Link.hermite(2))
     start = rc.Start(np.zeros((4, 2)), dim=dim)
     experiment = sgd.Experiment(teacher=teacher, start=start, learning_rate=1.0, steps=steps, batch_size=batch_size)
-    dynamics = eqx.tree_at(lambda d: (d.rule, d.largest), experiment.dynamics, (ConstantPush(jnp.asarray(by)), jnp.inf))
-    assert isinstance(dynamics.engine, InLaw)
-    chains = experiment.initial_chains(_SEEDS)
-    chains = chains._replace(W=0 * chains.W)
+    simulation = experiment.simulation
+    dynamics = eqx.tree_at(lambda d: (d.rule, d.largest), simulation.dynamics, (ConstantPush(jnp.asarray(by)), jnp.inf))
+    assert isinstance(dynamics.engine, ReducedEngine)
+    states = simulation.initial_states(_SEEDS)
+    states = states._replace(W=0 * states.W)
     keys = jax.vmap(jax.random.key)(jnp.arange(_SEEDS))
-    W = np.asarray(take_steps(dynamics, keys, chains, jnp.ones(STEPS_A_CALL), jnp.asarray(steps)).W)
+    W = np.asarray(take_steps(dynamics, keys, states, jnp.ones(STEPS_A_CALL), jnp.asarray(steps)).W)
     gram, covariance = W @ np.swapaxes(W, 1, 2), steps * by.T @ by
     p = [kstest(gram[:, i, i] / covariance[i, i], "chi2", (dim,)).pvalue for i in range(4)]
     along = np.sum(W[:, :, :2] ** 2, axis=2) / np.diag(covariance)
@@ -183,8 +183,8 @@ def test_steps_of_a_constant_push_have_wishart_gram_matrices(batch_size, dim):
 class Stretched(TwoHomogeneous):
     """W -> W (I + η x xᵀ), which reads every coordinate of the weights."""
 
-    def push(self, teacher, weights, along, across, rate):
-        return weights, rate * across
+    def update(self, teacher, weights, samples, rate):
+        return Update(weights, rate * samples.student)
 
 
 def test_samples_see_the_coordinates_that_steps_have_added():
@@ -193,9 +193,10 @@ def test_samples_see_the_coordinates_that_steps_have_added():
     start = rc.Start(np.zeros((4, 2)), dim=dim)
     teacher = rc.Teacher([0.8, 0.6], rc.Link.hermite(2))
     experiment = sgd.Experiment(teacher=teacher, start=start, learning_rate=rate, steps=steps)
-    dynamics = eqx.tree_at(lambda d: (d.rule, d.largest), experiment.dynamics, (Stretched(), jnp.inf))
+    simulation = experiment.simulation
+    dynamics = eqx.tree_at(lambda d: (d.rule, d.largest), simulation.dynamics, (Stretched(), jnp.inf))
     keys, rates = jax.vmap(jax.random.key)(jnp.arange(runs)), jnp.full(STEPS_A_CALL, rate)
-    W = np.asarray(take_steps(dynamics, keys, experiment.initial_chains(runs), rates, jnp.asarray(steps)).W)
+    W = np.asarray(take_steps(dynamics, keys, simulation.initial_states(runs), rates, jnp.asarray(steps)).W)
     size = np.mean(np.sum(W**2, axis=2), axis=1) / (1 + 2 * rate + rate**2 * (dim + 2)) ** steps
     error = size.std() / np.sqrt(runs)
     assert error < 0.03
@@ -208,12 +209,13 @@ def test_the_rest_is_folded_at_the_end_of_each_cycle_and_not_before():
     experiment = sgd.Experiment(
         teacher=rc.Teacher([0.8, 0.6], rc.Link.hermite(2)), start=start, learning_rate=0.01, steps=8
     )
-    chains, keys = experiment.initial_chains(1), jax.vmap(jax.random.key)(jnp.arange(1))
-    cycle, one = experiment.dynamics.engine.cycle, jnp.asarray(1)
+    simulation = experiment.simulation
+    states, keys = simulation.initial_states(1), jax.vmap(jax.random.key)(jnp.arange(1))
+    cycle, one = simulation.dynamics.engine.cycle, jnp.asarray(1)
     assert cycle > 2
     for step in range(1, 2 * cycle + 1):
-        chains = take_steps(experiment.dynamics, keys, chains, jnp.full(STEPS_A_CALL, 0.01), one)
-        beyond = np.abs(np.asarray(chains.W)[0, :, 2 + 4 :]).max(axis=0) > 0
+        states = take_steps(simulation.dynamics, keys, states, jnp.full(STEPS_A_CALL, 0.01), one)
+        beyond = np.abs(np.asarray(states.W)[0, :, 2 + 4 :]).max(axis=0) > 0
         np.testing.assert_array_equal(beyond, np.arange(len(beyond)) < step % cycle)
 
 
@@ -225,68 +227,9 @@ def test_a_fold_keeps_overlaps_and_gram_matrix():
     np.testing.assert_array_equal(new[:, 5:], 0.0)
 
 
-@pytest.mark.parametrize(("engine", "ran"), [("in_law", "direct"), ("stiefel", "stiefel_direct")])
-def test_few_dimensions_are_simulated_directly_and_the_run_says_so(tmp_path, engine, ran):
-    teacher = rc.Teacher.power_law(3, 1.0, rc.Link.hermite(2))
-    start = rc.Start.random(teacher, 4, 6, norm=0.5, seed=0)
-    settings = {"teacher": teacher, "start": start, "learning_rate": 0.01, "steps": 20, "batch_size": 8, "rows": 4}
-    ensemble = sgd.Experiment(**settings, engine=engine).ensemble([0])
-    run = ensemble.run(0)
-    assert run.config["engine"] == ran
-    assert "d = 6 too small for reduced coordinates, 11 or more: simulated directly" in run.notes[0]
-    assert "simulated directly" in repr(ensemble)
-    run.save(tmp_path / "run.csv")
-    assert rc.Run.load(tmp_path / "run.csv").notes == run.notes
-    asked = sgd.simulate(**settings, engine=ran)
-    assert asked.notes == ()
-    np.testing.assert_array_equal(asked.risk, run.risk)
-
-
-@pytest.mark.parametrize("dim", [4, 6, 7])
-def test_weights_in_few_dimensions_keep_their_gram_matrix(dim):
-    teacher = rc.Teacher.power_law(3, 1.0, rc.Link.hermite(2))
-    start = rc.Start.random(teacher, 4, dim, norm=0.5, seed=0)
-    experiment = sgd.Experiment(
-        teacher=teacher, start=start, learning_rate=0.01, steps=1, batch_size=8, engine="direct"
-    )
-    W = np.asarray(experiment.initial_chains(1).W[0])
-    assert W.shape == (4, dim)
-    np.testing.assert_allclose(W @ W.T, np.asarray(start.weights @ start.weights.T), atol=1e-14)
-    np.testing.assert_allclose(W[:, :3], np.asarray(start.weights)[:, :3], atol=1e-15)
-
-
 def test_risk_follows_the_gradient_flow_at_small_steps():
     teacher = rc.Teacher.power_law(3, 1.0, rc.Link.named("relu"))
     start = rc.Start.random(teacher, 3, 10**6, norm=0.5, seed=0)
     run = sgd.simulate(teacher, start, learning_rate=2e-8, steps=4, batch_size=50_000)
     flow = rc.solve(rc.Coupled(rtol=1e-10), teacher, start, run.times[1:])
     np.testing.assert_allclose(run.risk[1:] - run.risk[0], flow.risk - run.risk[0], rtol=0.03)
-
-
-@pytest.mark.parametrize("batch_size", [1, 5])
-def test_retraction_is_the_polar_factor(batch_size):
-    teacher = rc.Teacher.power_law(3, 1.0, rc.Link.hermite(2))
-    rule, random = Stiefel(jnp.asarray(0.5)), np.random.default_rng(0)
-    W = jnp.asarray(np.linalg.qr(random.normal(size=(30, 3)))[0].T)
-    largest = 0.0
-    for _ in range(50):
-        X = jnp.asarray(random.normal(size=(batch_size, 30)))
-        kept, push = rule.push(teacher, Weights(W, jnp.zeros(0)), X[:, :3], X @ W.T, jnp.asarray(0.3))
-        moved = kept.W + push.T @ X
-        left, size, right = np.linalg.svd(moved, full_matrices=False)
-        W = rule.retract(moved, batch_size)
-        np.testing.assert_allclose(W, left @ right, atol=1e-14)
-        largest = max(largest, size.max())
-    assert largest > 1.1  # the retraction had something to do
-
-
-@pytest.mark.parametrize(("engine", "batch_size"), [("stiefel", 1), ("stiefel", 3), ("stiefel_direct", 1)])
-def test_rounding_does_not_carry_long_runs_off_the_manifold(engine, batch_size):
-    teacher = rc.Teacher.power_law(4, 1.0, rc.Link.hermite(2))
-    start = rc.Start.random(teacher, 4, 40, seed=0)
-    experiment = sgd.Experiment(
-        teacher=teacher, start=start, learning_rate=2e-3, steps=40_000, batch_size=batch_size, engine=engine, rows=3
-    )
-    run = experiment.ensemble([0])
-    assert np.linalg.norm(run.final_overlaps[0], 2) <= 1 + 1e-14
-    np.testing.assert_allclose(np.sum(run.final_overlaps[0] ** 2, axis=0), run.overlaps[0, -1], atol=1e-13)

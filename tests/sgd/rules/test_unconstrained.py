@@ -61,7 +61,7 @@ ALL = (
 def test_small_steps_follow_the_gradient_flow(name):
     """At η = 0.02 on batches of 3000 the risk is the flow's within 3 %, the overlaps within 0.03."""
     teacher, start = problem(name)
-    run = sgd.simulate(teacher, start, learning_rate=0.02, steps=120, batch_size=3000, engine="direct", rows=12)
+    run = sgd.simulate(teacher, start, learning_rate=0.02, steps=120, batch_size=3000, coordinates="direct", rows=12)
     flow = rc.solve(rc.Coupled(), teacher, start, run.times[1:])
     assert flow.risk[-1] < 0.75 * run.risk[0]
     np.testing.assert_allclose(run.risk[1:], flow.risk, rtol=0.03)
@@ -75,24 +75,24 @@ def test_small_steps_follow_the_gradient_flow(name):
         ("covariance", 0.01, 1), ("covariance", 0.04, 7), ("two-layer, under a covariance", 0.03, 4),
     ],
 )  # fmt: skip
-def test_the_reduced_chain_has_the_law_of_direct_simulation(name, rate, batch_size):
+def test_reduced_coordinates_have_the_law_of_direct_simulation(name, rate, batch_size):
     teacher, start = problem(name)
     settings = {"teacher": teacher, "start": start, "learning_rate": rate, "steps": 60, "rows": 3}
     left, right = (
-        sgd.Experiment(engine=engine, batch_size=batch_size, **settings).ensemble(range(first, first + 200))
-        for engine, first in (("direct", 0), ("in_law", 200))
+        sgd.Experiment(coordinates=coordinates, batch_size=batch_size, **settings).ensemble(range(first, first + 200))
+        for coordinates, first in (("direct", 0), ("reduced", 200))
     )
-    assert [e.config["engine"] for e in (left, right)] == ["direct", "in_law"]
+    assert [e.config["coordinates"] for e in (left, right)] == ["direct", "reduced"]
     assert np.nanstd(right.risk[:, -1]) > 5e-3
-    seen = [np.nan_to_num(np.c_[e.risk[:, -1], e.overlaps[:, -1]], nan=np.inf) for e in (left, right)]
-    p = [ks_2samp(one, other).pvalue for one, other in zip(seen[0].T, seen[1].T, strict=True)]
+    ends = [np.nan_to_num(np.c_[e.risk[:, -1], e.overlaps[:, -1]], nan=np.inf) for e in (left, right)]
+    p = [ks_2samp(one, other).pvalue for one, other in zip(ends[0].T, ends[1].T, strict=True)]
     assert min(p) > 0.05 / 24
 
 
 def test_a_frozen_second_layer_stays_and_the_first_follows_its_flow():
     teacher, start = problem("two-layer")
     settings = {"teacher": teacher, "start": start, "learning_rate": 0.02, "steps": 120, "batch_size": 3000}
-    experiment = sgd.Experiment(engine="direct", rows=12, second_layer_rate=0.0, **settings)
+    experiment = sgd.Experiment(coordinates="direct", rows=12, second_layer_rate=0.0, **settings)
     run = experiment.simulate()
     assert run.config["second_layer_rate"] == 0
     flow = rc.solve(rc.Coupled(second_layer_rate=0.0), teacher, start, run.times[1:])
@@ -101,11 +101,3 @@ def test_a_frozen_second_layer_stays_and_the_first_follows_its_flow():
     assert abs(flow.risk[-1] / trained.risk[-1] - 1) > 0.1
     with pytest.raises(rc.ArgumentError, match="`second_layer_rate` must be left out for a student without"):
         sgd.Experiment(second_layer_rate=0.5, **settings | {"start": problem("mixed")[1]})
-
-
-@pytest.mark.parametrize("name", ["covariance", "signed and correlated"])
-def test_stiefel_sgd_refuses_them_by_name(name):
-    teacher, start = problem(name)
-    must = "live on isotropic input" if name == "covariance" else "have orthonormal directions"
-    with pytest.raises(rc.ArgumentError, match=f"`teacher` must {must} for Stiefel SGD"):
-        sgd.simulate(teacher, start, learning_rate=0.01, steps=3, engine="stiefel")

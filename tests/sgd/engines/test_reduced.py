@@ -10,7 +10,7 @@ from sgd_runs import ConstantPush
 
 import riccati as rc
 from riccati import sgd
-from riccati.sgd import STEPS_A_CALL, InLaw, Weights, take_steps
+from riccati.sgd import STEPS_A_CALL, Projections, ReducedEngine, ReducedNoise, Weights, take_steps
 
 NEURONS = 4
 SECOND, RELU = rc.Link.hermite(2), rc.Link.named("relu")
@@ -57,14 +57,16 @@ def grams(W, places):
 def test_a_step_has_the_gram_matrices_of_the_step_in_all_coordinates(batch_size, since, link, preconditioned):
     """Samples in R^d, and the engine given their coordinates in use and factors of the others."""
     tried = experiment(batch_size, link, preconditioned=preconditioned)
-    engine, rule, teacher = tried.dynamics.engine, tried.dynamics.rule, tried.dynamics.teacher
-    assert isinstance(engine, InLaw)
+    dynamics = tried.simulation.dynamics
+    engine, rule, teacher = dynamics.engine, dynamics.rule, dynamics.teacher
+    assert isinstance(engine, ReducedEngine)
     random, used, rate = np.random.default_rng(since), in_use(engine, since), jnp.asarray(0.1)
     W, X = np.zeros((NEURONS, DIM)), random.normal(size=(batch_size, DIM))
     W[:, used] = random.normal(size=(NEURONS, len(used))) / 5
-    b = tried.initial_chains(1).b[0]
+    b = tried.simulation.weights.b
 
-    kept, push = eqx.filter_jit(rule.push)(teacher, Weights(jnp.asarray(W), b), X[:, :2], X @ W.T, rate)
+    projections = Projections(X[:, :2], X @ W.T)
+    kept, push = eqx.filter_jit(rule.update)(teacher, Weights(jnp.asarray(W), b), projections, rate)
     speeds = np.ones(DIM) if preconditioned else np.asarray(covariance().eigenvalues)
     expected = W + speeds * (np.asarray(kept.W) + np.asarray(push).T @ X - W)
     Q = np.eye(batch_size) if batch_size <= NEURONS else np.linalg.qr(np.asarray(push))[0]
@@ -74,13 +76,14 @@ def test_a_step_has_the_gram_matrices_of_the_step_in_all_coordinates(batch_size,
     held, xi = (np.zeros((len(rows), engine.coordinates)) for rows in (W, X))
     held[:, : len(used)], xi[:] = W[:, used], 1e3  # what is not in use must not be read
     xi[:, : len(used)] = X[:, used]
-    new = eqx.filter_jit(engine.moved_by)(rule, teacher, Weights(jnp.asarray(held), b), xi, L, rate, jnp.asarray(since))
+    noise, weights = ReducedNoise(xi, L), Weights(jnp.asarray(held), b)
+    new = eqx.filter_jit(engine.step)(rule, teacher, weights, noise, rate, jnp.asarray(since))
     whole = 2 + SIZES[~LARGE].sum()
     np.testing.assert_allclose(new.W[:, :whole], expected[:, used[:whole]], atol=1e-13)
     np.testing.assert_allclose(new.b, kept.b, rtol=1e-14)
     after = in_use(engine, since + 1)
-    found = grams(np.asarray(new.W)[:, : len(after)], after)
-    np.testing.assert_allclose(found, grams(expected, np.arange(DIM)), atol=1e-13)
+    own = grams(np.asarray(new.W)[:, : len(after)], after)
+    np.testing.assert_allclose(own, grams(expected, np.arange(DIM)), atol=1e-13)
     assert not np.asarray(new.W)[:, len(after) :].any()
     folded = since == engine.cycle - 1
     assert np.any(np.asarray(new.W)[:, whole + 3 * NEURONS :]) != folded
@@ -90,11 +93,11 @@ def test_a_step_has_the_gram_matrices_of_the_step_in_all_coordinates(batch_size,
 def test_steps_of_a_constant_push_have_independent_wishart_gram_matrices(batch_size):
     """In group g W Wᵀ ~ Wishart_(d_g)(n λ_g² pushᵀpush) after n steps from nothing, whatever the folds."""
     steps, runs, by = 11, 400, np.random.default_rng(0).normal(size=(batch_size, NEURONS))
-    tried = experiment(batch_size)
+    tried = experiment(batch_size).simulation
     dynamics = eqx.tree_at(lambda d: (d.rule, d.largest), tried.dynamics, (ConstantPush(jnp.asarray(by)), jnp.inf))
-    chains, keys = tried.initial_chains(runs), jax.vmap(jax.random.key)(jnp.arange(runs))
-    chains = chains._replace(W=0 * chains.W)
-    W = np.asarray(take_steps(dynamics, keys, chains, jnp.ones(STEPS_A_CALL), jnp.asarray(steps)).W)
+    states, keys = tried.initial_states(runs), jax.vmap(jax.random.key)(jnp.arange(runs))
+    states = states._replace(W=0 * states.W)
+    W = np.asarray(take_steps(dynamics, keys, states, jnp.ones(STEPS_A_CALL), jnp.asarray(steps)).W)
     used = in_use(dynamics.engine, steps % dynamics.engine.cycle)
     variance, logs, p = steps * np.sum(by**2, axis=0), [], []
     for (value, size, large), places in zip(GROUPS, PLACES, strict=True):
@@ -108,10 +111,10 @@ def test_steps_of_a_constant_push_have_independent_wishart_gram_matrices(batch_s
 
 @pytest.mark.parametrize("batch_size", [1, 3, 8])
 def test_a_start_keeps_its_overlaps_and_gram_matrices_in_every_engine(batch_size):
-    law = experiment(batch_size)
-    W = np.asarray(law.initial_chains(1).W[0])
+    simulation = experiment(batch_size).simulation
+    W = np.asarray(simulation.initial_states(1).W[0])
     full = np.random.default_rng(3).normal(size=(NEURONS, DIM)) * np.sqrt(np.asarray(covariance().eigenvalues) / DIM)
-    used = in_use(law.dynamics.engine, 0)
+    used = in_use(simulation.dynamics.engine, 0)
     np.testing.assert_allclose(W[:, :2], full[:, :2], atol=1e-14)
     np.testing.assert_allclose(grams(W[:, : len(used)], used), grams(full, np.arange(DIM)), atol=1e-13)
     np.testing.assert_allclose(W @ W.T, full @ full.T, atol=1e-13)
@@ -121,7 +124,7 @@ def test_a_start_keeps_its_overlaps_and_gram_matrices_in_every_engine(batch_size
 def test_groups_that_save_nothing_are_kept_whole():
     """Two directions, ten coordinates of groups kept whole, and four and a cycle's of each of three others."""
     for batch_size, cycle in ((1, 4), (2, 2), (3, 1), (8, 1)):
-        engine = experiment(batch_size).dynamics.engine
+        engine = experiment(batch_size).simulation.dynamics.engine
         assert engine.cycle == cycle
         assert engine.coordinates == 2 + 10 + 3 * (4 + cycle * min(batch_size, 4)) < DIM
         np.testing.assert_array_equal(engine.outside, [9, 5, 4])
@@ -135,19 +138,19 @@ def test_the_dimension_does_not_enter_what_is_compiled():
         start = rc.Start.from_weights(np.eye(NEURONS, dim, k=1), np.eye(2, dim), spiked)
         teacher = rc.Teacher([1.0, 0.6], SECOND, covariance=spiked)
         tried = sgd.Experiment(teacher=teacher, start=start, learning_rate=1e-9, steps=5)
-        dynamics.append(jax.tree.map(jnp.shape, tried.dynamics))
-        assert tried.initial_chains(1).W.shape == (1, NEURONS, 2 + 2 * NEURONS)
+        dynamics.append(jax.tree.map(jnp.shape, tried.simulation.dynamics))
+        assert tried.simulation.initial_states(1).W.shape == (1, NEURONS, 2 + 2 * NEURONS)
     assert eqx.tree_equal(*dynamics)
 
 
-def test_equal_eigenvalues_of_one_give_the_isotropic_chain_to_the_bit():
+def test_equal_eigenvalues_of_one_give_the_isotropic_run_to_the_bit():
     runs = []
     start = rc.Start.random(rc.Teacher([1.0, 0.6], SECOND), 3, 40, norm=0.5)
     under = eqx.tree_at(lambda s: s.residual_eigenvalues, start, jnp.ones(3), is_leaf=lambda leaf: leaf is None)
     for covariance, at in ((None, start), (rc.Covariance(np.ones(40)), under)):
         teacher = rc.Teacher([1.0, 0.6], SECOND, covariance=covariance)
         run = sgd.simulate(teacher, at, learning_rate=0.01, steps=20, batch_size=2, rows=5)
-        assert run.config["engine"] == "in_law"
+        assert run.config["coordinates"] == "reduced"
         runs.append(run)
     np.testing.assert_array_equal(runs[0].risk, runs[1].risk)
     np.testing.assert_array_equal(runs[0].overlaps, runs[1].overlaps)
@@ -165,5 +168,5 @@ def test_a_covariance_without_large_groups_is_simulated_directly_and_the_run_say
     teacher = rc.Teacher.from_directions(Theta, [1.0], SECOND, covariance=under)
     start = rc.Start.from_weights(np.random.default_rng(0).normal(size=(4, 20)) / 50, Theta, under)
     tried = sgd.Experiment(teacher=teacher, start=start, learning_rate=1e-3, steps=3)
-    assert tried.config()["engine"] == "direct"
+    assert tried.config()["coordinates"] == "direct"
     assert tried.ensemble([0]).run(0).notes == (f"under a covariance {why}: simulated directly, the same law",)

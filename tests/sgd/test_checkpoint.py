@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import json
 import signal
 
 import jax
@@ -32,20 +33,21 @@ class Signalling:
 def test_where_the_loop_is_cut_does_not_matter(follow):
     rate = sgd.PerDirection(2e-3) if follow else 2e-3
     experiment = sgd.Experiment(**problem(), learning_rate=rate, steps=40)
+    simulation = experiment.simulation
     keys, rates = jax.random.split(jax.random.key(0), 2), jnp.full(sgd.STEPS_A_CALL, 2e-3)
     ends = []
     for cuts in ([20], [1, 1, 2, 7, 9]):
-        chains = experiment.initial_chains(2)
+        states = simulation.initial_states(2)
         for count in cuts:
-            chains = sgd.take_steps(experiment.dynamics, keys, chains, rates, jnp.asarray(count))
-        ends.append(chains)
+            states = sgd.take_steps(simulation.dynamics, keys, states, rates, jnp.asarray(count))
+        ends.append(states)
     for left, right in zip(*ends, strict=True):
         np.testing.assert_array_equal(left, right)
 
 
-@pytest.mark.parametrize("engine", ["in_law", "direct", "stiefel"])
-def test_an_interrupted_run_resumes_to_the_identical_result(tmp_path, engine):
-    settings = {**problem(2), "steps": 120, "rows": 9, "engine": engine}
+@pytest.mark.parametrize(("coordinates", "constraint"), [("reduced", None), ("direct", None), ("reduced", "stiefel")])
+def test_an_interrupted_run_resumes_to_the_identical_result(tmp_path, coordinates, constraint):
+    settings = {**problem(2), "steps": 120, "rows": 9, "coordinates": coordinates, "constraint": constraint}
     path, rate = tmp_path / "checkpoint", Signalling(8, 45, 110)
     whole = sgd.simulate(**settings, learning_rate=Signalling(), seed=2)
     stops = []
@@ -114,16 +116,48 @@ def test_a_damaged_or_foreign_checkpoint_is_refused_in_one_line(tmp_path, saved,
             "shape": _with_another_shape(content),
         }[damage]
     )
-    with pytest.raises(rc.ArgumentError, match=r"`checkpoint` must (be a checkpoint|hold chains_W)") as caught:
+    with pytest.raises(rc.ArgumentError, match=r"`checkpoint` must (be a checkpoint|hold states_W)") as caught:
         sgd.simulate(**settings, checkpoint=path)
     assert "\n" not in str(caught.value)
 
 
 def _with_another_shape(content):
     """A checkpoint whose digest is right and whose weights have a neuron less."""
-    head = len(b"riccati checkpoint\n")
-    with np.load(io.BytesIO(content[head + 32 :])) as file:
-        held = dict(file)
+    held = _archive(content)
+    return _file(held | {"states_W": held["states_W"][:, 1:]})
+
+
+_HEAD = b"riccati checkpoint\n"
+
+
+def _archive(content):
+    with np.load(io.BytesIO(content[len(_HEAD) + 32 :])) as file:
+        return dict(file)
+
+
+def _file(held):
     archive = io.BytesIO()
-    np.savez(archive, **(held | {"chains_W": held["chains_W"][:, 1:]}))
-    return content[:head] + hashlib.sha256(archive.getvalue()).digest() + archive.getvalue()
+    np.savez(archive, **held)
+    return _HEAD + hashlib.sha256(archive.getvalue()).digest() + archive.getvalue()
+
+
+def _as_written_by_0_4(content):
+    """The checkpoint in the words of 0.4: chains for states, an engine, and `kind` under its old name."""
+    held = {name.replace("states_", "chains_"): array for name, array in _archive(content).items()}
+    config = json.loads(str(held["config"]))
+    coordinates, kind = config.pop("coordinates"), config.pop("kind")
+    old = {("reduced", False): "in_law", ("reduced", True): "stiefel", ("direct", False): "direct"}
+    config |= {"engine": old[coordinates, kind == "stiefel_quadratic"], "parametrisation": kind}
+    return _file(held | {"config": json.dumps(config, sort_keys=True)})
+
+
+@pytest.mark.parametrize(("coordinates", "constraint"), [("reduced", None), ("direct", None), ("reduced", "stiefel")])
+def test_a_checkpoint_of_an_older_version_goes_on_to_the_same_result(tmp_path, coordinates, constraint):
+    settings = {**problem(2), "steps": 60, "rows": 9, "coordinates": coordinates, "constraint": constraint}
+    path = tmp_path / "checkpoint"
+    with pytest.raises(Stopped):
+        sgd.simulate(**settings, learning_rate=Signalling(45), checkpoint=path)
+    path.write_bytes(_as_written_by_0_4(path.read_bytes()))
+    # begun anew it would be stopped at step 8
+    went_on = sgd.simulate(**settings, learning_rate=Signalling(8), checkpoint=path)
+    same(went_on, sgd.simulate(**settings, learning_rate=Signalling()))
