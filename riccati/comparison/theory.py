@@ -74,11 +74,11 @@ class Theory:
         return self.overlaps if self.is_native else None
 
     @property
-    def of_flow(self) -> Theory:
+    def flow_alone(self) -> Theory:
         """The trajectory of the flow alone, beside the overlaps that limit and law are about."""
         return Theory(self.trajectory, self.native_overlaps)
 
-    def again(self, changed: Observation) -> Theory:
+    def followed_again(self, changed: Observation) -> Theory:
         """Theory of a run with changed keys: the best trajectory alone, followed again."""
         flow = self.trajectory.flow if self.finite_step is None else _limit_of(changed)
         start = self.start if changed.run.start is None else changed.run.start
