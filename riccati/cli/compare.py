@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -41,11 +41,6 @@ class RunOptions:
     steps_per_epoch: Annotated[int | None, typer.Option(help="Steps of an epoch, where a log counts epochs.")] = None
     riccati_step: Annotated[float | None, typer.Option(help="Riccati time per step of Stiefel SGD.")] = None
 
-    def keys(self) -> dict[str, Any]:
-        """The arguments of `Run.load`."""
-        given = asdict(self)
-        return given | {"covariance": given.pop("covariance_exponent")}
-
 
 @with_options
 def compare(
@@ -69,7 +64,9 @@ def compare(
     from ..support import require_folder
 
     require_folder(out, "out")
-    report = lay_over(Run.load(run, **keys.keys()), replicas=replicas)
+    given = asdict(keys)
+    loaded = Run.load(run, covariance=given.pop("covariance_exponent"), **given)
+    report = lay_over(loaded, replicas=replicas)
     with written_to_out():
         report.save(out)
     typer.echo(report.table())

@@ -59,7 +59,7 @@ def sweep(
     typer.echo(f"wrote {_TABLE} with {len(frame)} points to {out}")
 
 
-def solve_point(level: float, **options: Any) -> dict[str, Any]:
+def solve_point(level: float, **options: Any) -> Mapping[str, object]:
     """What `riccati solve` gives: times and risk, emergence times at `level`, and how it ended."""
     from ..numerics import name_of
 
@@ -74,7 +74,7 @@ def solve_point(level: float, **options: Any) -> dict[str, Any]:
     }
 
 
-def simulate_point(seed: int, **options: Any) -> dict[str, Any]:
+def simulate_point(seed: int, **options: Any) -> Mapping[str, object]:
     """What `riccati simulate` gives, emergence times at ½; the step at which a run diverged, -1 if it did not."""
     problem, experiment = _built(ProblemOptions, options | {"seed": seed}), _built(ExperimentOptions, options)
     ensemble = experiment.experiment(problem).ensemble([seed])
@@ -120,7 +120,7 @@ _VERBS = {
 }
 
 
-def _configured(config: Path) -> tuple[SweptVerb, dict[str, Any]]:
+def _configured(config: Path) -> tuple[SweptVerb, Mapping[str, Any]]:
     """The verb that a file names, and the options that it gives."""
     import tomllib
 

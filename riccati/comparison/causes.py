@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from ..problem import AnyStart, Start, Teacher, population_risk
-from ..runs import CONVENTIONS, Run
+from ..runs import CONVENTIONS, Run, RunConfig
 from .clock import Clock
 
 _HALF, _SQUARE, _RISK = CONVENTIONS
@@ -63,7 +63,7 @@ class Cause:
 
     def changed(self, run: Run) -> Run:
         """The run if that is so."""
-        config = {key: value for key, value in (run.config | self.keys).items() if value is not None}
+        config = RunConfig({key: value for key, value in (run.config | self.keys).items() if value is not None})
         clock = None if run.clock is None else run.clock / self.clock
         if self.divided == 1:
             return replace(run, config=config, clock=clock)

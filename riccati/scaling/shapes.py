@@ -41,7 +41,7 @@ class Shape(Protocol):
 
 @dataclass(frozen=True)
 class StepFunction:
-    """f = 1 for x < 1, else 0: the limit d → ∞."""
+    """The shape of the limit d → ∞: f = 1 for x < 1, else 0."""
 
     width = 0.0
 
@@ -52,7 +52,7 @@ class StepFunction:
 
 @dataclass(frozen=True)
 class _Sigmoid:
-    """p = 1/(1 + e^{L(1-x)}): what grows logistically.
+    """Logistic growth p = 1/(1 + e^{L(1-x)}), of which two shapes are made.
 
     Attributes:
         sharpness: L > 0.
@@ -74,7 +74,7 @@ class _Sigmoid:
 
 
 class Logistic(_Sigmoid):
-    """f = 1 - p², p = 1/(1 + e^{L(1-x)}): k = 2, decoupled, the radius refitted.
+    """The shape of k = 2, decoupled, with the radius refitted: f = 1 - p², p = 1/(1 + e^{L(1-x)}).
 
     p is the alignment G_mm = 1/(1 + (1/G_0 - 1) e^{-2a_mτ}) at τ = x T_m, T_m = L/(2a_m) and L = log(1/G_0 - 1);
     of 1 - tr(AGAG) direction m then has the share a_m²(1 - G_mm²).
@@ -87,7 +87,9 @@ class Logistic(_Sigmoid):
 
 
 class Skill(_Sigmoid):
-    """f = ((1 - p)/(1 - p_0))², p = 1/(1 + e^{L(1-x)}): a strength that grows logistically, the loss quadratic in it.
+    """The shape of a strength that grows logistically, with a loss quadratic in it: f = ((1 - p)/(1 - p_0))².
+
+    p = 1/(1 + e^{L(1-x)}).
 
     The radius of a k = 2 student along the gradient flow from small norms, and the skills of Nam et al. 2024
     (arXiv 2404.17563), R(t) = S p with L = log(S/R_0 - 1).
@@ -100,9 +102,9 @@ class Skill(_Sigmoid):
 
 @dataclass(frozen=True, eq=False)
 class Escape:
-    """f = 1 - (g(m)/g(1))², m(x) on the master curve of the link: k > 2, decoupled, the radius refitted.
+    """The shape of k > 2, decoupled, with the radius refitted: f = 1 - (g(m)/g(1))², m(x) on the link's master curve.
 
-    x = t/T_m with m² = ½ at x = 1; the later steeper the smaller the initial overlap, a step as it tends to 0.
+    x = t/T_m with m² = ½ at x = 1. The smaller the initial overlap the steeper the fall, a step in the limit.
 
     Attributes:
         link: the link function, information exponent > 2.
@@ -150,7 +152,10 @@ class Escape:
 
 
 def mellin(shape: Shape, s: float) -> float:
-    """F(s) = ∫_0^∞ x^{s-1} f(x) dx = (1/s) ∫_0^∞ f(z^{1/s}) dz, s > 0; panels that grow away from x = 1."""
+    """Return the Mellin transform F(s) = ∫_0^∞ x^{s-1} f(x) dx = (1/s) ∫_0^∞ f(z^{1/s}) dz, s > 0.
+
+    By Gauss's rule on panels that grow away from x = 1.
+    """
     require_real(s, "s", above=0)
     if shape.width == 0:
         return 1 / s

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from ..numerics import first_crossings
-from ..runs import Run
+from ..runs import Run, RunConfig
 from ..support import require, require_integer, require_open_unit
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class Ensemble:
             notes = (*notes, f"diverged at step {step}: the run ends with the row of step {steps[-1]}")
         clock = self.times[index, kept] if "schedule" in config else None
         source = f"riccati.sgd, seed {self.seeds[index]}"
-        return Run(steps, self.risk[index, kept], self.overlaps[index, kept], config, notes, source, clock)
+        return Run(steps, self.risk[index, kept], self.overlaps[index, kept], RunConfig(config), notes, source, clock)
 
     def emergence_times(self, level: float = 0.5) -> Float[np.ndarray, "S M"]:
         """Canonical time at which each squared overlap first reaches `level`; inf where it does not."""

@@ -227,11 +227,11 @@ def test_every_sentence_of_a_fit_where_it_is_true_and_where_it_is_not():
 def test_seeds_that_diverged_are_said_to_be_left_out():
     teacher = rc.Teacher([1.0], rc.Link.hermite(2))
     run = rc.sgd.Experiment(teacher=teacher, start=rc.Start([[0.3]], norms=0.5, dim=40), learning_rate=1e-3, steps=400)
-    seen = run.ensemble([0, 1, 2])
-    assert fit_power_law(seen, window=(0.01, 0.4)).notes[0] == "1 rows at canonical time t ≤ 0 left out"
-    risk = seen.risk.copy()
+    drawn = run.ensemble([0, 1, 2])
+    assert fit_power_law(drawn, window=(0.01, 0.4)).notes[0] == "1 rows at canonical time t ≤ 0 left out"
+    risk = drawn.risk.copy()
     risk[1, -3:] = np.nan
-    notes = fit_power_law(dataclasses.replace(seen, risk=risk), window=(0.01, 0.4)).notes
+    notes = fit_power_law(dataclasses.replace(drawn, risk=risk), window=(0.01, 0.4)).notes
     assert notes[0] == "1 of 3 seeds diverged and are left out"
 
 

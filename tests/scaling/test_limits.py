@@ -51,9 +51,9 @@ def test_curves_of_finite_dimension_approach_the_limit_and_each_other():
         curves.append(rc.solve(rc.Decoupled(), teacher, rc.Start.typical(teacher, 600, dim, 1e-2), times))
     means = [distance(curve).mean for curve in curves]
     assert means[0] > means[1] > means[2]
-    found = collapse(curves)
-    assert found.distance[1, 2] < found.distance[0, 1] < found.spread + 1e-15
-    assert found.risk.shape == (3, len(found.x))
+    collapsed = collapse(curves)
+    assert collapsed.distance[1, 2] < collapsed.distance[0, 1] < collapsed.spread + 1e-15
+    assert collapsed.risk.shape == (3, len(collapsed.x))
 
 
 def test_teachers_that_are_no_power_law():

@@ -1,7 +1,5 @@
-"""The formats of logs: one file each for text, rows of JSON, arrays, tables in memory; and the files themselves."""
+"""The formats of logs: text, structured files, tables in memory; and a run's files themselves."""
 
-from .arrays import read_npz as read_npz
-from .arrays import read_parquet as read_parquet
 from .files import LINES as LINES
 from .files import NPZ as NPZ
 from .files import PARQUET as PARQUET
@@ -16,6 +14,8 @@ from .files import sidecar_path as sidecar_path
 from .files import stem_and_suffix as stem_and_suffix
 from .files import write_run as write_run
 from .frames import read_frame as read_frame
-from .json_rows import read_json_lines as read_json_lines
-from .json_rows import read_trainer_state as read_trainer_state
+from .structured import read_json_lines as read_json_lines
+from .structured import read_npz as read_npz
+from .structured import read_parquet as read_parquet
+from .structured import read_trainer_state as read_trainer_state
 from .text import read_text as read_text

@@ -9,11 +9,12 @@ import zlib
 from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from ...support import ArgumentError, require, whole_file
+from ..config import RunConfig
+from ..numbers import Remarks
 
 TEXT, LINES = (".csv", ".tsv", ".txt", ".dat", ".log"), (".jsonl", ".ndjson")
 TRAINER = ".json"  # a trainer_state.json of Hugging Face; beside a run, the file of its keys
@@ -81,16 +82,16 @@ def read_file(path: Path, largest: int = LARGEST) -> bytes:
     return raw
 
 
-def run_bytes(path: Path, notes: list[str]) -> bytes:
-    """The bytes of a run's file, unpacked where it is gzipped, whatever its name."""
-    raw = read_file(path)
+def run_bytes(path: Path) -> tuple[bytes, Remarks]:
+    """The bytes of a run's file, unpacked where it is gzipped, whatever its name; and what is missing of them."""
+    raw, remarks = read_file(path), Remarks()
     if raw.startswith(b"\x1f\x8b"):
-        raw = _gunzipped(raw, path, notes)
+        raw, remarks = _gunzipped(raw, path)
     require(bool(raw.strip(b"\0 \t\r\n")), "path", "hold a run", f"{path}, which is empty")
-    return raw
+    return raw, remarks
 
 
-def _gunzipped(raw: bytes, path: Path, notes: list[str]) -> bytes:
+def _gunzipped(raw: bytes, path: Path) -> tuple[bytes, Remarks]:
     text, pieces = 0, []
     while raw:  # a log appended to by a resumed job has a gzip member per job
         member = zlib.decompressobj(wbits=31)
@@ -104,20 +105,20 @@ def _gunzipped(raw: bytes, path: Path, notes: list[str]) -> bytes:
             most = f"unpack to at most {LARGEST >> 20} MiB: log fewer rows"
             require(text <= LARGEST, "path", most, f"{path}, which is more")
         if not member.eof:
-            notes.append("the gzip stream stops early: read up to its last whole line")
             whole = b"".join(pieces)
-            return whole[: whole.rfind(b"\n") + 1]
+            early = "the gzip stream stops early: read up to its last whole line"
+            return whole[: whole.rfind(b"\n") + 1], Remarks((early,))
         raw = member.unused_data.lstrip(b"\0")
-    return b"".join(pieces)
+    return b"".join(pieces), Remarks()
 
 
-def read_sidecar(path: Path) -> dict[str, Any]:
-    """The JSON file beside a run's table; {} if there is none."""
+def read_sidecar(path: Path) -> RunConfig:
+    """The keys in the JSON file beside a run's table; none if there is no such file."""
     try:
         if not path.exists() or path.is_dir():
-            return {}
+            return RunConfig()
     except OSError:
-        return {}
+        return RunConfig()
     text = read_file(path, _LARGEST_SIDECAR).decode("utf-8-sig", "replace")
     try:
         config = json.loads(text)
@@ -128,11 +129,11 @@ def read_sidecar(path: Path) -> dict[str, Any]:
         why = "nested too deep" if isinstance(error, RecursionError) else error
         raise ArgumentError(path.name, "be JSON that can be read", f"not ({why})") from None
     require(isinstance(config, dict), path.name, "hold one JSON object, {…}", type(config).__name__)
-    return config
+    return RunConfig(config)
 
 
 def write_run(
-    path: str | os.PathLike, source: str, columns: Mapping[str, np.ndarray | None], config: Mapping[str, Any]
+    path: str | os.PathLike, source: str, columns: Mapping[str, np.ndarray | None], config: Mapping[str, object]
 ) -> None:
     """Write the columns that are not None, and the keys; `source` is where the run came from.
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from ...support import ArgumentError, as_numbers, kind_in_words, require
 from ..columns import Chosen, Names, choose, clean
-from ..numbers import Column, Log, numbers_of
+from ..numbers import Column, Log, Remarks, numbers_of
 
 _KNOWN = (
     "be a frame (pandas, polars, pyarrow, …), an xarray Dataset, a dict of lists, a list of dicts or a History of Keras"
@@ -53,7 +53,7 @@ def of_rows(rows: Sequence[Mapping[str, Any]], names: Names) -> Log:
     cells = {name: [row.get(name) for row in spelt] for name in chosen.all}
     _refuse_other_kinds(chosen, cells)
     columns, marks = numbers_of(chosen, cells)
-    return Log(chosen, columns, marks.said if marks is not None else ())
+    return Log(chosen, columns, Remarks(assumed=marks.said if marks is not None else ()))
 
 
 def _of_lists(frame: Mapping[str, Any], names: Names) -> Log:
@@ -80,7 +80,7 @@ def _of_lists(frame: Mapping[str, Any], names: Names) -> Log:
     chosen = chosen.without([name for name in chosen.all if name not in cells or _shape(cells[name]) != shape])
     numbers = {name: Column.of_masked(array) for name in chosen.all if isinstance(array := cells[name], np.ndarray)}
     texts, marks = numbers_of(chosen, {name: cells[name] for name in chosen.all if name not in numbers})
-    return Log(chosen, numbers | texts, marks.said if marks is not None else ())
+    return Log(chosen, numbers | texts, Remarks(assumed=marks.said if marks is not None else ()))
 
 
 def _matrix(values: Any) -> np.ndarray | None:
@@ -145,7 +145,7 @@ def _of_narwhals(frame: Any, names: Names) -> Log:
     _refuse_other_kinds(chosen, cells)
     numbers = {name: _of_series(series[name]) for name in chosen.all if name not in cells}
     columns, marks = numbers_of(chosen, cells)
-    return Log(chosen, numbers | columns, marks.said if marks is not None else ())
+    return Log(chosen, numbers | columns, Remarks(assumed=marks.said if marks is not None else ()))
 
 
 def _of_series(series: Any) -> Column:

@@ -17,13 +17,13 @@ import numpy as np
 from ...support import ArgumentError
 from ..columns import Chosen, Names, choose, clean, is_step
 from ..marks import may_part_thousands
-from ..numbers import Column, Log, count, joined, numbers_of
+from ..numbers import Column, Log, Remarks, count, joined, numbers_of
 
 _PIECE = 2**23  # bytes read at a time
 _MARKS = "\t;|,"
 
 
-@dataclass
+@dataclass(frozen=True)
 class Header:
     """A line of column names.
 
@@ -40,62 +40,71 @@ class Header:
         return _fields(line, self.delimiter)
 
 
-@dataclass
+@dataclass(frozen=True)
 class Dropped:
-    """Lines that do not have the header's number of fields.
+    """Lines that do not have the header's number of fields; those of the parts of a file add up.
 
     Attributes:
         short, long: line numbers, from 1.
         last: the number of the last line with data.
     """
 
-    short: list[int]
-    long: list[int]
+    short: tuple[int, ...] = ()
+    long: tuple[int, ...] = ()
     last: int = 0
 
-    def notes(self) -> Iterator[str]:
+    def __add__(self, later: Dropped) -> Dropped:
+        return Dropped(self.short + later.short, self.long + later.long, later.last or self.last)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
         """A line on each kind."""
-        for lines, kind in ((self.short, "fewer"), (self.long, "more")):
-            if lines:
-                cut = lines == [self.last] and kind == "fewer"
-                where = "the last, cut short" if cut else f"the first of them line {lines[0]}"
-                yield f"dropped {count(len(lines), 'line')} with {kind} fields than the header ({where})"
+        kinds = [(lines, kind) for lines, kind in ((self.short, "fewer"), (self.long, "more")) if lines]
+        return tuple(
+            f"dropped {count(len(lines), 'line')} with {kind} fields than the header ({self._place(lines, kind)})"
+            for lines, kind in kinds
+        )
+
+    def _place(self, lines: tuple[int, ...], kind: str) -> str:
+        cut = lines == (self.last,) and kind == "fewer"
+        return "the last, cut short" if cut else f"the first of them line {lines[0]}"
 
 
-def read_text(raw: bytes, names: Names, notes: list[str]) -> Log:
-    """The columns of a log that are read, and their numbers; `notes` grows by what was dropped."""
-    body = _whole_lines(raw, notes)
+def read_text(raw: bytes, names: Names) -> Log:
+    """The columns of a log that are read, and their numbers."""
+    body, notes = _whole_lines(raw)
     header, first, number = _header(body, names)
     chosen = choose(header.names, names)
-    dropped, parts, marks = Dropped([], []), [], None
+    dropped, parts, marks = Dropped(), [], None
     for piece in _pieces(body[first:]):
         part = None if marks is not None and marks.grouped else _numeric(piece, header, chosen)
         if part is None:
-            cells, header = _by_line(piece, header, chosen, number, dropped)
+            cells, header, lost = _by_line(piece, header, chosen, number)
+            dropped += lost
             part, marks = numbers_of(chosen, cells, marks)
         elif lines := piece.count(b"\n"):
-            dropped.last = number + lines
+            dropped += Dropped(last=number + lines)
         number += piece.count(b"\n")
         parts.append(part)
-    notes += dropped.notes()
-    return Log(chosen, joined(chosen.all, parts), marks.said if marks is not None else ())
+    remarks = Remarks(notes + dropped.notes, marks.said if marks is not None else ())
+    return Log(chosen, joined(chosen.all, parts), remarks)
 
 
-def _whole_lines(raw: bytes, notes: list[str]) -> bytes:
-    """UTF-8 with plain line ends, without what was not written to its end."""
+def _whole_lines(raw: bytes) -> tuple[bytes, tuple[str, ...]]:
+    """UTF-8 with plain line ends, without what was not written to its end; and what is said of that."""
+    notes: tuple[str, ...] = ()
     if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
         raw = raw.decode("utf-16", "replace").encode()
     raw = raw.removeprefix(b"\xef\xbb\xbf")
     if b"\r" in raw:
         raw = raw.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     if raw.endswith(b"\0"):
-        notes.append("dropped the NUL bytes at the end")
+        notes += ("dropped the NUL bytes at the end",)
         raw = raw.rstrip(b"\0")
     end = raw.rfind(b"\n") + 1
     if end < len(raw) and raw[:end].count(b"\n") > 1:
-        notes.append("dropped the last line, which has no end: its last number may be cut")
-        return raw[:end]
-    return raw if raw.endswith(b"\n") else raw + b"\n"
+        return raw[:end], (*notes, "dropped the last line, which has no end: its last number may be cut")
+    return raw if raw.endswith(b"\n") else raw + b"\n", notes
 
 
 def _pieces(body: bytes) -> Iterator[bytes]:
@@ -177,27 +186,28 @@ def _numeric(piece: bytes, header: Header, chosen: Chosen) -> dict[str, Column] 
     return {name: Column.of_numbers(table[:, header.names.index(name)].copy()) for name in chosen.all}
 
 
-def _by_line(
-    piece: bytes, header: Header, chosen: Chosen, before: int, dropped: Dropped
-) -> tuple[dict[str, list[str]], Header]:
-    """The cells of a piece read line by line, `before` lines into the file, and the header that it ends with."""
+def _by_line(piece: bytes, header: Header, chosen: Chosen, before: int) -> tuple[dict[str, list[str]], Header, Dropped]:
+    """The cells of a piece read line by line, `before` lines into the file, its last header, and what was dropped."""
+    short: list[int] = []
+    long: list[int] = []
+    last = 0
     cells: dict[str, list[str]] = {name: [] for name in chosen.all}
     at = _places(header, chosen, before)
     for number, line in enumerate(piece.decode("utf-8", "replace").splitlines(), before + 1):
         bare = _bare(line)
         if not bare.strip():
             continue
-        dropped.last = number
+        last = number
         row = header.fields(bare)
         if chosen.step in (clean(field) for field in row):
             header = Header([clean(field) for field in row], header.delimiter)
             at = _places(header, chosen, number)
         elif len(row) != len(header.names):
-            (dropped.short if len(row) < len(header.names) else dropped.long).append(number)
+            (short if len(row) < len(header.names) else long).append(number)
         else:
             for name, column in cells.items():
                 column.append(row[at[name]] if name in at else "")
-    return cells, header
+    return cells, header, Dropped(tuple(short), tuple(long), last)
 
 
 def _places(header: Header, chosen: Chosen, number: int) -> dict[str, int]:

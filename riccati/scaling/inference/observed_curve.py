@@ -114,13 +114,12 @@ def observed_curve(run: Run, rows: int, consumer: str) -> ObservedCurve:
     require_covered(consumer, teacher, start)
     constant = run.kind == "two_homogeneous" and run.clock is None
     require(constant, "run", "be SGD on weights at a constant step", run.kind)
-    require("batch_size" in run.config, "run", "give its batch_size", "without")
+    sgd = run.sgd
+    require(sgd is not None, "run", "give its batch_size", "without")
     assert start is not None
+    assert sgd is not None
     times, target = _rows(run, rows)
-    return ObservedCurve(
-        teacher.link, teacher.width, float(teacher.norm), start, SGD(run.time_per_step, int(run.config["batch_size"])),
-        times, target,
-    )  # fmt: skip
+    return ObservedCurve(teacher.link, teacher.width, float(teacher.norm), start, sgd, times, target)
 
 
 def _rows(run: Run, wanted: int) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]:

@@ -17,7 +17,7 @@ from riccati.runs import is_run_file
 def small(monkeypatch):
     """A bound that a test reaches in no time."""
     monkeypatch.setattr("riccati.runs.formats.files.LARGEST", 2**20)
-    monkeypatch.setattr("riccati.runs.formats.arrays.LARGEST", 2**20)
+    monkeypatch.setattr("riccati.runs.formats.structured.LARGEST", 2**20)
 
 
 @pytest.mark.parametrize("content", [b"\0", b"\n", b"step,loss\n" + b"0,1\n"])

@@ -1,8 +1,9 @@
-"""Files of arrays, NPZ and Parquet: their columns as numbers."""
+"""Files that are no plain text, JSON lines, a trainer_state.json, NPZ and Parquet: their columns as numbers."""
 
 from __future__ import annotations
 
 import io
+import json
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,42 @@ import numpy as np
 
 from ...support import ArgumentError, require
 from ..columns import Names, choose, clean
-from ..numbers import Column, Log
+from ..numbers import Column, Log, Remarks, count
 from .files import LARGEST
-from .frames import read_frame
+from .frames import of_rows, read_frame
 
 
-def read_npz(raw: bytes, path: Path, names: Names) -> Log:
+def read_json_lines(raw: bytes, names: Names) -> Log:
+    """The columns of a file with a JSON object on each line."""
+    utf16 = raw.startswith((b"\xff\xfe", b"\xfe\xff"))
+    rows, bad = [], 0
+    for line in filter(str.strip, raw.decode("utf-16" if utf16 else "utf-8-sig", "replace").splitlines()):
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError):
+            row = None
+        if isinstance(row, dict):
+            rows.append(row)
+        else:
+            bad += 1
+    dropped = (f"dropped {count(bad, 'line')} that cannot be read as a JSON object",) if bad else ()
+    log = of_rows(rows, names)
+    return log._replace(remarks=Remarks(dropped) + log.remarks)
+
+
+def read_trainer_state(raw: bytes, names: Names, path: Path) -> Log:
+    """The log of a Hugging Face trainer, a list of rows under `log_history`."""
+    must = "be a trainer_state.json, with a list log_history; the file of a run's keys stands beside its table"
+    try:
+        history = json.loads(raw.decode("utf-8-sig", "replace"))["log_history"]
+    except (ValueError, RecursionError, KeyError, TypeError):
+        raise ArgumentError("path", must, path) from None
+    sound = isinstance(history, list) and all(isinstance(row, dict) for row in history)
+    require(sound, "path", must, f"{path}, where it is none of rows")
+    return of_rows(history, names)
+
+
+def read_npz(raw: bytes, names: Names, path: Path) -> Log:
     """The columns of an NPZ file, an array for each."""
     try:
         with zipfile.ZipFile(io.BytesIO(raw)) as archive:
@@ -52,7 +83,7 @@ def _member(archive: Any, name: str, needed: bool) -> np.ndarray:
     return array
 
 
-def read_parquet(raw: bytes, path: Path, names: Names) -> Log:
+def read_parquet(raw: bytes, names: Names, path: Path) -> Log:
     """The columns of a Parquet file."""
     import pandas as pd
 
