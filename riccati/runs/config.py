@@ -168,7 +168,8 @@ class RunConfig(dict[str, Any]):
     assumed, recorder = _record("lines of Run.assumed"), _record("what logged the run")
     steps, rows = _record("how many were taken"), _record("how many were logged")
     seed, seeds, start_seed = _record("of the run"), _record("of the ensemble"), _record("of the start")
-    engine, dtype, versions = _record("how steps are computed"), _record("of the weights"), _record("of packages")
+    coordinates, engine = _record("reduced or direct"), _record("the same, as versions up to 0.5 wrote it")
+    dtype, versions = _record("of the weights"), _record("of packages")
     final_overlaps, final_norms = _record("signed, at the last row"), _record("|w_i| at the last row")
     diverged_at_step = _record("the first step whose weights were not finite")
 
