@@ -209,7 +209,8 @@ class Experiment:
         """Simulate runs from the same start, one for each seed, all at once.
 
         With `checkpoint`, a file, the state is saved there every ten seconds, at SIGINT or SIGTERM, and at the end; a
-        call with the same arguments goes on from it to the bit-identical result. Remove the file once that is kept.
+        call with the same arguments goes on from it to the bit-identical result. One that other versions of the package
+        or its libraries wrote leads to the same up to rounding, as a note says. Remove the file once that is kept.
 
         Raises:
             ArgumentError: what memory does not hold, a file that is no checkpoint of this experiment, or one that
