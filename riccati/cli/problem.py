@@ -40,7 +40,7 @@ def problem_of(
         try:
             covariance = Covariance.power_law(dim, covariance_exponent)
         except ArgumentError as error:
-            raise error.renamed({"gamma": "covariance_exponent"}) from None
+            raise error.renamed({"exponent": "covariance_exponent"}) from None
     else:
         require_memory(4.0 * student_width * (teacher_width + student_width), "student_width", student_width)
     teacher = Teacher.power_law(teacher_width, beta, sigma, covariance=covariance)

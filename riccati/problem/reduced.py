@@ -52,7 +52,7 @@ def drawn(key: Array, teacher: Teacher, neurons: int, dim: int) -> Reduced:
     if covariance is None:
         return Reduced(*_isotropic(key, dim - axes, neurons, axes), None, teacher.frame)
     groups = covariance.groups_after(axes)
-    sizes = np.array([len(group.places) for group in groups], int)
+    sizes = np.array([len(group.indices) for group in groups], int)
     columns, factored = np.minimum(sizes, neurons), sizes > neurons
     eigenvalues = np.repeat([group.eigenvalue for group in groups], columns)
     # factors come first, then all others; a group's columns are in the order of its coordinates
@@ -87,7 +87,7 @@ def located(
     axes = len(directions) if frame is None else covariance.dim
     parts, eigenvalues = [np.zeros((len(U), 0))], [np.zeros(0)]
     for group in covariance.groups_after(axes):
-        parts.append(np.linalg.qr(U[:, group.places].T, mode="r").T)  # type: ignore[attr-defined]
+        parts.append(np.linalg.qr(U[:, group.indices].T, mode="r").T)  # type: ignore[attr-defined]
         eigenvalues.append(np.full(parts[-1].shape[1], group.eigenvalue))
     rest = jnp.asarray(np.concatenate(parts, axis=1))
     return Reduced(jnp.asarray(U[:, :axes]), rest, jnp.asarray(np.concatenate(eigenvalues)), frame)
@@ -104,13 +104,13 @@ def in_eigenbasis(weights: Float[Array, "N K+R"], axes: int, covariance: Covaria
 
     A group's columns take its first places: which of them does not matter to SGD or a flow.
     """
-    found, used = np.zeros((weights.shape[0], covariance.dim)), axes
-    found[:, :axes] = weights[:, :axes]
+    every, used = np.zeros((weights.shape[0], covariance.dim)), axes
+    every[:, :axes] = weights[:, :axes]
     for group in covariance.groups_after(axes):
-        places = group.places[: weights.shape[0]]
-        found[:, places] = weights[:, used : used + len(places)]
+        places = group.indices[: weights.shape[0]]
+        every[:, places] = weights[:, used : used + len(places)]
         used += len(places)
-    return jnp.asarray(found)
+    return jnp.asarray(every)
 
 
 def _isotropic(key: Array, outside: int, neurons: int, axes: int) -> tuple[Array, Array]:

@@ -164,7 +164,7 @@ def covariance_of(config: dict[str, Any]) -> Covariance | None:
             return Covariance.power_law(given(config, "dim"), config["covariance"], preconditioned=preconditioned)
         return Covariance(_eigenvalues_of(config), preconditioned=preconditioned)
     except ArgumentError as error:
-        raise error.renamed({"eigenvalues": "covariance", "gamma": "covariance"}) from None
+        raise error.renamed({"eigenvalues": "covariance", "exponent": "covariance"}) from None
 
 
 def _is_exponent(covariance: Any) -> bool:

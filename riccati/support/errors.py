@@ -9,12 +9,20 @@ _LONGEST_MESSAGE = 600
 
 
 class ArgumentError(ValueError):
-    """An argument that cannot be used; its message is one line with the argument's name and the remedy.
+    """The refusal of an argument that cannot be used; its message is one line, with the argument's name and the remedy.
 
     Attributes:
         argument: the argument's name.
         must: what it has to do or be.
         found: what it is instead.
+
+    Example:
+        >>> import riccati as rc
+        >>> try:
+        ...     rc.Teacher.power_law(width=8, beta=-1.0, link=rc.Link.hermite(2))
+        ... except rc.ArgumentError as error:
+        ...     print(error)
+        Argument `beta` must be ≥ 0, but is -1.0.
     """
 
     def __init__(self, argument: str, must: str, found: object):

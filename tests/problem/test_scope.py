@@ -160,3 +160,12 @@ def agrees(consumer, teacher, start, order):
         with pytest.raises(rc.ArgumentError) as refused:
             call(teacher, start)
         assert lacking[0] in str(refused.value), (consumer, teacher, start)
+
+
+def test_the_documentation_has_the_table_as_it_is():
+    page = Path(__file__).resolve().parents[2] / "docs" / "scope.md"
+    assert page.read_text(encoding="utf-8").endswith(f"\n\n{table()}")
+
+
+def test_every_consumer_is_called_here():
+    assert set(CALLS) == set(COVERS)
