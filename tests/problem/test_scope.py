@@ -1,12 +1,14 @@
 """The table of problem/scope.py, cell by cell: what it says is covered computes, the rest is refused by name."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 import riccati as rc
 from riccati.laws import destination_probabilities, simulated_coverage
 from riccati.problem import COVERS, Feature, features, uncovered
-from riccati.problem.scope import WITHOUT_START
+from riccati.problem.scope import WITHOUT_START, table
 from riccati.scaling import (
     infer_beta,
     infer_second_layer,
