@@ -26,13 +26,13 @@ _INDEPENDENT = 1e-10  # least eigenvalue of q - m mᵀ at which Cholesky keeps i
 
 
 class Reduced(NamedTuple):
-    """Unit directions u_i.
+    """The unit directions u_i of neurons, in reduced coordinates.
 
     Attributes:
-        along: (N, K), their coordinates along the teacher's.
-        factor: (N, R), the others.
-        eigenvalues: (R,), of the covariance along each of the latter; None for isotropic input.
-        frame: (M, K), the teacher's directions in the former; None where they are the axes.
+        along: (N, K), the coordinates that hold the teacher's directions.
+        factor: (N, R), all others.
+        eigenvalues: (R,), of the covariance along each of the others; None for isotropic input.
+        frame: (M, K), the teacher's directions in the first K; None where they are the axes.
     """
 
     along: Float[Array, "N K"]
@@ -42,7 +42,7 @@ class Reduced(NamedTuple):
 
 
 def drawn(key: Array, teacher: Teacher, neurons: int, dim: int) -> Reduced:
-    """w uniform on the sphere of R^d: Gaussian coordinates along the teacher's, a Bartlett factor for the rest.
+    """Random directions, w uniform on the sphere of R^d: Gaussian along the teacher's, a Bartlett factor for the rest.
 
     The factor is lower triangular, N(0, 1) below the diagonal, χ_(d-K-i) on it. Under a covariance a group of more than
     N equal eigenvalues has a factor of its own, the other coordinates are Gaussian, all are stretched by √λ, and
@@ -70,7 +70,7 @@ def located(
     frame: Float[Array, "M K"] | None,
     covariance: Covariance | None,
 ) -> Reduced:
-    """Given unit directions, whitened under a covariance, as are the teacher's, which `frame_of` gives a frame.
+    """Given unit directions in reduced coordinates; U and the teacher's are whitened, and `frame` is of `frame_of`.
 
     The residual factor comes from QR decompositions of the orthogonal parts, so that nearly dependent neurons keep
     their digits.
@@ -100,7 +100,7 @@ def _polar_factor(directions: Float[np.ndarray, "M d"]) -> Float[np.ndarray, "M 
 
 
 def in_eigenbasis(weights: Float[Array, "N K+R"], axes: int, covariance: Covariance) -> Float[Array, "N d"]:
-    """Weights in the first K = `axes` and the groups' coordinates, in all d of the covariance's eigenbasis.
+    """Weights in all d coordinates of the covariance's eigenbasis, from those in the first K = `axes` and the groups'.
 
     A group's columns take its first places: which of them does not matter to SGD or a flow.
     """
@@ -158,7 +158,7 @@ def _on_sphere(key: Array, factor: Array, roots: Array) -> tuple[Array, Array]:
 
 
 def factor_of_gram(m: Float[Array, "N K"], student_gram: ArrayLike) -> Float[Array, "N N"]:
-    """ρ with ρ ρᵀ = q - m mᵀ, of given Gram matrices.
+    """The factor ρ with ρ ρᵀ = q - m mᵀ, of given Gram matrices.
 
     Raises:
         ArgumentError: a q that no directions of unit length with these coordinates can have.

@@ -23,7 +23,7 @@ _SAMPLED = tuple(int(n) for n in np.geomspace(1, 1e6, 61))  # steps whose rates 
 
 
 class Schedule(abc.ABC):
-    """Learning rates by step; with `follows_direction` η is multiplied by a_p of the direction p being learned."""
+    """A learning rate for each step; with `follows_direction` it is times a_p of the direction being learned."""
 
     follows_direction: ClassVar[bool] = False
 
@@ -42,7 +42,7 @@ class Schedule(abc.ABC):
 
 @dataclass(frozen=True)
 class Constant(Schedule):
-    """η at every step."""
+    """The same learning rate η at every step."""
 
     rate: float
 
@@ -64,7 +64,7 @@ class Constant(Schedule):
 
 @dataclass(frozen=True)
 class PowerLaw(Schedule):
-    """η(n) = rate·(1 + n/scale)^(-exponent) at step n."""
+    """A learning rate that falls as a power law, η(n) = rate·(1 + n/scale)^(-exponent) at step n."""
 
     rate: float
     exponent: float
@@ -86,10 +86,11 @@ class PowerLaw(Schedule):
 
 @dataclass(frozen=True)
 class PerDirection(Schedule):
-    """η = rate·a_p, p the direction being learned: the largest a_p whose squared overlap is below ½.
+    """A learning rate that follows the direction p being learned, η = rate·a_p.
 
-    Only the min(N, M) largest count, as no more can be learned; after the last of them η stays. A fixed η loses the
-    directions with small a_p; η ≍ a_p d^(-k/2) learns them one by one (the "optimal" rate of RNWL25).
+    p is the direction of largest a_p whose squared overlap is below ½. Only the min(N, M) largest count, as no more can
+    be learned; after the last of them η stays. A fixed η loses the directions with small a_p; η ≍ a_p d^(-k/2) learns
+    them one by one (the "optimal" rate of RNWL25).
     """
 
     follows_direction: ClassVar[bool] = True
@@ -109,7 +110,7 @@ class PerDirection(Schedule):
 
 @dataclass(frozen=True)
 class Logged(Schedule):
-    """η of a run that logged its canonical time: between two of its rows the mean rate, so that times are its own.
+    """The learning rate of a run that logged its canonical time: between two of its rows the mean rate.
 
     Attributes:
         steps: of the rows, increasing.
@@ -135,7 +136,7 @@ class Logged(Schedule):
 
 @dataclass(frozen=True)
 class Function(Schedule):
-    """η(n) from a function of the step n = 0, 1, …; it is called once for each step."""
+    """The learning rate that a function of the step n = 0, 1, … gives; it is called once for each step."""
 
     function: Callable[[int], float]
 
@@ -200,7 +201,7 @@ def schedule_named(name: str, rate: float, exponent: float | None = None, scale:
 
 
 def direction_factor(teacher: Teacher, overlaps: Float[Array, " M"], neurons: int) -> Float[Array, ""]:
-    """a_p of the direction being learned."""
+    """The factor a_p of the direction being learned, from squared overlaps (M,); see `PerDirection`."""
     learnable = jnp.sort(teacher.a)[-min(neurons, teacher.width)]
     open_ = (teacher.a >= learnable) & (overlaps < _LEARNED)
     return jnp.maximum(jnp.max(jnp.where(open_, teacher.a, 0.0)), learnable)

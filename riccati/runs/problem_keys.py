@@ -151,7 +151,7 @@ _OF_START = {"W": "initial_weights", "Theta": "teacher_directions", "second_laye
 
 def _by_key(error: ArgumentError, names: dict[str, str]) -> ArgumentError:
     """The same refusal of the key of a run; its words stay, as these names are parts of words."""
-    return ArgumentError(names.get(error.argument, error.argument), error.must, error.found)
+    return ArgumentError(names.get(error.argument, error.argument), error.must, error.value)
 
 
 def covariance_of(config: dict[str, Any]) -> Covariance | None:

@@ -26,7 +26,7 @@ def test_old_names_of_starts_and_teachers_say_the_new_ones():
     start = rc.Start([[0.1]], norms=0.5)
     for owner, old, new in (
         (start, "s", "amplitudes"), (start, "along", "teacher_coordinates"), (teacher, "speed", "search_rates"),
-        (teacher, "axes", "frame_dim"),
+        (teacher, "axes", "frame_dim"), (rc.ArgumentError("a", "be", 1), "found", "value"),
     ):  # fmt: skip
         with pytest.warns(RenamedArgument, match=f"is now .*{new}"):
             assert getattr(owner, old) == getattr(owner, new)
