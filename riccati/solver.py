@@ -13,6 +13,7 @@ from .problem import AnyStart, Problem, Teacher, uncovered
 from .support import require, require_integer, require_times
 from .trajectory import Trajectory, trajectory_of
 
+_COUNT = 200  # of default times
 _BEFORE, _AFTER = 0.05, 2.0  # default times: from a fraction of the first emergence to twice the last
 
 
@@ -47,7 +48,7 @@ def solve(
         flow = best_flow(problem)
     flow.check(problem)
     if times is None:
-        times = default_times(flow, problem.teacher, problem.start)
+        times = _default_times(flow, problem, _COUNT)
     require_times(times)
     times = jnp.asarray(times, float)
     return trajectory_of(flow, problem, times, flow.evolve(problem, times))
@@ -61,7 +62,7 @@ def best_flow(problem: Problem) -> Flow:
     return Coupled() if uncovered("Decoupled", teacher, start) else Decoupled()
 
 
-def default_times(flow: Flow, teacher: Teacher, start: AnyStart, count: int = 200) -> Float[Array, " T"]:
+def default_times(flow: Flow, teacher: Teacher, start: AnyStart, count: int = _COUNT) -> Float[Array, " T"]:
     """`count` logarithmically spaced canonical times that show every emergence `flow` expects.
 
     Raises:
@@ -70,6 +71,10 @@ def default_times(flow: Flow, teacher: Teacher, start: AnyStart, count: int = 20
     require_integer(count, "count", 2)
     problem = Problem(teacher, start)
     flow.check(problem)
+    return _default_times(flow, problem, count)
+
+
+def _default_times(flow: Flow, problem: Problem, count: int) -> Float[Array, " T"]:
     expected = flow.horizon(problem)
     must = "be given, as nothing is expected to emerge"
     require(expected is not None, "times", must, "left out")

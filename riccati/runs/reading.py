@@ -111,8 +111,8 @@ def _made(
     except ArgumentError as error:  # of a key without which there are no steps: what theory asks for later is said now
         has_clock = chosen.clock is not None or bool(chosen.rates) or "schedule" in config
         others = missing_keys(config, kind_of(config), has_clock)
-        also = f"; theory needs {', '.join(others)} as well" if others and error.found == "missing" else ""
-        raise ArgumentError(error.argument, f"{error.must}{also}", error.found) from None
+        also = f"; theory needs {', '.join(others)} as well" if others and error.value == "missing" else ""
+        raise ArgumentError(error.argument, f"{error.must}{also}", error.value) from None
     columns = without_gaps(chosen, {name: column.at(stands.rows) for name, column in columns.items()}, nan_is_all)
     notes += stands.notes
     table = table_of(chosen, columns, stands.values, argument, notes)

@@ -128,8 +128,7 @@ def recommended_step(teacher: Teacher, start: AnyStart, *, samples: int, batch_s
     Raises:
         ArgumentError: another link, a start without `dim`, or a budget with which no step brings the risk down.
     """
-    require_covered("recommended_step", teacher, start)
-    return _Budget.of(teacher, start, samples, batch_size).best("constant")
+    return _Budget.of("recommended_step", Problem(teacher, start), samples, batch_size).best("constant")
 
 
 def optimal_schedule(teacher: Teacher, start: AnyStart, *, samples: int, batch_size: int = 1) -> ScheduleReport:
@@ -137,8 +136,7 @@ def optimal_schedule(teacher: Teacher, start: AnyStart, *, samples: int, batch_s
 
     The arguments and errors are those of `recommended_step`.
     """
-    require_covered("optimal_schedule", teacher, start)
-    budget = _Budget.of(teacher, start, samples, batch_size)
+    budget = _Budget.of("optimal_schedule", Problem(teacher, start), samples, batch_size)
     beta = power_of(np.asarray(teacher.a))
     form = None if beta is None else budget.best("form", 2 * beta - 1)
     constant = budget.best("constant")
@@ -174,11 +172,12 @@ class _Budget:
     floor: float
 
     @classmethod
-    def of(cls, teacher: Teacher, start: AnyStart, samples: int, batch_size: int) -> _Budget:
+    def of(cls, consumer: str, problem: Problem, samples: int, batch_size: int) -> _Budget:
+        teacher, start, k = problem.teacher, problem.start, problem.teacher.link.information_exponent
+        require_covered(consumer, teacher, start)
         require_integer(samples, "samples", 1)
         require_integer(batch_size, "batch_size", 1)
         limits = largest_step(teacher, start)
-        problem, k = Problem(teacher, start), teacher.link.information_exponent
         system = weights_system(problem, 1.0) if k == 2 else pair_system(problem, 1.0)
         left = np.sort(np.asarray(teacher.normalised_a) ** 2)[: max(teacher.width - start.student_width, 0)]
         safe = largest_safe(problem)
