@@ -11,8 +11,8 @@ One direction along e_p, one neuron, m = u_p, uᵀΣu = λ_p m² + λ̄ (1 - m²
     ds/dt = 2 s [ λ_p m (a g'(m) + Y m) + λ̄ (1 - m²) Y ],               Y = 2X - a g'(m) m.
 
 The search has the leading term λ_p a g'(m) alone, from v_p² = λ_p u_p²/Σ_i λ_i u_i² for w = u uniform on the sphere.
-So for h_k and a_p ∝ p^-β, λ_p ∝ p^-γ, T_p ∝ 1/(a_p λ_p v_p^{k-2}) ∝ p^{β + γk/2} (k > 2), 1/(a_p λ_p) ∝ p^{β+γ}
-(k = 2), and risk ∝ n^{1-2β} after n directions ∝ t^{(1-2β)/(β + γk/2)}: the two-parameter law, with k = 2 in it too.
+So for h_k and a_p ∝ p^-β, λ_p ∝ p^-α, T_p ∝ 1/(a_p λ_p v_p^{k-2}) ∝ p^{β + αk/2} (k > 2), 1/(a_p λ_p) ∝ p^{β+α}
+(k = 2), and risk ∝ n^{1-2β} after n directions ∝ t^{(1-2β)/(β + αk/2)}: the two-parameter law, with k = 2 in it too.
 
 One neuron, σ = z², f = <x, w>², far from the teacher <x, w*>²: dw/dt = 2(s* Λ + 2 Λw*w*ᵀΛ)w for the loss ½E(f* - f)²,
 twice that in arXiv 2511.18661, where the growth rate ρ is the largest root of 1 = 8 Σ_i (w*_i λ_i)²/(ρ - 4 s* λ_i).
@@ -31,8 +31,8 @@ from .population_gradient import dual, dual_slope
 
 a, s, t, lam, mean = sp.symbols(r"a s t lambda \bar\lambda", positive=True)
 m, rho, w_star, slope = sp.symbols(r"m rho w^* \partial{L}", real=True)
-beta, gamma, k, p, d, u_0, c = sp.symbols("beta gamma k p d u_0 c", positive=True)
-_BETA, _GAMMA = 0.9, 0.4
+beta, alpha, k, p, d, u_0, c = sp.symbols("beta alpha k p d u_0 c", positive=True)
+_BETA, _ALPHA = 0.9, 0.4
 _SIZE = 3
 
 
@@ -91,14 +91,14 @@ def derive() -> Derivation:
     prove_zero(sp.limit((velocity / search).subs({dual(m): 0, dual(1): 0}), m, 0) - 1, "the search phase")
     typical = sp.sqrt(lam * u_0**2 / (lam * u_0**2 + (1 - u_0**2) * mean))
     leading = 1 / (k * (k - 2) * a * lam * m ** (k - 2))
-    power = leading.subs({m: u_0 * sp.sqrt(lam)}).subs({a: p**-beta, lam: p**-gamma})
+    power = leading.subs({m: u_0 * sp.sqrt(lam)}).subs({a: p**-beta, lam: p**-alpha})
     exponent = sp.simplify(sp.expand_log(p * sp.diff(sp.log(power), p), force=True))
-    prove_zero(exponent - (beta + gamma * k / 2), "the exponent of T")
-    prove_zero(exponent.subs(k, 2) - (beta + gamma), "the exponent of T, k = 2")
+    prove_zero(exponent - (beta + alpha * k / 2), "the exponent of T")
+    prove_zero(exponent.subs(k, 2) - (beta + alpha), "the exponent of T, k = 2")
     return Derivation(
         title="Anisotropic input",
         statement=r"In whitened weights gradient flow is that of isotropic input times $\Sigma$; for "
-        r"$\lambda_p \propto p^{-\gamma}$ direction $p$ emerges at $p^{\beta + \gamma k/2}$.",
+        r"$\lambda_p \propto p^{-\alpha}$ direction $p$ emerges at $p^{\beta + \alpha k/2}$.",
         steps=(
             (r"$v = \Sigma^{1/2}w$ moves by", whitened),
             (r"One neuron, $m = u_p$, the rest of $u$ at $\bar\lambda$:", velocity),
@@ -116,7 +116,7 @@ def derive() -> Derivation:
             "exponent of risk": equation(r"\partial\log R/\partial\log t", (1 - 2 * beta) / exponent),
             "growth rate": equation("1", secular),
         },
-        proved="whitened gradient of any loss; one neuron, any g; exponents for symbolic k, β, γ; the secular equation",
+        proved="whitened gradient of any loss; one neuron, any g; exponents for symbolic k, β, α; the secular equation",
     )  # fmt: skip
 
 
@@ -128,7 +128,7 @@ def _computed() -> dict[str, Any]:
     import jax.numpy as jnp
 
     import riccati as rc
-    from riccati.flows import Neurons, Setting, anisotropic_velocity
+    from riccati.flows import Neurons, StudentSetting, anisotropic_velocity
     from riccati.scaling import sharp_limit
 
     link = rc.Link.hermite(4)
@@ -137,7 +137,7 @@ def _computed() -> dict[str, Any]:
     start = rc.Start.from_weights([[0.8, 0.3, 0.5, -0.2]], np.eye(1, 4), cov)
     state = Neurons(start.directions, 2 * jnp.log(start.norms))
     speeds = rc.Problem(single, start).speeds
-    flow = anisotropic_velocity(None, state, Setting(single, speeds))
+    flow = anisotropic_velocity(None, state, StudentSetting(single, speeds))
 
     def loss(v: jax.Array) -> jax.Array:
         square = v @ v
@@ -145,7 +145,7 @@ def _computed() -> dict[str, Any]:
 
     v = start.weights[0]
     radial = flow.log_s[0] / 2 * v + start.norms[0] * flow.U[0]
-    law = rc.Covariance.power_law(40, _GAMMA)
+    law = rc.Covariance.power_law(40, _ALPHA)
     teacher = rc.Teacher.power_law(20, _BETA, link, covariance=law)
     typical = rc.Start.typical(teacher, 1, 40)
     overlap = 1e-3 * jnp.sqrt(law.eigenvalues[:20])
@@ -171,7 +171,7 @@ def _growth() -> tuple[float, np.ndarray, np.ndarray]:
     import jax.numpy as jnp
 
     import riccati as rc
-    from riccati.flows import Neurons, Setting, anisotropic_velocity
+    from riccati.flows import Neurons, StudentSetting, anisotropic_velocity
 
     scales, star = np.array([1.0, 0.5, 0.2]), np.array([[0.5, -0.7, 0.9]])
     star /= np.sqrt(np.sum(scales * star**2))
@@ -182,7 +182,7 @@ def _growth() -> tuple[float, np.ndarray, np.ndarray]:
     def moved(v: jax.Array) -> jax.Array:
         size = jnp.linalg.norm(v)
         state = Neurons((v / size)[None], jnp.full(1, -200.0))
-        flow = anisotropic_velocity(None, state, Setting(teacher, cov.eigenvalues))
+        flow = anisotropic_velocity(None, state, StudentSetting(teacher, cov.eigenvalues))
         return size * flow.U[0] + flow.log_s[0] / 2 * v
 
     matrix = np.stack([np.asarray(moved(row)) for row in jnp.eye(3)], axis=1)
@@ -207,10 +207,10 @@ def check(derivation: Derivation | None = None) -> Checked:
     sharp = numeric(derived["T"], a, lam, m, k)(code["a"], code["λ"], code["overlaps"], 4)
     worst.append(agree(sharp, code["sharp"], "the sharp limit's T"))
     measured = np.log(code["T"][-1] / code["T"][0]) / np.log(20)
-    worst.append(agree(numeric(derived["exponent of T"], beta, gamma, k)(_BETA, _GAMMA, 4), measured, "exponent of T"))
+    worst.append(agree(numeric(derived["exponent of T"], beta, alpha, k)(_BETA, _ALPHA, 4), measured, "exponent of T"))
     falls = (1 - 2 * _BETA) / measured
     worst.append(
-        agree(numeric(derived["exponent of risk"], beta, gamma, k)(_BETA, _GAMMA, 4), falls, "exponent of risk")
+        agree(numeric(derived["exponent of risk"], beta, alpha, k)(_BETA, _ALPHA, 4), falls, "exponent of risk")
     )
     rate, star, scales = code["growth"]
     secular = numeric(derived["growth rate"], rho, w_star, lam)(rate, star, scales)

@@ -122,7 +122,7 @@ def _computed() -> dict[str, Any]:
 
     import riccati as rc
     from riccati.flows import Decoupled
-    from riccati.flows.overlap import growth_integral, position_of
+    from riccati.flows.master_curve import growth_integral, position_of
 
     def gradient_flow(link: rc.Link) -> tuple[float, float]:
         def loss(w: jax.Array) -> jax.Array:
@@ -138,7 +138,7 @@ def _computed() -> dict[str, Any]:
         """m, s and their rates at some times, by the decoupled flow of one direction."""
         single = rc.Problem(rc.Teacher([1.0], link), rc.Start([[_M]], norms=0.3))
         times = jnp.array([0.3, 0.8])
-        seen, rate = jax.jvp(lambda t: Decoupled().evolve(single, t).seen, (times,), (jnp.ones(2),))
+        seen, rate = jax.jvp(lambda t: Decoupled().evolve(single, t).observables, (times,), (jnp.ones(2),))
         overlaps = np.sqrt(np.asarray(seen.alignment[:, 0]))
         return (
             overlaps,

@@ -123,7 +123,9 @@ def share(by_own: sp.Expr, by_other: sp.Expr) -> sp.Expr:
         prove_zero(sp.cancel(sp.Matrix(rows).det() - alone * total), f"the determinant, {size} directions")
     one = sp.solve(sp.cancel(term) - 1, gamma)[0]
     prove_zero(one - 2 * slopes / (a * fourth), "one direction")
-    prove_zero(term.subs({slopes: 2, fourth: 12}) - gamma * a / (1 - 2 * gamma * a), "k = 2: derivations/loss.py")
+    prove_zero(
+        term.subs({slopes: 2, fourth: 12}) - gamma * a / (1 - 2 * gamma * a), "k = 2: derivations/step_limits.py"
+    )
     # the largest a is `a`, this one b·a
     scaled, here = kappa * b / (1 - b + kappa * (u + b)), term.subs(a, b * a).subs(gamma, one / (1 + kappa * u))
     prove_zero(sp.cancel((here - scaled).subs(kappa, slopes**2 / fourth)), "in units of the limit of one direction")
@@ -247,15 +249,14 @@ def _against_a_step(D: Derivation) -> float:
     import jax.numpy as jnp
 
     import riccati as rc
-    from riccati.sgd.two_homogeneous import TwoHomogeneous, Weights
+    from riccati.sgd import Projections, TwoHomogeneous, Weights
 
     link, layer, rate = rc.Link.hermite(3), 0.8, 0.03
     teacher, sample = rc.Teacher([layer], link), jnp.array([[0.7, -1.3, 0.4, 1.1, -0.2, 0.9, 0.5]])
 
     def step(W: jax.Array) -> jax.Array:
-        kept, push = TwoHomogeneous().push(
-            teacher, Weights(W, jnp.zeros(0)), sample[:, :1], sample @ W.T, jnp.asarray(rate)
-        )
+        projections = Projections(sample[:, :1], sample @ W.T)
+        kept, push = TwoHomogeneous().update(teacher, Weights(W, jnp.zeros(0)), projections, jnp.asarray(rate))
         return kept.W + push.T @ sample
 
     along = jnp.zeros((1, 7)).at[0, 1].set(1.0)  # ε

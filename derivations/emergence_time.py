@@ -73,7 +73,7 @@ def _computed() -> dict[int, dict[str, Any]]:
     from scipy.integrate import quad
 
     import riccati as rc
-    from riccati.flows.overlap import collapsed_time, leading_collapsed_time
+    from riccati.flows.master_curve import collapsed_time, leading_collapsed_time
 
     def of(degree: int) -> dict[str, Any]:
         link = rc.Link.hermite(degree)

@@ -98,7 +98,7 @@ def _by_code(w: np.ndarray, a: np.ndarray) -> dict[str, np.ndarray]:
     """H, and what gradient flow and the noise say of dY/dτ, by the flow that integrates it."""
     import jax.numpy as jnp
 
-    from riccati.flows.noise import second_order, stiefel_velocity
+    from riccati.flows.gradient_noise import second_order, stiefel_velocity
 
     Y, weights = jnp.asarray(w[:2]), jnp.asarray(a)
     noise = jnp.asarray(_GAMMA / 8 * (1 - 2 / _DIM))
@@ -152,5 +152,5 @@ def check(derivation: Derivation | None = None) -> Checked:
         agree(evaluate(d["dZ/dτ"], values), code["dZ/dτ"], "dZ/dτ"),
         *(agree(evaluate(d[name], values), flow[name], f"{name} of the flow") for name in flow),
     ]
-    compared = "quadrature over samples in R⁴, retraction by singular values; flows/noise/subspace.py"
+    compared = "quadrature over samples in R⁴, retraction by singular values; flows/gradient_noise/quadratic.py"
     return Checked(d.proved, compared, max(worst))

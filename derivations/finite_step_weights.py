@@ -113,7 +113,7 @@ def check(derivation: Derivation | None = None) -> Checked:
     """The means by Gauss-Hermite quadrature in R³, the equations against `weights_velocity`."""
     import jax.numpy as jnp
 
-    from riccati.flows.noise import Weights, second_order, weights_velocity
+    from riccati.flows.gradient_noise import WeightsState, second_order, weights_velocity
 
     d = derivation or derive()
     random = np.random.default_rng(5)
@@ -129,7 +129,7 @@ def check(derivation: Derivation | None = None) -> Checked:
     y = np.linalg.qr(random.normal(size=(4, 3)))[0][:2]
     t = 0.5 * random.normal(size=(3, 3))
     unit = 0.7
-    state = Weights(jnp.asarray(y), jnp.asarray(t / unit))
+    state = WeightsState(jnp.asarray(y), jnp.asarray(t / unit))
     velocity = weights_velocity(0.0, state, (jnp.asarray(a), jnp.asarray(_GAMMA), jnp.asarray(unit)))
     _, k, h = second_order(state.Y, jnp.asarray(t @ t.T), jnp.asarray(a))
     moved_y, moved_t = np.asarray(velocity.Y), unit * np.asarray(velocity.T)
@@ -147,4 +147,4 @@ def check(derivation: Derivation | None = None) -> Checked:
         agree(evaluate(d["dY/dτ"], values), moved_y, "dY/dτ"),
         agree(evaluate(d["dT/dτ"], values), moved_t, "dT/dτ"),
     ]
-    return Checked(d.proved, "flows/noise/subspace.py; quadrature over samples in R³", max(worst))
+    return Checked(d.proved, "flows/gradient_noise/quadratic.py; quadrature over samples in R³", max(worst))

@@ -83,7 +83,7 @@ def check(derivation: Derivation | None = None) -> Checked:
         said = divergence(rc.Problem(teacher, start), rate / 200, 1)
         worst.append(agree(float(d["longest"].subs(at | {gamma: rate})), said.longest**2, f"longest, k = {k}"))
         worst.append(agree(float(d["unlearned"].subs(at)), said.unlearned, f"unlearned, k = {k}"))
-    return Checked(d.proved, "emergence: moments_of, divergence; flows/noise: pair_velocity", max(worst))
+    return Checked(d.proved, "emergence: moments_of, divergence; flows/gradient_noise: pair_velocity", max(worst))
 
 
 def _against_flow(d: Derivation) -> float:
@@ -91,12 +91,12 @@ def _against_flow(d: Derivation) -> float:
     import jax.numpy as jnp
     import numpy as np
 
-    from riccati.flows.noise import Pairs, Setting, own_pair_weights, pair_velocity
+    from riccati.flows.gradient_noise import PairSetting, PairState, own_pair_weights, pair_velocity
 
     worst, layer, lengths, rate, overlap = [], np.array([0.8]), np.array([0.2, 0.3]), 0.02, 0.6
     for k in (3, 4):
-        state = Pairs(jnp.log(jnp.array([overlap / (1 - overlap)])), jnp.log(layer), jnp.log(lengths))
-        setting = Setting(
+        state = PairState(jnp.log(jnp.array([overlap / (1 - overlap)])), jnp.log(layer), jnp.log(lengths))
+        setting = PairSetting(
             jnp.asarray(layer), jnp.array([True]), jnp.ones(2), jnp.asarray(own_pair_weights(k)), jnp.asarray(rate)
         )
         left = float(2 * layer[0] ** 2 * (1 - overlap ** (k / 2)))  # a² - 2asm^k + s² at s = a

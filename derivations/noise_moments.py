@@ -104,7 +104,7 @@ def check(derivation: Derivation | None = None) -> Checked:
     import jax.numpy as jnp
 
     import riccati as rc
-    from riccati.flows.noise import counted_moments, graphs_of
+    from riccati.flows.gradient_noise import counted_moments, graphs_of
 
     d = derivation or derive()
     m0 = np.array([[0.5, -0.2], [0.3, 0.6]])
@@ -123,7 +123,9 @@ def check(derivation: Derivation | None = None) -> Checked:
     link = rc.Link.from_coefficients(c)
     computed = counted_moments(graphs_of(link), jnp.asarray(b), jnp.asarray(all_R), 2, 3)
     deviation = agree(derived, computed, "E e²σ'σ'")
-    return Checked(d.proved, "flows/noise: counted_moments, neuron_velocity", max(deviation, _against_flow(d, m0, q)))
+    return Checked(
+        d.proved, "flows/gradient_noise: counted_moments, neuron_velocity", max(deviation, _against_flow(d, m0, q))
+    )
 
 
 def _against_flow(d: Derivation, m0: np.ndarray, q: np.ndarray) -> float:
@@ -132,7 +134,7 @@ def _against_flow(d: Derivation, m0: np.ndarray, q: np.ndarray) -> float:
     import jax.numpy as jnp
 
     import riccati as rc
-    from riccati.flows.noise import Directions, neuron_system, neuron_velocity
+    from riccati.flows.gradient_noise import NeuronState, neuron_system, neuron_velocity
 
     teacher = rc.Teacher([0.9, 0.4], rc.Link.from_coefficients([0.0, 0.0, 0.8, 0.6]))
     start = rc.Start(m0, q, [0.7, 0.55])
@@ -142,7 +144,7 @@ def _against_flow(d: Derivation, m0: np.ndarray, q: np.ndarray) -> float:
     added = jax.tree.map(
         jnp.subtract, neuron_velocity(0.0, state, setting), neuron_velocity(0.0, without.state, without.args)
     )
-    assert isinstance(added, Directions)
+    assert isinstance(added, NeuronState)
     C = np.asarray(setting.moments(teacher, state.m, state.p, jnp.exp(state.log_s)))
     worst = [0.0]
     for i, j in product(range(2), range(2)):

@@ -148,7 +148,7 @@ def check(derivation: Derivation | None = None) -> Checked:
     import jax.numpy as jnp
 
     import riccati as rc
-    from riccati.sgd import Stiefel, TwoHomogeneous, Weights
+    from riccati.sgd import Projections, Stiefel, TwoHomogeneous, Weights
 
     d = derivation or derive()
     random = np.random.default_rng(1)
@@ -160,7 +160,7 @@ def check(derivation: Derivation | None = None) -> Checked:
     values, slopes = np.asarray(link(at)), np.asarray(link.derivative(at))
     wrong = float(np.asarray(link(X[0, :2])) @ np.asarray(teacher.a) - values @ length**2)
     weights = Weights(jnp.asarray(W), jnp.zeros(0))
-    kept, push = TwoHomogeneous().push(teacher, weights, X[:, :2], X @ W.T, jnp.asarray(rate))
+    kept, push = TwoHomogeneous().update(teacher, weights, Projections(X[:, :2], X @ W.T), jnp.asarray(rate))
     of_w, of_x = (numeric(d[name], value, slope, z, r)(values, slopes, at, length) for name in ("along w", "along x"))
     worst = [
         agree(W + rate * wrong * of_w[:, None] * W, kept.W, "kept"),
@@ -176,28 +176,30 @@ def check(derivation: Derivation | None = None) -> Checked:
     closed = moved + float(d["retraction"].subs(lam, size)) * excess @ moved
     worst.append(agree(closed, Stiefel(jnp.asarray(1.0)).retract(jnp.asarray(moved), 1), "retraction"))
 
-    return Checked(d.proved, "riccati.sgd's step, in R^d and in law, and retraction on one sample", max(worst))
+    return Checked(
+        d.proved, "riccati.sgd's step, direct and in reduced coordinates; retraction of one sample", max(worst)
+    )
 
 
 def _check_groups(derivation: Derivation) -> float:
-    """Two groups' norms after the step in law of one neuron on a sample of which the rest is given."""
+    """Two groups' norms after one neuron's step in reduced coordinates, given the rest of its sample."""
     import jax.numpy as jnp
 
     import riccati as rc
-    from riccati.sgd import Experiment, InLaw, Weights
+    from riccati.sgd import Experiment, Projections, ReducedEngine, ReducedNoise, Weights
 
     speeds = np.array([0.4, 1.7])
     covariance = rc.Covariance(np.r_[1.3, np.repeat(speeds, (5, 8))])
     teacher = rc.Teacher([1.0], rc.Link.hermite(3), covariance=covariance)
     W, X = np.array([[0.3, 0.5, 0.7]]), np.array([[0.9, -0.4, 1.1]])
     start = rc.Start.from_weights(np.ones((1, 14)), np.eye(1, 14), covariance)
-    dynamics = Experiment(teacher=teacher, start=start, learning_rate=0.2, steps=1).dynamics
+    dynamics = Experiment(teacher=teacher, start=start, learning_rate=0.2, steps=1).simulation.dynamics
     engine, rule, rate, rest = dynamics.engine, dynamics.rule, jnp.asarray(0.2), np.array([0.8, 2.1])
-    assert isinstance(engine, InLaw)
+    assert isinstance(engine, ReducedEngine)
     weights = Weights(jnp.asarray(np.pad(W, ((0, 0), (0, 2)))), jnp.zeros(0))
-    kept, pushed = rule.push(teacher, weights, X[:, :1], X @ W.T, rate)
-    L, samples = jnp.asarray(rest[:, None, None]), jnp.asarray(np.pad(X, ((0, 0), (0, 2))))
-    new = np.asarray(engine.moved_by(rule, teacher, weights, samples, L, rate, jnp.asarray(0)).W)[0]
+    kept, pushed = rule.update(teacher, weights, Projections(X[:, :1], X @ W.T), rate)
+    noise = ReducedNoise(jnp.asarray(np.pad(X, ((0, 0), (0, 2)))), jnp.asarray(rest[:, None, None]))
+    new = np.asarray(engine.step(rule, teacher, weights, noise, rate, jnp.asarray(0)).W)[0]
     found = new[1:3] ** 2 + new[3:] ** 2
     growth = float(kept.W[0, 0]) / W[0, 0] - 1
     of = numeric(derivation["group"], of_group, c, rho, push, xi, beyond)

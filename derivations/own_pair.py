@@ -143,7 +143,7 @@ def check(derivation: Derivation | None = None) -> Checked:
             f"{name}, second order",
             1e-3,
         )
-    compared = "Link.hermite under quadrature; flows/noise/pairs.py; a step taken in R³ by differences"
+    compared = "Link.hermite under quadrature; flows/gradient_noise/own_pairs.py; a step taken in R³ by differences"
     return Checked(d.proved, compared, max(worst))
 
 
@@ -151,15 +151,15 @@ def _against_flow(d: Derivation) -> float:
     """Two directions and a spectator: E e²σ'² and the rates, k = 3 … 6."""
     import jax.numpy as jnp
 
-    from riccati.flows.noise import Pairs, Setting, own_pair_weights, pair_residuals, pair_velocity
+    from riccati.flows.gradient_noise import PairSetting, PairState, own_pair_weights, pair_residuals, pair_velocity
 
     overlaps, radii, layer, rate = np.array([0.6, 0.7]), np.array([0.5, 0.3]), np.array([0.8, 0.6]), 1e-3
     odds = jnp.log(overlaps**2 / (1 - overlaps**2))
-    state = Pairs(odds, jnp.log(radii), jnp.log(jnp.array([_IDLE])))
+    state = PairState(odds, jnp.log(radii), jnp.log(jnp.array([_IDLE])))
     worst = [0.0]
     for degree in range(3, max(DEGREES) + 1):
         weights = jnp.asarray(own_pair_weights(degree))
-        setting = Setting(jnp.asarray(layer), jnp.array([True, True]), jnp.ones(1), weights, jnp.asarray(rate))
+        setting = PairSetting(jnp.asarray(layer), jnp.array([True, True]), jnp.ones(1), weights, jnp.asarray(rate))
         _, total, idle_total = pair_residuals(state, setting)
         velocity = pair_velocity(0.0, state, setting)
         left = layer**2 - 2 * layer * radii * overlaps**degree + radii**2

@@ -107,19 +107,19 @@ def _computed() -> dict[str, Any]:
 
     import riccati as rc
     from riccati.flows import memory
-    from riccati.flows.chart import carry, opened, weights_of
+    from riccati.flows.grassmannian import carry, initial_chart_of, initial_weights_of
 
     link, flow = rc.Link.hermite(2), rc.Quadratic()
     teacher = rc.Teacher.power_law(4, 0.6, link)
     start = rc.Start.random(teacher, 3, 9, norm=0.6, seed=4)
     solved = rc.solve(flow, teacher, start, _TIMES)
     slope = jax.jvp(lambda t: rc.solve(flow, teacher, start, t).radius, (solved.times,), (jnp.ones(2),))[1]
-    weights = weights_of(rc.Problem(teacher, start), with_norms=True)
+    weights = initial_weights_of(rc.Problem(teacher, start), with_norms=True)
     single, one = rc.Teacher([1.0], link), rc.Start([[1.0]], norms=0.1)
     return {
         "weights": np.asarray(start.weights), "rates": np.concatenate([teacher.a, np.zeros(3)]),
         "radius": solved.radius, "risk": solved.risk, "slope": slope,
-        "charts": [carry(opened(weights), t) for t in 2 * _TIMES],
+        "charts": [carry(initial_chart_of(weights), t) for t in 2 * _TIMES],
         "memory": memory(jnp.array([0.9, -0.3, 0.0]), 0.8),
         "alone": lambda times: rc.solve(flow, single, one, times).radius[:, 0],
     }  # fmt: skip

@@ -131,7 +131,7 @@ def _computed() -> dict[str, Any]:
 
     import riccati as rc
     from riccati.flows import dense_velocity
-    from riccati.flows.chart import LogOdds, opened, weights_of
+    from riccati.flows.grassmannian import LogOdds, initial_chart_of, initial_weights_of
 
     link = rc.Link.hermite(2)
     teacher = rc.Teacher.power_law(_M, 0.8, link)
@@ -144,7 +144,7 @@ def _computed() -> dict[str, Any]:
         return squares @ link.dual(u.T @ u) @ squares / 2 - squares @ link.dual(u[:_M].T) @ teacher.a
 
     factors = [np.linalg.qr(np.random.default_rng(n).normal(size=(_M + 2, 2)))[0][:_M] for n in range(3)]
-    odds = LogOdds(opened(weights_of(rc.Problem(teacher, begin), with_norms=False)), 8 * _STEP)
+    odds = LogOdds(initial_chart_of(initial_weights_of(rc.Problem(teacher, begin), with_norms=False)), 8 * _STEP)
     ahead = [odds(n * _STEP, np.arange(1)) for n in range(len(_FORWARD))]
     alone = rc.solve(rc.Riccati(), rc.Teacher([1.0], link), rc.Start([[_G_0**0.5]]), np.linspace(0.1, 4, 9))
     return {

@@ -89,7 +89,7 @@ def _computed() -> dict[str, Any]:
     import jax.numpy as jnp
 
     import riccati as rc
-    from riccati.flows.chart import Chart, subspace, subspace_risk, weighted_grams
+    from riccati.flows.grassmannian import Chart, subspace, subspace_risk, weighted_grams
 
     random = np.random.default_rng(7)
     b = random.normal(size=(6, 3))

@@ -152,7 +152,7 @@ def _samples(dim: float) -> np.ndarray:
     """T_m/η_m of every direction from overlaps d^{-1/2}: T_m by the decoupled flow, η_m the step of SGD at which the
     finite-step equations stop that overlap's growth."""
     import riccati as rc
-    from riccati.flows.noise import pair_system
+    from riccati.flows.gradient_noise import pair_system
 
     teacher = rc.Teacher.power_law(_COUNTED, _BETA, rc.Link.hermite(_DEGREE))
     start = rc.Start(np.eye(_COUNTED) / np.sqrt(dim), norms=1e-8)

@@ -1,9 +1,9 @@
 """Constants of the scaling laws: what a shape makes of the risk in time, a grid of widths of the frontier, a step of
 the samples.
 
-With weights m^{-α} and times T_1 m^θ the sum over directions of f(u m^{-θ}), u = t/T_1, is for large u
+With weights m^{-ω} and times T_1 m^θ the sum over directions of f(u m^{-θ}), u = t/T_1, is for large u
 
-    ∫_0^∞ x^{-α} f(u x^{-θ}) dx = (1/θ) F((α-1)/θ) u^{(1-α)/θ},     F(s) = ∫_0^∞ z^{s-1} f(z) dz,  1/s for a step.
+    ∫_0^∞ x^{-ω} f(u x^{-θ}) dx = (1/θ) F((ω-1)/θ) u^{(1-ω)/θ},     F(s) = ∫_0^∞ z^{s-1} f(z) dz,  1/s for a step.
 
 In the sharp limit log risk at fixed compute is a wedge in log N, of slopes -q and p, q = 2β-1, p = (2β-1)/β. A grid of
 spacing h adds, on average over its place, h pq/(2(p+q)) = ½ h (2β-1)/(1+β).
@@ -19,10 +19,10 @@ import sympy as sp
 
 from ._common import Checked, Derivation, agree, equation, numeric, prove_zero
 
-alpha, theta, s, h, g, a, v, u, beta = sp.symbols("alpha theta s h g a v u beta", positive=True)
+omega, theta, s, h, g, a, v, u, beta = sp.symbols("omega theta s h g a v u beta", positive=True)
 x, y, z = sp.symbols("x y z", positive=True)
 k = sp.Symbol("k", positive=True)
-_ALPHA, _THETA, _U, _K, _G, _A, _X, _H, _BETA = 1.6, 0.8, 4e4, 4, 0.05, 0.3, 1.9, 0.3, 0.8
+_OMEGA, _THETA, _U, _K, _G, _A, _X, _H, _BETA = 1.6, 0.8, 4e4, 4, 0.05, 0.3, 1.9, 0.3, 0.8
 _PLACES = 10_000  # of a grid of widths
 _TOLERANCE = {"risk in time": 1e-3, "bias of a grid": 1e-3, "samples": 1e-6}
 
@@ -30,11 +30,11 @@ _TOLERANCE = {"risk in time": 1e-3, "bias of a grid": 1e-3, "samples": 1e-6}
 def constant() -> sp.Expr:
     """The coefficient of F(s) u^{-s} under z = u x^{-θ}."""
     place = (u / z) ** (1 / theta)
-    integrand = sp.powsimp(sp.expand_power_base(place**-alpha * sp.Abs(sp.diff(place, z)), force=True), force=True)
+    integrand = sp.powsimp(sp.expand_power_base(place**-omega * sp.Abs(sp.diff(place, z)), force=True), force=True)
     power = sp.simplify(z * sp.diff(sp.log(integrand), z))
-    prove_zero(power - ((alpha - 1) / theta - 1), "power of z under the integral")
+    prove_zero(power - ((omega - 1) / theta - 1), "power of z under the integral")
     in_u = sp.simplify(u * sp.diff(sp.log(integrand), u))
-    prove_zero(in_u - (1 - alpha) / theta, "power of u")
+    prove_zero(in_u - (1 - omega) / theta, "power of u")
     return sp.simplify(integrand.subs({z: 1, u: 1}))
 
 
@@ -68,15 +68,15 @@ def samples() -> sp.Expr:
 
 def derive() -> Derivation:
     """The constant of a power law, the bias of a grid of widths and the samples of one direction."""
-    law = constant() * step_transform().subs(s, (alpha - 1) / theta) * u ** ((1 - alpha) / theta)
+    law = constant() * step_transform().subs(s, (omega - 1) / theta) * u ** ((1 - omega) / theta)
     bias, cost = wedge(), samples()
     prove_zero(sp.simplify(bias - h * (2 * beta - 1) / (2 * (1 + beta))), "half the exponent of compute")
     least = sp.diff(-sp.log(1 - v) / v**2, v)
     prove_zero(sp.simplify(least * v**3 - (v / (1 - v) + 2 * sp.log(1 - v))), "the best step")
     return Derivation(
         title="Constants of the scaling laws",
-        statement=r"$\sum_m m^{-\alpha} f(u m^{-\theta}) \simeq \theta^{-1}F(\tfrac{\alpha-1}{\theta})"
-        r"u^{(1-\alpha)/\theta}$; a grid of widths adds $\tfrac12 |e| \log r$; a direction costs "
+        statement=r"$\sum_m m^{-\omega} f(u m^{-\theta}) \simeq \theta^{-1}F(\tfrac{\omega-1}{\theta})"
+        r"u^{(1-\omega)/\theta}$; a grid of widths adds $\tfrac12 |e| \log r$; a direction costs "
         r"$\propto z_0^2 a^{-2}$ samples.",
         steps=(
             (r"The sum as an integral, of a step.", law),
@@ -84,7 +84,7 @@ def derive() -> Derivation:
             (r"Samples until a direction emerges, in units of $d^{k-1}$.", cost),
         ),
         result={
-            "risk in time": equation(r"\sum_m m^{-\alpha} f(um^{-\theta})", law),
+            "risk in time": equation(r"\sum_m m^{-\omega} f(um^{-\theta})", law),
             "bias of a grid": equation(r"\langle\Delta\log R\rangle", bias),
             "samples": equation(r"n\,d^{1-k}", cost),
         },
@@ -97,7 +97,7 @@ def _sum_of_steps() -> float:
     from riccati.scaling import power_sum
 
     learned = int(_U ** (1 / _THETA))
-    stairs = power_sum(_ALPHA, np.array([learned + 1, learned + 2]))
+    stairs = power_sum(_OMEGA, np.array([learned + 1, learned + 2]))
     return float(np.interp(_U ** (1 / _THETA) - 0.5, [learned, learned + 1], stairs))
 
 
@@ -124,8 +124,8 @@ def check(derivation: Derivation | None = None) -> Checked:
     computed = {"risk in time": _sum_of_steps(), "bias of a grid": _wedge_on_grids(), "samples": _cost()}
     worst = []
     for name, value in computed.items():
-        predicted = numeric(derived[name], alpha, theta, u, h, beta, g, a, x, k)(
-            _ALPHA, _THETA, _U, _H, _BETA, _G, _A, _X, _K
+        predicted = numeric(derived[name], omega, theta, u, h, beta, g, a, x, k)(
+            _OMEGA, _THETA, _U, _H, _BETA, _G, _A, _X, _K
         )
         worst.append(agree(predicted, value, name, _TOLERANCE[name]))
     return Checked(derived.proved, "sums of the additive model, grids, the motion of an overlap", max(worst))

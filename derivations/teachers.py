@@ -116,7 +116,7 @@ def _computed() -> dict[str, Any]:
         rc.Start.from_weights(W, Theta),
     )
     problem = rc.Problem(teacher, start)
-    slope = jax.jvp(lambda t: rc.Riccati().evolve(problem, t).seen, (jnp.asarray(_TIMES),), (jnp.ones(2),))[1]
+    slope = jax.jvp(lambda t: rc.Riccati().evolve(problem, t).observables, (jnp.asarray(_TIMES),), (jnp.ones(2),))[1]
     lone = rc.solve(rc.Quadratic(), rc.Teacher([-1.0], link), rc.Start([[1.0]], norms=0.5), _TIMES)
     return {
         "rows": rows, "C": C, "g": mixed.dual(jnp.array([[0.4, 0.4]])), "a": np.asarray(mixed.a),

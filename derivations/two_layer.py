@@ -93,7 +93,7 @@ def _computed() -> dict[str, Any]:
     import jax.numpy as jnp
 
     import riccati as rc
-    from riccati.flows import Setting, TwoLayer, two_layer_velocity
+    from riccati.flows import StudentSetting, TwoLayerState, two_layer_velocity
 
     teacher = rc.Teacher.power_law(3, 0.7, rc.Link.named("relu"))
     second, rate = np.array([0.5, -0.7, 0.2, -0.1]), 0.4
@@ -109,8 +109,8 @@ def _computed() -> dict[str, Any]:
     slope, layer_slope = jax.grad(loss, argnums=(0, 1))(start.weights, start.second_layer)
     force, directions, norms = -np.asarray(slope), np.asarray(start.directions), np.asarray(start.norms)
     along = np.sum(force * directions, axis=1)
-    state = TwoLayer(start.directions, jnp.log(start.norms), start.second_layer)
-    flow = two_layer_velocity(None, state, Setting(teacher, None, rate))
+    state = TwoLayerState(start.directions, jnp.log(start.norms), start.second_layer)
+    flow = two_layer_velocity(None, state, StudentSetting(teacher, None, rate))
     values = {
         a: np.asarray(teacher.a), b: second, r: norms, s: second * norms, overlap: directions[:, :3],
         gram: directions @ directions.T, theta: np.eye(3, 7), u: directions, kappa: rate, M: 3, N: 4,

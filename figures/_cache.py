@@ -51,12 +51,12 @@ def digest(known: dict[str, Any]) -> str:
 @cache
 def code_of_package(root: Path, without: tuple[str, ...] = _NO_DATA) -> str:
     """The package's source files, but those of the rooms `without`, as a digest."""
-    found = hashlib.sha256()
+    code = hashlib.sha256()
     for path in sorted(root.rglob("*.py")):
         place = path.relative_to(root)
         if place.parts[0] not in without:
-            found.update(f"{place.as_posix()}\0".encode() + path.read_bytes())
-    return found.hexdigest()
+            code.update(f"{place.as_posix()}\0".encode() + path.read_bytes())
+    return code.hexdigest()
 
 
 def plain(value: Any) -> Any:

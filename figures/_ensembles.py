@@ -22,41 +22,40 @@ def random_problem(p: Any, degree: int, norm: float) -> tuple[rc.Teacher, rc.Sta
     return teacher, rc.Start.random(teacher, p.student_width, p.dim, norm, seed=p.seed)
 
 
-def sgd(
-    teacher: rc.Teacher, start: rc.Start, rate: Any, steps: int, batch: int, runs: int,
-    engine: str = "in_law", rows: int = 80,
+def ensemble(
+    teacher: rc.Teacher, start: rc.Start, sgd: rc.SGD, steps: int, runs: int,
+    coordinates: str = "reduced", rows: int = 80,
 ) -> Arrays:  # fmt: skip
     """An ensemble of online SGD: steps (T,), times (S, T), risk (S, T), overlaps (S, T, M), emergence (S, M)."""
-    found = rc.sgd.Experiment(
-        teacher=teacher, start=start, learning_rate=rate, steps=steps, batch_size=batch, engine=engine, rows=rows
-    ).ensemble(range(runs))
+    drawn = rc.sgd.Experiment(teacher, start, sgd, steps=steps, coordinates=coordinates, rows=rows).ensemble(
+        range(runs)
+    )
     return {
-        "steps": found.steps,
-        "times": found.times,
-        "risk": found.risk,
-        "overlaps": found.overlaps,
-        "emergence": found.emergence_times(),
+        "steps": drawn.steps,
+        "times": drawn.times,
+        "risk": drawn.risk,
+        "overlaps": drawn.overlaps,
+        "emergence": drawn.emergence_times(),
     }
 
 
 def flow(of: rc.Flow, teacher: rc.Teacher, start: Any, times: np.ndarray) -> Arrays:
     """A flow: times (T,), risk (T,), alignment (T, M), emergence (M,)."""
-    found = rc.solve(of, teacher, start, times)
+    trajectory = rc.solve(of, teacher, start, times)
     return {
-        "times": np.asarray(found.times),
-        "risk": np.asarray(found.risk),
-        "alignment": np.asarray(found.alignment),
-        "emergence": np.asarray(found.emergence_times()),
+        "times": np.asarray(trajectory.times),
+        "risk": np.asarray(trajectory.risk),
+        "alignment": np.asarray(trajectory.alignment),
+        "emergence": np.asarray(trajectory.emergence_times()),
     }
 
 
-def risk_band(
-    teacher: rc.Teacher, start: rc.Start, rate: float, batch: int, times: np.ndarray, algorithm: Any = "homogeneous"
-) -> Arrays:
+def risk_band(teacher: rc.Teacher, start: rc.Start, sgd: rc.SGD, times: np.ndarray) -> Arrays:
     """The first and the ninth decile of the law of SGD's risk at `times`, (T,) each."""
     law = rc.risk_law(
-        teacher, start, learning_rate=rate, times=times, batch_size=batch, algorithm=algorithm, replicas=_REPLICAS
-    )
+        teacher, start, learning_rate=sgd.rate, batch_size=sgd.batch_size, times=times,
+        algorithm=sgd.constraint or "homogeneous", replicas=_REPLICAS,
+    )  # fmt: skip
     return {"low": np.asarray(law.quantile(0.1)), "high": np.asarray(law.quantile(0.9))}
 
 

@@ -114,7 +114,7 @@ class Fact:
 
     def __str__(self) -> str:
         numbers = ", ".join(
-            f"{found:.3g} for {wanted:.3g}" for found, wanted in zip(self.measured, self.expected, strict=True)
+            f"{measured:.3g} for {wanted:.3g}" for measured, wanted in zip(self.measured, self.expected, strict=True)
         )
         return f"{'holds' if self.holds else 'FAILS'}: {self.statement} ({numbers}, ±{self.tolerance:g})"
 

@@ -83,12 +83,12 @@ def compute(name: str, parameters: Any, folder: Path) -> tuple[Data, int]:
     """A figure's data, and how many of its pieces were not in `folder` before."""
     pieces = load(name).pieces(parameters)
     arrays = {label: _cache.kept(folder, name, piece) for label, piece in pieces.items()}
-    missing = [label for label, found in arrays.items() if found is None]
+    missing = [label for label, kept in arrays.items() if kept is None]
     with progress(len(missing), name, unit="piece") as bar:
         for label in missing:
             arrays[label] = _cache.keep(folder, name, pieces[label])
             bar.update()
-    return Data(parameters, {label: found for label, found in arrays.items() if found is not None}), len(missing)
+    return Data(parameters, {label: kept for label, kept in arrays.items() if kept is not None}), len(missing)
 
 
 def _compute_at_once(wanted: Sequence[tuple[str, Any]], folder: Path, jobs: int) -> dict[str, tuple[int, float]]:
@@ -96,16 +96,16 @@ def _compute_at_once(wanted: Sequence[tuple[str, Any]], folder: Path, jobs: int)
     lacking = [(name, chosen) for name, chosen in wanted if _lacks(name, chosen, folder)]
     if len(lacking) < 2:
         return {}
-    found = {}
+    computed_by_figure = {}
     with (
         ProcessPoolExecutor(min(jobs, len(lacking)), mp_context=get_context("spawn")) as pool,
         progress(len(lacking), "figures", unit="figure") as bar,
     ):
         for done in as_completed([pool.submit(_work, name, chosen, folder) for name, chosen in lacking]):
             name, computed, seconds = done.result()
-            found[name] = (computed, seconds)
+            computed_by_figure[name] = (computed, seconds)
             bar.update()
-    return found
+    return computed_by_figure
 
 
 def _lacks(name: str, parameters: Any, folder: Path) -> bool:
@@ -157,7 +157,7 @@ def _write(name: str, data: Data, fact: Fact, out: Path, width: str) -> None:
         "versions": package_versions(),
     }
     with whole_file(out / f"{name}.npz") as temporary, temporary.open("wb") as file:
-        flat = {f"{label}/{key}": value for label, found in data.arrays.items() for key, value in found.items()}
+        flat = {f"{label}/{key}": value for label, arrays in data.arrays.items() for key, value in arrays.items()}
         np.savez(file, **flat)  # type: ignore[arg-type]
     with style():  # to the end: fonts are looked up as late as that
         figure = module.draw(data, WIDTHS[width])

@@ -37,42 +37,42 @@ def pieces(p: Parameters) -> dict[str, Piece]:
 
 def _over_dims(p: Parameters) -> Arrays:
     teacher = rc.Teacher.power_law(p.width, p.beta, rc.Link.hermite(2))
-    found = []
+    trajectories = []
     for dim in p.dims:
         limit = sharp_limit(teacher, p.width)
         times = np.geomspace(0.05, 2.5, p.points) * limit.unit(dim) * limit.scale
         start = rc.Start.random(teacher, p.width, dim, 1.0, seed=p.seed)
-        found.append(rc.solve(rc.Riccati(), teacher, start, times))
-    return _arrays(found) | {"away": np.array([distance(course).mean for course in found])}
+        trajectories.append(rc.solve(rc.Riccati(), teacher, start, times))
+    return _arrays(trajectories) | {"away": np.array([distance(trajectory).mean for trajectory in trajectories])}
 
 
 def _over_widths(p: Parameters) -> Arrays:
-    found = []
+    trajectories = []
     for M in p.widths:
         teacher = rc.Teacher.power_law(M, p.beta, rc.Link.hermite(4))
         limit = sharp_limit(teacher, M)
         times = np.geomspace(0.02, 8.0, p.points) * limit.unit(p.dim) * limit.scale
-        found.append(rc.solve(rc.Decoupled(), teacher, rc.Start.typical(teacher, M, p.dim, 0.1), times))
-    return _arrays(found)
+        trajectories.append(rc.solve(rc.Decoupled(), teacher, rc.Start.typical(teacher, M, p.dim, 0.1), times))
+    return _arrays(trajectories)
 
 
-def _arrays(found: list[rc.Trajectory]) -> Arrays:
-    joined = collapse(found)
-    limit = sharp_limit(found[-1].teacher, found[-1].start.student_width)
+def _arrays(trajectories: list[rc.Trajectory]) -> Arrays:
+    joined = collapse(trajectories)
+    limit = sharp_limit(trajectories[-1].teacher, trajectories[-1].start.student_width)
     return {
         "x": joined.x,
         "risk": joined.risk,
         "apart": joined.distance,
         "limit": limit.many_directions(joined.x),
-        "raw_times": np.stack([np.asarray(course.times) for course in found]),
-        "raw_risk": np.stack([np.asarray(course.risk) for course in found]),
+        "raw_times": np.stack([np.asarray(curve.times) for curve in trajectories]),
+        "raw_risk": np.stack([np.asarray(curve.risk) for curve in trajectories]),
     }
 
 
-def _raw_spread(found: Arrays) -> float:
+def _raw_spread(curves: Arrays) -> float:
     """How far apart the largest two sizes are in canonical time."""
-    times = np.geomspace(found["raw_times"].min(), found["raw_times"].max(), 400)
-    two = [np.interp(times, found["raw_times"][n], found["raw_risk"][n]) for n in (-2, -1)]
+    times = np.geomspace(curves["raw_times"].min(), curves["raw_times"].max(), 400)
+    two = [np.interp(times, curves["raw_times"][n], curves["raw_risk"][n]) for n in (-2, -1)]
     return float(np.abs(two[0] - two[1]).max())
 
 
@@ -82,10 +82,10 @@ def draw(data: Data, width: float) -> Figure:
     figure, (left, right) = sheet(width, 2)
     labels = [f"$d=10^{{{np.log10(d):.0f}}}$" for d in p.dims], [f"$M=10^{{{np.log10(M):.0f}}}$" for M in p.widths]
     for axes, name, texts in zip((left, right), ("d", "M"), labels, strict=True):
-        found = data[name]
-        for risk, colour, text in zip(found["risk"], shades(len(texts)), texts, strict=True):
-            axes.plot(found["x"], risk, color=colour, label=text)
-        axes.plot(found["x"], found["limit"], "--", color=COLOURS[2], label="limit")
+        curves = data[name]
+        for risk, colour, text in zip(curves["risk"], shades(len(texts)), texts, strict=True):
+            axes.plot(curves["x"], risk, color=colour, label=text)
+        axes.plot(curves["x"], curves["limit"], "--", color=COLOURS[2], label="limit")
         axes.legend(loc="upper right")
         axes.set(ylabel="risk", xlim=(0, 2.2), ylim=(-0.03, 1.03))
     left.set(xlabel=r"time $t/T_M$, $T_M=\log(d/N)/(4a_M)$", title=f"$k=2$, $M=N={p.width}$")

@@ -9,11 +9,11 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import riccati as rc
-from riccati.plot import COLOURS, course_with_spread, reference_slope, shades, sheet
+from riccati.plot import COLOURS, curve_with_spread, reference_slope, shades, sheet
 from riccati.scaling import fit_power_law
 from riccati.scaling import frontier as scaling_frontier
 
-from ._ensembles import flow, sgd
+from ._ensembles import ensemble, flow
 from ._figure import Arrays, Data, Fact, Piece, chosen, piece, sourced
 
 SEE = "each width falls to its floor; the envelope falls as C^(-1/2); SGD follows its finite-step limit"
@@ -70,14 +70,14 @@ def _theory(p: Parameters) -> Arrays:
 
 
 def _exact(N: int, p: Parameters) -> Arrays:
-    found = flow(rc.Quadratic(), *_problem(N, p))
-    return {"times": found["times"], "risk": found["risk"], "emergence": found["emergence"]}
+    curves = flow(rc.Quadratic(), *_problem(N, p))
+    return {"times": curves["times"], "risk": curves["risk"], "emergence": curves["emergence"]}
 
 
 def _finite(N: int, p: Parameters) -> Arrays:
     teacher, start, times = _problem(N, p)
-    found = rc.solve(rc.FiniteStep(gamma=p.gamma), teacher, start, times[times < _end(N, p)])
-    return {"times": np.asarray(found.times), "risk": np.asarray(found.risk)}
+    trajectory = rc.solve(rc.FiniteStep(gamma=p.gamma), teacher, start, times[times < _end(N, p)])
+    return {"times": np.asarray(trajectory.times), "risk": np.asarray(trajectory.risk)}
 
 
 def _end(N: int, p: Parameters) -> float:
@@ -88,9 +88,9 @@ def _end(N: int, p: Parameters) -> float:
 
 def _sgd(N: int, p: Parameters) -> Arrays:
     teacher, start, _ = _problem(N, p)
-    rate = p.gamma * p.batch / p.dim
-    found = sgd(teacher, start, rate, int(_end(N, p) / rate), p.batch, p.runs)
-    return {"times": found["times"], "risk": found["risk"]}
+    sgd = rc.SGD.from_gamma(p.gamma, p.dim, p.batch)
+    curves = ensemble(teacher, start, sgd, int(_end(N, p) / sgd.rate), p.runs)
+    return {"times": curves["times"], "risk": curves["risk"]}
 
 
 def frontier(data: Data) -> tuple[np.ndarray, np.ndarray]:
@@ -115,9 +115,9 @@ def draw(data: Data, width: float) -> Figure:
     figure, (left, right) = sheet(width, 2)
     colours = dict(zip(p.widths, shades(len(p.widths)), strict=True))
     for N, colour in colours.items():
-        found = data[f"exact N={N}"]
-        left.loglog(N * found["times"], found["risk"], color=colour)
-        end = (N * found["times"][-1], found["risk"][-1])
+        curves = data[f"exact N={N}"]
+        left.loglog(N * curves["times"], curves["risk"], color=colour)
+        end = (N * curves["times"][-1], curves["risk"][-1])
         left.annotate(f"$N={N}$", end, textcoords="offset points", xytext=(3, 0), va="center", color=colour)
     compute, risk = frontier(data)
     left.loglog(compute, risk, color=COLOURS[2], lw=2.2, alpha=0.6, label="envelope", zorder=1)
@@ -135,7 +135,7 @@ def draw(data: Data, width: float) -> Figure:
         right.loglog(N * exact["times"], exact["risk"], ":", color=colour, lw=1.0)
         right.loglog(N * finite["times"], finite["risk"], color=colour)
         compute, first = N * runs["times"][0], N * finite["times"][0]
-        course_with_spread(right, compute, runs["risk"], colour, f"$N={N}$", mark, first=first)
+        curve_with_spread(right, compute, runs["risk"], colour, f"$N={N}$", mark, first=first)
     right.set(
         xlabel="compute $C=Nt$", ylabel="risk", title=rf"SGD (points), limit at $\gamma={p.gamma:g}$ (—), flow (···)"
     )

@@ -16,7 +16,7 @@ import riccati as rc
 from riccati.plot import COLOURS, plain_ticks, points_with_spread, reference_slope, shades, sheet
 from riccati.scaling import frontier
 
-from ._ensembles import flow, sgd
+from ._ensembles import ensemble, flow
 from ._figure import Arrays, Data, Fact, Piece, chosen, piece, sourced
 
 SEE = "every width follows the power law to its own floor; the best width for each compute falls as C^(-1/3)"
@@ -71,8 +71,8 @@ def _small(N: int, p: Parameters) -> Arrays:
     leading = np.asarray(rc.Decoupled().leading_emergence_times(teacher, start))
     last = float(emergence[np.isfinite(emergence)].max())
     times = np.geomspace(emergence.min() / 6, 1.5 * last, 100)
-    rate = p.step * p.small_dim ** (-p.degree / 2) * p.batch
-    runs = sgd(teacher, start, rate, int(times[-1] / rate), p.batch, p.runs)
+    sgd = rc.SGD(p.step * p.small_dim ** (-p.degree / 2) * p.batch, p.batch)
+    runs = ensemble(teacher, start, sgd, int(times[-1] / sgd.rate), p.runs)
     coupled = flow(rc.Coupled(), teacher, start, times)
     return runs | {"leading": leading} | {f"flow_{k}": v for k, v in coupled.items()}
 
@@ -94,11 +94,11 @@ def draw(data: Data, width: float) -> Figure:
              xlim=(compute[0] / 10, 2 * compute[-1]), ylim=(risk[-1] / 3, 3))  # fmt: skip
     left.legend(loc="upper right")
     for N, colour, mark in zip(p.small_widths, cycle(COLOURS[1:]), cycle("os^"), strict=False):
-        found = data[f"N={N}"]
+        curves = data[f"N={N}"]
         points_with_spread(
-            right, found["leading"], found["emergence"], colour, f"SGD, $d={p.small_dim}$, $N={N}$", mark
+            right, curves["leading"], curves["emergence"], colour, f"SGD, $d={p.small_dim}$, $N={N}$", mark
         )
-        right.plot(found["leading"], found["flow_emergence"], "x", color=colour, ms=5)
+        right.plot(curves["leading"], curves["flow_emergence"], "x", color=colour, ms=5)
     finite = np.concatenate([data[f"N={N}"]["leading"] for N in p.small_widths])
     finite = finite[np.isfinite(finite)]
     ends = np.array([finite.min() / 1.4, finite.max() * 1.4])

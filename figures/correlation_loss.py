@@ -55,7 +55,7 @@ def _coverage(condition: float, p: Parameters) -> Arrays:
     # one draw of neurons serves every width: coverage at N follows from how often the weakest is some neuron's
     drawn = simulated_coverage(teacher, min(p.widths), p.dim, p.draws, p.seed)[-1]
     return {
-        "found": np.array([coverage(chances, N)[-1] for N in p.widths]),
+        "learned": np.array([coverage(chances, N)[-1] for N in p.widths]),
         "drawn": drawn,
         "width": np.asarray(float(width_to_cover(chances, p.teacher_width, 0.9))),
     }
@@ -88,9 +88,9 @@ def draw(data: Data, width: float) -> Figure:
     figure, (left, right) = sheet(width, 2)
     widths = np.asarray(p.widths, float)
     for kappa, colour in zip(p.conditions, shades(len(p.conditions)), strict=True):
-        found = data[f"κ={kappa:g}"]
-        left.semilogx(widths, found["found"], color=colour, label=rf"${kappa:g}$")
-        left.plot(widths[0], found["drawn"], "o", mfc="white", ms=4, color=colour, clip_on=False)
+        curves = data[f"κ={kappa:g}"]
+        left.semilogx(widths, curves["learned"], color=colour, label=rf"${kappa:g}$")
+        left.plot(widths[0], curves["drawn"], "o", mfc="white", ms=4, color=colour, clip_on=False)
     left.axvline(2 * p.teacher_width, color=COLOURS[2], lw=1.2, ls="--")
     at = (2 * p.teacher_width, 1.0)
     left.annotate("MSE: all", at, textcoords="offset points", xytext=(-3, 0), ha="right", color=COLOURS[2], fontsize=7)
@@ -112,17 +112,17 @@ def fact(data: Data) -> Fact:
     p, runs = data.parameters, data["correlation"]
     right = float(np.mean(runs["ends"] == runs["predicted"]))
     largest = float(np.mean(runs["ends"] == runs["largest"]))
-    found = float(np.mean(np.isfinite(data["mse"]["emergence"])))
-    drawn = max(abs(float(data[f"κ={k:g}"]["drawn"] - data[f"κ={k:g}"]["found"][0])) for k in p.conditions)
-    coupon = abs(1 - (1 - 1 / p.teacher_width) ** p.widths[0] - data[f"κ={p.conditions[-1]:g}"]["found"][0])
+    share = float(np.mean(np.isfinite(data["mse"]["emergence"])))
+    drawn = max(abs(float(data[f"κ={k:g}"]["drawn"] - data[f"κ={k:g}"]["learned"][0])) for k in p.conditions)
+    coupon = abs(1 - (1 - 1 / p.teacher_width) ** p.widths[0] - data[f"κ={p.conditions[-1]:g}"]["learned"][0])
     return Fact(
         "neurons end at argmax a_m |m_0|^(k-2), coverage is as drawn, and MSE training with N = 2M finds all",
-        [right, found, drawn],
+        [right, share, drawn],
         [1.0, 1.0, 0.0],
         0.08,
         {
             "each neuron to its largest overlap": [largest, 1.0, 0.0],
             "every direction as likely": [right, 1.0, float(coupon)],
-            "the correlation loss for MSE": [right, float(data[f"κ={p.conditions[-1]:g}"]["found"][0]), 0.0],
+            "the correlation loss for MSE": [right, float(data[f"κ={p.conditions[-1]:g}"]["learned"][0]), 0.0],
         },
     )

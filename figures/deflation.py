@@ -58,35 +58,35 @@ def _flow(p: Parameters) -> Arrays:
     }
 
 
-def residual(found: Arrays, degree: int) -> np.ndarray:
+def residual(curves: Arrays, degree: int) -> np.ndarray:
     """1 - Σ_i s_i m_im^k/a_m, (T, M): what is left of a direction."""
-    m = found["directions"][:, :, : len(found["a"])]
-    return 1 - np.einsum("ti,tim->tm", found["size"], m**degree) / found["a"]
+    m = curves["directions"][:, :, : len(curves["a"])]
+    return 1 - np.einsum("ti,tim->tm", curves["size"], m**degree) / curves["a"]
 
 
-def pull(found: Arrays, degree: int) -> np.ndarray:
+def pull(curves: Arrays, degree: int) -> np.ndarray:
     """The pull of direction 1 on the last direction's neuron, over what it was with nothing learned; (T,)."""
-    own, other = found["neuron"][0], found["neuron"][-1]
-    m = found["directions"][:, other, 0]
-    q = np.einsum("td,td->t", found["directions"][:, own], found["directions"][:, other])
-    along = found["directions"][:, own, 0]
-    return 1 - found["size"][:, own] * q ** (degree - 1) * along / (found["a"][0] * m ** (degree - 1))
+    own, other = curves["neuron"][0], curves["neuron"][-1]
+    m = curves["directions"][:, other, 0]
+    q = np.einsum("td,td->t", curves["directions"][:, own], curves["directions"][:, other])
+    along = curves["directions"][:, own, 0]
+    return 1 - curves["size"][:, own] * q ** (degree - 1) * along / (curves["a"][0] * m ** (degree - 1))
 
 
 def draw(data: Data, width: float) -> Figure:
     """Direction, norm and residual against time."""
-    p, found = data.parameters, data["flow"]
+    p, curves = data.parameters, data["flow"]
     figure, (left, middle, right) = sheet(width, 3, 0.9)
-    rest = residual(found, p.degree)
+    rest = residual(curves, p.degree)
     labelled = spread_out(p.teacher_width)
     for m, colour in enumerate(shades(p.teacher_width)):
-        i = found["neuron"][m]
-        left.semilogx(found["times"], found["directions"][:, i, m] ** 2, color=colour)
-        middle.semilogx(found["times"], found["size"][:, i], color=colour)
-        middle.axhline(found["a"][m], color=colour, lw=0.7, ls=":")
-        right.semilogx(found["times"], rest[:, m], color=colour)
+        i = curves["neuron"][m]
+        left.semilogx(curves["times"], curves["directions"][:, i, m] ** 2, color=colour)
+        middle.semilogx(curves["times"], curves["size"][:, i], color=colour)
+        middle.axhline(curves["a"][m], color=colour, lw=0.7, ls=":")
+        right.semilogx(curves["times"], rest[:, m], color=colour)
         if m in labelled:
-            at = (1.0, found["a"][m])
+            at = (1.0, curves["a"][m])
             middle.annotate(
                 f"$m={m + 1}$", at, xycoords=("axes fraction", "data"), textcoords="offset points", xytext=(2, 0),
                 va="center", fontsize=7, color=colour, annotation_clip=False,
@@ -101,13 +101,13 @@ def draw(data: Data, width: float) -> Figure:
 
 def fact(data: Data) -> Fact:
     """The pull of the first direction at the last one's emergence, and squared norms over a_m at the end."""
-    p, found = data.parameters, data["flow"]
-    i = found["neuron"][-1]
-    before = np.searchsorted(found["directions"][:, i, p.teacher_width - 1] ** 2, 0.25) - 1
-    grown = found["size"][-1, found["neuron"]] / found["a"]
+    p, curves = data.parameters, data["flow"]
+    i = curves["neuron"][-1]
+    before = np.searchsorted(curves["directions"][:, i, p.teacher_width - 1] ** 2, 0.25) - 1
+    grown = curves["size"][-1, curves["neuron"]] / curves["a"]
     return Fact(
         "once a direction is learned its pull on other neurons is cancelled, and its neuron's squared norm is a_m",
-        [float(pull(found, p.degree)[before]), float(np.median(grown))],
+        [float(pull(curves, p.degree)[before]), float(np.median(grown))],
         [0.0, 1.0],
         0.05,
         {"the correlation loss, no deflation": [1.0, 1.0], "norms that stay as they were": [0.0, p.norm**2]},

@@ -8,9 +8,9 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import riccati as rc
-from riccati.plot import COLOURS, course_with_spread, points_with_spread, reference_slope, sheet, spread_out
+from riccati.plot import COLOURS, curve_with_spread, points_with_spread, reference_slope, sheet, spread_out
 
-from ._ensembles import fitted_slope, flow, risk_band, sgd
+from ._ensembles import ensemble, fitted_slope, flow, risk_band
 from ._figure import Arrays, Data, Fact, Piece, chosen, piece, sourced
 
 SEE = "a fixed step is fast and loses the weak directions; η ∝ a_m learns them all, and risk falls as n^((1-2β)/(2β))"
@@ -64,10 +64,14 @@ def _per_sample(g: float, p: Parameters) -> float:
     return g * p.dim ** (-p.degree / 2)
 
 
+def _at_fixed(p: Parameters) -> rc.SGD:
+    return rc.SGD(_per_sample(p.fixed, p) * p.batch, p.batch)
+
+
 def _fixed(p: Parameters) -> Arrays:
-    rate = _per_sample(p.fixed, p) * p.batch
-    found = sgd(*_problem(p), rate, int(_end(p) / rate), p.batch, p.runs)
-    return found | {"samples": found["emergence"] / _per_sample(p.fixed, p)}
+    sgd = _at_fixed(p)
+    curves = ensemble(*_problem(p), sgd, int(_end(p) / sgd.rate), p.runs)
+    return curves | {"samples": curves["emergence"] / sgd.rate_per_sample}
 
 
 def _law(p: Parameters) -> Arrays:
@@ -78,15 +82,16 @@ def _law(p: Parameters) -> Arrays:
 
 def _band(p: Parameters) -> Arrays:
     """The law of the risk at the fixed step."""
-    return risk_band(*_problem(p), _per_sample(p.fixed, p), 1, _times(p))
+    return risk_band(*_problem(p), rc.SGD(_per_sample(p.fixed, p)), _times(p))
 
 
 def _following(p: Parameters) -> Arrays:
-    found = sgd(*_problem(p), rc.sgd.PerDirection(_per_sample(p.following, p) * p.batch), _steps(p), p.batch, p.runs)
-    n = found["steps"] * float(p.batch)
-    pairs = zip(found["times"], found["emergence"], strict=True)
+    sgd = rc.SGD(rc.sgd.PerDirection(_per_sample(p.following, p) * p.batch), p.batch)
+    curves = ensemble(*_problem(p), sgd, _steps(p), p.runs)
+    n = curves["steps"] * float(p.batch)
+    pairs = zip(curves["times"], curves["emergence"], strict=True)
     samples = [np.where(np.isfinite(e), np.interp(e, t, n), np.inf) for t, e in pairs]
-    return found | {"samples": np.stack(samples)}
+    return curves | {"samples": np.stack(samples)}
 
 
 def _steps(p: Parameters) -> int:
@@ -95,8 +100,7 @@ def _steps(p: Parameters) -> int:
 
 
 def _limit(p: Parameters) -> Arrays:
-    gamma = _per_sample(p.fixed, p) * p.dim
-    return flow(rc.FiniteStep(gamma=gamma), *_problem(p), _times(p))
+    return flow(rc.FiniteStep.of(rc.SGD(_per_sample(p.fixed, p)), p.dim), *_problem(p), _times(p))
 
 
 def _flow(width: int, p: Parameters) -> Arrays:
@@ -135,7 +139,7 @@ def draw(data: Data, width: float) -> Figure:
         runs = data[name]
         samples = runs["steps"] * float(p.batch)
         left_to_learn = np.median(runs["risk"], axis=0) > least
-        course_with_spread(
+        curve_with_spread(
             left, samples[left_to_learn], runs["risk"][:, left_to_learn], colour, label, mark, first=samples[-1] / 300
         )
     left.step(

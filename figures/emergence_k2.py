@@ -8,9 +8,9 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import riccati as rc
-from riccati.plot import COLOURS, course_with_spread, plain_ticks, points_with_spread, shades, sheet
+from riccati.plot import COLOURS, curve_with_spread, plain_ticks, points_with_spread, shades, sheet
 
-from ._ensembles import flow, random_problem, sgd
+from ._ensembles import ensemble, flow, random_problem
 from ._figure import Arrays, Data, Fact, Piece, chosen, piece
 
 SEE = "directions emerge in order as N of them become learnable; the logistic of each alone is right on when, not how"
@@ -56,8 +56,8 @@ def _finite(p: Parameters) -> Arrays:
 
 
 def _sgd(p: Parameters) -> Arrays:
-    rate = p.gamma * p.batch / p.dim
-    return sgd(*random_problem(p, 2, p.norm), rate, int(_times(p)[-1] / rate), p.batch, p.runs)
+    sgd = rc.SGD.from_gamma(p.gamma, p.dim, p.batch)
+    return ensemble(*random_problem(p, 2, p.norm), sgd, int(_times(p)[-1] / sgd.rate), p.runs)
 
 
 def logistic(begun: np.ndarray, a: np.ndarray, times: np.ndarray) -> np.ndarray:
@@ -74,7 +74,7 @@ def draw(data: Data, width: float) -> Figure:
     for m, colour in zip(which, shades(len(which)), strict=True):
         left.semilogx(exact["times"], exact["alignment"][:, m], color=colour, label=f"$m={m + 1}$")
         left.semilogx(exact["times"], alone[:, m], ":", lw=1.0, color=colour)
-        course_with_spread(left, runs["times"][0], runs["overlaps"][:, :, m], colour, first=exact["times"][0], count=12)
+        curve_with_spread(left, runs["times"][0], runs["overlaps"][:, :, m], colour, first=exact["times"][0], count=12)
     left.set(
         xlabel="time $t$", ylabel="squared overlap $G_{mm}$", ylim=(-0.03, 1.03),
         title="exact (—), each alone (···), SGD (○)", xlim=(exact["times"][0], 1.1 * exact["times"][-1]),

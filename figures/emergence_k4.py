@@ -8,9 +8,9 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import riccati as rc
-from riccati.plot import COLOURS, course_with_spread, plain_ticks, points_with_spread, shades, sheet, spread_out
+from riccati.plot import COLOURS, curve_with_spread, plain_ticks, points_with_spread, shades, sheet, spread_out
 
-from ._ensembles import flow, random_problem, sgd
+from ._ensembles import ensemble, flow, random_problem
 from ._figure import Arrays, Data, Fact, Piece, chosen, piece, sourced
 
 SEE = "each direction emerges at its own T_m; the decoupled equations, the coupled flow and SGD agree on when"
@@ -39,8 +39,8 @@ class Parameters:
 def _span(p: Parameters) -> tuple[float, float]:
     """From before the first emergence to past the last, by the decoupled equations."""
     emergence = np.asarray(rc.Decoupled().emergence_times_of(*random_problem(p, p.degree, p.norm)))
-    found = emergence[np.isfinite(emergence)]
-    return float(found.min() / 5), float(1.6 * found.max())
+    finite = emergence[np.isfinite(emergence)]
+    return float(finite.min() / 5), float(1.6 * finite.max())
 
 
 def pieces(p: Parameters) -> dict[str, Piece]:
@@ -65,8 +65,8 @@ def _law(p: Parameters) -> Arrays:
 
 
 def _sgd(p: Parameters) -> Arrays:
-    rate = p.step * p.dim ** (-p.degree / 2) * p.batch
-    return sgd(*random_problem(p, p.degree, p.norm), rate, int(_span(p)[1] / rate), p.batch, p.runs)
+    sgd = rc.SGD(p.step * p.dim ** (-p.degree / 2) * p.batch, p.batch)
+    return ensemble(*random_problem(p, p.degree, p.norm), sgd, int(_span(p)[1] / sgd.rate), p.runs)
 
 
 def draw(data: Data, width: float) -> Figure:
@@ -77,7 +77,7 @@ def draw(data: Data, width: float) -> Figure:
     for m, colour in zip(shown, shades(len(shown)), strict=True):
         for name, dashes, lw in (("decoupled", "-", 1.4), ("coupled", ":", 1.2)):
             left.semilogx(data[name]["times"], data[name]["alignment"][:, m], dashes, lw=lw, color=colour)
-        course_with_spread(
+        curve_with_spread(
             left, runs["times"][0], runs["overlaps"][:, :, m], colour, f"$m={m + 1}$", first=begin, count=12
         )
     left.set(
@@ -106,8 +106,8 @@ def fact(data: Data) -> Fact:
     """Medians over directions of SGD's T_m over the law's, and of the coupled flow's over the decoupled ones."""
     predicted, runs = data["decoupled"]["emergence"], np.median(data["sgd"]["emergence"], axis=0)
     law, coupled = data["law"]["quantiles"][1], data["coupled"]["emergence"]
-    seen = np.isfinite(predicted) & np.isfinite(runs) & np.isfinite(law) & np.isfinite(coupled)
-    measured = [float(np.median((runs / law)[seen])), float(np.median((coupled / predicted)[seen]))]
+    emerged = np.isfinite(predicted) & np.isfinite(runs) & np.isfinite(law) & np.isfinite(coupled)
+    measured = [float(np.median((runs / law)[emerged])), float(np.median((coupled / predicted)[emerged]))]
     return Fact(
         "SGD emerges at the law's median times, the coupled flow at the decoupled ones",
         measured,
@@ -115,6 +115,6 @@ def fact(data: Data) -> Fact:
         0.12,
         {
             "the clock of SGD on (f* - f)²": [0.5, 1.0],
-            "all directions at once": [float(np.median((runs.min() / law)[seen])), 1.0],
+            "all directions at once": [float(np.median((runs.min() / law)[emerged])), 1.0],
         },
     )

@@ -8,9 +8,9 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import riccati as rc
-from riccati.plot import COLOURS, course_with_spread, reference_slope, sheet
+from riccati.plot import COLOURS, curve_with_spread, reference_slope, sheet
 
-from ._ensembles import fitted_slope, flow, sgd
+from ._ensembles import ensemble, fitted_slope, flow
 from ._figure import Arrays, Data, Fact, Piece, chosen, piece, sourced
 
 SEE = "directions with h_2 and with h_4 in one teacher emerge on two clocks: as log d, and as d^(k/2-1) = d"
@@ -67,8 +67,8 @@ def _flow(dim: int, p: Parameters) -> Arrays:
 
 
 def _sgd(p: Parameters) -> Arrays:
-    rate = p.step * p.small**-2.0 * p.batch
-    return sgd(*_problem(p.small, p), rate, int(_end(p.small, p) / rate), p.batch, p.runs, rows=60)
+    sgd = rc.SGD(p.step * p.small**-2.0 * p.batch, p.batch)
+    return ensemble(*_problem(p.small, p), sgd, int(_end(p.small, p) / sgd.rate), p.runs, rows=60)
 
 
 def draw(data: Data, width: float) -> Figure:
@@ -78,7 +78,7 @@ def draw(data: Data, width: float) -> Figure:
     theory = data[f"d={p.small}"]
     for m, colour, mark in zip(range(2), COLOURS[1:3], "os", strict=True):
         left.semilogx(theory["times"], theory["alignment"][:, m], color=colour)
-        course_with_spread(
+        curve_with_spread(
             left, runs["times"][0], runs["overlaps"][:, :, m], colour, f"$h_{p.exponents[m]}$", mark,
             first=theory["times"][0],
         )  # fmt: skip
@@ -104,8 +104,8 @@ def fact(data: Data) -> Fact:
     p, runs = data.parameters, data["sgd"]
     d = np.asarray(p.dims, float)
     times = np.stack([data[f"d={dim}"]["emergence"] for dim in p.dims])
-    seen = [np.interp(0.5, np.median(runs["overlaps"][:, :, m], axis=0), runs["times"][0]) for m in range(2)]
-    ratios = [float(np.log10(seen[m] / data[f"d={p.small}"]["emergence"][m])) for m in range(2)]
+    halves = [np.interp(0.5, np.median(runs["overlaps"][:, :, m], axis=0), runs["times"][0]) for m in range(2)]
+    ratios = [float(np.log10(halves[m] / data[f"d={p.small}"]["emergence"][m])) for m in range(2)]
     slow = p.exponents[1] / 2 - 1
     return Fact(
         "directions with h_2 emerge at T ∝ log d and those with h_4 at T ∝ d, in one teacher, and SGD's with them",

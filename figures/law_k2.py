@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 import riccati as rc
 from riccati.plot import COLOURS, plain_ticks, sheet
 
-from ._ensembles import flow, sgd
+from ._ensembles import ensemble, flow
 from ._figure import Arrays, Data, Fact, Piece, chosen, piece
 
 SEE = "from one start SGD's T_m are spread as the law says, at every d; FiniteStep alone has no spread and is late"
@@ -51,11 +51,11 @@ def _case(gamma: float, dim: int, p: Parameters) -> Arrays:
     end = 4.0 * np.log(dim) / (4 * float(teacher.a[-1]))
     limit = flow(rc.FiniteStep(gamma=gamma), teacher, start, np.geomspace(end / 100, end, 60))
     batch = max(int(p.step * min(p.dims) / min(p.gammas)), 1)
-    rate = gamma * batch / dim
+    sgd = rc.SGD.from_gamma(gamma, dim, batch)
     law = rc.emergence_law(
-        teacher, start, learning_rate=rate, batch_size=batch, horizon=end, replicas=p.replicas, seed=p.seed
+        teacher, start, learning_rate=sgd.rate, batch_size=sgd.batch_size, horizon=end, replicas=p.replicas, seed=p.seed
     )
-    runs = sgd(teacher, start, rate, int(end / rate), batch, p.runs, rows=160)
+    runs = ensemble(teacher, start, sgd, int(end / sgd.rate), p.runs, rows=160)
     return {
         "law": np.sort(law.sample(p.replicas, p.seed), axis=0),
         "limit": limit["emergence"],
@@ -67,12 +67,12 @@ def draw(data: Data, width: float) -> Figure:
     """Distributions at the largest γ on the left, medians over SGD's on the right."""
     p = data.parameters
     figure, (left, right) = sheet(width, 2)
-    found = data[f"γ={p.gammas[-1]:g} d={p.dims[-1]}"]
+    curves = data[f"γ={p.gammas[-1]:g} d={p.dims[-1]}"]
     for m, colour in zip((0, p.teacher_width - 1), COLOURS[1:3], strict=True):
-        law, runs = found["law"][:, m], np.sort(found["sgd"][:, m])
+        law, runs = curves["law"][:, m], np.sort(curves["sgd"][:, m])
         left.plot(np.r_[law], (np.arange(len(law)) + 0.5) / len(law), color=colour, label=f"law, $m={m + 1}$")
         left.plot(runs, (np.arange(len(runs)) + 0.5) / len(runs), "o", ms=3, mfc="white", color=colour)
-        left.axvline(found["limit"][m], ls="--", lw=1.0, color=colour)
+        left.axvline(curves["limit"][m], ls="--", lw=1.0, color=colour)
     left.set(xlabel="time $t$", ylabel="probability that $T_m\\leq t$", xscale="log",
              title=rf"SGD (○), FiniteStep (- -), $\gamma={p.gammas[-1]:g}$",
              ylim=(-0.03, 1.03))  # fmt: skip
@@ -95,19 +95,19 @@ def draw(data: Data, width: float) -> Figure:
     return figure
 
 
-def _ratio(found: Arrays, name: str) -> np.ndarray:
-    predicted = np.median(found["law"], axis=0) if name == "law" else found["limit"]
-    return predicted / np.median(found["sgd"], axis=0)
+def _ratio(curves: Arrays, name: str) -> np.ndarray:
+    predicted = np.median(curves["law"], axis=0) if name == "law" else curves["limit"]
+    return predicted / np.median(curves["sgd"], axis=0)
 
 
 def fact(data: Data) -> Fact:
     """Medians over SGD's, and the interquartile range over SGD's, at the largest γ."""
     p = data.parameters
     cases = [data[f"γ={p.gammas[-1]:g} d={dim}"] for dim in p.dims]
-    law = float(np.median([_ratio(found, "law") for found in cases]))
-    late = float(np.median([_ratio(found, "limit") for found in cases]))
+    law = float(np.median([_ratio(curves, "law") for curves in cases]))
+    late = float(np.median([_ratio(curves, "limit") for curves in cases]))
     spread = [
-        np.subtract(*np.quantile(found[name], [0.75, 0.25], axis=0)) for found in cases for name in ("law", "sgd")
+        np.subtract(*np.quantile(curves[name], [0.75, 0.25], axis=0)) for curves in cases for name in ("law", "sgd")
     ]
     ratio = float(np.median([spread[0] / spread[1], spread[2] / spread[3]]))
     return Fact(
@@ -116,7 +116,7 @@ def fact(data: Data) -> Fact:
         [1.0, 0.25],
         0.08,
         {
-            "FiniteStep alone, without kicks": [late, 0.0],
+            "FiniteStep alone, without the noise of each step": [late, 0.0],
             "a spread that falls as 1/√d": [1.0, 0.25 / np.sqrt(p.dims[-1] / p.dims[0])],
         },
     )

@@ -57,12 +57,12 @@ def _dense(rtol: float, p: Parameters) -> Arrays:
     return {"times": times, "alignment": np.asarray(jnp.diagonal(out.states, axis1=1, axis2=2))}
 
 
-def lost(found: Arrays, neurons: int) -> float:
+def lost(curves: Arrays, neurons: int) -> float:
     """When the trace is first off N by a half, after it had come near: noise has turned into rank, or has exploded."""
-    trace = found["alignment"].sum(axis=1)
+    trace = curves["alignment"].sum(axis=1)
     near = int(np.argmax(trace > neurons - 0.25))
     off = ~(np.abs(trace[near:] - neurons) < 0.5)
-    return float(found["times"][near + int(np.argmax(off))]) if off.any() else np.inf
+    return float(curves["times"][near + int(np.argmax(off))]) if off.any() else np.inf
 
 
 def draw(data: Data, width: float) -> Figure:
@@ -70,10 +70,10 @@ def draw(data: Data, width: float) -> Figure:
     p, exact = data.parameters, data["exact"]
     figure, (left, right) = sheet(width, 2)
     for rtol, colour in zip(p.tolerances, shades(len(p.tolerances)), strict=True):
-        found = data[f"rtol={rtol:g}"]
+        curves = data[f"rtol={rtol:g}"]
         label = f"$10^{{{np.log10(rtol):.0f}}}$"
-        left.plot(found["times"], found["alignment"].sum(axis=1), "--", color=colour)
-        right.plot(found["times"], found["alignment"][:, p.student_width], "--", color=colour, label=label)
+        left.plot(curves["times"], curves["alignment"].sum(axis=1), "--", color=colour)
+        right.plot(curves["times"], curves["alignment"][:, p.student_width], "--", color=colour, label=label)
     left.plot(exact["times"], exact["alignment"].sum(axis=1), color=COLOURS[2], lw=2)
     right.plot(exact["times"], exact["alignment"][:, p.student_width], color=COLOURS[2], lw=2, label="exact")
     right.legend(title="dense, tolerance", loc="upper left")

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 import riccati as rc
 from riccati.plot import COLOURS, points_with_spread, shades, sheet
 
-from ._ensembles import flow, sgd
+from ._ensembles import ensemble, flow
 from ._figure import Arrays, Data, Fact, Piece, chosen, piece, sourced
 
 SEE = "a hundred times the dimension costs the same time more: T grows with log d, at the rate of gradient flow"
@@ -43,9 +43,9 @@ def _at(dim: int, batch: int, runs: int, p: Parameters) -> Arrays:
     times = np.linspace(0.01, horizon, 150)
     limit = flow(rc.FiniteStep(gamma=p.gamma), teacher, start, times)
     exact = flow(rc.Quadratic(), teacher, start, times)
-    rate = p.gamma * batch / dim
-    found = sgd(teacher, start, rate, int(horizon / rate), batch, runs)
-    return found | {f"limit_{k}": v for k, v in limit.items()} | {f"exact_{k}": v for k, v in exact.items()}
+    sgd = rc.SGD.from_gamma(p.gamma, dim, batch)
+    curves = ensemble(teacher, start, sgd, int(horizon / sgd.rate), runs)
+    return curves | {f"limit_{k}": v for k, v in limit.items()} | {f"exact_{k}": v for k, v in exact.items()}
 
 
 def draw(data: Data, width: float) -> Figure:
@@ -53,15 +53,16 @@ def draw(data: Data, width: float) -> Figure:
     p = data.parameters
     figure, (left, right) = sheet(width, 2)
     for dim, colour in zip(p.dims, shades(len(p.dims)), strict=True):
-        found = data[f"d={dim}"]
-        left.plot(found["limit_times"], found["limit_alignment"][:, 0], color=colour)
-        logged = np.searchsorted(found["times"][0], np.linspace(0.3, found["times"][0, -1], 9)).clip(
-            max=found["times"].shape[1] - 1
+        curves = data[f"d={dim}"]
+        left.plot(curves["limit_times"], curves["limit_alignment"][:, 0], color=colour)
+        logged = np.searchsorted(curves["times"][0], np.linspace(0.3, curves["times"][0, -1], 9)).clip(
+            max=curves["times"].shape[1] - 1
         )
         points_with_spread(
-            left, found["times"][0, logged], found["overlaps"][:, logged, 0], colour, f"$d=10^{{{np.log10(dim):.0f}}}$"
+            left, curves["times"][0, logged], curves["overlaps"][:, logged, 0], colour,
+            f"$d=10^{{{np.log10(dim):.0f}}}$",
         )  # fmt: skip
-        points_with_spread(right, np.array([float(dim)]), found["emergence"], colour)
+        points_with_spread(right, np.array([float(dim)]), curves["emergence"], colour)
     left.set(xlabel="time $t$", ylabel="squared overlap", title="limit at this step (—), SGD (○)", ylim=(-0.03, 1.03))
     left.legend(loc="lower right")
     dims = np.asarray(p.dims, float)

@@ -47,11 +47,11 @@ def _wait(alpha: float, dim: int, p: Parameters) -> Arrays:
     start = rc.Start.random(teacher, width // 2, dim, 1.0, seed=p.seed)
     a = np.asarray(teacher.a)
     end = 3 * np.log(dim) / (4 * a[-1])
-    found = flow(rc.Riccati(), teacher, start, np.geomspace(end / 200, end, 40))
+    curves = flow(rc.Riccati(), teacher, start, np.geomspace(end / 200, end, 40))
     return {
-        "wait": 4 * a * found["emergence"],
-        "risk": found["risk"],
-        "times": found["times"] * 4 * a[-1],
+        "wait": 4 * a * curves["emergence"],
+        "risk": curves["risk"],
+        "times": curves["times"] * 4 * a[-1],
         "width": np.asarray(width),
     }
 
@@ -75,9 +75,9 @@ def draw(data: Data, width: float) -> Figure:
         left.semilogx(d, middle, mark, mfc="white", ms=4, color=colour, label=label)
         left.plot(d, np.mean(middle) + (1 - alpha) * (np.log(d) - np.log(d).mean()), color=colour, lw=1.0)
         for dim, dashes in zip(p.dims, cycle((":", "--", "-")), strict=False):
-            found = data[f"α={alpha:g} d={dim}"]
+            curves = data[f"α={alpha:g} d={dim}"]
             if alpha in (p.alphas[0], p.alphas[-1]):
-                right.plot(found["times"], found["risk"], dashes, color=colour, lw=1.1, label=f"{label}, $d={dim}$")
+                right.plot(curves["times"], curves["risk"], dashes, color=colour, lw=1.1, label=f"{label}, $d={dim}$")
     left.set(
         xlabel="dimension $d$", ylabel=r"$4a_mT_m$", title=r"lines: slope $(1-\alpha)$ in $\log d$", ylim=(0, None)
     )

@@ -8,9 +8,9 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import riccati as rc
-from riccati.plot import COLOURS, course_with_spread, sheet
+from riccati.plot import COLOURS, curve_with_spread, sheet
 
-from ._ensembles import sgd
+from ._ensembles import ensemble
 from ._figure import Arrays, Data, Fact, Piece, chosen, piece, sourced
 
 SEE = "at k = 1 nothing waits for d; a balanced two-layer student turns as the 2-homogeneous one and grows half as fast"
@@ -51,19 +51,19 @@ KINDS = ("homogeneous", "two-layer")
 
 def _flow(kind: str, p: Parameters) -> Arrays:
     times = np.geomspace(1e-3, p.end, 120)
-    found = rc.solve(rc.Coupled(rtol=1e-6), *_problem(kind, p), times)
-    assert found.radius is not None
+    trajectory = rc.solve(rc.Coupled(rtol=1e-6), *_problem(kind, p), times)
+    assert trajectory.radius is not None
     return {
         "times": times,
-        "risk": np.asarray(found.risk),
-        "alignment": np.asarray(found.alignment),
-        "radius": np.asarray(found.radius),
+        "risk": np.asarray(trajectory.risk),
+        "alignment": np.asarray(trajectory.alignment),
+        "radius": np.asarray(trajectory.radius),
     }
 
 
 def _sgd(kind: str, p: Parameters) -> Arrays:
-    rate = p.step * p.batch / p.dim
-    return sgd(*_problem(kind, p), rate, int(p.end / rate), p.batch, p.runs, rows=60)
+    sgd = rc.SGD.from_gamma(p.step, p.dim, p.batch)
+    return ensemble(*_problem(kind, p), sgd, int(p.end / sgd.rate), p.runs, rows=60)
 
 
 def draw(data: Data, width: float) -> Figure:
@@ -74,7 +74,7 @@ def draw(data: Data, width: float) -> Figure:
         theory, runs = data[f"flow {kind}"], data[f"sgd {kind}"]
         left.loglog(theory["times"], theory["risk"], color=colour)
         times = runs["times"][0]
-        course_with_spread(left, times, runs["risk"], colour, names[kind], mark, first=times[1])
+        curve_with_spread(left, times, runs["risk"], colour, names[kind], mark, first=times[1])
         right.loglog(theory["times"], theory["radius"][:, 0], color=colour, label=names[kind])
         lw = 2.6 if kind == KINDS[0] else 1.2  # one under the other
         right.loglog(theory["times"], theory["alignment"][:, 0], "--", color=colour, lw=lw)
@@ -93,12 +93,12 @@ def fact(data: Data) -> Fact:
     """At the start: growth of log s, and of the overlap, two-layer over 2-homogeneous; SGD over the flow at the end."""
     rates = {}
     for kind in KINDS:
-        found = data[f"flow {kind}"]
-        early = found["times"] < 0.02
-        times = found["times"][early]
+        curves = data[f"flow {kind}"]
+        early = curves["times"] < 0.02
+        times = curves["times"][early]
         rates[kind] = [
-            float(np.polyfit(times, np.log(found["radius"][early, 0]), 1)[0]),
-            float(np.polyfit(times, np.sqrt(found["alignment"][early, 0]), 1)[0]),
+            float(np.polyfit(times, np.log(curves["radius"][early, 0]), 1)[0]),
+            float(np.polyfit(times, np.sqrt(curves["alignment"][early, 0]), 1)[0]),
         ]
     growth, turning = (rates["two-layer"][n] / rates["homogeneous"][n] for n in range(2))
     return Fact(

@@ -32,11 +32,11 @@ class Parameters:
 
 def pieces(p: Parameters) -> dict[str, Piece]:
     """Several widths at the largest dimension, and one at each dimension, for both teachers."""
-    found: dict[str, Piece] = {}
+    every: dict[str, Piece] = {}
     for name, beta in (("heavy", p.heavy), ("light", p.light)):
-        found |= {f"{name} N={N}": piece(_flow, beta, N, p.dims[-1], p) for N in p.widths}
-        found |= {f"{name} d={d}": piece(_flow, beta, p.widths[1], d, p) for d in p.dims}
-    return found
+        every |= {f"{name} N={N}": piece(_flow, beta, N, p.dims[-1], p) for N in p.widths}
+        every |= {f"{name} d={d}": piece(_flow, beta, p.widths[1], d, p) for d in p.dims}
+    return every
 
 
 def _flow(beta: float, neurons: int, dim: int, p: Parameters) -> Arrays:
@@ -46,9 +46,9 @@ def _flow(beta: float, neurons: int, dim: int, p: Parameters) -> Arrays:
     a = np.asarray(teacher.a)
     unit = np.log(dim / neurons) / 4
     scaled = np.geomspace(0.4 / a[0], 2 / a[-1], p.points)
-    found = flow(rc.Riccati(), teacher, start, unit * scaled)
+    curves = flow(rc.Riccati(), teacher, start, unit * scaled)
     limit = np.maximum((scaled[:, None] < 1 / a) @ a**2, np.sum(a[neurons:] ** 2))
-    return {"scaled": scaled, "risk": found["risk"], "limit": limit, "first": 1 / a[0], "last": 1 / a[-1]}
+    return {"scaled": scaled, "risk": curves["risk"], "limit": limit, "first": 1 / a[0], "last": 1 / a[-1]}
 
 
 def draw(data: Data, width: float) -> Figure:
@@ -58,12 +58,12 @@ def draw(data: Data, width: float) -> Figure:
     for axes, name, unit in ((left, "heavy", "first"), (right, "light", "last")):
         several = [label for label in data.arrays if label.startswith(f"{name} N=")]
         for label, colour in zip(several, shades(len(several)), strict=True):
-            found = data[label]
-            x = found["scaled"] / found[unit]
+            curves = data[label]
+            x = curves["scaled"] / curves[unit]
             N = int(label.partition("N=")[2])
             shown = f"$N={N}$" if name == "heavy" else rf"$\varphi={N / p.teacher_width:g}$"
-            axes.plot(x, found["risk"], color=colour, label=shown)
-            axes.plot(x, found["limit"], ":", color=colour, lw=1.0)
+            axes.plot(x, curves["risk"], color=colour, label=shown)
+            axes.plot(x, curves["limit"], ":", color=colour, lw=1.0)
         small = data[f"{name} d={p.dims[0]}"]
         axes.plot(small["scaled"] / small[unit], small["risk"], "--", color=shades(3)[1], lw=0.9,
                   label=f"$d=10^{{{np.log10(p.dims[0]):.0f}}}$")  # fmt: skip
@@ -85,9 +85,9 @@ def draw(data: Data, width: float) -> Figure:
     return figure
 
 
-def distance(found: Arrays) -> float:
+def distance(curves: Arrays) -> float:
     """The mean distance of a risk curve from its sharp limit, in log t."""
-    return float(np.mean(np.abs(found["risk"] - found["limit"])))
+    return float(np.mean(np.abs(curves["risk"] - curves["limit"])))
 
 
 def fact(data: Data) -> Fact:

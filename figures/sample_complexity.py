@@ -40,25 +40,25 @@ def pieces(p: Parameters) -> dict[str, Piece]:
 
 
 def _fewest(beta: float, width: int, dim: int, p: Parameters) -> Arrays:
-    """By bisection on γ in the finite-step limit: n = T d/(γ/2), as a sample is γ/d of Riccati time; N = M/2."""
+    """By bisection on γ = ηd/B in the finite-step limit: n = T d/γ, as a sample is γ/d of canonical time; N = M/2."""
     teacher = rc.Teacher.power_law(width, beta, rc.Link.hermite(2))
     neurons = max(width // 2, 1)
     end = 1.5 * np.log(dim / neurons) / (4 * float(teacher.a[neurons - 1]))
-    found = [
+    gammas = [
         _largest_step(teacher, rc.Start.random(teacher, neurons, dim, 1.0, seed=s), end, p) for s in range(p.seeds)
     ]
-    gamma = np.asarray(found)
-    return {"gamma": gamma, "samples": 2 * end * dim / gamma, "end": np.asarray(end)}
+    gamma = np.asarray(gammas)
+    return {"gamma": gamma, "samples": end * dim / gamma, "end": np.asarray(end)}
 
 
 def _largest_step(teacher: rc.Teacher, start: rc.Start, end: float, p: Parameters) -> float:
     times = np.array([end / 2, end])
 
     def risk(gamma: float) -> float:
-        return float(rc.solve(rc.FiniteStep(gamma=gamma / 2, constraint="stiefel"), teacher, start, times).risk[-1])
+        return float(rc.solve(rc.FiniteStep(gamma, constraint="stiefel"), teacher, start, times).risk[-1])
 
     goal = risk(0.0) + p.excess
-    low, high = 1e-3, 4.0
+    low, high = 5e-4, 2.0
     for _ in range(p.halvings):
         middle = float(np.sqrt(low * high))
         low, high = (middle, high) if risk(middle) <= goal else (low, middle)
@@ -66,13 +66,13 @@ def _largest_step(teacher: rc.Teacher, start: rc.Start, end: float, p: Parameter
 
 
 def threshold(p: Parameters) -> np.ndarray:
-    """Samples in proportion to T_N/γ_N, (widths,); beyond the step γ_N = a_N/(½ + 1/N) direction N is lost."""
+    """Samples in proportion to T_N/γ_N, (widths,); beyond γ_N = a_N/(1 + 2/N) direction N is lost."""
     M = np.asarray(p.widths, float)
     N = np.maximum(M // 2, 1)
     a = np.array(
         [n**-p.light / np.sqrt(np.sum(np.arange(1, m + 1) ** (-2 * p.light))) for m, n in zip(M, N, strict=True)]
     )
-    return np.log(p.light_dim / N) / a * (0.5 + 1 / N) / a
+    return np.log(p.light_dim / N) / a * (1 + 2 / N) / a
 
 
 def draw(data: Data, width: float) -> Figure:

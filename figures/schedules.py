@@ -5,15 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 from itertools import cycle
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 
 import riccati as rc
-from riccati.plot import COLOURS, course_with_spread, sheet
+from riccati.plot import COLOURS, curve_with_spread, sheet
 from riccati.scaling import decay
 
-from ._ensembles import random_problem, sgd
+from ._ensembles import ensemble, random_problem
 from ._figure import Arrays, Data, Fact, Piece, chosen, piece, sourced
 
 SEE = (
@@ -46,22 +47,23 @@ def pieces(p: Parameters) -> dict[str, Piece]:
     }
 
 
-def _run(rate: object, p: Parameters) -> Arrays:
+def _run(rate: Any, p: Parameters) -> Arrays:
     teacher, start = random_problem(p, 2, p.norm)
-    found = sgd(teacher, start, rate, p.steps, p.batch, p.runs, rows=50)
+    curves = ensemble(teacher, start, rc.SGD(rate, p.batch), p.steps, p.runs, rows=50)
     floor = np.sum(np.asarray(teacher.a)[p.student_width :] ** 2)
-    return {"steps": found["steps"], "risk": found["risk"], "floor": floor}
+    return {"steps": curves["steps"], "risk": curves["risk"], "floor": floor}
 
 
 def _decay(power: float, gamma: float, p: Parameters) -> Arrays:
     """A decay by the samples used; the same first step for each power reaches a different canonical time."""
-    first = gamma * (1 + power) * p.batch / p.dim  # so that all powers run through the same canonical time
+    # so that all powers run through the same canonical time
+    first = rc.SGD.from_gamma(gamma * (1 + power), p.dim, p.batch).rate
     return _run(partial(decay, first=first, power=power, steps=p.steps), p)
 
 
 def _follow(gamma: float, p: Parameters) -> Arrays:
     a = random_problem(p, 2, p.norm)[0].a
-    return _run(rc.sgd.PerDirection(gamma / float(a[0]) * p.batch / p.dim), p)
+    return _run(rc.sgd.PerDirection(rc.SGD.from_gamma(gamma / float(a[0]), p.dim, p.batch).rate), p)
 
 
 def end(data: Data, name: str) -> np.ndarray:
@@ -87,9 +89,9 @@ def draw(data: Data, width: float) -> Figure:
     rows = [("p=0", COLOURS[0], "o", "best constant"), (f"p={form:g}", COLOURS[2], "s", r"$(1-t/T)^{2\beta-1}$"),
             ("follow", COLOURS[1], "^", r"$\eta\propto a_m$")]  # fmt: skip
     for name, colour, mark, label in rows:
-        found = data[f"{name} γ={best(data, name)[1]:g}"]
-        samples, risk = found["steps"] * float(p.batch), found["risk"] - found["floor"]
-        course_with_spread(left, samples, risk, colour, label, mark, first=samples[-1] / 100, count=16)
+        curves = data[f"{name} γ={best(data, name)[1]:g}"]
+        samples, risk = curves["steps"] * float(p.batch), curves["risk"] - curves["floor"]
+        curve_with_spread(left, samples, risk, colour, label, mark, first=samples[-1] / 100, count=16)
         late = samples >= samples[-1] / 100
         left.plot(samples[late], np.median(risk[:, late], axis=0), color=colour, lw=0.8)
     left.set(

@@ -11,9 +11,9 @@ from scipy.integrate import quad
 from scipy.optimize import brentq
 
 import riccati as rc
-from riccati.plot import COLOURS, course_with_spread, shades, sheet
+from riccati.plot import COLOURS, curve_with_spread, shades, sheet
 
-from ._ensembles import sgd
+from ._ensembles import ensemble
 from ._figure import Arrays, Data, Fact, Piece, chosen, piece, sourced
 
 SEE = "N neurons learn the N largest positive a_m of a GOE matrix; the risk keeps the others and all negative ones"
@@ -22,7 +22,7 @@ FULL = "a quarter of an hour and 0.7 GB on one core (measured); d = 400, 4 runs"
 
 @dataclass(frozen=True)
 class Parameters:
-    """Z* = (X + Xᵀ)/√(2d), X Gaussian, seen in its eigenbasis; widths as parts of d."""
+    """Z* = (X + Xᵀ)/√(2d), X Gaussian, in its eigenbasis; widths as parts of d."""
 
     dim: int = chosen(48, 400)
     shares: tuple = sourced((0.1, 0.25, 1.0), source="Martin, Bach, Biroli 2024, N/d; its values are chosen")
@@ -54,10 +54,10 @@ def pieces(p: Parameters) -> dict[str, Piece]:
 def _flow(share: float, p: Parameters) -> Arrays:
     teacher, start = _problem(share, p)
     a = np.asarray(teacher.a)
-    found = rc.solve(rc.Quadratic(), teacher, start, np.geomspace(0.3 / a[0], 4000 / a[0], 120))
+    trajectory = rc.solve(rc.Quadratic(), teacher, start, np.geomspace(0.3 / a[0], 4000 / a[0], 120))
     return {
-        "times": np.asarray(found.times),
-        "risk": np.asarray(found.risk),
+        "times": np.asarray(trajectory.times),
+        "risk": np.asarray(trajectory.risk),
         "a": a,
         "width": np.asarray(start.student_width),
     }
@@ -65,9 +65,9 @@ def _flow(share: float, p: Parameters) -> Arrays:
 
 def _sgd(share: float, p: Parameters) -> Arrays:
     teacher, start = _problem(share, p)
-    rate = p.step * p.batch / p.dim
-    # the teacher spans R^d: there are no dimensions that a chain in law could spare
-    return sgd(teacher, start, rate, int(30 / teacher.a[0] / rate), p.batch, p.runs, engine="direct", rows=40)
+    sgd = rc.SGD.from_gamma(p.step, p.dim, p.batch)
+    # the teacher spans R^d: reduced coordinates would be no fewer
+    return ensemble(teacher, start, sgd, int(30 / teacher.a[0] / sgd.rate), p.runs, coordinates="direct", rows=40)
 
 
 def semicircle(share: float) -> float:
@@ -91,14 +91,14 @@ def draw(data: Data, width: float) -> Figure:
     p = data.parameters
     figure, (left, right) = sheet(width, 2)
     for share, colour, mark in zip(p.shares, shades(len(p.shares)), cycle("os^"), strict=False):
-        found = data[f"N/d={share:g}"]
-        left.semilogx(found["times"], found["risk"], color=colour)
-        left.axhline(kept(found["a"], int(found["width"])), color=colour, ls=":", lw=1.0)
-        label, last = f"$N={int(found['width'])}$", 300 / found["a"][0]
+        curves = data[f"N/d={share:g}"]
+        left.semilogx(curves["times"], curves["risk"], color=colour)
+        left.axhline(kept(curves["a"], int(curves["width"])), color=colour, ls=":", lw=1.0)
+        label, last = f"$N={int(curves['width'])}$", 300 / curves["a"][0]
         if share in p.shares[:2]:
             runs = data[f"sgd N/d={share:g}"]
             label = rf"SGD, {label}, $\gamma={p.step:g}$"
-            course_with_spread(left, runs["times"][0], runs["risk"], colour, label, mark, first=found["times"][0])
+            curve_with_spread(left, runs["times"][0], runs["risk"], colour, label, mark, first=curves["times"][0])
         else:
             left.plot([], [], color=colour, label=f"flow, {label}")
     left.plot([], [], ":", color="0.3", lw=1.0, label="what is not learned")

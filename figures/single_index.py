@@ -9,9 +9,9 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import riccati as rc
-from riccati.plot import COLOURS, course_with_spread, points_with_spread, sheet
+from riccati.plot import COLOURS, curve_with_spread, points_with_spread, sheet
 
-from ._ensembles import fitted_slope, flow, sgd
+from ._ensembles import ensemble, fitted_slope, flow
 from ._figure import Arrays, Data, Fact, Piece, chosen, piece, sourced
 
 SEE = "SGD waits on a plateau, then drops; the wait costs d^(k-1) samples for k > 2, d log d for k = 2, d for k = 1"
@@ -39,23 +39,20 @@ def pieces(p: Parameters) -> dict[str, Piece]:
 def _link(k: int, p: Parameters) -> Arrays:
     coarsest = p.steps[p.degrees.index(k)] * min(p.dims) ** (-max(k, 2) / 2)
     batch = int(np.clip(p.largest / coarsest, 1, 8 * min(p.dims)))
-    found: Arrays = {}
+    curves: Arrays = {}
     for dim in p.dims:
         teacher = rc.Teacher(np.ones(1), rc.Link.hermite(k))
         start = rc.Start(np.full((1, 1), p.start / np.sqrt(dim)), norms=p.norm, dim=dim)
-        per_sample = p.steps[p.degrees.index(k)] * dim ** (-max(k, 2) / 2)
+        sgd = rc.SGD(p.steps[p.degrees.index(k)] * dim ** (-max(k, 2) / 2) * batch, batch)
         horizon = 1.0 + 1.6 * _escape(k, p.start / np.sqrt(dim))
-        found |= {
+        curves |= {
             f"{name}_{dim}": value
-            for name, value in sgd(
-                teacher, start, per_sample * batch, int(horizon / per_sample / batch), batch, p.runs
-            ).items()
+            for name, value in ensemble(teacher, start, sgd, int(horizon / sgd.rate), p.runs).items()
         }
-        limit = rc.FiniteStep(gamma=per_sample * dim)
-        theory = flow(limit, teacher, start, np.geomspace(horizon / 300, horizon, 120))
-        found |= {f"theory_{name}_{dim}": value for name, value in theory.items()}
-        found |= {f"per_sample_{dim}": np.asarray(per_sample), f"batch_{dim}": np.asarray(batch)}
-    return found
+        theory = flow(rc.FiniteStep.of(sgd, dim), teacher, start, np.geomspace(horizon / 300, horizon, 120))
+        curves |= {f"theory_{name}_{dim}": value for name, value in theory.items()}
+        curves |= {f"per_sample_{dim}": np.asarray(sgd.rate_per_sample), f"batch_{dim}": np.asarray(batch)}
+    return curves
 
 
 def _escape(k: int, overlap: float) -> float:
@@ -66,8 +63,8 @@ def _escape(k: int, overlap: float) -> float:
 
 def samples(data: Data, k: int) -> np.ndarray:
     """Samples until the squared overlap is ½, (S, dimensions)."""
-    p, found = data.parameters, data[f"k={k}"]
-    return np.stack([found[f"emergence_{dim}"][:, 0] / found[f"per_sample_{dim}"] for dim in p.dims], axis=1)
+    p, curves = data.parameters, data[f"k={k}"]
+    return np.stack([curves[f"emergence_{dim}"][:, 0] / curves[f"per_sample_{dim}"] for dim in p.dims], axis=1)
 
 
 def draw(data: Data, width: float) -> Figure:
@@ -76,15 +73,15 @@ def draw(data: Data, width: float) -> Figure:
     figure, (left, right) = sheet(width, 2)
     dims = np.asarray(p.dims, float)
     for k, colour, mark in zip(p.degrees, cycle(COLOURS), cycle("os^D"), strict=False):
-        found, dim = data[f"k={k}"], p.dims[-1]
-        per_sample = found[f"per_sample_{dim}"]
-        left.semilogx(found[f"theory_times_{dim}"] / per_sample, found[f"theory_alignment_{dim}"], color=colour)
-        seen = found[f"steps_{dim}"] * float(found[f"batch_{dim}"])
-        course_with_spread(
-            left, seen, found[f"overlaps_{dim}"][:, :, 0], colour, f"$k={k}$", mark, first=seen[-1] / 60, count=12
+        curves, dim = data[f"k={k}"], p.dims[-1]
+        per_sample = curves[f"per_sample_{dim}"]
+        left.semilogx(curves[f"theory_times_{dim}"] / per_sample, curves[f"theory_alignment_{dim}"], color=colour)
+        drawn = curves[f"steps_{dim}"] * float(curves[f"batch_{dim}"])
+        curve_with_spread(
+            left, drawn, curves[f"overlaps_{dim}"][:, :, 0], colour, f"$k={k}$", mark, first=drawn[-1] / 60, count=12
         )
         points_with_spread(right, dims, samples(data, k), colour, None, mark)
-        law = np.array([found[f"theory_emergence_{dim}"][0] / found[f"per_sample_{dim}"] for dim in p.dims])
+        law = np.array([curves[f"theory_emergence_{dim}"][0] / curves[f"per_sample_{dim}"] for dim in p.dims])
         right.loglog(dims, law, color=colour)
         name = {1: "$d$", 2: r"$d\,\log d$"}.get(k, f"$d^{{{k - 1}}}$")
         right.annotate(

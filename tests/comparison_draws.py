@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from riccati.comparison import Draws, Observed
+from riccati.comparison import Draws, Readings
 
 TIMES = np.geomspace(0.1, 10, 60)
 FLOOR = 1e-3
@@ -21,4 +21,4 @@ def drawn(seed, shift=0.0, n=128, spread=0.2, slack=0.0):
 
 def observed_with(risk, emerged=1.0, exact=True):
     """A run with this risk."""
-    return Observed(TIMES, risk, None if emerged is None else np.array([emerged]), exact=exact)
+    return Readings(TIMES, risk, None if emerged is None else np.array([emerged]), exact=exact)

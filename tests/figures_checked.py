@@ -1,4 +1,4 @@
-"""The fact of a figure, on data as small as it is still seen in, and the wrong theories that it refuses."""
+"""The fact of a figure, on the smallest data that show it, and the wrong theories that it refuses."""
 
 import numpy as np
 
@@ -30,10 +30,10 @@ class Pieces(dict):
     """Pieces computed when they are first looked at, so that what a fact does not read costs nothing."""
 
     def __getitem__(self, label):
-        found = super().__getitem__(label)
-        if callable(found):
-            found = self[label] = {key: np.asarray(value) for key, value in found().items()}
-        return found
+        arrays = super().__getitem__(label)
+        if callable(arrays):
+            arrays = self[label] = {key: np.asarray(value) for key, value in arrays().items()}
+        return arrays
 
 
 def check_fact(name):

@@ -4,7 +4,7 @@ import jax
 import numpy as np
 
 import riccati as rc
-from riccati.sgd import TwoHomogeneous
+from riccati.sgd import TwoHomogeneous, Update
 
 
 def problem(degree=3, width=2, neurons=3, dim=50, norm=0.5):
@@ -28,5 +28,5 @@ class ConstantPush(TwoHomogeneous):
 
     by: jax.Array
 
-    def push(self, teacher, weights, along, across, rate):
-        return weights, self.by
+    def update(self, teacher, weights, samples, rate):
+        return Update(weights, self.by)

@@ -2,42 +2,51 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, dataclass
 from typing import Annotated
 
 import typer
 
-from .choices import LINKS, LOSSES, KindChoice, OverlapChoice
-from .options import Out, written_to_out
+from ..support import LINK_NAMES, LOSS_NAMES, OverlapName, RunKind
+from .options import Out, with_options, written_to_out
 
 
+@dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """How a run's table is read, and keys of the JSON file beside it. `help` of each option says what it means."""
+
+    step_column: Annotated[str | None, typer.Option(help="The column of the steps, if not step, iter, ….")] = None
+    loss_column: Annotated[str | None, typer.Option(help="The loss column, if not risk, loss, test_loss, ….")] = None
+    overlap_prefix: Annotated[str | None, typer.Option(help="What names of overlap columns begin with.")] = None
+    loss: Annotated[
+        str | None, typer.Option(help=f"What the loss column holds: {', '.join(LOSS_NAMES)}, or mse, half_mse, ….")
+    ] = None
+    training_loss: Annotated[
+        str | None, typer.Option(help=f"What SGD descended: {' or '.join(LOSS_NAMES[:2])}, or mse, half_mse, ….")
+    ] = None
+    overlap: Annotated[OverlapName | None, typer.Option(help="What the overlap columns hold.")] = None
+    kind: Annotated[RunKind | None, typer.Option(help="How the weights move.")] = None
+    link: Annotated[str | None, typer.Option(help=f"The link: he1, he2, …, {', '.join(LINK_NAMES)}.")] = None
+    information_exponent: Annotated[int | None, typer.Option(help="k of a pure h_k link, instead of --link.")] = None
+    dim: Annotated[int | None, typer.Option(help="d, input dimension.")] = None
+    teacher_width: Annotated[int | None, typer.Option(help="M, directions of the teacher.")] = None
+    student_width: Annotated[int | None, typer.Option(help="N, neurons of the student.")] = None
+    beta: Annotated[float | None, typer.Option(help="Decay of the second layer.")] = None
+    learning_rate: Annotated[float | None, typer.Option(help="η of SGD.")] = None
+    batch_size: Annotated[int | None, typer.Option(help="Samples per step.")] = None
+    init_norm: Annotated[float | None, typer.Option(help="Initial norm of every neuron.")] = None
+    covariance_exponent: Annotated[
+        float | None, typer.Option(help="α of the input's covariance, λ_i = i^-α; isotropic if nothing says it.")
+    ] = None
+    steps_per_epoch: Annotated[int | None, typer.Option(help="Steps of an epoch, where a log counts epochs.")] = None
+    riccati_step: Annotated[float | None, typer.Option(help="Riccati time per step of Stiefel SGD.")] = None
+
+
+@with_options
 def compare(
     run: Annotated[str, typer.Argument(help="A run's CSV, NPZ, Parquet or JSON lines, or the name of a sample run.")],
     out: Out,
-    step_column: Annotated[str | None, typer.Option(help="The column of the steps, if not step, iter, ….")] = None,
-    loss_column: Annotated[str | None, typer.Option(help="The loss column, if not risk, loss, test_loss, ….")] = None,
-    overlap_prefix: Annotated[str | None, typer.Option(help="What names of overlap columns begin with.")] = None,
-    loss: Annotated[
-        str | None, typer.Option(help=f"What the loss column holds: {', '.join(LOSSES)}, or mse, half_mse, ….")
-    ] = None,
-    training_loss: Annotated[
-        str | None, typer.Option(help=f"What SGD descended: {' or '.join(LOSSES[:2])}, or mse, half_mse, ….")
-    ] = None,
-    overlap: Annotated[OverlapChoice | None, typer.Option(help="What the overlap columns hold.")] = None,
-    kind: Annotated[KindChoice | None, typer.Option(help="How the weights move.")] = None,
-    link: Annotated[str | None, typer.Option(help=f"The link: he1, he2, …, {', '.join(LINKS)}.")] = None,
-    information_exponent: Annotated[int | None, typer.Option(help="k of a pure h_k link, instead of --link.")] = None,
-    dim: Annotated[int | None, typer.Option(help="d, input dimension.")] = None,
-    teacher_width: Annotated[int | None, typer.Option(help="M, directions of the teacher.")] = None,
-    student_width: Annotated[int | None, typer.Option(help="N, neurons of the student.")] = None,
-    beta: Annotated[float | None, typer.Option(help="Decay of the second layer.")] = None,
-    learning_rate: Annotated[float | None, typer.Option(help="η of SGD.")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Samples per step.")] = None,
-    init_norm: Annotated[float | None, typer.Option(help="Initial norm of every neuron.")] = None,
-    covariance_exponent: Annotated[
-        float | None, typer.Option(help="γ of the input's covariance, λ_i = i^-γ; isotropic if nothing says it.")
-    ] = None,
-    steps_per_epoch: Annotated[int | None, typer.Option(help="Steps of an epoch, where a log counts epochs.")] = None,
-    riccati_step: Annotated[float | None, typer.Option(help="Riccati time per step of Stiefel SGD.")] = None,
+    keys: RunOptions,
     replicas: Annotated[
         int | None,
         typer.Option(
@@ -55,18 +64,9 @@ def compare(
     from ..support import require_folder
 
     require_folder(out, "out")
-    names = {"overlap": overlap, "kind": kind}
-    report = lay_over(
-        Run.load(
-            run, step_column=step_column, loss_column=loss_column, overlap_prefix=overlap_prefix,
-            **{key: None if choice is None else choice.value for key, choice in names.items()},
-            loss=loss, training_loss=training_loss, link=link, information_exponent=information_exponent, dim=dim,
-            teacher_width=teacher_width, student_width=student_width, beta=beta, learning_rate=learning_rate,
-            batch_size=batch_size, init_norm=init_norm, riccati_step=riccati_step, steps_per_epoch=steps_per_epoch,
-            covariance=covariance_exponent,
-        ),
-        replicas=replicas,
-    )  # fmt: skip
+    given = asdict(keys)
+    loaded = Run.load(run, covariance=given.pop("covariance_exponent"), **given)
+    report = lay_over(loaded, replicas=replicas)
     with written_to_out():
         report.save(out)
     typer.echo(report.table())

@@ -1,63 +1,112 @@
-"""The teacher and the random start that options of several verbs describe."""
+"""The options of a problem: a power-law teacher and a random start."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
 import numpy as np
+import typer
 
-from ..support import ArgumentError, require, require_integer, require_memory
-from .choices import DirectionsChoice, StudentChoice
+from ..support import LINK_NAMES, ArgumentError, StudentKind, require, require_integer, require_memory
 
 if TYPE_CHECKING:
-    from ..problem import Start, Teacher
-
-_ONE_OF = f"be one of {', '.join(DirectionsChoice)}"
-
-
-def problem_of(
-    link: str, teacher_width: int, beta: float, student_width: int, dim: int, norm: float, seed: int,
-    covariance_exponent: float | None, kind: str, teacher_directions: str, negative: str | None,
-) -> tuple[Teacher, Start]:  # fmt: skip
-    """A power-law teacher, along eigenvectors of an input with λ_i = i^-γ where γ is given, and a random start.
-
-    Gaussian directions are drawn from the seed. A two-layer student starts balanced, b_i = ±|w_i| with signs that
-    alternate.
-
-    Raises:
-        ArgumentError: a problem that cannot be.
-    """
     from ..problem import Covariance, Link, Start, Teacher
 
-    # before anything that allocates
-    for name, value in {"teacher_width": teacher_width, "student_width": student_width, "dim": dim}.items():
-        require_integer(value, name, 1)
-    require_integer(seed, "seed", 0)
-    require_memory(float(teacher_width), "teacher_width", teacher_width)
-    sigma, covariance = Link.named(link), None
-    if covariance_exponent is not None:
-        require_memory(4.0 * student_width * dim, "dim", dim)
+Directions = Literal["orthonormal", "gaussian"]
+
+LinkOption = Annotated[str, typer.Option("--link", help=f"he1, he2, …, {', '.join(LINK_NAMES)}.")]
+TeacherWidth = Annotated[int, typer.Option(help="M, directions of the teacher.")]
+Beta = Annotated[float, typer.Option(help="Decay of the second layer, a_m ∝ m^-β.")]
+Norm = Annotated[float, typer.Option(help="Initial norm of every neuron.")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProblemOptions:
+    """What is given: teacher, input and start. `help` of each option says what it means."""
+
+    teacher_width: TeacherWidth
+    student_width: Annotated[int, typer.Option(help="N, neurons of the student.")]
+    dim: Annotated[int, typer.Option(help="d, input dimension.")]
+    link: LinkOption = "he2"
+    beta: Beta = 1.0
+    norm: Norm = 1e-2
+    seed: Annotated[int, typer.Option(help="Seed of the random start, and of the samples of SGD.")] = 0
+    covariance_exponent: Annotated[
+        float | None, typer.Option(help="α of the input's covariance, λ_i = i^-α; isotropic if not given.")
+    ] = None
+    kind: Annotated[
+        StudentKind,
+        typer.Option(
+            "--kind",
+            "--parametrisation",
+            help="two_homogeneous: f = Σ |w_i|² σ(<x, w_i>/|w_i|); two_layer: f = Σ b_i σ(<x, w_i>), "
+            "from b_i = ±|w_i|.",
+        ),
+    ] = "two_homogeneous"
+    teacher_directions: Annotated[
+        Directions, typer.Option(help="gaussian: independent Gaussian rows, drawn from the seed; they overlap.")
+    ] = "orthonormal"
+    negative: Annotated[
+        str | None, typer.Option(help="Directions whose a_m is negative, such as 2,5; none if not given.")
+    ] = None
+
+    def problem(self) -> tuple[Teacher, Start]:
+        """The teacher, along eigenvectors of an input with λ_i = i^-α where α is given, and a random start.
+
+        Gaussian directions are drawn from the seed. A two-layer student starts balanced, b_i = ±|w_i| with signs that
+        alternate.
+
+        Raises:
+            ArgumentError: a problem that cannot be.
+        """
+        from ..problem import Link, Start
+
+        self._require_sizes()
+        link = Link.named(self.link)
+        teacher = self._teacher(link, self._covariance())
+        start = Start.random(teacher, self.student_width, self.dim, self.norm, self.seed)
+        if self.kind != "two_layer":
+            return teacher, start
+        must = "have σ(λz) = λσ(z), λ > 0 (relu, abs or he1), for two_layer"
+        require(link.is_homogeneous, "link", must, self.link)
+        return teacher, start.with_second_layer(self.norm * (-1.0) ** np.arange(self.student_width))
+
+    def _require_sizes(self) -> None:
+        """Refuse what no memory holds before anything is allocated."""
+        for name in ("teacher_width", "student_width", "dim"):
+            require_integer(getattr(self, name), name, 1)
+        require_integer(self.seed, "seed", 0)
+        require_memory(float(self.teacher_width), "teacher_width", self.teacher_width)
+        if self.covariance_exponent is not None:
+            require_memory(4.0 * self.student_width * self.dim, "dim", self.dim)
+        else:
+            axes = self.teacher_width + self.student_width
+            require_memory(4.0 * self.student_width * axes, "student_width", self.student_width)
+
+    def _covariance(self) -> Covariance | None:
+        from ..problem import Covariance
+
+        if self.covariance_exponent is None:
+            return None
         try:
-            covariance = Covariance.power_law(dim, covariance_exponent)
+            return Covariance.power_law(self.dim, self.covariance_exponent)
         except ArgumentError as error:
             raise error.renamed({"exponent": "covariance_exponent"}) from None
-    else:
-        require_memory(4.0 * student_width * (teacher_width + student_width), "student_width", student_width)
-    teacher = Teacher.power_law(teacher_width, beta, sigma, covariance=covariance)
-    a = np.asarray(teacher.a) * _signs(negative, teacher_width)
-    require(teacher_directions in list(DirectionsChoice), "teacher_directions", _ONE_OF, repr(teacher_directions))
-    if teacher_directions == DirectionsChoice.GAUSSIAN:
-        require_memory(float(teacher_width) * dim, "dim", dim)
-        rows = np.random.default_rng(seed).standard_normal((teacher_width, dim))
-        teacher = Teacher.from_directions(rows, a, sigma, covariance=covariance, lengths="divided")
-    elif negative is not None:
-        teacher = Teacher(a, sigma, covariance=covariance)
-    start = Start.random(teacher, student_width, dim, norm, seed)
-    if kind != StudentChoice.TWO_LAYER:
-        return teacher, start
-    must = "have σ(λz) = λσ(z), λ > 0 (relu, abs or he1), for two_layer"
-    require(sigma.is_homogeneous, "link", must, link)
-    return teacher, start.with_second_layer(norm * (-1.0) ** np.arange(student_width))
+
+    def _teacher(self, link: Link, covariance: Covariance | None) -> Teacher:
+        from ..problem import Teacher
+
+        teacher = Teacher.power_law(self.teacher_width, self.beta, link, covariance=covariance)
+        a = np.asarray(teacher.a) * _signs(self.negative, self.teacher_width)
+        known = get_args(Directions)
+        must = f"be one of {', '.join(known)}"
+        require(self.teacher_directions in known, "teacher_directions", must, repr(self.teacher_directions))
+        if self.teacher_directions == "gaussian":
+            require_memory(float(self.teacher_width) * self.dim, "dim", self.dim)
+            rows = np.random.default_rng(self.seed).standard_normal((self.teacher_width, self.dim))
+            return Teacher.from_directions(rows, a, link, covariance=covariance, lengths="divided")
+        return teacher if self.negative is None else Teacher(a, link, covariance=covariance)
 
 
 def _signs(negative: str | None, width: int) -> np.ndarray:

@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .choices import EngineChoice
-from .options import (
-    ORTHONORMAL,
-    TWO_HOMOGENEOUS,
-    Beta,
-    CovarianceExponent,
-    Dim,
-    LinkName,
-    Negative,
-    Norm,
-    Out,
-    StudentKind,
-    StudentWidth,
-    TeacherDirections,
-    TeacherWidth,
+from ..support import (
+    ArgumentError,
+    ConstraintName,
+    CoordinatesName,
+    EngineName,
+    require,
 )
-from .problem import problem_of
+from .options import Out, say_renamed, with_options
+from .problem import ProblemOptions
 
 if TYPE_CHECKING:
     from ..runs import Run
@@ -32,29 +25,71 @@ if TYPE_CHECKING:
 RESULTS = ("run.csv", "run.json", "run.png")
 
 
-def simulate(
-    teacher_width: TeacherWidth, student_width: StudentWidth, dim: Dim, out: Out,
-    steps: Annotated[int, typer.Option(help="Number of steps.")],
-    learning_rate: Annotated[float, typer.Option(help="η, canonical time per step.")],
-    link: LinkName = "he2", beta: Beta = 1.0, norm: Norm = 1e-2,
-    seed: Annotated[int, typer.Option(help="Seed of the random start and of the samples.")] = 0,
-    batch_size: Annotated[int, typer.Option(help="Samples per step.")] = 1,
-    engine: Annotated[EngineChoice, typer.Option(help="How the steps are drawn.")] = EngineChoice.IN_LAW,
+@dataclass(frozen=True, kw_only=True)
+class ExperimentOptions:
+    """The algorithm, how it is simulated and what is logged. `help` of each option says what it means."""
+
+    steps: Annotated[int, typer.Option(help="Number of steps.")]
+    learning_rate: Annotated[float, typer.Option(help="η, canonical time per step.")]
+    batch_size: Annotated[int, typer.Option(help="Samples per step.")] = 1
+    constraint: Annotated[
+        ConstraintName | None, typer.Option(help="stiefel: weights stay orthonormal (k = 2); free if not given.")
+    ] = None
+    coordinates: Annotated[
+        CoordinatesName,
+        typer.Option(help="reduced: those that the law of a step depends on, exact at any d; direct: all d."),
+    ] = "reduced"
     schedule: Annotated[
         str,
         typer.Option(help="constant, power (η falls with the step) or direction (η times the a_m being learned)."),
-    ] = "constant",
-    exponent: Annotated[float | None, typer.Option(help="Exponent of the power schedule.")] = None,
-    scale: Annotated[float | None, typer.Option(help="Steps after which the power schedule sets in.")] = None,
-    student_scale: Annotated[float | None, typer.Option(help="c of Stiefel SGD; 1/√N if not given.")] = None,
-    dtype: Annotated[str, typer.Option(help="float64, or float32 for direct simulation.")] = "float64",
-    rows: Annotated[int, typer.Option(help="Logged steps, spaced evenly in their logarithm.")] = 200,
+    ] = "constant"
+    exponent: Annotated[float | None, typer.Option(help="Exponent of the power schedule.")] = None
+    scale: Annotated[float | None, typer.Option(help="Steps after which the power schedule sets in.")] = None
+    student_scale: Annotated[float | None, typer.Option(help="c of Stiefel SGD; 1/√N if not given.")] = None
+    dtype: Annotated[str, typer.Option(help="float64, or float32 for direct simulation.")] = "float64"
+    rows: Annotated[int, typer.Option(help="Logged steps, spaced evenly in their logarithm.")] = 200
+    engine: Annotated[EngineName | None, typer.Option(hidden=True)] = None
+
+    def __post_init__(self) -> None:
+        if self.engine is None:
+            return
+        given = self.constraint is not None or self.coordinates != "reduced"
+        require(not given, "engine", "be left out beside --constraint and --coordinates", self.engine)
+        from ..sgd import engine_words
+
+        constraint, coordinates = engine_words(self.engine)
+        words = f"--coordinates {coordinates}"
+        say_renamed(f"--engine {self.engine}", words if constraint is None else f"--constraint {constraint} {words}")
+        object.__setattr__(self, "constraint", constraint)
+        object.__setattr__(self, "coordinates", coordinates)
+
+    def experiment(self, problem: ProblemOptions) -> Experiment:
+        """SGD on the problem.
+
+        Raises:
+            ArgumentError: for anything that cannot be simulated.
+        """
+        from ..problem import SGD
+        from ..sgd import Experiment, schedule_named
+
+        teacher, start = problem.problem()
+        rate = schedule_named(self.schedule, self.learning_rate, self.exponent, self.scale)
+        sgd = SGD(rate, self.batch_size, self.constraint)
+        return Experiment(
+            teacher, start, sgd, steps=self.steps, coordinates=self.coordinates, student_scale=self.student_scale,
+            dtype=self.dtype, rows=self.rows,
+        )  # fmt: skip
+
+
+@with_options
+def simulate(
+    problem: ProblemOptions,
+    out: Out,
+    experiment: ExperimentOptions,
     second_phase_samples: Annotated[
         int | None, typer.Option(help="Fit the radial part of Stiefel SGD on as many fresh samples at the end.")
     ] = None,
-    covariance_exponent: CovarianceExponent = None, kind: StudentKind = TWO_HOMOGENEOUS,
-    teacher_directions: TeacherDirections = ORTHONORMAL, negative: Negative = None,
-) -> None:  # fmt: skip
+) -> None:
     """Run online SGD from a random start; writes run.csv, run.json and run.png.
 
     SIGINT and SIGTERM stop it in order, and the same command goes on where it was. What it needs for that, and to write
@@ -63,52 +98,23 @@ def simulate(
     from ..support import Stopped, orderly_stop, sole_writer
 
     with orderly_stop() as stop:
-        experiment = experiment_of(
-            teacher_width=teacher_width, student_width=student_width, dim=dim, steps=steps, learning_rate=learning_rate,
-            link=link, beta=beta, norm=norm, seed=seed, batch_size=batch_size, engine=engine.value, schedule=schedule,
-            exponent=exponent, scale=scale, student_scale=student_scale, dtype=dtype, rows=rows,
-            covariance_exponent=covariance_exponent, kind=kind,
-            teacher_directions=teacher_directions, negative=negative,
-        )  # fmt: skip
+        described = experiment.experiment(problem)
         with sole_writer(out / "run.csv", "out"):
-            _try_results(out, engine.value, student_width, second_phase_samples)
+            _require_results(out, experiment.constraint, problem.student_width, second_phase_samples)
             try:
-                run = experiment.simulate(seed, checkpoint=out / "checkpoint")
+                run = described.simulate(problem.seed, checkpoint=out / "checkpoint")
             except Stopped as stopped:
                 typer.echo(stopped, err=True)
                 raise typer.Exit(128 + stopped.signal_number) from None
-            _write_results(run, out, second_phase_samples, seed)
+            _write_results(run, out, second_phase_samples, problem.seed)
             (out / "checkpoint").unlink()
             stop.signal_number = None  # all is done: a stop would have nothing left to stop
 
 
-def experiment_of(
-    *, teacher_width: int, student_width: int, dim: int, steps: int, learning_rate: float, link: str, beta: float,
-    norm: float, seed: int, batch_size: int, engine: str, schedule: str, exponent: float | None, scale: float | None,
-    student_scale: float | None, dtype: str, rows: int, covariance_exponent: float | None, kind: str,
-    teacher_directions: str, negative: str | None,
-) -> Experiment:  # fmt: skip
-    """The experiment that the options describe.
-
-    Raises:
-        ArgumentError: for anything that cannot be simulated.
-    """
-    from ..sgd import Experiment, schedule_named
-
-    teacher, start = problem_of(
-        link, teacher_width, beta, student_width, dim, norm, seed,
-        covariance_exponent, kind, teacher_directions, negative,
-    )  # fmt: skip
-    return Experiment(
-        teacher=teacher, start=start, learning_rate=schedule_named(schedule, learning_rate, exponent, scale),
-        steps=steps, batch_size=batch_size, engine=engine, student_scale=student_scale, dtype=dtype, rows=rows,
-    )  # fmt: skip
-
-
-def _try_results(out: Path, engine: str, student_width: int, second_phase_samples: int | None) -> None:
+def _require_results(out: Path, constraint: str | None, student_width: int, second_phase_samples: int | None) -> None:
     """Refuse before the first step what could not be written or fitted after the last."""
     from ..sgd import require_enough_samples
-    from ..support import ArgumentError, require, require_folder
+    from ..support import require_folder
 
     require_folder(out, "out")
     for name in RESULTS:
@@ -118,7 +124,7 @@ def _try_results(out: Path, engine: str, student_width: int, second_phase_sample
     if second_phase_samples is None:
         return
     only = "be given for Stiefel SGD only"
-    require(engine.startswith("stiefel"), "second_phase_samples", only, f"given with {engine}")
+    require(constraint == "stiefel", "second_phase_samples", only, "given without --constraint stiefel")
     try:
         require_enough_samples(student_width, second_phase_samples)
     except ArgumentError as error:

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from inspect import signature
+from dataclasses import dataclass
+from inspect import Parameter
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from .choices import FlowChoice
-from .options import Out, solved, written_to_out
-from .simulate import experiment_of, simulate
-from .solve import solve
+from .options import Out, is_hidden, parameters_of, written_to_out
+from .problem import ProblemOptions
+from .simulate import ExperimentOptions
+from .solve import FlowOptions
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _TABLE = "sweep.parquet"
+_Group = TypeVar("_Group")
 
 
 def sweep(
@@ -45,10 +47,11 @@ def sweep(
     from ..sweeps import sweep as swept
 
     require_folder(out, "out")
-    function, grid = _configured(config)
+    verb, given = _configured(config)
+    grid = _grid(verb, given, config)
     try:
         with written_to_out():
-            frame: pd.DataFrame = swept(function, grid, out / _TABLE, workers=workers, scheduler=scheduler)
+            frame: pd.DataFrame = swept(verb.point, grid, out / _TABLE, workers=workers, scheduler=scheduler)
     except SweepFailed as failed:
         typer.echo(f"{failed} The others are kept; the same command tries these again.", err=True)
         raise typer.Exit(1) from None
@@ -56,13 +59,12 @@ def sweep(
     typer.echo(f"wrote {_TABLE} with {len(frame)} points to {out}")
 
 
-def solve_point(flow: str | None, level: float, **options: Any) -> dict[str, Any]:
-    """What `riccati solve` finds: times and risk, emergence times at `level`, and how it ended."""
+def solve_point(level: float, **options: Any) -> Mapping[str, object]:
+    """What `riccati solve` gives: times and risk, emergence times at `level`, and how it ended."""
     from ..numerics import name_of
-    from ..support import require
 
-    require(flow in (None, *FlowChoice), "flow", f"be one of {', '.join(FlowChoice)}", repr(flow))
-    trajectory = solved(flow=None if flow is None else FlowChoice(flow), **options)
+    problem, flow = _built(ProblemOptions, options), _built(FlowOptions, options)
+    trajectory = flow.solved(problem)
     return {
         "outcome": name_of(trajectory.outcome),
         "final_risk": float(trajectory.risk[-1]),
@@ -72,9 +74,10 @@ def solve_point(flow: str | None, level: float, **options: Any) -> dict[str, Any
     }
 
 
-def simulate_point(seed: int, **options: Any) -> dict[str, Any]:
-    """What `riccati simulate` finds, emergence times at ½; the step at which a run diverged, -1 if it did not."""
-    ensemble = experiment_of(seed=seed, **options).ensemble([seed])
+def simulate_point(seed: int, **options: Any) -> Mapping[str, object]:
+    """What `riccati simulate` gives, emergence times at ½; the step at which a run diverged, -1 if it did not."""
+    problem, experiment = _built(ProblemOptions, options | {"seed": seed}), _built(ExperimentOptions, options)
+    ensemble = experiment.experiment(problem).ensemble([seed])
     run = ensemble.run(0)
     return {
         "diverged": ensemble.diverged[0],
@@ -86,14 +89,39 @@ def simulate_point(seed: int, **options: Any) -> dict[str, Any]:
     }
 
 
-_VERBS: dict[str, tuple[Callable, Callable, Callable]] = {
-    "solve": (solve, solved, solve_point),
-    "simulate": (simulate, experiment_of, simulate_point),
+def _built(group: Callable[..., _Group], options: Mapping[str, Any]) -> _Group:
+    """The object of those options that are its."""
+    names = [option.name for option in parameters_of(group)]
+    return group(**{name: options[name] for name in names if name in options})
+
+
+@dataclass(frozen=True)
+class SweptVerb:
+    """A verb that can be swept.
+
+    Attributes:
+        name: of the verb.
+        point: what is computed at a point.
+        options: the options of the command line, a point's arguments.
+    """
+
+    name: str
+    point: Callable[..., Mapping[str, Any]]
+    options: tuple[Parameter, ...]
+
+
+_LEVEL = Parameter("level", Parameter.KEYWORD_ONLY, default=0.5)
+_VERBS = {
+    verb.name: verb
+    for verb in (
+        SweptVerb("solve", solve_point, (*parameters_of(ProblemOptions), *parameters_of(FlowOptions), _LEVEL)),
+        SweptVerb("simulate", simulate_point, (*parameters_of(ProblemOptions), *parameters_of(ExperimentOptions))),
+    )
 }
 
 
-def _configured(config: Path) -> tuple[Callable[..., Mapping[str, Any]], dict[str, list[Any]]]:
-    """The function of a point, and the grid."""
+def _configured(config: Path) -> tuple[SweptVerb, Mapping[str, Any]]:
+    """The verb that a file names, and the options that it gives."""
     import tomllib
 
     from ..support import ArgumentError, require
@@ -102,19 +130,26 @@ def _configured(config: Path) -> tuple[Callable[..., Mapping[str, Any]], dict[st
         given = tomllib.loads(config.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ArgumentError("config", "be a TOML file", f"{config} ({error})") from None
-    verb = given.pop("verb", None)
-    require(verb in _VERBS, "config", f"name a verb, {' or '.join(_VERBS)}", f"{config}, with {verb!r}")
-    command, described, function = _VERBS[verb]
-    names = {*signature(described).parameters, *signature(function).parameters} - {"options"}
-    defaults = {name: parameter.default for name, parameter in signature(command).parameters.items()}
+    name = given.pop("verb", None)
+    require(name in _VERBS, "config", f"name a verb, {' or '.join(_VERBS)}", f"{config}, with {name!r}")
     if "parametrisation" in given:  # the name of `kind` up to 0.4
         given["kind"] = given.pop("parametrisation")
+    return _VERBS[name], given
+
+
+def _grid(verb: SweptVerb, given: Mapping[str, Any], config: Path) -> dict[str, list[Any]]:
+    """Every option with its values; those that are not given have their default."""
+    from ..support import require
+
+    known = [option.name for option in verb.options]
     for name in given:
-        require(name in names, "config", f"give options of {verb} only", f"{config}, with {name}")
+        require(name in known, "config", f"give options of {verb.name} only", f"{config}, with {name}")
     grid: dict[str, list[Any]] = {}
-    for name in sorted(names, key=list(defaults).index):
-        value = given.get(name, defaults[name])
-        needed = name in given or value is not signature(command).empty
-        require(needed, "config", f"give {name}, which {verb} needs", f"{config}, without it")
-        grid[name] = value if isinstance(value, list) else [value]
-    return function, grid
+    for option in verb.options:
+        if is_hidden(option) and option.name not in given:
+            continue
+        value = given.get(option.name, option.default)
+        must = f"give {option.name}, which {verb.name} needs"
+        require(value is not Parameter.empty, "config", must, f"{config}, without it")
+        grid[option.name] = value if isinstance(value, list) else [value]
+    return grid

@@ -1,13 +1,11 @@
-"""Theory against an SGD run."""
+"""Theory against an SGD run: a pipeline from the run and what theory predicts for it to checks, verdict and report."""
 
+from .checks import Check as Check
 from .compare import compare as compare
-from .compared import Emergence as Emergence
 from .draws import Draws as Draws
-from .draws import Setting as Setting
-from .found import Check as Check
+from .draws import DrawSetting as DrawSetting
+from .emergence import Emergence as Emergence
+from .observation import Observation as Observation
+from .observation import Readings as Readings
 from .report import Comparison as Comparison
-from .statistics import Observed as Observed
-from .step import RunStep as RunStep
-from .verdict import Alternative as Alternative
 from .verdict import Verdict as Verdict
-from .verdict import verdict_of as verdict_of

@@ -1,4 +1,4 @@
-"""Known causes of a run that is none of theory's: one table of what each does to the clock and to the loss.
+"""Known causes why a run is not one of theory's: a table of what each does to the clock and to the loss column.
 
 A cause is a change of what the run's keys say now, so that a key's present value is never among them, and it can be
 proved: `changed` is the run with that change, of which theory is followed again. Checks and verdict both take causes
@@ -11,19 +11,17 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 
 from ..problem import AnyStart, Start, Teacher, population_risk
-from ..runs import CONVENTIONS, Run
+from ..runs import CONVENTIONS, Run, RunConfig
 from .clock import Clock
 
 _HALF, _SQUARE, _RISK = CONVENTIONS
 LOSS_OFF = 0.1  # relative: what a logged loss at step 0 may differ from the start's risk
 _NEAR = 0.05  # a factor this close to a cause's is explained by it, whatever its own error
 _NOISIER = math.log(1.6)  # how far a longer or shorter step may move the clock by its noise besides
-_TELLING = 0.2  # relative error of a clock up to which it tells one factor from another
 _ERRORS = 2.0  # and one within so many of its errors
 _MOMENTA = (0.5, 0.8, 0.9, 0.95, 0.99)  # that people use
 _ACCUMULATED = (2, 4, 8, 16, 32)  # micro-batches of a step
@@ -50,7 +48,7 @@ class Cause:
     why: str = ""
     clock: float = 1.0
     loss: float = 1.0
-    keys: dict[str, Any] = field(default_factory=dict)
+    keys: dict[str, object] = field(default_factory=dict)
     divided: int = 1
     practice: bool = False
     approximate: bool = False
@@ -58,9 +56,14 @@ class Cause:
     def __str__(self) -> str:
         return f"{self.key} ({self.why})" if self.why else self.key
 
+    @property
+    def same_theory(self) -> tuple[float, int, bool]:
+        """Equal for causes with which theory is one and the same, as they make the same step."""
+        return round(self.clock, 9), self.divided, "second_layer" in self.keys
+
     def changed(self, run: Run) -> Run:
         """The run if that is so."""
-        config = {key: value for key, value in (run.config | self.keys).items() if value is not None}
+        config = RunConfig({key: value for key, value in (run.config | self.keys).items() if value is not None})
         clock = None if run.clock is None else run.clock / self.clock
         if self.divided == 1:
             return replace(run, config=config, clock=clock)
@@ -81,7 +84,7 @@ def causes_near(run: Run, clock: Clock, exact: bool) -> tuple[Cause, ...]:
     A clock that one run hardly tells, as with one or two directions at k > 2, is evidence for none of them. Where the
     risk is exact it was computed with the second layer, which then is none of them.
     """
-    if clock.error > _TELLING:
+    if not clock.is_telling:
         return ()
     causes = (cause for cause in causes_of_clock(run) if not (exact and "second_layer" in cause.keys))
     return tuple(cause for cause in causes if agrees(*clock, cause.clock, near=_NOISIER))
@@ -146,7 +149,7 @@ def causes_of_loss(run: Run, teacher: Teacher, start: AnyStart) -> tuple[Cause, 
     causes = []
     for other in CONVENTIONS:
         if other != present and (other != _RISK or abs(moment - 1) > _UNIT):  # else the risk is E(f* - f)²
-            keys = {"loss": other, "training_loss": _training_loss(run)}
+            keys: dict[str, object] = {"loss": other, "training_loss": _training_loss(run)}
             causes.append(Cause(f'loss = "{other}"{also}', loss=scale[present] / scale[other], keys=keys))
     expected = risk_of_start(teacher, start)
     for cause in _other_second_layers(run):

@@ -1,50 +1,79 @@
 """Checks that catch a wrong convention: the loss, the overlaps and the clock of a run against what its keys say.
 
-Each holds a fitted factor against those of the known causes (causes.py). A cause whose factor agrees is told only if
+Each holds a fitted factor against those of the known causes (causes.py). A cause whose factor agrees is named only if
 the run passes with it: where there is a verdict, by the test that gave it; else by the flow, followed again with the
-change, whose clock and risk must then be the run's. Where several causes pass, all are named.
+change, whose clock and risk must then be the run's. Where several causes pass, all are named. Overlaps at step 0 are
+held against the start's, or where none is known against their law: a random start has a subspace overlap of N/d on
+average, and a neuron overlap of E max_i m_i², m_i² ~ Beta(½, (d-1)/2).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from ..runs import Run
+import numpy as np
+from jaxtyping import Float
+from scipy.stats import beta
+
+from ..problem import Start, Teacher, alignments
+from ..runs import OVERLAPS, Run, overlap_of
 from ..trajectory import Trajectory
+from .assessment import Assessment
 from .causes import LOSS_OFF, Cause, agrees, causes_near, causes_of_loss, risk_of_start
-from .clock import Clock
-from .compared import risk_deviation
-from .definition import overlap_check
-from .evidence import evidence_of
-from .found import Check
-from .judged import Judgement
+from .clock import Clock, clock_by_flow
+from .emergence import Emergence
+from .observation import Observation
+from .theory import Theory, risk_deviation
 
 _NEAR = 0.05  # a clock this close to theory's is theirs
 _SURE = 3.0  # errors from which a clock is off
 _DRAWN = 0.15  # relative error of the clock of a run whose start is not known, by the spread of random starts
-_COARSE = 0.2  # relative error of a clock that does not tell a factor from 1 well
 _UNKNOWN = 0.5  # relative error of a clock that tells nothing
 _BETTER = 0.7  # of the rms log risk ratio: what theory with a cause must come down to
+_OFF = 0.02  # relative, in a row of overlaps
+_SIGMAS = 3.0  # of the mean over directions
+_QUANTILES = (np.arange(2000) + 0.5) / 2000  # at which a mean over the law is taken
+_SQUARES = "the overlap columns, to their squares"
 
-Follow = Callable[[Run], tuple[Trajectory, Clock | None]]  # theory of a run, and the run's clock against it
+
+@dataclass(frozen=True)
+class Check:
+    """One convention, held against the run.
+
+    Attributes:
+        name: `loss`, `overlap` or `clock`.
+        holds: whether the run agrees with what its keys say; None where it cannot tell.
+        message: what the check says, one line.
+        key: the key to set, where a known convention explains the disagreement.
+        factor: measured over expected, None where there is none.
+        error: relative standard error of `factor`, None where it is not estimated.
+    """
+
+    name: str
+    holds: bool | None
+    message: str
+    key: str | None = None
+    factor: float | None = None
+    error: float | None = None
 
 
 def checks_of(
-    run: Run, theory: Trajectory, clock: Clock | None, judgement: Judgement | None, follow: Follow
+    observation: Observation, theory: Theory, emergence: tuple[Emergence, ...], assessment: Assessment
 ) -> tuple[Check, ...]:
-    """Every check that the run allows.
-
-    `theory` is the best prediction, `clock` the fitted factor and its error, `follow` makes both of a changed run.
-    """
-    loss = _loss_check(run, theory)
+    """Every check that the run allows."""
+    run, best = observation.run, theory.best
+    loss = _loss_check(observation, best)
     # a risk of another scale, or from another start, does not come nearer by a change of the clock
     by_risk = run.start is not None and (loss is None or loss.holds is True)
-    found = [loss, overlap_check(run, theory), _clock_check(run, theory, clock, judgement, follow, by_risk)]
-    return tuple(check for check in found if check is not None)
+    clock = assessment.clock or clock_by_flow(observation, theory, emergence)
+    checks = [loss, overlap_check(run, best)]
+    checks.append(None if clock is None else _clock_check(observation, theory, clock, assessment, by_risk))
+    return tuple(check for check in checks if check is not None)
 
 
-def _told(causes: Sequence[Cause]) -> tuple[str, str | None]:
+def _remedy(causes: Sequence[Cause]) -> tuple[str, str | None]:
     """What a message adds for causes that are proved, and the keys to set."""
     if not causes:
         return ": no known convention explains it", None
@@ -53,22 +82,23 @@ def _told(causes: Sequence[Cause]) -> tuple[str, str | None]:
     return f": set {' or '.join(map(str, ordered))}", " or ".join(keys or map(str, ordered))
 
 
-def _loss_check(run: Run, theory: Trajectory) -> Check | None:
+def _loss_check(observation: Observation, theory: Trajectory) -> Check | None:
     """The risk at step 0 against that of the start."""
+    run = observation.run
     if run.risk is None or run.steps[0] != 0 or not run.risk[0] > 0:
         return None
-    on_stiefel, teacher, start = run.kind == "stiefel_quadratic", theory.teacher, theory.start
-    expected = float(theory.risk[0]) if on_stiefel else risk_of_start(teacher, start)
+    teacher, start = theory.teacher, theory.start
+    expected = float(theory.risk[0]) if observation.on_stiefel else risk_of_start(teacher, start)
     if expected is None:
         return None
     factor = float(run.risk[0]) / expected
     said = f"risk at step 0 is {run.risk[0]:.4g} by the loss column, {expected:.4g} by the start"
     if abs(factor - 1) < LOSS_OFF:
         return Check("loss", True, said, factor=factor)
-    causes = [] if evidence_of(run).exact else list(causes_of_loss(run, teacher, start))
+    causes = [] if observation.exact else list(causes_of_loss(run, teacher, start))
     causes = [cause for cause in causes if agrees(factor, 0.0, cause.loss)]
     causes += [] if (norm := _larger_norm(run, theory)) is None else [norm]
-    because, key = _told(causes)
+    because, key = _remedy(causes)
     return Check("loss", False, f"{said}, a factor of {factor:.3g}{because}", key, factor)
 
 
@@ -82,32 +112,30 @@ def _larger_norm(run: Run, theory: Trajectory) -> Cause | None:
 
 
 def _clock_check(
-    run: Run, theory: Trajectory, clock: Clock | None, judgement: Judgement | None, follow: Follow, by_risk: bool
-) -> Check | None:
-    if clock is None:
-        return None
-    stands_in = run.start is None
+    observation: Observation, theory: Theory, clock: Clock, assessment: Assessment, by_risk: bool
+) -> Check:
+    """The run's clock against theory's; its causes are those that the verdict proved, else those that the flow does."""
+    stands_in = not observation.has_start
     if stands_in:  # whose own times are others
         clock = clock._replace(error=max(clock.error, _DRAWN))
     factor, error = clock
     said = f"the run's times are {factor:.3g} (± {error:.1%}{', as a start stands in' * stands_in}) times theory's"
-    verdict = None if judgement is None else judgement.verdict.consistent
-    proved = () if judgement is None else tuple(cause for cause in judgement.causes if cause.clock != 1)
+    consistent = assessment.verdict.consistent
+    proved = tuple(cause for cause in assessment.causes if cause.clock != 1)
     if proved:
-        because, key = _told(proved)
+        because, key = _remedy(proved)
         return Check("clock", False, f"{said}{because}", key, factor, error)
     if error > _UNKNOWN:
         return Check("clock", None, f"{said}, which is too uncertain to tell", factor=factor, error=error)
     if not _is_off(clock):
-        if verdict is not True and error > _COARSE and abs(math.log(factor)) > error:
+        if consistent is not True and not clock.is_telling and abs(math.log(factor)) > error:
             return Check("clock", None, f"{said}, which is not enough to tell", factor=factor, error=error)
         return Check("clock", True, said, factor=factor, error=error)
-    if verdict is True:
+    if consistent is True:
         unsure = f"{said}, which is unusual and not enough to tell: the run as a whole is consistent with theory"
         return Check("clock", None, unsure, factor=factor, error=error)
-    told = judgement is not None and judgement.explained
-    causes = () if told else _followed_causes(run, theory, clock, follow, by_risk)
-    because, key = _told(causes)
+    causes = () if assessment.explained else _followed_causes(observation, theory, clock, by_risk)
+    because, key = _remedy(causes)
     return Check("clock", False, f"{said}{because}", key, factor, error)
 
 
@@ -115,13 +143,110 @@ def _is_off(clock: Clock) -> bool:
     return abs(math.log(clock.factor)) >= max(_SURE * clock.error, _NEAR)
 
 
-def _followed_causes(run: Run, theory: Trajectory, clock: Clock, follow: Follow, by_risk: bool) -> tuple[Cause, ...]:
-    """The causes with which theory, followed again, has the run's clock, and `by_risk` comes nearer to its risk."""
-    before, passed = risk_deviation(run, theory), []
-    for cause in causes_near(run, clock, evidence_of(run).exact):
-        changed = cause.changed(run)
-        again, found = follow(changed)
-        nearer = not by_risk or math.isnan(before) or risk_deviation(changed, again) < _BETTER * before
-        if nearer and (found is None or not _is_off(found)):
-            passed.append(cause)
+def _followed_causes(observation: Observation, theory: Theory, clock: Clock, by_risk: bool) -> tuple[Cause, ...]:
+    """The causes with which theory, followed again, has the run's clock, and `by_risk` comes nearer to its risk.
+
+    Causes that make one and the same step are one theory, which is followed once.
+    """
+    before, passed = risk_deviation(observation.run, theory.best), []
+    theories: dict[tuple[float, int, bool], Theory] = {}
+    for cause in causes_near(observation.run, clock, observation.exact):
+        changed = Observation(cause.changed(observation.run))
+        if cause.same_theory not in theories:
+            theories[cause.same_theory] = theory.followed_again(changed)
+        again = theories[cause.same_theory]
+        if not by_risk or math.isnan(before) or risk_deviation(changed.run, again.best) < _BETTER * before:
+            own = clock_by_flow(changed, again)
+            if own is None or not _is_off(own):
+                passed.append(cause)
     return tuple(passed)
+
+
+@dataclass(frozen=True)
+class _OverlapLaw:
+    """The mean of a random start's overlaps, over directions.
+
+    Attributes:
+        mean: of one overlap, and so of their mean.
+        spread: standard deviation of the mean over M directions.
+    """
+
+    mean: float
+    spread: float
+
+
+def overlap_check(run: Run, theory: Trajectory) -> Check | None:
+    """The overlaps logged at step 0 against those of the start, by either definition, squared or not."""
+    if run.overlaps is None or run.steps[0] != 0 or not np.isfinite(run.overlaps[0]).all():
+        return None
+    if run.start is None:
+        return _against_law(run, theory)
+    return _against_start(run, run.start, theory)
+
+
+def _against_start(run: Run, start: Start, theory: Trajectory) -> Check:
+    assert run.overlaps is not None
+    logged, own = run.overlaps[0], _start_overlaps(theory.teacher, start)
+    tried = own | {f"unsquared {name}": np.sqrt(values) for name, values in own.items()}
+    off = {name: float(np.max(np.abs(logged / values - 1))) for name, values in tried.items()}
+    if off[run.overlap] < _OFF:
+        return Check("overlap", True, f"overlaps at step 0 are the start's {run.overlap} overlaps")
+    nearest = min(off, key=lambda name: off[name])
+    if off[nearest] < _OFF:
+        said = f"overlaps at step 0 are the start's {nearest} overlaps, not its {run.overlap} ones"
+        return _of_another_definition(nearest, said, theory)
+    said = f"overlaps at step 0 differ from the start's by {off[nearest]:.0%}"
+    if run.overlap == "subspace" and "initial_student_gram" not in run.config:
+        remedy = "set initial_student_gram (neurons that overlap outside the teacher's span have another span)"
+        return Check("overlap", False, f"{said}: {remedy}", "initial_student_gram")
+    return Check("overlap", False, f"{said}: the file and initial_overlaps disagree", "initial_overlaps")
+
+
+def _of_another_definition(nearest: str, said: str, theory: Trajectory) -> Check:
+    """The overlaps are of another definition than the run's keys say."""
+    if nearest not in OVERLAPS:
+        return Check("overlap", False, f"{said}: set {_SQUARES}", _SQUARES)
+    defined = overlap_of(theory.teacher.link)
+    remedy = "" if nearest == defined else f"; theory of this link is about {defined} overlaps"
+    return Check("overlap", False, f'{said}: set overlap = "{nearest}"{remedy}', f'overlap = "{nearest}"')
+
+
+def _start_overlaps(teacher: Teacher, start: Start) -> dict[str, Float[np.ndarray, " M"]]:
+    least = np.finfo(float).tiny  # which a ratio can be taken with
+    return {name: np.maximum(values, least) for name, values in zip(OVERLAPS, alignments(teacher, start), strict=True)}
+
+
+def _against_law(run: Run, theory: Trajectory) -> Check | None:
+    """The mean overlap against its law over random starts, where no start is given."""
+    assert run.overlaps is not None
+    dim = theory.start.dim
+    if dim is None or theory.teacher.covariance is not None:
+        return None
+    directions, neurons = run.overlaps.shape[1], theory.start.student_width
+    laws = _laws(neurons, dim, directions)
+    plain, squared = float(np.mean(run.overlaps[0])), float(np.mean(run.overlaps[0] ** 2))
+    off = {name: abs(plain - law.mean) / law.spread for name, law in laws.items()}
+    off |= {f"unsquared {name}": abs(squared - law.mean) / law.spread for name, law in laws.items()}
+    expected = laws[run.overlap].mean
+    said = f"overlaps at step 0 are {plain:.3g} on average, {expected:.3g} expected of {run.overlap} ones at random"
+    near = [name for name, sigmas in off.items() if sigmas < _SIGMAS]
+    if run.overlap in near:
+        others = [name for name in near if name != run.overlap]
+        unsure = f" (they may as well be {' or '.join(others)} ones)" if others else ""
+        return Check("overlap", None if others else True, said + unsure, factor=plain / expected)
+    if near:
+        nearest = min(near, key=lambda name: off[name])
+        return _of_another_definition(nearest, f"{said}, as {nearest} ones are", theory)
+    return Check("overlap", False, f"{said}: set initial_overlaps", "initial_overlaps", plain / expected)
+
+
+def _laws(neurons: int, dim: int, directions: int) -> dict[str, _OverlapLaw]:
+    """By definition; directions count as independent."""
+    mean = neurons / dim
+    largest = beta.ppf(_QUANTILES ** (1 / neurons), 0.5, (dim - 1) / 2)
+    spread = np.sqrt(2 * mean * (1 - mean) / (dim + 2))  # of Beta(N/2, (d-N)/2)
+    root = np.sqrt(directions)
+    return {
+        "subspace": _OverlapLaw(mean, max(float(spread) / root, 1e-300)),
+        "neuron": _OverlapLaw(float(largest.mean()), float(largest.std()) / root),
+    }

@@ -1,4 +1,8 @@
-"""The factor between a run's clock and theory's, from emergence times or from the course of the risk."""
+"""The factor between a run's clock and theory's: how many times as long its times are.
+
+Against draws of SGD it is that from the draws' median, and its error is how much the factors of the draws differ;
+against a trajectory alone it is fitted to the emergence times, or else to the risk.
+"""
 
 from __future__ import annotations
 
@@ -9,20 +13,20 @@ import numpy as np
 from jaxtyping import Float
 from scipy.optimize import minimize_scalar
 
-from .draws import Draws
-from .statistics import Observed
+from .draws import LEAST_RISK, Draws
+from .emergence import Emergence, emergence_of
+from .observation import Observation, Readings
+from .theory import Theory, followed
 
+TELLING = 0.2  # relative error up to which a clock tells one factor from another
 _WIDEST = math.log(64.0)  # factors that are looked for
 _SHIFTS = np.linspace(-_WIDEST, _WIDEST, 257)  # of log time
-_NO_MORE = 0.98 * _WIDEST  # beyond which no factor was found
-_LEAST_RISK = 1e-12
+_NO_MORE = 0.98 * _WIDEST  # a factor beyond which is none
 _FEWEST, _LEAST_FALL = 5, 0.1  # rows, and fall of log risk, that can tell a clock
 _WITHIN = (0.16, 0.84)  # quantiles a standard deviation from the median of a normal law
 _LEAST_ERROR = 1e-3
-_LEVELS = np.linspace(0.9, 0.3, 5)  # of the fall of log risk, at which a clock may drift
 _MISFIT = 4.0  # times the mean square that a draw leaves: a run that leaves more is not theory on another clock
-_ABOVE_END = 1.0  # of log risk: levels nearer to where a run ends tell of its plateau
-_DRIFT, _DRIFT_ERRORS = 0.15, 4.0  # of log time, and in errors: a drift beyond both is one
+_LONGER, _FURTHER = 100.0, 200  # times, and output times, of theory where nothing happens in it
 
 
 class Clock(NamedTuple):
@@ -45,28 +49,33 @@ class Clock(NamedTuple):
         """Whether 1 is outside so many errors."""
         return abs(math.log(self.factor)) > errors * self.error
 
+    @property
+    def is_telling(self) -> bool:
+        """Whether it tells one factor from another."""
+        return self.error <= TELLING
+
 
 def falls(risk: Float[np.ndarray, " T"]) -> bool:
-    """Whether a course of the risk changes enough to tell a clock."""
-    known = np.log(np.maximum(risk[np.isfinite(risk)], _LEAST_RISK))
+    """Whether a risk changes enough over time to tell a clock."""
+    known = np.log(np.maximum(risk[np.isfinite(risk)], LEAST_RISK))
     return len(known) > 0 and float(known.max() - known.min()) >= _LEAST_FALL
 
 
-def clock_from_draws(observed: Observed, draws: Draws) -> Clock | None:
+def clock_from_draws(readings: Readings, draws: Draws) -> Clock | None:
     """The factor that puts the run on the median of the draws, and as its error how much that factor is for a draw.
 
     It is taken from the emergence times, or where most draws learn no direction from the risk; None where neither tells
     it, or where no factor puts the risk on theory's as well as it does a draw's.
     """
-    for shifts in (_by_times(observed, draws), _by_risk(observed, draws)):
-        clock = None if shifts is None else _against_scatter(shifts)
+    for shifts in (_by_times(readings, draws), _by_risk(readings, draws)):
+        clock = None if shifts is None else against_scatter(shifts)
         if clock is not None:
             return clock
     return None
 
 
-def _against_scatter(shifts: Float[np.ndarray, " K"]) -> Clock | None:
-    """The last of these log factors, and the scatter of the others."""
+def against_scatter(shifts: Float[np.ndarray, " K"]) -> Clock | None:
+    """The clock of a run by the log factors of the draws and, last, of the run; None where too few draws have one."""
     own, others = float(shifts[-1]), shifts[:-1][np.isfinite(shifts[:-1])]
     if not abs(own) < _NO_MORE or 2 * len(others) < len(shifts) - 1:
         return None
@@ -74,37 +83,37 @@ def _against_scatter(shifts: Float[np.ndarray, " K"]) -> Clock | None:
     return Clock(math.exp(own - middle), max(float(high - low) / 2, _LEAST_ERROR))
 
 
-def _by_times(observed: Observed, draws: Draws) -> Float[np.ndarray, " K"] | None:
+def _by_times(readings: Readings, draws: Draws) -> Float[np.ndarray, " K"] | None:
     """Log factors from the emergence times of directions that most draws learn, run last; None without any."""
-    if observed.emerged is None:
+    if readings.emerged is None:
         return None
     low, middle, high = (np.quantile(draws.emerged, q, axis=0, method="inverted_cdf") for q in (_WITHIN[0], 0.5, 0.84))
-    usable = np.isfinite(high) & (low > 0) & np.isfinite(observed.emerged) & (observed.emerged > 0)
+    usable = np.isfinite(high) & (low > 0) & np.isfinite(readings.emerged) & (readings.emerged > 0)
     if not usable.any():
         return None
     weights = 1 / np.maximum(np.log(high[usable] / low[usable]) / 2, _LEAST_ERROR) ** 2
-    times = np.vstack([draws.emerged, observed.emerged])[:, usable]
+    times = np.vstack([draws.emerged, readings.emerged])[:, usable]
     known = np.isfinite(times) & (times > 0)
     logs = np.where(known, np.log(np.where(known, times, 1.0) / middle[usable]), 0.0)
     total = known @ weights
     return np.where(total > 0, logs @ weights / np.where(total > 0, total, 1.0), np.nan)
 
 
-def _by_risk(observed: Observed, draws: Draws) -> Float[np.ndarray, " K"] | None:
+def _by_risk(readings: Readings, draws: Draws) -> Float[np.ndarray, " K"] | None:
     """Log factors at which the median risk at t/c fits each risk best, run last; None where it does not fall."""
     median = draws.risk_quantile(0.5)
-    if observed.risk is None or not np.isfinite(median).all():
+    if readings.risk is None or not np.isfinite(median).all():
         return None
-    if not falls(median) or not falls(observed.risk):
+    if not falls(median) or not falls(readings.risk):
         return None
-    known = np.isfinite(observed.risk) & (observed.risk > 0) & (observed.times > 0)
+    known = np.isfinite(readings.risk) & (readings.risk > 0) & (readings.times > 0)
     if known.sum() < _FEWEST:
         return None
-    t, at = np.log(observed.times[known]), np.log(draws.times)
-    predicted = np.interp(t - _SHIFTS[:, None], at, np.log(np.maximum(median, _LEAST_RISK)))
-    risks = np.vstack([draws.risk[:, known], observed.risk[known]])
+    t, at = np.log(readings.times[known]), np.log(draws.times)
+    predicted = np.interp(t - _SHIFTS[:, None], at, np.log(np.maximum(median, LEAST_RISK)))
+    risks = np.vstack([draws.risk[:, known], readings.risk[known]])
     sound = np.isfinite(risks).all(axis=1)
-    logged = np.log(np.maximum(np.where(sound[:, None], risks, 1.0), _LEAST_RISK))
+    logged = np.log(np.maximum(np.where(sound[:, None], risks, 1.0), LEAST_RISK))
     # the mean square of predicted - logged, without an array of every shift and draw and row
     off = np.mean(predicted**2, axis=1) - 2 * logged @ predicted.T / known.sum() + np.mean(logged**2, axis=1)[:, None]
     least = off.min(axis=1)
@@ -122,41 +131,25 @@ def _least(off: Float[np.ndarray, "n S"]) -> Float[np.ndarray, " n"]:
     return _SHIFTS[best] + move.clip(-1, 1) * (_SHIFTS[1] - _SHIFTS[0])
 
 
-def drift_of(observed: Observed, draws: Draws) -> tuple[float, float] | None:
-    """The run's times over theory's early and late in the fall of the risk, where they differ by more than draws' do.
+def clock_by_flow(observation: Observation, theory: Theory, emergence: tuple[Emergence, ...] = ()) -> Clock | None:
+    """The run's times over those of theory's best trajectory, from directions that emerged in both, else by the risk.
 
-    A constant learning rate has one factor throughout; one that is warmed up or lowered from what is told is nowhere
-    above it. None where there is no drift, the run is faster than theory, or the fall is too short.
+    Where something happens in the run and nothing in theory by then, theory is followed for `_LONGER` times that.
     """
-    median = draws.risk_quantile(0.5)
-    if observed.risk is None or not np.isfinite(median).all() or not falls(median):
-        return None
-    first, last = math.log(median[0]), math.log(max(float(median.min()), _LEAST_RISK))
-    levels = last + _LEVELS * (first - last)
-    times = np.array([_first_below(observed.times, risk, levels) for risk in (*draws.risk, observed.risk, median)])
-    logs = np.log(times[:-1] / times[-1])
-    apart = levels > math.log(max(float(np.nanmin(observed.risk)), _LEAST_RISK)) + _ABOVE_END
-    reached = np.flatnonzero(apart & np.isfinite(logs[-1]) & (np.isfinite(logs).mean(axis=0) > 0.5))
-    if len(reached) < 3:
-        return None
-    early, late = logs[:, reached[0]], logs[:, reached[-1]]
-    with np.errstate(invalid="ignore"):
-        change = late - early
-    scatter = _against_scatter(change)
-    if scatter is None or abs(math.log(scatter.factor)) < max(_DRIFT, _DRIFT_ERRORS * scatter.error):
-        return None
-    if min(early[-1], late[-1]) < -_DRIFT:
-        return None
-    return math.exp(early[-1]), math.exp(late[-1])
-
-
-def _first_below(times: np.ndarray, risk: np.ndarray, levels: np.ndarray) -> np.ndarray:
-    """The times at which a risk first falls to each level of its logarithm, interpolated; inf where it does not."""
-    with np.errstate(invalid="ignore"):
-        logs = np.log(np.maximum(risk, _LEAST_RISK))
-        least = np.minimum.accumulate(np.where(np.isfinite(logs), logs, np.inf))
-    found = np.interp(-levels, -least, times) if np.isfinite(least).all() else np.full(len(levels), np.inf)
-    return np.where(least[-1] <= levels, found, np.inf)
+    run, best, rows = observation.run, theory.best, emergence or emergence_of(observation, theory)
+    spread = np.array([e.spread for e in rows])
+    measured = np.array([np.nan if e.measured is None else e.measured for e in rows])
+    predicted = np.array([e.finite_step or e.predicted or np.nan for e in rows])
+    last, happened = float(best.times[-1]), np.isfinite(measured).any() or (run.risk is not None and falls(run.risk))
+    if happened and last > 0 and not falls(np.asarray(best.risk)):
+        further = np.unique(np.r_[np.asarray(best.times), np.geomspace(last, _LONGER * last, _FURTHER)])
+        best = followed(best.flow, best.teacher, best.start, further)
+        predicted = np.asarray(best.emergence_times())
+    clock = clock_from_times(measured, predicted, spread)
+    if clock is not None or run.risk is None:
+        return clock
+    held = observation.rows
+    return clock_from_risk(run.times[held], run.risk[held], np.asarray(best.times), np.asarray(best.risk))
 
 
 def clock_from_times(
@@ -190,8 +183,8 @@ def clock_from_risk(
     known = np.isfinite(risk) & (risk > 0) & (times > 0)
     if known.sum() < _FEWEST or not falls(theory_risk):
         return None
-    predicted = np.log(np.maximum(theory_risk, _LEAST_RISK))
-    t, logged = np.log(times[known]), np.log(np.maximum(risk[known], _LEAST_RISK))
+    predicted = np.log(np.maximum(theory_risk, LEAST_RISK))
+    t, logged = np.log(times[known]), np.log(np.maximum(risk[known], LEAST_RISK))
     at = np.log(np.maximum(theory_times, np.finfo(float).tiny))
 
     def residuals(shift: float) -> Float[np.ndarray, " n"]:
@@ -199,11 +192,11 @@ def clock_from_risk(
 
     best = _SHIFTS[np.argmin([np.mean(residuals(shift) ** 2) for shift in _SHIFTS])]
     step = _SHIFTS[1] - _SHIFTS[0]
-    found = minimize_scalar(lambda x: np.mean(residuals(x) ** 2), bounds=(best - step, best + step), method="bounded")
-    left = residuals(found.x)
-    slope = (residuals(found.x + 1e-3) - residuals(found.x - 1e-3)) / 2e-3
+    fit = minimize_scalar(lambda x: np.mean(residuals(x) ** 2), bounds=(best - step, best + step), method="bounded")
+    left = residuals(fit.x)
+    slope = (residuals(fit.x + 1e-3) - residuals(fit.x - 1e-3)) / 2e-3
     independent = max(int(np.count_nonzero(np.diff(np.sign(left)))), 1)
     steep = float(np.mean(slope**2))
-    if steep <= 0 or not abs(found.x) < _NO_MORE:
+    if steep <= 0 or not abs(fit.x) < _NO_MORE:
         return None
-    return Clock(math.exp(found.x), math.sqrt(float(np.mean(left**2)) / steep / independent))
+    return Clock(math.exp(fit.x), math.sqrt(float(np.mean(left**2)) / steep / independent))

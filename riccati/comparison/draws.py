@@ -17,22 +17,24 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from ..laws import Algorithm, EmergenceLaw, risk_law
-from ..problem import AnyStart, Start, Teacher, uncovered
+from ..problem import SGD, AnyStart, Start, Teacher, uncovered
 from ..sgd import Ensemble, Experiment
 from ..support import ArgumentError, Stopped, duration, orderly_stop, require
-from .step import RunStep
+from .observation import Observation
 
+LEAST_RISK = 1e-12  # of a risk whose logarithm is taken
 FEWEST = 128  # draws: fewer cannot tell 5 %
 _SEED = 0
 _QUICK = 5.0  # seconds that replicas of SGD may take where nobody asked for them; half that where they stop early
 _LATE = 8.0  # relative error of the law's risk and times is of order this over d, measured from d = 300 to 4800
 _MOST_WORK = 2e5  # N²(M+N), in whose units a step of a k = 2 replica costs: draws of the law take ten seconds there
 _MOST_PAIRS = 2**10  # of neuron and direction, for k > 2
+_TRUSTED = 0.05  # rms of log10(median of the law/median of SGD) up to which the law is trusted
 
 
 @dataclass(frozen=True, eq=False)
 class Draws:
-    """What theory draws for a run.
+    """Risk curves and emergence times that theory draws for a run.
 
     Attributes:
         times: (T,), canonical.
@@ -65,13 +67,8 @@ class Draws:
         return f"{len(self.risk)} {'draws of the law' if self.slack else 'replicas of SGD'}"
 
     @property
-    def exploded(self) -> float:
-        """The fraction of the draws that diverged."""
-        return float(np.mean(self.diverged))
-
-    @property
-    def seen(self) -> Float[np.ndarray, "n M"]:
-        """The emergence times as a run sees them that ends at the last time: inf beyond."""
+    def emerged_by_end(self) -> Float[np.ndarray, "n M"]:
+        """The emergence times as a run has them that ends at the last time: inf beyond."""
         return np.where(self.emerged <= self.times[-1], self.emerged, np.inf)
 
     def risk_quantile(self, q: float) -> Float[np.ndarray, " T"]:
@@ -85,31 +82,56 @@ class Draws:
             return np.asarray(self.law.quantile(q))
         return np.quantile(self.emerged, q, axis=0, method="inverted_cdf")
 
+    def cautions(self, law: Draws | None) -> tuple[str, ...]:
+        """What should be known before these draws are trusted, and draws of the law beside them, a line each."""
+        lines = [f"the law may be off: {each.caution}" for each in (self, law) if each is not None and each.caution]
+        if law is None:
+            return tuple(lines)
+        theirs, ours = law.risk_quantile(0.5), self.risk_quantile(0.5)
+        known = np.isfinite(theirs) & np.isfinite(ours) & (theirs > 0) & (ours > 0)
+        off = float(np.sqrt(np.mean(np.log10(theirs[known] / ours[known]) ** 2))) if known.any() else np.inf
+        if not off <= _TRUSTED and known.any():
+            lines.append(
+                f"the law is not to be trusted at this d and step: its median risk is off from that of {self.source} "
+                f"by an rms log10 ratio of {off:.2g}"
+            )
+        return tuple(lines)
+
 
 @dataclass(frozen=True, eq=False)
-class Setting:
-    """What is drawn for: a problem, a step, and the logged steps at which it is looked at.
+class DrawSetting:
+    """The problem and the algorithm that draws are made of, and the logged steps at which they are compared.
 
     Attributes:
         teacher, start: the problem.
-        step: of SGD.
+        sgd: the algorithm.
+        dim: d.
         logged: (T,), steps, increasing, from 1.
+        student_scale: c of Stiefel SGD, None otherwise or where it is ‖a‖/√N.
         replicas: how many draws.
     """
 
     teacher: Teacher
     start: AnyStart
-    step: RunStep
+    sgd: SGD
+    dim: int
     logged: Int[np.ndarray, " T"]
+    student_scale: float | None = None
     replicas: int = FEWEST
+
+    @classmethod
+    def of(cls, observation: Observation, teacher: Teacher, start: AnyStart, replicas: int) -> DrawSetting:
+        """That of a run which gives its batch size and dimension."""
+        sgd, dim = observation.run.sgd, observation.run.config.dim
+        assert sgd is not None
+        assert dim is not None
+        logged = observation.run.steps[observation.rows]
+        return cls(teacher, start, sgd, dim, logged, observation.student_scale, replicas)
 
     @property
     def times(self) -> Float[np.ndarray, " T"]:
         """(T,), canonical."""
-        schedule = self.step.schedule
-        if schedule is None:
-            return self.logged * self.step.learning_rate
-        return np.interp(self.logged, schedule.steps, schedule.times)
+        return self.sgd.times(self.logged)
 
     @property
     def has_replicas(self) -> bool:
@@ -141,13 +163,9 @@ class Setting:
     def _experiment(self) -> Experiment:
         """SGD at the run's own start, d, step and batch."""
         assert isinstance(self.start, Start)
-        step = self.step
         return Experiment(
-            teacher=self.teacher, start=self.start, batch_size=step.batch_size,
-            learning_rate=step.learning_rate if step.schedule is None else step.schedule,
-            steps=int(self.logged[-1]), logged=tuple(int(s) for s in self.logged),
-            engine="stiefel" if step.on_stiefel else "in_law", student_scale=step.student_scale,
-            second_layer_rate=step.second_layer_rate,
+            self.teacher, self.start, self.sgd, steps=int(self.logged[-1]),
+            logged=tuple(int(s) for s in self.logged), student_scale=self.student_scale,
         )  # fmt: skip
 
     def of_sgd(self, enough: Callable[[Draws], bool] | None = None) -> Draws:
@@ -183,16 +201,16 @@ class Setting:
         Raises:
             ArgumentError: a problem whose law is not known, see `risk_law`, or a schedule.
         """
-        require(self.step.schedule is None, "run", "have a constant learning rate for the law", "of one that changes")
-        algorithm: Algorithm = "stiefel" if self.step.on_stiefel else "homogeneous"
+        require(self.sgd.is_constant, "run", "have a constant learning rate for the law", "of one that changes")
+        algorithm: Algorithm = "stiefel" if self.sgd.on_stiefel else "homogeneous"
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # said as the draws' caution instead
             law = risk_law(
-                self.teacher, self.start, times=self.times, learning_rate=self.step.learning_rate,
-                batch_size=self.step.batch_size, algorithm=algorithm, student_scale=self.step.student_scale,
+                self.teacher, self.start, times=self.times, learning_rate=self.sgd.rate,
+                batch_size=self.sgd.batch_size, algorithm=algorithm, student_scale=self.student_scale,
                 replicas=self.replicas, seed=_SEED,
             )  # fmt: skip
-        source, slack = f"{self.replicas} draws of the law", _LATE / self.step.dim
+        source, slack = f"{self.replicas} draws of the law", _LATE / self.dim
         return Draws(
             self.times, np.asarray(law.draws), np.asarray(law.emerged), slack, source, law.caution, law.emergence
         )
@@ -205,12 +223,19 @@ class Setting:
         """
         return self.of_sgd() if self.affordable else self.of_law()
 
+    def drawn_at_any_cost(self) -> Draws:
+        """Replicas of SGD where they take seconds, else draws of the law, else replicas however long they take."""
+        try:
+            return self.drawn()
+        except ArgumentError:
+            return self.of_sgd()
+
     def quick_law(self) -> tuple[Draws | None, str]:
         """Draws of the law where they take seconds, else None and why there are none."""
         beyond = uncovered("risk_law", self.teacher, self.start)
         if beyond:
             return None, f"no law of the risk is known for {' and '.join(beyond)}"
-        if self.step.schedule is not None:
+        if not self.sgd.is_constant:
             return None, "no law of the risk is known for a learning rate that is not constant"
         if not self.law_is_quick:
             return None, "draws of the law take long at this size"

@@ -1,25 +1,31 @@
-"""What a comparison draws: curves, bands and emergence times, and the same as rows of a table."""
+"""What a comparison draws, and its files: the picture twice, the numbers drawn, and JSON; no user's file is lost."""
 
 from __future__ import annotations
 
+import json
 import math
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Int
 
-from ..support import require, require_integer
+from ..runs import is_run_file
+from ..support import require, require_integer, whole_file
 from ..trajectory import Trajectory
-from .compared import Compared
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from ..plot import Band, Curve, EmergenceTimes
+    from .report import Comparison
 
+_CURVES = "comparison_curves.csv"
+_HEADER = "panel,curve,direction,x,y,low,high"
 _BAND = (0.05, 0.5, 0.95)
 
 
@@ -30,7 +36,7 @@ class Picture:
     Attributes:
         theory: trajectories; the first is the prediction.
         run: SGD.
-        found: emergence times, of directions that emerged in both or in one.
+        emergence: times, of directions that emerged in both or in one.
         band: of the risk over theory's draws, or None.
         directions: indices of those whose overlaps are drawn.
         deviation: the rms of log10(predicted/measured) risk of the theory that is nearest.
@@ -42,7 +48,7 @@ class Picture:
 
     theory: Sequence[Curve]
     run: Curve
-    found: EmergenceTimes
+    emergence: EmergenceTimes
     band: Band | None
     directions: Int[np.ndarray, " n"]
     deviation: float
@@ -53,10 +59,12 @@ class Picture:
 
     def draw(self, ax: Sequence[Axes] | None = None) -> Figure:
         """The three panels, on axes of the user's or a new figure."""
-        from ..plot import Words, comparison_page
+        from ..plot import ComparisonText, comparison_page
 
-        words = Words(self.problem, self.nearest, self.overlap, self.expected)
-        return comparison_page(self.theory, self.run, self.found, self.deviation, words, ax, self.band, self.directions)
+        words = ComparisonText(self.problem, self.nearest, self.overlap, self.expected)
+        return comparison_page(
+            self.theory, self.run, self.emergence, self.deviation, words, ax, self.band, self.directions
+        )
 
     def rows(self) -> Iterator[str]:
         """Lines of panel, curve, direction, x, y, low, high: what is drawn, empty where there is nothing."""
@@ -70,9 +78,21 @@ class Picture:
                     yield from _lines("overlap", curve.label, int(m) + 1, curve.times[shown], overlaps)
         if (band := self.band) is not None:
             yield from _lines("risk", band.label, None, band.at, band.middle, band.low, band.high)
-        found = self.found
-        for row in zip(found.direction, found.predicted, found.measured, found.early, found.late, strict=True):
+        times = self.emergence
+        for row in zip(times.direction, times.predicted, times.measured, times.early, times.late, strict=True):
             yield _line("emergence times", self.expected, int(row[0]), *row[1:])
+
+    def save(self, folder: Path, held: dict[str, object]) -> None:
+        """Write the four files, each whole or not at all, with `held` as the JSON; see `Comparison.save`."""
+        _spare_the_users_files(folder)
+        figure = self.draw()
+        for name in ("comparison.png", "comparison.pdf"):
+            with whole_file(folder / name, "directory") as temporary:
+                figure.savefig(temporary, format=name[-3:])
+        with whole_file(folder / "comparison.json", "directory") as temporary:
+            temporary.write_text(json.dumps(held, indent=1) + "\n", encoding="utf-8")
+        with whole_file(folder / _CURVES, "directory") as temporary:
+            temporary.write_text("\n".join([_HEADER, *self.rows()]) + "\n", encoding="utf-8")
 
 
 def _lines(panel: str, curve: str, direction: int | None, *columns: np.ndarray) -> Iterator[str]:
@@ -86,7 +106,7 @@ def _line(panel: str, curve: str, direction: int | None, *numbers: float) -> str
     return ",".join([panel, f'"{label}"', "" if direction is None else str(direction), *cells])
 
 
-def picture_of(report: Compared, directions: Sequence[int] | None) -> Picture:
+def picture_of(report: Comparison, directions: Sequence[int] | None) -> Picture:
     """The picture of a comparison; `directions` from 1, or those that matter.
 
     Raises:
@@ -101,21 +121,20 @@ def picture_of(report: Compared, directions: Sequence[int] | None) -> Picture:
     run = Curve("SGD", report.run.times, report.run.risk, report.overlaps, "o", COLOURS[2])
     either = [e for e in report.emergence if report.overlaps is not None and (e.expected or e.measured)]
     columns = ([getattr(e, name) for e in either] for name in ("expected", "measured", "early", "late"))
-    found = EmergenceTimes(np.array([e.direction for e in either], int), *(np.array(c, float) for c in columns))
+    emergence = EmergenceTimes(np.array([e.direction for e in either], int), *(np.array(c, float) for c in columns))
     band = None
-    if report.judgement is not None:
-        draws = report.judgement.draws
+    if (draws := report.draws) is not None:
         low, middle, high = (draws.risk_quantile(q) for q in _BAND)
         band = Band(f"90 % of {draws.words}", draws.times, low, middle, high, COLOURS[5])
     nearest, deviation = report.nearest
     expected = report.ratio_of.split(" T")[0]
     return Picture(
-        theory, run, found, band, _shown(report, directions), deviation, nearest.flow.label, expected,
+        theory, run, emergence, band, _shown(report, directions), deviation, nearest.flow.label, expected,
         report.problem, report.overlap,
     )  # fmt: skip
 
 
-def _shown(report: Compared, directions: Sequence[int] | None) -> Int[np.ndarray, " n"]:
+def _shown(report: Comparison, directions: Sequence[int] | None) -> Int[np.ndarray, " n"]:
     """Indices of the directions to draw: the user's, or some of those that emerge in theory or in the run."""
     from ..plot import spread_out
 
@@ -136,3 +155,32 @@ def _curve(trajectory: Trajectory, mark: str, colour: str, overlaps: bool = True
     times, risk = np.asarray(trajectory.times), np.asarray(trajectory.risk)
     alignment = np.asarray(trajectory.alignment) if overlaps else None
     return Curve(trajectory.flow.label, times, risk, alignment, mark, colour)
+
+
+def _spare_the_users_files(folder: Path) -> None:
+    """A run named comparison.csv has, or would then have, comparison.json as its own JSON file."""
+    target = folder / "comparison.json"
+    runs = [path.name for path in folder.glob("comparison.*") if is_run_file(path)] if folder.is_dir() else []
+    spare = "be another folder: comparison.json there would be the JSON file of a run named comparison"
+    require(not runs, "directory", spare, f"{folder}, with {', '.join(sorted(runs))}")
+    own = "be another folder: comparison.json there was not written by Comparison.save"
+    require(not os.path.lexists(target) or _is_a_comparison(target), "directory", own, folder)
+    curves = folder / _CURVES
+    ours = f"be another folder: {_CURVES} there was not written by Comparison.save"
+    require(not os.path.lexists(curves) or _are_curves(curves), "directory", ours, folder)
+
+
+def _is_a_comparison(path: Path) -> bool:
+    try:
+        held = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(held, dict) and {"flow", "risk_rms_log10", "emergence"} <= held.keys()
+
+
+def _are_curves(path: Path) -> bool:
+    try:
+        with path.open(encoding="utf-8") as file:
+            return file.readline().strip() == _HEADER
+    except (OSError, ValueError):
+        return False

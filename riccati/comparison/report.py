@@ -1,28 +1,130 @@
-"""A comparison of theory with an SGD run, as table, picture and JSON."""
+"""A comparison of theory with an SGD run: its numbers, and the same as a table, a picture, JSON and files."""
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from jaxtyping import Float
 
 from ..numerics import Outcome, name_of
+from ..runs import Run
+from ..support import warn_renamed
 from ..trajectory import Trajectory
-from .compared import Compared, known
+from .checks import Check
+from .draws import Draws
+from .emergence import Emergence, known
 from .picture import picture_of
-from .saving import write_report
+from .theory import definition_of, risk_deviation
+from .verdict import UNASKED, Verdict
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+_OVERLAPS = {
+    "subspace": "squared overlap with the student's span",
+    "neuron": "largest squared cosine of a neuron",
+}  # fmt: skip
 
-class Comparison(Compared):
-    """A run beside the trajectories that theory predicts for it, as a table, a picture and files; see `Compared`."""
+
+@dataclass(frozen=True)
+class Comparison:
+    """A run beside the trajectories that theory predicts for it; what `compare` returns.
+
+    Attributes:
+        run: the run.
+        trajectory: the prediction; `trajectory.flow` says of what.
+        emergence: a row for each direction, with its emergence times in canonical time.
+        notes: what was left out, ended early or cannot be compared, a line each.
+        assumed: what the run does not say and was taken for granted, a line each.
+        finite_step: the limit at the run's step size, None where the step is unknown or the limit does not apply.
+        overlaps: (T, M), the run's overlaps where they are defined as theory's are, else None.
+        checks: the run's conventions, each held against what its keys say.
+        verdict: whether the run is one of those that theory draws, in one sentence.
+        draws: what theory draws for the run; None where there are no draws.
+
+    Example:
+        >>> import riccati as rc
+        >>> report = rc.compare(rc.Run.load("gaussian-rows"))
+        >>> report.flow
+        'Quadratic'
+        >>> [row.ratio and round(row.ratio, 2) for row in report.emergence]
+        [1.01, 0.99, 1.01, 0.98, None, 1.05, 0.99, None]
+        >>> round(report.risk_rms_log10, 3)
+        0.001
+        >>> [(check.name, check.holds) for check in report.checks]
+        [('loss', True), ('overlap', True), ('clock', True)]
+    """
+
+    run: Run
+    trajectory: Trajectory
+    emergence: tuple[Emergence, ...]
+    notes: tuple[str, ...]
+    assumed: tuple[str, ...] = ()
+    finite_step: Trajectory | None = None
+    overlaps: Float[np.ndarray, "T M"] | None = None
+    checks: tuple[Check, ...] = ()
+    verdict: Verdict = UNASKED
+    draws: Draws | None = None
+
+    @property
+    def judgement(self) -> Comparison | None:
+        """The old name of what `verdict` and `draws` hold."""
+        warn_renamed("Comparison.judgement", "verdict and draws of the Comparison itself")
+        return None if self.draws is None else self
+
+    @cached_property
+    def risk_rms_log10(self) -> float:
+        """Root mean square of log10(predicted risk/measured risk) over the logged steps with a positive risk."""
+        return risk_deviation(self.run, self.trajectory)
+
+    @cached_property
+    def finite_step_deviation(self) -> float:
+        """`risk_rms_log10` of the finite-step limit, NaN without one."""
+        return math.nan if self.finite_step is None else risk_deviation(self.run, self.finite_step)
+
+    @property
+    def nearest(self) -> tuple[Trajectory, float]:
+        """The trajectory whose risk is nearest to the run's, and its rms log10 risk ratio."""
+        if self.finite_step is not None and self.finite_step_deviation <= self.risk_rms_log10:
+            return self.finite_step, self.finite_step_deviation
+        return self.trajectory, self.risk_rms_log10
+
+    @property
+    def overlap(self) -> str:
+        """What the overlaps are, in words."""
+        return _OVERLAPS[definition_of(self.trajectory)]
+
+    @property
+    def problem(self) -> str:
+        """The problem and the step in one line: link, widths, dimension, batch, step size and γ = ηd/B."""
+        teacher, config = self.trajectory.teacher, self.run.config
+        said = {"M": teacher.width, "N": self.trajectory.start.student_width, "d": self.trajectory.start.dim}
+        said |= {"B": config.get("batch_size"), "η": config.get("learning_rate"), "ε": config.get("riccati_step")}
+        if self.run.clock is not None:
+            said["η"] = None
+        if self.finite_step is not None:
+            said["γ"] = getattr(self.finite_step.flow, "gamma", None)
+        numbers = [f"{name} = {value:.4g}" for name, value in said.items() if value is not None]
+        return ", ".join([f"link {teacher.link.label}", *numbers])
+
+    @property
+    def flow(self) -> str:
+        """The name of the flow that made the prediction."""
+        return type(self.trajectory.flow).__name__
+
+    @property
+    def ratio_of(self) -> str:
+        """What `ratio` of a row divides by what."""
+        known_law = any(e.median is not None for e in self.emergence)
+        return f"{'median' if known_law else 'predicted'} T / measured T"
 
     def table(self) -> str:
         """The emergence times as an aligned text table with named columns, the risk and what is to be said below."""
@@ -39,7 +141,7 @@ class Comparison(Compared):
         rows.insert(0, ["direction", *columns])
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         lines = ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
-        verdict = [] if self.judgement is None else [f"verdict: {self.verdict}"]
+        verdict = [] if self.draws is None else [f"verdict: {self.verdict}"]
         return "\n".join([*verdict, *lines, *self._drawn_lines(), *self._risk_lines(), *self._remarks()])
 
     def _drawn_lines(self) -> list[str]:
@@ -47,8 +149,8 @@ class Comparison(Compared):
         lines = [self.problem]
         lines.append(f"predicted T: {_described(self.trajectory)}; times are canonical, — is never or unknown")
         lines.append(f"T is when the {self.overlap} reaches ½")
-        if self.judgement is not None:
-            lines.append(f"median and quartiles of T: {self.judgement.draws.source}")
+        if self.draws is not None:
+            lines.append(f"median and quartiles of T: {self.draws.source}")
         return lines
 
     def _risk_lines(self) -> list[str]:
@@ -99,7 +201,7 @@ class Comparison(Compared):
             "nearest": {"flow_label": self.nearest[0].flow.label, "risk_rms_log10": known(self.nearest[1])},
             "problem": self.problem,
             "overlap": self.overlap,
-            "draws": None if self.judgement is None else self.judgement.draws.source,
+            "draws": None if self.draws is None else self.draws.source,
             "verdict": asdict(self.verdict),
             "checks": [asdict(check) for check in self.checks],
             "assumed": list(self.assumed),
@@ -129,7 +231,7 @@ class Comparison(Compared):
             ArgumentError: a place that cannot be written to, or where a file would replace one that is not a
                 comparison's, or stand as the JSON file of a run.
         """
-        write_report(Path(directory), self.to_json(), picture_of(self, None))
+        picture_of(self, None).save(Path(directory), self.to_json())
 
     def __repr__(self) -> str:
         return self.table()

@@ -1,6 +1,6 @@
 """The verdict: whether a run is one of those that theory draws, and if not, what is proved to explain it.
 
-The run's distance from the draws is ranked among the draws' own (statistics.py), so that a run that obeys the theory is
+The run's distance from the draws is ranked among the draws' own (rank_test.py), so that a run that obeys the theory is
 called consistent with a probability of 1 - LEVEL: for replicas of SGD exactly, for draws of the law up to their own
 error of relative order 1/d, for which there is slack. An explanation is held to the same test: the run must be
 consistent with what theory draws with that change, or it explains nothing.
@@ -16,13 +16,14 @@ import numpy as np
 from .causes import Cause
 from .clock import Clock
 from .draws import Draws
-from .statistics import Features, Observed, rank_test_of
+from .explanations import Alternative, Explanation, explanations_of
+from .observation import Observation, Readings
+from .rank_test import LEVEL, power_against_slower, probability_of
+from .signs import anomalies_of, signs_of
 
-LEVEL = 0.05
-ASK = "; with replicas=128 an explanation is looked for"
-_OUTSIDE = 0.01  # of the draws on either side, beyond which a point of the risk is outside theory's band
-_TOLD = 3  # observations that are told of a run that nothing explains
-_ENDS_OFF = 0.05  # relative: a final risk closer to theory's median is not told
+_ASK = "; with replicas=128 an explanation is looked for"
+_ANOMALIES = 3  # that are mentioned of a run that nothing explains
+_LEAST_POWER = 0.5  # below which a verdict of consistent says what it is worth
 
 
 @dataclass(frozen=True)
@@ -55,156 +56,89 @@ class Verdict:
 
 UNASKED = Verdict(None, None, "not taken: compare with replicas=128 holds the run against as many of SGD's")
 NO_START = Verdict(None, None, "none: initial_overlaps are not given, and emergence times depend on them")
-NOT_COMPARABLE = Verdict(None, None, "none: neither the risk nor emergence times can be compared")
+_NOT_COMPARABLE = Verdict(None, None, "none: neither the risk nor emergence times can be compared")
 
 
-@dataclass(frozen=True, eq=False)
-class Alternative:
-    """Another problem that the run might be of.
-
-    Attributes:
-        reason: which key would have to be what.
-        draws: what theory draws for it.
-        observed: the run as it then is; without emergence times where its overlaps are not those of the problem.
-        cause: the known cause that it is the theory of, which is preferred to a problem that happens to fit.
-    """
-
-    reason: str
-    draws: Draws
-    observed: Observed
-    cause: Cause | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class Explanation:
-    """An alternative that the run is consistent with.
-
-    Attributes:
-        alternative: what would explain the run.
-        probability: of a run as far from it as this one.
-        gain: how much likelier the run is under it, in units of the log likelihood.
-    """
-
-    alternative: Alternative
-    probability: float
-    gain: float
-
-    def __str__(self) -> str:
-        return f"{self.alternative.reason} (probability {self.probability:.2g})"
-
-
-def verdict_of(observed: Observed, draws: Draws, alternatives: Iterable[Alternative] | None) -> Verdict:
-    """The verdict; `alternatives` are drawn one by one, and only if the run is not consistent.
-
-    With None of them no explanation is looked for, and the verdict says how to ask for one.
-    """
-    probability = probability_of(observed, draws)
-    if probability is None:
-        return NOT_COMPARABLE
-    if probability >= LEVEL:
-        return consistent(probability, draws)
-    if alternatives is None:
-        return unexplained(probability, observed, draws)
-    return inconsistent(probability, observed, draws, explanations_of(observed, draws, alternatives))
-
-
-def probability_of(observed: Observed, draws: Draws) -> float | None:
-    """Of a run as far from the draws as this one, if it obeyed the theory; None where nothing can be compared."""
-    test = rank_test_of(Features.of(observed, draws), observed, draws)
-    return None if test is None else test.probability
-
-
-def consistent(probability: float, draws: Draws, remark: str = "") -> Verdict:
-    """The verdict on a run that is one of those that theory draws."""
-    said = f"consistent with theory: a run as far from it has probability {probability:.2g} among {draws.source}"
-    return Verdict(True, probability, said + remark)
-
-
-def inconsistent(
-    probability: float,
-    observed: Observed,
+def verdict_of(
+    readings: Readings,
     draws: Draws,
-    explanations: tuple[Explanation, ...],
-    signs: tuple[str, ...] = (),
+    alternatives: Iterable[Alternative] | None,
+    *,
     clock: Clock | None = None,
-) -> Verdict:
-    """The verdict on a run that is none of those, with what explains it, else with what it shows."""
-    seen = observations(observed, draws)
-    if not explanations and clock is not None and clock.is_off:
-        seen = (*seen[: _TOLD - 1], f"its times are {clock.factor:.3g} (± {clock.error:.1%}) times theory's")
-    otherwise = (
-        f"; no key of a run explains it: {' and '.join(signs)}" if signs else "; no known convention explains it"
-    )
-    return _against(probability, seen, draws).explained(explanations, otherwise)
+    observation: Observation | None = None,
+) -> tuple[Verdict, tuple[Cause, ...]]:
+    """The verdict on a run that did not diverge, and the causes that are proved.
+
+    Args:
+        readings: the run.
+        draws: what theory draws for it.
+        alternatives: what might explain it, drawn one by one, and only if the run is not consistent; with None no
+            explanation is looked for, and the verdict says how to ask for one.
+        clock: of the run, mentioned where nothing explains it.
+        observation: the run, of which marks of how it was trained are mentioned where nothing explains it.
+    """
+    verdict = verdict_on_divergence(draws, run_diverged=False)
+    exploding = verdict is not None
+    if verdict is None:
+        probability = probability_of(readings, draws)
+        if probability is None:
+            return _NOT_COMPARABLE, ()
+        if probability >= LEVEL:
+            said = f"a run as far from it has probability {probability:.2g} among {draws.source}"
+            remark = _remark_on_power(readings, draws)
+            return Verdict(True, probability, f"consistent with theory: {said}{remark}"), ()
+        verdict = _inconsistent(probability, draws, anomalies_of(readings, draws))
+    if alternatives is None:
+        return verdict.explained((), _ASK), ()
+    explanations = explanations_of(readings, draws, alternatives)
+    causes = tuple(one.alternative.cause for one in explanations if one.alternative.cause is not None)
+    if explanations or exploding:
+        return verdict.explained(explanations), causes
+    assert verdict.probability is not None
+    anomalies = anomalies_of(readings, draws)
+    if clock is not None and clock.is_off:
+        times = f"its times are {clock.factor:.3g} (± {clock.error:.1%}) times theory's"
+        anomalies = (*anomalies[: _ANOMALIES - 1], times)
+    signs = () if observation is None else signs_of(observation, readings, draws)
+    otherwise = f"no key of a run explains it: {' and '.join(signs)}" if signs else "no known convention explains it"
+    return _inconsistent(verdict.probability, draws, anomalies).explained((), f"; {otherwise}"), causes
 
 
-def unexplained(probability: float, observed: Observed, draws: Draws) -> Verdict:
-    """The verdict on a run that is none of those, where nobody asked why."""
-    verdict = _against(probability, observations(observed, draws), draws)
-    return verdict.explained((), ASK)
+def verdict_on_divergence(draws: Draws, run_diverged: bool) -> Verdict | None:
+    """The verdict where the run diverged and theory's draws do not, or the reverse; None where they agree.
+
+    The probability is the share of the draws that do as the run did, the run itself counted among them.
+    """
+    alike = int(np.count_nonzero(draws.diverged == run_diverged))
+    probability = (1 + alike) / (1 + len(draws.diverged))
+    if probability >= LEVEL:
+        return None
+    count = f"{np.count_nonzero(draws.diverged)} of {draws.source} do"
+    said = f"SGD at the run's step explodes ({count}), this run did not"
+    if run_diverged:
+        said = f"this run diverged, SGD at its step seldom does ({count})"
+    return Verdict(False, probability, f"not consistent with theory (probability {probability:.2g}): {said}")
 
 
-def _against(probability: float, seen: tuple[str, ...], draws: Draws) -> Verdict:
-    where = "; ".join(seen) or "its course is unusual as a whole"
+def verdict_on_diverged(draws: Draws) -> Verdict:
+    """The verdict on a run that diverged; where it then got to is no evidence for or against theory."""
+    apart = verdict_on_divergence(draws, run_diverged=True)
+    if apart is not None:
+        return apart
+    said = f"consistent with theory: this run diverged, as {np.count_nonzero(draws.diverged)} of {draws.source} do"
+    return Verdict(True, float(np.mean(draws.diverged)), said)
+
+
+def _inconsistent(probability: float, draws: Draws, anomalies: tuple[str, ...]) -> Verdict:
+    """The verdict on a run that is none of those that theory draws, by what is unusual of it."""
+    where = "; ".join(anomalies) or "its curve is unusual as a whole"
     said = f"not consistent with theory (probability {probability:.2g} among {draws.source}): {where}"
     return Verdict(False, probability, said)
 
 
-def explanations_of(observed: Observed, draws: Draws, alternatives: Iterable[Alternative]) -> tuple[Explanation, ...]:
-    """The alternatives that the run is consistent with, the likeliest first; known causes alone where one of them is.
-
-    The normal law behind a likelihood says little of draws of which some have learned a direction and some have not,
-    so it only ranks what the test has let through.
-    """
-    features = Features.of(observed, draws)
-    found: list[Explanation] = []
-    for other in alternatives:
-        if other.cause is None and any(one.alternative.cause for one in found):
-            break
-        there = rank_test_of(Features.of(other.observed, other.draws), other.observed, other.draws)
-        if there is None or there.probability < LEVEL:
-            continue
-        shared = features if other.observed.emerged is not None else features.without_directions
-        tests = rank_test_of(shared, observed, draws), rank_test_of(shared, other.observed, other.draws)
-        likelihoods = [-np.inf if test is None else test.log_likelihood for test in tests]
-        found.append(Explanation(other, there.probability, likelihoods[1] - likelihoods[0]))
-    return tuple(sorted(found, key=lambda one: one.gain, reverse=True))
-
-
-def observations(observed: Observed, draws: Draws) -> tuple[str, ...]:
-    """Where the risk leaves theory's band, where it ends, and the most unusual emergence time; what is ordinary is left
-    out.
-    """
-    said = () if observed.risk is None else _of_risk(observed.times, observed.risk, draws)
-    return said if observed.emerged is None else (*said, *_of_times(observed.emerged, draws))
-
-
-def _of_risk(times: np.ndarray, risk: np.ndarray, draws: Draws) -> tuple[str, ...]:
-    low, middle, high = (draws.risk_quantile(q) for q in (_OUTSIDE, 0.5, 1 - _OUTSIDE))
-    known = np.isfinite(risk) & np.isfinite(middle) & (middle > 0)
-    outside = np.flatnonzero(known & ((risk < low) | (risk > high)))
-    if not len(outside):
-        return ()
-    first, last = int(outside[0]), int(np.flatnonzero(known)[-1])
-    said = [f"from t = {times[first]:.3g} on its risk leaves the band, {_times_of(risk[first] / middle[first])} there"]
-    if last != first and outside[-1] == last and abs(risk[last] / middle[last] - 1) > _ENDS_OFF:
-        said.append(f"it ends at {risk[last]:.3g}, {_times_of(risk[last] / middle[last])}")
-    return tuple(said)
-
-
-def _times_of(ratio: float) -> str:
-    """A ratio to theory's median, in words that do not round it to 1."""
-    if abs(ratio - 1) < 0.1:
-        return f"{100 * abs(ratio - 1):.2g} % {'above' if ratio > 1 else 'below'} the median"
-    return f"{ratio:.3g} times the median"
-
-
-def _of_times(emerged: np.ndarray, draws: Draws) -> tuple[str, ...]:
-    """The emergence time that is earlier or later than the most of theory's, if it is unusual."""
-    earlier, later = np.mean(draws.seen < emerged, axis=0), np.mean(draws.seen > emerged, axis=0)
-    m = int(np.argmax(np.maximum(earlier, later)))
-    if max(earlier[m], later[m]) < 1 - LEVEL:
-        return ()
-    time = f"{emerged[m]:.3g}" if np.isfinite(emerged[m]) else "never"
-    word, share = ("later", earlier[m]) if earlier[m] > later[m] else ("earlier", later[m])
-    return (f"T_{m + 1} is {time}, {word} than {share:.0%} of theory's",)
+def _remark_on_power(readings: Readings, draws: Draws) -> str:
+    """What a verdict of consistent adds where the test would hardly have said otherwise of a run of half the rate."""
+    power = power_against_slower(readings, draws)
+    if power is None or power >= _LEAST_POWER:
+        return ""
+    return f"; too short to tell: {1 - power:.0%} of runs at half the rate would be called consistent too"

@@ -1,10 +1,10 @@
-"""Prior work: the correlation loss, where neurons do not see each other (OSSW24).
+"""Prior work: the correlation loss, under which neurons do not act on each other (OSSW24).
 
 Without the student-student terms and on the sphere every neuron follows its own flow,
 
     du_i/dt = Σ_m a_m g'(m_im) (θ_m - m_im u_i),        |u_i| = 1,
 
-and goes to argmax_p a_p |m_ip(0)|^(k-2). Nothing is deflated: what that costs in width is in emergence/coverage.py.
+and goes to argmax_p a_p |m_ip(0)|^(k-2). Nothing is deflated; laws/coverage.py says how wide a student must be then.
 Source: Oko, Song, Suzuki & Wu 2024 for the algorithm; derivations/coverage.py.
 """
 
@@ -21,8 +21,8 @@ from jaxtyping import Array, Bool, Float
 from ..numerics import Integrated, first_crossings, integrate, log_odds
 from ..problem import Observables, Problem, Start, Teacher, overlap_scores, require_covered
 from ..support import is_traced
-from .flow import Course, Flow, in_blocks
-from .neurons import on_sphere
+from .flow import Flow, Solution, at_padded_times
+from .reduced_coordinates import on_sphere
 
 _RTOL = 1e-8
 _ROUNDS, _FACTOR = 16, 4.0  # of the integrations that look for a horizon, each so many times longer
@@ -31,15 +31,33 @@ _AT_REST = 1e-3  # a neuron is at rest if it would move by less, relative to its
 
 
 class Correlation(Flow):
-    """The correlation-loss flow: each neuron alone on the sphere.
+    """The gradient flow of the correlation loss, under which each neuron moves alone on the sphere.
 
-    `alignment` is max_i m_im²; there is no radius. `risk` is that after the second layer has been fitted to the
-    neurons, 1 - bᵀ K^{-1} b/E f*² with K = g(q), b = g(m) a, the second stage of layer-wise training.
+    With |u_i| = 1, overlaps m_im = <u_i, θ_m> and dual activation g, in canonical time,
+
+        du_i/dt = Σ_m a_m g'(m_im) (θ_m - m_im u_i).
+
+    `alignment` (T, M) is max_i m_im², and there is no radius. `risk` (T,) is that after a fit of the second layer
+    to the neurons, 1 - bᵀ K^{-1} b/E f*² with K = g(q), b = g(m) a: the second stage of layer-wise training.
+
+    Source: Oko, Song, Suzuki & Wu 2024 for the algorithm; derivations/coverage.py.
+
+    Raises:
+        ArgumentError: by `solve`, for signed or correlated teachers, links of their own, a covariance, a two-layer
+            student, a `TypicalStart`, or a link with infinite g'(1).
+
+    Example:
+        >>> import riccati as rc
+        >>> teacher = rc.Teacher.power_law(width=2, beta=1.0, link=rc.Link.hermite(4))
+        >>> start = rc.Start.random(teacher, student_width=2, dim=50, norm=0.1, seed=0)
+        >>> trajectory = rc.solve(rc.Correlation(), teacher, start, [5.0, 7.0, 10.0])
+        >>> [round(float(r), 4) for r in trajectory.risk]
+        [0.9999, 0.2456, 0.2]
     """
 
     @property
     def label(self) -> str:
-        """What it follows, in the words of a legend."""
+        """The flow's name in a legend."""
         return "correlation-loss flow"
 
     def check(self, problem: Problem) -> None:
@@ -47,44 +65,44 @@ class Correlation(Flow):
         require_covered("Correlation", problem.teacher, problem.start)
 
     def horizon(self, problem: Problem) -> tuple[float, float] | None:
-        """Found by integrations, each four times longer than the last, until every neuron is at rest."""
+        """First and last emergence time, from integrations that get four times longer until every neuron is at rest."""
         teacher = problem.teacher
-        found = np.full(teacher.width, np.inf)
+        emergence = np.full(teacher.width, np.inf)
         end = 1 / float(teacher.link.dual_derivative(1.0) * jnp.max(teacher.a))
         for _ in range(_ROUNDS):
             end *= _FACTOR
             times = jnp.asarray(np.geomspace(1e-2 * end, end, _LOOKS))
             out = _through(problem, times)
-            course = Course(_seen(teacher, out.states))
+            solution = Solution(_observables(teacher, out.states))
             # a round looks at no time before its first: emergences up to there are an earlier round's
-            found = np.minimum(found, self.emergence_times(problem, times, course, 0.5))
+            emergence = np.minimum(emergence, self.emergence_times(problem, times, solution, 0.5))
             if bool(_is_at_rest(teacher, out.states, times) | (out.reached < _LOOKS)):
                 break
-        found = found[np.isfinite(found) & (found > 0)]
-        return (float(found.min()), float(found.max())) if len(found) else None
+        later = emergence[np.isfinite(emergence) & (emergence > 0)]
+        return (float(later.min()), float(later.max())) if len(later) else None
 
-    def evolve(self, problem: Problem, times: Float[Array, " T"]) -> Course:
-        """Risk after a fit of the second layer, and alignment."""
+    def evolve(self, problem: Problem, times: Float[Array, " T"]) -> Solution:
+        """The solution at canonical `times`: risk after a fit of the second layer, and alignment."""
 
-        def evolved(times: Array) -> Course:
+        def evolved(times: Array) -> Solution:
             out = _through(problem, times)
-            return Course(_seen(problem.teacher, out.states), out.outcome, out.reached, out.steps)
+            return Solution(_observables(problem.teacher, out.states), out.outcome, out.reached, out.steps)
 
-        return in_blocks(evolved, times)
+        return at_padded_times(evolved, times)
 
     def emergence_times(
-        self, problem: Problem, times: Float[Array, " T"], course: Course, level: float
+        self, problem: Problem, times: Float[Array, " T"], solution: Solution, level: float
     ) -> Float[Array, " M"]:
-        """Read off the output times by monotone interpolation of the log-odds."""
-        if is_traced(times, course.seen):
+        """First crossings by monotone interpolation of the log-odds between output times."""
+        if is_traced(times, solution.observables):
             raise TypeError("Emergence times of Correlation need concrete arrays: ask for them outside jit.")
-        assert course.seen.alignment is not None
-        odds = log_odds(np.asarray(course.seen.alignment))
+        assert solution.observables.alignment is not None
+        odds = log_odds(np.asarray(solution.observables.alignment))
         return jnp.asarray(first_crossings(times, odds, float(log_odds(level)), smooth=True))
 
 
 def correlation_velocity(_: Any, U: Float[Array, "N D"], teacher: Teacher) -> Float[Array, "N D"]:
-    """du_i/dt = Σ_m a_m g'(m_im)(θ_m - m_im u_i)."""
+    """du_i/dt = Σ_m a_m g'(m_im)(θ_m - m_im u_i), canonical time, (N, D)."""
     width = teacher.width
     U = on_sphere(U)
     m = U[:, :width]
@@ -93,7 +111,7 @@ def correlation_velocity(_: Any, U: Float[Array, "N D"], teacher: Teacher) -> Fl
 
 
 def _through(problem: Problem, times: Float[Array, " T"]) -> Integrated:
-    """The neurons' directions at `times`."""
+    """The neurons' directions at canonical `times`, (T, N, D)."""
     start = problem.full_start
     # every neuron's own largest overlap is what has to grow; none of them may drown in the tolerance
     size = jnp.max(jnp.abs(start.teacher_overlaps), axis=1)
@@ -102,13 +120,13 @@ def _through(problem: Problem, times: Float[Array, " T"]) -> Integrated:
 
 
 @eqx.filter_jit
-def _seen(teacher: Teacher, states: Float[Array, "T N D"]) -> Observables:
+def _observables(teacher: Teacher, states: Float[Array, "T N D"]) -> Observables:
     return jax.lax.map(lambda U: _observe(teacher, U), states)
 
 
 @eqx.filter_jit
 def _is_at_rest(teacher: Teacher, states: Float[Array, "T N D"], times: Float[Array, " T"]) -> Bool[Array, ""]:
-    """Whether no neuron has anywhere left to go at the last time; overlaps that cannot grow go nowhere."""
+    """Whether every neuron is at rest at the last time, or has no overlap that can grow."""
     U = states[-1]
     m = U[:, : teacher.width]
     move = times[-1] * jnp.abs(correlation_velocity(0.0, U, teacher)).max(axis=1)
@@ -130,6 +148,6 @@ def _observe(teacher: Teacher, U: Array) -> Observables:
 
 
 def destinations(teacher: Teacher, start: Start) -> Array:
-    """argmax_p a_p |m_ip(0)|^(k-2) of every neuron, (N,)."""
+    """The direction that each neuron goes to under the correlation loss, argmax_p a_p |m_ip(0)|^(k-2), (N,)."""
     scores = overlap_scores(teacher.a, start.teacher_overlaps, teacher.link)
     return jnp.argmax(scores, axis=1)

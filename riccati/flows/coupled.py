@@ -8,7 +8,7 @@ f(x) = Σ_i s_i σ(<x, u_i>), |u_i| = 1, with overlaps m_im = <u_i, θ_m>, q_il 
 
 An isometry puts u_i in R^(M+N), so that q = U Uᵀ stays a Gram matrix, a right-hand side is two matrix products, and d
 enters through the start alone. The state is (U, log s): small norms keep their digits. These are the equations of the
-2-homogeneous student on isotropic input; flows/neurons has those of the others.
+2-homogeneous student on isotropic input; flows/reduced_coordinates has those of the others.
 Source: RNWL25 (arXiv 2504.19983), equation of the population gradient flow; derivations/population_gradient.py.
 """
 
@@ -26,8 +26,8 @@ from ..numerics import Outcome, compiled_quickly, first_crossings, integrate, lo
 from ..problem import Feature, Problem, features, require_covered
 from ..support import is_traced, require, require_integer, require_real
 from .decoupled import Decoupled
-from .flow import Course, Flow, quadratic_horizon
-from .neurons import Journey, Steps, Student, joined, observe, student_of
+from .flow import Flow, Solution, quadratic_horizon
+from .reduced_coordinates import ChunkedSolve, OddsRecord, Student, joined, observe, student_of
 
 _SCOUT_RTOL, _SCOUT_STEPS, _DOUBLINGS = 1e-5, 4096, 60  # of the integration that looks for a horizon
 _FALLS = 0.99  # a risk that keeps this share over three doublings of time is at rest
@@ -35,27 +35,44 @@ _MOST_RECORDED = 2**26  # numbers of the record of all steps, 512 MB; beyond, em
 
 
 class Coupled(Flow):
-    """The full gradient flow of weights and norms, by diffrax (Tsitouras 5(4)), for every width and link with finite
-    g'(1); for every teacher, covariance and parametrisation too.
+    """The full gradient flow of all weights and norms, integrated numerically, for any teacher, covariance and student.
 
-    `alignment` is the largest squared overlap max_i m_im², and `radius` the s_i of that neuron; for h_2 and z²,
-    where neurons share directions, they are diag G and diag ΘᵀSΘ as in `Quadratic`. Either definition of `alignment`
-    can be had for every link. Of a two-layer student s_i = b_i|w_i|, of either sign; one whose |w_i| is to reach 0, as
-    it can where |b_i| > |w_i|, ends the flow there.
+    With unit directions u_i, s_i = |w_i|², m_im = <u_i, θ_m>, q_il = <u_i, u_l> and dual activation g, canonical time,
+
+        ds_i/dt = 4 s_i [ Σ_m a_m g(m_im) - Σ_l s_l g(q_il) ]
+        du_i/dt = Σ_m a_m g'(m_im) (θ_m - m_im u_i) - Σ_l s_l g'(q_il) (u_l - q_il u_i)
+
+    and likewise under a covariance and for two-layer students, where s_i = b_i|w_i| has either sign
+    (flows/reduced_coordinates/student.py). The method is Tsitouras 5(4) of diffrax, on (u, log s) in R^(M+N).
+
+    `risk` (T,) is E(f* - f)²/E f*². `alignment` (T, M) is max_i m_im², and `radius` (T, M) the s_i of that neuron; for
+    h_2 and z², where neurons share directions, they are diag G and diag ΘᵀSΘ as in `Quadratic`.
+
+    Outside jit the flow runs in chunks of steps, with a progress bar. An interrupt, or the last of `max_steps`, ends it
+    with the output times reached so far, and the trajectory's `outcome` says so; under jit the other times are inf. A
+    two-layer neuron whose |w_i| reaches 0, as it can where |b_i| > |w_i|, ends the flow there.
+
+    Source: RNWL25 (arXiv 2504.19983), equation of the population gradient flow; derivations/population_gradient.py,
+    derivations/anisotropic.py, derivations/two_layer.py.
 
     Attributes:
-        overlap: what `alignment` is, "subspace" (diag G) or "neuron" (max_i m_im²); None takes that of the link.
         rtol: relative tolerance; the absolute one is `rtol` times the smallest overlap that greedy assignment relies
             on, so that tiny overlaps escape on time.
-        max_steps: of the integrator, in all.
+        max_steps: how many steps the integrator may take in all.
+        overlap: what `alignment` is for every link, "subspace" (diag G) or "neuron" (max_i m_im²); None is by the link.
         second_layer_rate: κ ≥ 0 of a two-layer student, the second layer's learning rate over the first's; 0 freezes b.
 
-    Outside jit the flow runs in chunks of steps, with a progress bar; an interrupt, or `max_steps`, ends it with the
-    output times reached so far, and the trajectory's `outcome` says so. Under jit the rest is inf.
-
     Raises:
-        ArgumentError: tolerances or step numbers that are not positive, another `overlap`, a start without all
-            overlaps, a link such as sign whose g'(1) is infinite.
+        ArgumentError: tolerances or step numbers that are not positive, another `overlap`; by `solve`, a start without
+            all overlaps, a link such as sign whose g'(1) is infinite.
+
+    Example:
+        >>> import riccati as rc
+        >>> teacher = rc.Teacher.power_law(width=2, beta=1.0, link=rc.Link.hermite(4))
+        >>> start = rc.Start.random(teacher, student_width=4, dim=50, norm=0.1, seed=0)
+        >>> trajectory = rc.solve(rc.Coupled(rtol=1e-6), teacher, start, [5.0, 7.0, 10.0])
+        >>> [round(float(r), 3) for r in trajectory.risk]
+        [1.0, 0.88, 0.002]
     """
 
     rtol: float = eqx.field(static=True, default=1e-8)
@@ -72,7 +89,7 @@ class Coupled(Flow):
 
     @property
     def label(self) -> str:
-        """What it follows, in the words of a legend."""
+        """The flow's name in a legend."""
         return "gradient flow"
 
     def check(self, problem: Problem) -> None:
@@ -83,10 +100,11 @@ class Coupled(Flow):
         require(has or self.second_layer_rate == 1, "second_layer_rate", must, self.second_layer_rate)
 
     def horizon(self, problem: Problem) -> tuple[float, float] | None:
-        """For the standard problem with h_k, k ≥ 2, that of the decoupled equations; else by a coarse integration.
+        """First and last emergence time, canonical: of the decoupled equations, or from a coarse integration.
 
-        It goes on, time doubling, until min(N, M) directions have emerged or, one having emerged, the risk no longer
-        falls; at most 4096 steps.
+        The decoupled equations serve the standard problem with h_k, k ≥ 2. For others an integration doubles its time
+        until min(N, M) directions have emerged, or until one has and the risk no longer falls; it takes at most 4096
+        steps.
         """
         degree = problem.teacher.link.degree
         beyond = set(features(problem.teacher, problem.start)) - {Feature.DIMENSIONLESS}
@@ -94,76 +112,78 @@ class Coupled(Flow):
             return _scouted(problem, self.second_layer_rate)
         return quadratic_horizon(problem) if degree == 2 else Decoupled().horizon(problem)
 
-    def _begin(self, problem: Problem) -> tuple[Student, tuple[Array, Array]]:
-        return _begin(problem, self.rtol, self.overlap, self.second_layer_rate)
-
-    def evolve(self, problem: Problem, times: Float[Array, " T"]) -> Course:
-        """Risk, alignment and radius; outside jit fewer times than asked for if the flow was stopped."""
+    def evolve(self, problem: Problem, times: Float[Array, " T"]) -> Solution:
+        """The solution at canonical `times`: risk, alignment and radius; outside jit fewer times if it stops early."""
         if is_traced(problem, times):
-            student, tolerances = self._begin(problem)
+            student, tolerances = _begin(problem, self.rtol, self.overlap, self.second_layer_rate)
             out = integrate(
                 student.velocity, student.state, student.args, times, *tolerances,
                 largest_component=True, max_steps=self.max_steps,
             )  # fmt: skip
-            seen = jax.lax.map(lambda s: _observe(problem.teacher, s, self.overlap), out.states)
-            return Course(seen, out.outcome, out.reached, out.steps)
+            observed = jax.lax.map(lambda s: _observe(problem.teacher, s, self.overlap), out.states)
+            return Solution(observed, out.outcome, out.reached, out.steps)
         return self._in_chunks(problem, np.asarray(times))
 
     def emergence_times(
-        self, problem: Problem, times: Float[Array, " T"], course: Course, level: float
+        self, problem: Problem, times: Float[Array, " T"], solution: Solution, level: float
     ) -> Float[Array, " M"]:
-        """By Hermite interpolation of the log-odds between the integrator's own steps.
+        """First crossings by Hermite interpolation of the log-odds between the integrator's own steps.
 
-        A trajectory that does not hold them (it was loaded, or they are too many to keep) integrates again.
+        A solution without a record of its steps (it was loaded, or they were too many to keep) is integrated again.
         """
         if is_traced(problem, times):
             raise TypeError("Emergence times of the coupled flow need concrete arrays: ask for them outside jit.")
-        pieces = self._pieces(problem, np.asarray(times)) if course.record is None else [course.record]
-        found, goal = np.full(problem.teacher.width, np.inf), float(log_odds(level))
+        pieces = self._pieces(problem, np.asarray(times)) if solution.record is None else [solution.record]
+        emergence, goal = np.full(problem.teacher.width, np.inf), float(log_odds(level))
         for steps in pieces:
-            found = np.minimum(found, first_crossings(steps.times, steps.odds, goal, rates=steps.rates))
-        return jnp.asarray(found)
+            emergence = np.minimum(emergence, first_crossings(steps.times, steps.odds, goal, rates=steps.rates))
+        return jnp.asarray(emergence)
 
-    def _in_chunks(self, problem: Problem, times: np.ndarray) -> Course:
-        seen, pieces, kept = [], [], 0
-        journey = Journey(*self._begin(problem), self.max_steps, float(problem.teacher.norm))
-        for _ in journey.through(times):
-            seen.append(_observe(problem.teacher, journey.student.state, self.overlap))
-            steps = journey.fresh_steps()
+    def _chunked(self, problem: Problem) -> ChunkedSolve:
+        student, tolerances = _begin(problem, self.rtol, self.overlap, self.second_layer_rate)
+        return ChunkedSolve(student, tolerances, self.max_steps, float(problem.teacher.norm))
+
+    def _in_chunks(self, problem: Problem, times: np.ndarray) -> Solution:
+        observed, pieces, kept = [], [], 0
+        chunks = self._chunked(problem)
+        for _ in chunks.through(times):
+            observed.append(_observe(problem.teacher, chunks.student.state, self.overlap))
+            steps = chunks.new_steps()
             kept += 2 * steps.odds.size
             if kept <= _MOST_RECORDED:
                 pieces.append(steps)
-        if not seen and bool(journey.outcome == Outcome.interrupted):
+        if not observed and bool(chunks.outcome == Outcome.interrupted):
             raise KeyboardInterrupt  # there is nothing to keep
         must = "start before the flow is stopped"
-        require(len(seen) > 0, "times", must, f"{times[0]:g}, but {message_of(journey.outcome)}")
-        stacked = jax.tree.map(lambda *rows: jax.device_put(np.stack(rows)), *seen)  # compiles nothing
+        require(len(observed) > 0, "times", must, f"{times[0]:g}, but {message_of(chunks.outcome)}")
+        stacked = jax.tree.map(lambda *rows: jax.device_put(np.stack(rows)), *observed)  # compiles nothing
         record = joined(pieces) if kept <= _MOST_RECORDED else None
-        return Course(stacked, journey.outcome, len(seen), journey.used, record)
+        return Solution(stacked, chunks.outcome, len(observed), chunks.used, record)
 
-    def _pieces(self, problem: Problem, times: np.ndarray) -> Iterator[Steps]:
-        journey = Journey(*self._begin(problem), self.max_steps, float(problem.teacher.norm))
-        for _ in journey.through(times):
-            yield journey.fresh_steps()
+    def _pieces(self, problem: Problem, times: np.ndarray) -> Iterator[OddsRecord]:
+        """The record of the integrator's steps, integrated again, up to one output time after the other."""
+        chunks = self._chunked(problem)
+        for _ in chunks.through(times):
+            yield chunks.new_steps()
 
 
 def _scouted(problem: Problem, second_layer_rate: float) -> tuple[float, float] | None:
-    """The first and the last emergence time that a coarse integration meets."""
+    """The first and the last emergence time of a coarse integration; None where nothing emerges."""
     teacher = problem.teacher
-    journey = Journey(*_begin(problem, _SCOUT_RTOL, None, second_layer_rate), _SCOUT_STEPS, float(problem.teacher.norm))
+    chunks = ChunkedSolve(*_begin(problem, _SCOUT_RTOL, None, second_layer_rate), _SCOUT_STEPS, float(teacher.norm))
     begin = 1 / float(teacher.link.dual_derivative(1.0) * jnp.max(jnp.abs(teacher.search_rates)))
-    found, risks = np.full(teacher.width, np.inf), []
-    for _ in journey.through(begin * 2.0 ** np.arange(_DOUBLINGS)):
-        steps = journey.fresh_steps()
-        found = np.minimum(found, first_crossings(steps.times, steps.odds, 0.0, rates=steps.rates))
-        risks.append(float(_observe(teacher, journey.student.state, None).risk))
-        emerged = int(np.isfinite(found).sum())
+    emergence, risks = np.full(teacher.width, np.inf), []
+    for _ in chunks.through(begin * 2.0 ** np.arange(_DOUBLINGS)):
+        steps = chunks.new_steps()
+        emergence = np.minimum(emergence, first_crossings(steps.times, steps.odds, 0.0, rates=steps.rates))
+        risks.append(float(_observe(teacher, chunks.student.state, None).risk))
+        emerged = int(np.isfinite(emergence).sum())
         at_rest = emerged > 0 and len(risks) > 3 and risks[-1] > _FALLS * risks[-4]
         if at_rest or emerged >= min(teacher.width, problem.start.student_width):
             break
-    if journey.outcome == Outcome.interrupted:
+    if chunks.outcome == Outcome.interrupted:
         raise KeyboardInterrupt
-    later = found[np.isfinite(found) & (found > 0)]
+    later = emergence[np.isfinite(emergence) & (emergence > 0)]
     return (float(later.min()), float(later.max())) if len(later) else None
 
 
@@ -177,7 +197,7 @@ def _begin(
 
 @jax.jit
 def _sizes(norms: Float[Array, " N"], overlaps: Float[Array, " M"], rtol: Array) -> tuple[Array, Array]:
-    """2 log |w|, and the absolute tolerance."""
+    """2 log |w| (N,), and the absolute tolerance."""
     size = jnp.where(overlaps != 0, jnp.abs(overlaps), 1.0)
     return 2 * jnp.log(norms), jax.lax.stop_gradient(rtol * jnp.min(size))
 

@@ -1,12 +1,14 @@
-"""Online SGD at step size γ/d: the deterministic limit d → ∞ that gradient flow misses.
+"""Online SGD at step size γ/d: its deterministic limit d → ∞, which differs from gradient flow.
 
-A step of size γ/d moves the weights by its mean, which is gradient flow, and by noise. Squared, the noise is of order
-|x|²/d² ~ 1/d a step, as large as the mean: it draws directions away from the teacher and lengthens neurons, at a rate
-proportional to γ and to the residual. So SGD ends on a plateau above gradient flow's, and directions with small a_m
-are never learned. The systems are derived in derivations/finite_step.py (Stiefel SGD, k = 2),
+A step of size γ/d moves the weights by its mean, which is gradient flow, and by noise. The square of the noise is of
+order |x|²/d² ~ 1/d per step, as large as the mean: it turns neurons away from the teacher and lengthens them, at a
+rate proportional to γ and to the residual. So SGD ends on a plateau above gradient flow's, and directions with small
+a_m are never learned. Fluctuations of single overlaps, of order d^(-1/2), are not in the limit; those of the search
+phase are in derivations/search_phase.py.
+
+The equations are in flows/gradient_noise. They are derived in derivations/finite_step.py (Stiefel SGD, k = 2),
 derivations/finite_step_weights.py (the weights, k = 2), derivations/own_pair.py (k > 2, each direction with its own
-neuron) and derivations/noise_moments.py (any link, all neurons). Fluctuations of single
-overlaps, of order d^(-1/2), are not in the limit; the search phase's are in derivations/search_phase.py.
+neuron) and derivations/noise_moments.py (any link, all neurons).
 """
 
 from __future__ import annotations
@@ -25,14 +27,22 @@ from ..problem import SGD, Constraint, Link, Observables, Problem, require_cover
 from ..support import is_traced, require, require_real, warn_renamed
 from .coupled import Coupled
 from .decoupled import Decoupled
-from .flow import Course, Flow, in_blocks
-from .noise import System, neuron_system, pair_system, refined_crossings, states_at, stiefel_system, weights_system
+from .flow import Flow, Solution, at_padded_times
+from .gradient_noise import (
+    FiniteStepSystem,
+    neuron_system,
+    pair_system,
+    refined_crossings,
+    states_at,
+    stiefel_system,
+    weights_system,
+)
 from .quadratic import Quadratic
 from .riccati import Riccati
 
 
-def _plain(value: Any) -> Any:
-    """A number as a Python float, which is what a static field may hold; anything else is left to be refused."""
+def _as_float(value: Any) -> Any:
+    """A number as a Python float, which a static field can hold; anything else as it is, to be refused by a check."""
     try:
         return float(value)
     except (TypeError, ValueError):
@@ -40,7 +50,7 @@ def _plain(value: Any) -> Any:
 
 
 def _renamed(algorithm: object, constraint: object) -> Literal["stiefel"] | None:
-    """The constraint that the old argument `algorithm` stands for; its γ of Stiefel SGD was εd/B = 2ηd/B."""
+    """The constraint that the former argument `algorithm` stands for; its γ of Stiefel SGD was εd/B = 2ηd/B."""
     require(constraint is None, "algorithm", "be left out beside `constraint`", repr(algorithm))
     known = algorithm in ("homogeneous", "stiefel")
     require(known, "algorithm", 'be left out, or "stiefel" or "homogeneous" in the old way', repr(algorithm))
@@ -54,39 +64,56 @@ def _renamed(algorithm: object, constraint: object) -> Literal["stiefel"] | None
 
 
 class FiniteStep(Flow):
-    """SGD with step size γ/d, d → ∞.
+    """The limit d → ∞ of online SGD with step size γ/d: gradient flow with the second-order terms of a step.
 
-    Attributes:
-        gamma: γ = ηd/B ≥ 0, η the learning rate on ½(f* - f)², that is canonical time per step, B the batch. γ = 0 is
-            gradient flow, and solved as such.
-        constraint: None, SGD on the weights of the 2-homogeneous student (gradient flow: `Quadratic` for k = 2,
-            `Decoupled` for k > 2, as `solve` takes them), or, for k = 2, `"stiefel"`, SGD on orthonormal weights
-            (`Riccati`), whose radii are fitted afterwards.
-        student_scale: Stiefel SGD's student is f(x) = c(xᵀWWᵀx - N); None takes c = ‖a‖/√N.
-        pairs: `"own"`, pure links of k > 2: each direction meets its own neuron, as in `Decoupled`; `"all"`, any link
-            but h_2: all neurons and directions meet, as in `Coupled`, at a cost of O(N²(M + N)²) a step. None takes
-            `"own"` for pure links and `"all"` for others. For h_2 the limit is always that of all.
-        rtol: relative tolerance; the absolute one is `rtol` times the smallest initial overlap.
+    Observables are those of the gradient flow that γ → 0 leads to: `Quadratic` or, on the Stiefel manifold, `Riccati`
+    for k = 2, `Decoupled` for pairs of a direction and its own neuron, `Coupled` for all pairs. The equations are those
+    of the gradient flow with a drag and a lengthening by the gradient noise (flows/gradient_noise). For all pairs this
+    enters through E e²σ'σ'ᵀ, exact for Hermite series of degree ≤ 6, else averaged over 2¹⁴ Sobol points, right to some
+    10⁻³; `rtol` is then at least 10⁻⁶. Fluctuations of single overlaps, of order d^(-1/2), are not in the limit.
 
-    Observables are those of the gradient flow named above. For `"all"` the noise enters through E e²σ'σ'ᵀ: exact for
-    Hermite series of degree ≤ 6, else averaged over 2¹⁴ Sobol points, right to some 10⁻³; `rtol` is then 10⁻⁶ at the
-    least. A direction grows from a small overlap if
+    While nothing is learned, A = Σ a_m², a direction grows from a small overlap if
 
-        stiefel              a_m > (γ/4)(1 - N/d)(c²N + A + 4c²),   γA(1 - N/d)(½ + 1/N) for c = ‖a‖/√N
+        stiefel              a_m > (γ/2)(1 - N/d)(c²N + A + 4c²),   γA(1 - N/d)(1 + 2/N) for c = ‖a‖/√N
         homogeneous, k = 2   a_m > c_2² γA/2                        small norms
         homogeneous, k > 2   a_p |m_p|^(k-2) > c_k² γA/2            small norms
 
-    while nothing is learned, A = Σ a_m²; later the noise is less, as the residual is. SGD on the weights holds what it
-    has learned while Σ_q γ a_q g'(1)/[2 - γ a_q (E σ'⁴/g'(1) - g'(1))] < 1 over the learned directions, for one
-    direction γ < 2g'(1)/(a E σ'⁴): 1/3, 0.0444 and 0.00538 for h_2, h_3 and h_4 with a = 1
-    (riccati/emergence/divergence.py, with the fraction of the runs that diverge at finite d). Where γ is so large that
-    the weights explode in finite time, the outcome is `exploded`; from then on risk and radius are inf and alignment is
-    0. A risk far below `rtol`² of its start is not resolved for γ > 0. Steps are explicit, so the flow reaches some
-    10⁴/a_1 of canonical time; beyond that it ends likewise, with its outcome.
+    Later the noise is less, as the residual is. SGD on the weights keeps what it has learned while
+    Σ_q γ a_q g'(1)/[2 - γ a_q (E σ'⁴/g'(1) - g'(1))] < 1 over the learned directions, for one direction
+    γ < 2g'(1)/(a E σ'⁴): 1/3, 0.0444 and 0.00538 for h_2, h_3 and h_4 with a = 1 (riccati/laws/divergence.py, with the
+    fraction of the runs that diverge at finite d). Where γ is so large that the weights explode in finite time, the
+    outcome is `exploded`; from then on risk and radius are inf and alignment is 0. For γ > 0 a risk far below `rtol`²
+    of its start is not resolved. Steps are explicit, so the flow reaches a canonical time of some 10⁴/a_1, where it
+    ends with its outcome.
+
+    Source: BEVW25 (arXiv 2508.03688) and RNWL25 (arXiv 2504.19983) for the algorithms; derivations/finite_step.py,
+    derivations/finite_step_weights.py, derivations/own_pair.py, derivations/noise_moments.py.
+
+    Attributes:
+        gamma: γ = ηd/B ≥ 0, η the learning rate on ½(f* - f)², that is canonical time per step, B the batch size;
+            γ = 0 is gradient flow, and solved as such.
+        constraint: None for SGD on the weights of the 2-homogeneous student; for k = 2 also `"stiefel"`, SGD on
+            orthonormal weights, whose radii are fitted afterwards.
+        student_scale: c of the student f(x) = c(xᵀWWᵀx - N) of Stiefel SGD; None takes c = ‖a‖/√N.
+        rtol: relative tolerance; the absolute one is `rtol` times the smallest initial overlap.
+        pairs: `"own"` for pure links of k > 2, where each direction meets its own neuron only; `"all"` for any link
+            but h_2, where all neurons and directions meet, at a cost of O(N²(M + N)²) per step. None takes `"own"` for
+            pure links and `"all"` for others. For h_2 the limit is always that of all pairs.
 
     Raises:
         ArgumentError: γ < 0 or not finite, an unknown constraint, a tolerance or scale that is not positive, a scale
-            without Stiefel SGD.
+            without Stiefel SGD; by `solve`, problems beyond the standard one.
+
+    Example:
+        >>> import riccati as rc
+        >>> teacher = rc.Teacher.power_law(width=2, beta=1.0, link=rc.Link.hermite(2))
+        >>> start = rc.Start.random(teacher, student_width=1, dim=100, norm=0.1, seed=0)
+        >>> flow = rc.FiniteStep.of(rc.SGD(learning_rate=1e-3, batch_size=1), dim=100)
+        >>> flow.gamma
+        0.1
+        >>> trajectory = rc.solve(flow, teacher, start, [1.0, 3.0, 30.0])
+        >>> [round(float(r), 4) for r in trajectory.risk]
+        [0.993, 0.3091, 0.2244]
     """
 
     gamma: float = eqx.field(static=True)
@@ -105,8 +132,8 @@ class FiniteStep(Flow):
         *,
         constraint: Constraint | None = None,
     ):
-        self.gamma, self.constraint = _plain(gamma), constraint
-        self.student_scale, self.rtol, self.pairs = _plain(student_scale), _plain(rtol), pairs
+        self.gamma, self.constraint = _as_float(gamma), constraint
+        self.student_scale, self.rtol, self.pairs = _as_float(student_scale), _as_float(rtol), pairs
         require_real(self.gamma, "gamma", least=0)
         if algorithm is not None:
             self.constraint = _renamed(algorithm, constraint)
@@ -131,7 +158,7 @@ class FiniteStep(Flow):
 
     @property
     def label(self) -> str:
-        """What it follows, in the words of a legend."""
+        """The flow's name in a legend."""
         return f"SGD limit at step γ/d, γ = {self.gamma:.3g}"
 
     def check(self, problem: Problem) -> None:
@@ -149,42 +176,42 @@ class FiniteStep(Flow):
         return 'FiniteStep(pairs="own")' if own else "FiniteStep"
 
     def horizon(self, problem: Problem) -> tuple[float, float] | None:
-        """That of gradient flow."""
+        """First and last emergence time of the gradient flow, canonical; None where nothing emerges."""
         return self._gradient_flow(problem).horizon(problem)
 
-    def evolve(self, problem: Problem, times: Float[Array, " T"]) -> Course:
-        """Risk, alignment and, but for Stiefel SGD, radius; the outcome says where the weights explode."""
+    def evolve(self, problem: Problem, times: Float[Array, " T"]) -> Solution:
+        """The solution at canonical `times`: risk, alignment and, but for Stiefel SGD, radius."""
         if self.gamma == 0:
             return self._gradient_flow(problem).evolve(problem, times)
         system = self._system(problem)
 
-        def evolved(times: Array) -> Course:
+        def evolved(times: Array) -> Solution:
             out = states_at(system, times, self.rtol)
-            return _course(system.observe, system.args, out)
+            return _solution(system.observe, system.args, out)
 
-        return in_blocks(evolved, times)
+        return at_padded_times(evolved, times)
 
     def emergence_times(
-        self, problem: Problem, times: Float[Array, " T"], course: Course, level: float
+        self, problem: Problem, times: Float[Array, " T"], solution: Solution, level: float
     ) -> Float[Array, " M"]:
-        """Bracketed on the output times, then by Newton's method on the log-odds, the flow integrated each time."""
+        """First crossings, bracketed by the output times and refined by Newton's method on the flow itself."""
         if self.gamma == 0:
-            return self._gradient_flow(problem).emergence_times(problem, times, course, level)
+            return self._gradient_flow(problem).emergence_times(problem, times, solution, level)
         if is_traced(problem, times):
             raise TypeError("Emergence times of FiniteStep need concrete arrays: ask for them outside jit.")
-        assert course.seen.alignment is not None
-        return refined_crossings(self._system(problem), times, course.seen.alignment, level, self.rtol)
+        assert solution.observables.alignment is not None
+        return refined_crossings(self._system(problem), times, solution.observables.alignment, level, self.rtol)
 
     def details(
         self, problem: Problem, times: Float[Array, " T"]
     ) -> tuple[Float[Array, "T M"], Float[Array, "T M"] | None]:
-        """Alignment and radius."""
+        """Alignment and radius at canonical `times`, for solutions that do not keep them."""
         if self.gamma == 0:
             return self._gradient_flow(problem).details(problem, times)
         return super().details(problem, times)
 
     def _gradient_flow(self, problem: Problem) -> Flow:
-        """What γ → 0 tends to."""
+        """The flow that γ → 0 leads to."""
         link = problem.teacher.link
         if link.degree == 2:
             return Riccati() if self.constraint == "stiefel" else Quadratic()
@@ -193,7 +220,7 @@ class FiniteStep(Flow):
     def _meets_all(self, link: Link) -> bool:
         return self.pairs == "all" or (self.pairs is None and link.degree in (None, 1))
 
-    def _system(self, problem: Problem) -> System:
+    def _system(self, problem: Problem) -> FiniteStepSystem:
         link = problem.teacher.link
         if link.degree != 2:
             return (neuron_system if self._meets_all(link) else pair_system)(problem, self.gamma)
@@ -203,17 +230,17 @@ class FiniteStep(Flow):
 
 
 @compiled_quickly(eqx.filter_jit)
-def _course(observe: Callable, args: Any, out: Integrated) -> Course:
-    """The observables at each time; what exploded, or was not reached, has infinite risk and no alignment."""
+def _solution(observe: Callable, args: Any, out: Integrated) -> Solution:
+    """The solution from the states; risk is inf and alignment 0 where weights exploded or a time was not reached."""
 
     def at(state: Any) -> Observables:
-        seen, reached = observe(state, args), jnp.isfinite(ravel_pytree(state)[0]).all()
-        held = reached & jnp.isfinite(seen.risk)
-        risk = jnp.where(held, seen.risk, jnp.inf)
-        radius = None if seen.radius is None else jnp.where(held, seen.radius, jnp.inf)
-        return Observables(risk, jnp.where(held, seen.alignment, 0.0), radius)
+        observed, reached = observe(state, args), jnp.isfinite(ravel_pytree(state)[0]).all()
+        held = reached & jnp.isfinite(observed.risk)
+        risk = jnp.where(held, observed.risk, jnp.inf)
+        radius = None if observed.radius is None else jnp.where(held, observed.radius, jnp.inf)
+        return Observables(risk, jnp.where(held, observed.alignment, 0.0), radius)
 
-    seen = jax.lax.map(at, out.states)
-    sound = jnp.sum(jnp.cumprod(jnp.isfinite(seen.risk)))
+    observed = jax.lax.map(at, out.states)
+    sound = jnp.sum(jnp.cumprod(jnp.isfinite(observed.risk)))
     outcome = Outcome.where(sound < out.reached, Outcome.exploded, out.outcome)
-    return Course(seen, outcome, sound, out.steps)
+    return Solution(observed, outcome, sound, out.steps)

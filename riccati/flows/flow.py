@@ -1,4 +1,4 @@
-"""What every flow is: a deterministic limit of SGD that takes a problem through the output times."""
+"""The interface of all flows, what they yield, and the conditions and time scales that the k = 2 flows share."""
 
 from __future__ import annotations
 
@@ -19,18 +19,20 @@ from ..support import is_traced
 _NO_RATE = 1e-12  # an eigenvalue this small beside the largest is rounding
 
 
-class Course(NamedTuple):
-    """What a flow yields.
+class Solution(NamedTuple):
+    """A flow's solution at T output times.
 
     Attributes:
-        seen: the observables at the T output times; fewer outside jit where the flow did not reach them all.
-        outcome: how the evolution ended.
-        reached: how many output times were reached.
-        steps: the integrator's steps, None where the solution is exact.
-        record: what the flow keeps of its way to find emergence times later, None where it needs nothing.
+        observables: risk (T,), alignment (T, M) and radius (T, M) at these times; the latter two are None where they
+            are too large to keep, and the radius where the flow has none. Rows that were not reached are inf or NaN;
+            a flow that runs in chunks leaves them out.
+        outcome: how the integration ended.
+        reached: how many output times were reached, None where a solution is exact and always reaches them all.
+        steps: how many steps the integrator took, None where the solution is exact.
+        record: what the flow keeps of its own steps to find emergence times from, None where it keeps nothing.
     """
 
-    seen: Observables
+    observables: Observables
     outcome: Outcome = Outcome.complete
     reached: Int[Array, ""] | int | None = None
     steps: Int[Array, ""] | int | None = None
@@ -38,66 +40,81 @@ class Course(NamedTuple):
 
 
 class Flow(eqx.Module):
-    """A deterministic limit of online SGD; its fields are its settings."""
+    """A deterministic limit of online SGD; its fields are its settings.
+
+    Subclasses say which problems they describe (`check`), solve these at output times (`evolve`), and tell when
+    directions emerge (`emergence_times`). `riccati.solve` calls them; time is canonical everywhere. Flows are Equinox
+    modules, and pass through jit and vmap.
+
+    Example:
+        >>> import riccati as rc
+        >>> isinstance(rc.Decoupled(), rc.Flow)
+        True
+        >>> rc.Coupled(rtol=1e-6).settings()
+        {'rtol': 1e-06, 'max_steps': 2000000, 'overlap': None, 'second_layer_rate': 1.0}
+    """
 
     @property
     @abc.abstractmethod
     def label(self) -> str:
-        """What it follows, in the words of a legend."""
+        """The flow's name in a legend."""
 
     @abc.abstractmethod
     def check(self, problem: Problem) -> None:
         """Raise `ArgumentError` if this flow does not describe such a problem."""
 
     @abc.abstractmethod
-    def evolve(self, problem: Problem, times: Float[Array, " T"]) -> Course:
-        """The course through `times`, canonical gradient-flow time."""
+    def evolve(self, problem: Problem, times: Float[Array, " T"]) -> Solution:
+        """The solution at `times` (T,), canonical gradient-flow time."""
 
     @abc.abstractmethod
     def emergence_times(
-        self, problem: Problem, times: Float[Array, " T"], course: Course, level: float
+        self, problem: Problem, times: Float[Array, " T"], solution: Solution, level: float
     ) -> Float[Array, " M"]:
-        """When each alignment first reaches `level` up to times[-1], inf where it does not; canonical time.
+        """The canonical times up to times[-1] at which each alignment first reaches `level`, (M,); inf where never.
 
-        `course` is what `evolve` gave for the same problem and times.
+        `solution` is what `evolve` gave for the same problem and times.
         """
 
     @abc.abstractmethod
     def horizon(self, problem: Problem) -> tuple[float, float] | None:
-        """Canonical times of the first and the last emergence to be expected, roughly; None where nothing emerges."""
+        """Rough canonical times of the first and the last emergence to expect; None where nothing emerges."""
 
     def details(
         self, problem: Problem, times: Float[Array, " T"]
     ) -> tuple[Float[Array, "T M"], Float[Array, "T M"] | None]:
-        """Alignment and radius alone, for trajectories that do not keep them."""
-        seen = self.evolve(problem, times).seen
-        assert seen.alignment is not None
-        return seen.alignment, seen.radius
+        """Alignment and radius at canonical `times`, for solutions that do not keep them."""
+        observables = self.evolve(problem, times).observables
+        assert observables.alignment is not None
+        return observables.alignment, observables.radius
 
     def settings(self) -> dict[str, object]:
         """The flow's fields by name, as provenance and saved files carry them."""
         return dict(vars(self))
 
 
-def in_blocks(evolve: Callable[[Float[Array, " T"]], Course], times: Float[Array, " T"]) -> Course:
-    """`evolve(times)` at the times padded, and the course cut back to what was asked.
+def at_padded_times(evolve: Callable[[Float[Array, " T"]], Solution], times: Float[Array, " T"]) -> Solution:
+    """The solution `evolve(times)` at padded times, cut back to the times that were asked for.
 
-    So compiled programs see few different numbers of output times. Traced times go in as they are.
+    This way compiled programs see few different numbers of output times. Traced times are not padded.
     """
     if is_traced(times):
         return evolve(times)
     count = times.shape[0]
-    course = evolve(padded(times))
-    if is_traced(course):
-        reached = None if course.reached is None else jnp.minimum(course.reached, count)
-        return course._replace(seen=jax.tree.map(lambda x: x[:count], course.seen), reached=reached)
+    whole = evolve(padded(times))
+    if is_traced(whole):
+        cut = jax.tree.map(lambda x: x[:count], whole.observables)
+        return whole._replace(
+            observables=cut, reached=None if whole.reached is None else jnp.minimum(whole.reached, count)
+        )
     # on the host, where nothing compiles
-    seen = jax.tree.map(lambda x: jax.device_put(np.asarray(x)[:count].copy()), course.seen)
-    return course._replace(seen=seen, reached=None if course.reached is None else min(int(course.reached), count))
+    reached = None if whole.reached is None else min(int(whole.reached), count)
+    observables = jax.tree.map(lambda x: jax.device_put(np.asarray(x)[:count].copy()), whole.observables)
+    return whole._replace(observables=observables, reached=reached)
 
 
 def growing_rates(problem: Problem) -> Float[np.ndarray, " n"]:
-    """The rates that a k = 2 student learns, largest first: positive eigenvalues of S*, min(N, M) at the most."""
+    """The rates at which a k = 2 student learns, largest first: the min(N, M) largest positive eigenvalues of S*."""
     rates = -np.sort(-np.asarray(spectrum(problem.teacher).rates))
     return rates[rates > _NO_RATE * np.abs(rates).max()][: problem.start.student_width]
 

@@ -1,10 +1,10 @@
-"""k = 2, the weights: the full gradient flow of a quadratic student, direction and radius, solved exactly.
+"""k = 2, the weights: the full gradient flow of a quadratic student, subspace and radius, solved exactly.
 
 With S = W Wᵀ and L = ½ ||S - S*||_F², in Riccati time τ = 2t,
 
     dW/dτ = S*W - W(WᵀW).
 
-In a chart X = [I; B] of the moving subspace (flows/chart), with J the inverse of the pivot rows of e^{ρτ}W_0,
+In a chart X = [I; B] of the moving subspace (flows/grassmannian), with J the inverse of the pivot rows of e^{ρτ}W_0,
 
     S = X Q^{-1} Xᵀ,    Q = JᵀJ + Xᵀ Ψ X,    Ψ = diag((1 - e^{-2ρτ})/ρ),  2τ where ρ = 0,
 
@@ -23,37 +23,57 @@ from jaxtyping import Array, Float
 
 from ..problem import Observables, Problem, require_covered, riccati_rate
 from ..support import is_traced, require
-from .chart import (
+from .flow import Flow, Solution, growing_rates, quadratic_horizon
+from .grassmannian import (
     Chart,
     along_directions,
     chart_emergence_times,
-    follow,
+    evolve_in_charts,
     inverse_of_lower,
     relative,
     subspace,
     subspace_risk,
     weighted_grams,
 )
-from .flow import Course, Flow, growing_rates, quadratic_horizon
 
 _LARGEST_NORM = 1e75  # up to which the risk's r⁴ is in range; a start's least norm keeps r² and 1/r² there
 
 
 class Quadratic(Flow):
-    """The k = 2 gradient flow of the weights, exact for every time, and every initial norm from 1e-150 to 1e75.
+    """The k = 2 gradient flow of the weights, exact at every time and for initial norms from 1e-150 to 1e75.
 
-    `alignment` is diag G, as in `Riccati`; `radius` is <θ_m, S θ_m>, which tends to a_m where direction m is
-    learned; `risk` is ||S - S*||_F²/||S*||_F², nothing refitted.
+    With S = W Wᵀ and S* = Σ_m a_m θ_m θ_mᵀ, in Riccati time τ = 2 c_2² t,
 
-    a may have either sign: S ≽ 0 never learns a negative eigenvalue of S*, whose square stays in the risk. Correlated
-    directions are solved in the eigenbasis of S*, and alignment and radius are those of the original ones; either may
-    fall again, and emergence times are first crossings. Under jit, where signs cannot be read, negative rates overflow
-    past Riccati time 350/|ρ|, and what is seen is not a number.
+        dW/dτ = S*W - W(WᵀW).
+
+    `alignment` (T, M) is diag G as in `Riccati`, `radius` (T, M) is <θ_m, S θ_m>, which tends to a_m where direction m
+    is learned, and `risk` (T,) is ||S - S*||_F²/||S*||_F²; nothing is refitted.
+
+    The second layer a may have either sign: S ≽ 0 never learns a negative eigenvalue of S*, whose square stays in the
+    risk. Correlated directions are solved in the eigenbasis of S*; alignment and radius are those of the original
+    directions. In both cases an alignment may fall again; emergence times are first crossings. Under jit, where signs
+    cannot be read, negative rates ρ overflow beyond Riccati time 350/|ρ|, and the observables are NaN.
+
+    Source: Martin et al. 2023 and BEVW25 (arXiv 2508.03688) for the equation; derivations/quadratic_weights.py.
+
+    Raises:
+        ArgumentError: by `solve`, for a link other than c h_2, a `TypicalStart`, a covariance, a two-layer student, or
+            norms above 1e75.
+
+    Example:
+        >>> import riccati as rc
+        >>> teacher = rc.Teacher.power_law(width=2, beta=1.0, link=rc.Link.hermite(2))
+        >>> start = rc.Start.random(teacher, student_width=2, dim=100, norm=1e-3, seed=0)
+        >>> trajectory = rc.solve(rc.Quadratic(), teacher, start, [5.0, 10.0, 15.0])
+        >>> [round(float(r), 4) for r in trajectory.risk]
+        [0.4291, 0.0329, 0.0]
+        >>> [round(float(s), 4) for s in trajectory.radius[-1] / teacher.a]
+        [1.0, 0.9999]
     """
 
     @property
     def label(self) -> str:
-        """What it follows, in the words of a legend."""
+        """The flow's name in a legend."""
         return "gradient flow"
 
     def check(self, problem: Problem) -> None:
@@ -65,7 +85,7 @@ class Quadratic(Flow):
             require(bool(largest <= _LARGEST_NORM), "norms", f"be ≤ {_LARGEST_NORM:g} for Quadratic", f"{largest:g}")
 
     def horizon(self, problem: Problem) -> tuple[float, float] | None:
-        """From the decoupled approximation, with the time that a small initial norm needs to grow."""
+        """First and last emergence time of the decoupled approximation, the last not before small norms have grown."""
         start, expected = problem.full_start, quadratic_horizon(problem)
         if expected is None:
             return None
@@ -76,19 +96,19 @@ class Quadratic(Flow):
         growth = np.max(np.maximum(grown, np.log(2)) / (2 * a)) / riccati_rate(problem.teacher)
         return first, max(last, float(growth))
 
-    def evolve(self, problem: Problem, times: Float[Array, " T"]) -> Course:
-        """Risk, diag G and diag ΘᵀSΘ."""
-        return follow(_observe, problem, times, with_norms=True)
+    def evolve(self, problem: Problem, times: Float[Array, " T"]) -> Solution:
+        """The solution at canonical `times`: risk, diag G and diag ΘᵀSΘ."""
+        return evolve_in_charts(_observe, problem, times, with_norms=True)
 
     def emergence_times(
-        self, problem: Problem, times: Float[Array, " T"], course: Course, level: float
+        self, problem: Problem, times: Float[Array, " T"], solution: Solution, level: float
     ) -> Float[Array, " M"]:
-        """Bracketed on the output times and refined on the exact subspace."""
-        return chart_emergence_times(problem, times, course.seen.alignment, level, with_norms=True)
+        """First crossings, bracketed by the output times and found to rounding on the exact subspace."""
+        return chart_emergence_times(problem, times, solution.observables.alignment, level, with_norms=True)
 
 
 def memory(rate: Float[Array, " n"], time: Float[Array, ""]) -> Float[Array, " n"]:
-    """Ψ = (1 - e^{-2ρτ})/ρ, 2τ where ρ = 0."""
+    """Ψ = (1 - e^{-2ρτ})/ρ of each rate ρ, 2τ where ρ = 0, (n,)."""
     moving = rate != 0
     safe = jnp.where(moving, rate, 1.0)
     return jnp.where(moving, -jnp.expm1(-2 * safe * time) / safe, 2 * time)
@@ -113,7 +133,7 @@ def _observe(chart: Chart, time: Array) -> Observables:
 
 
 def _kept(chart: Chart, rate: Float[Array, " n"], time: Float[Array, ""]) -> Float[Array, " n"]:
-    """Ψ; negative rates' is `Fading.memory` where it is held."""
+    """Ψ of each rate; 0 for negative rates where `Fading` remembers these."""
     if chart.fading is None:
         return memory(rate, time)
     return jnp.where(rate < 0, 0.0, memory(jnp.maximum(rate, 0.0), time))

@@ -5,8 +5,9 @@ second term acts from the right, so the column space moves alone, and with P the
 
     dG/dτ = A G + G A - 2 G A G,        0 ≼ G ≼ I,   rank G ≤ N.
 
-Exact solution: span W(τ) = e^{ρτ} span W(0), rates ρ = (a_1 … a_M, 0 … 0) in reduced coordinates (flows/chart).
-Source: BEVW25 (arXiv 2508.03688), the gradient-flow theorem; derivations/riccati_equation.py, derivations/chart.py.
+Exact solution: span W(τ) = e^{ρτ} span W(0), rates ρ = (a_1 … a_M, 0 … 0) in reduced coordinates (flows/grassmannian).
+Source: BEVW25 (arXiv 2508.03688), the gradient-flow theorem; derivations/riccati_equation.py and
+derivations/grassmannian.py.
 """
 
 from __future__ import annotations
@@ -20,17 +21,17 @@ from jaxtyping import Array, Bool, Float, Int
 from ..numerics import Outcome, first_crossings, integrate, log_odds
 from ..problem import Observables, Problem, require_covered, riccati_rate
 from ..support import require, require_real
-from .chart import (
+from .flow import Flow, Solution, quadratic_horizon
+from .grassmannian import (
     Chart,
     along_directions,
     chart_emergence_times,
-    follow,
+    evolve_in_charts,
     relative,
     subspace,
     subspace_risk,
     weighted_grams,
 )
-from .flow import Course, Flow, quadratic_horizon
 
 _DENSE_RTOL = 1e-8
 _LEAK = 100  # this many tolerances out of bounds is noise that has turned into rank
@@ -38,21 +39,42 @@ _PLAIN = 0.1  # a G_mm this far outside [0, 1] is no projection's at any toleran
 
 
 class Riccati(Flow):
-    """The k = 2 flow of the student's subspace; radius refitted optimally, risk = 1 - tr(AGAG)/Σa².
+    """The k = 2 gradient flow of the student's subspace, with the radius refitted optimally at every time.
 
-    a may have either sign, as may the fitted radial part: what the span holds of a direction with a_m < 0 is fitted.
-    Correlated directions are solved in the eigenbasis of S*, and `alignment` is ||P θ_m||² of the original ones. With
-    either an alignment may fall again; emergence times are its first crossings.
+    With P the projector on the span of the student's weights and G = Θᵀ P Θ (M x M), in Riccati time τ = 2 c_2² t,
 
-    `method="exact"` is the chart solution: no time step, relative error of diag G near rounding at every τ, cost
-    O((M + N) N²) per output time, however far apart they are. `method="ode"` integrates the dense M x M equation with
-    diffrax, as a cross-check on short horizons; `rtol` is its relative tolerance, and its absolute tolerance is rtol
-    times the least initial G_mm above 0. At long times it is wrong at any tolerance where not every direction emerges
-    (N < M, or a direction without overlap): once diag G cannot be that of a projection of the overlaps' rank, the
-    outcome is `rank_lost`, and the trajectory ends before.
+        dG/dτ = A G + G A - 2 G A G,        A = diag(a_1 … a_M).
+
+    `alignment` is diag G (T, M) in [0, 1], `risk` is 1 - tr(AGAG)/Σa² (T,), and there is no radius.
+
+    The second layer a may have either sign, as may the fitted radial part, which then also fits what the subspace holds
+    of a direction with a_m < 0. Correlated directions are solved in the eigenbasis of S* = Θ A Θᵀ, and `alignment` is
+    ||P θ_m||² of the original ones. In both cases an alignment may fall again; emergence times are first crossings.
+
+    Source: BEVW25 (arXiv 2508.03688), the gradient-flow theorem; derivations/riccati_equation.py and
+    derivations/grassmannian.py.
+
+    Attributes:
+        method: `"exact"` solves the equation in charts of the Grassmannian: no time step, a relative error of diag G
+            near rounding at every τ, and a cost of O((M + N) N²) per output time, however far apart they are. `"ode"`
+            integrates the dense M x M equation by diffrax, as a cross-check on short horizons. At long times it is
+            wrong at any tolerance where not every direction emerges (N < M, or a direction without overlap): once
+            diag G cannot be that of a projection of the overlaps' rank, the outcome is `rank_lost`, and the trajectory
+            ends before.
+        rtol: relative tolerance of `"ode"`, 1e-8 if None; the absolute tolerance is `rtol` times the least positive
+            initial G_mm.
 
     Raises:
-        ArgumentError: an unknown method, or `rtol` given to the exact solution, which has none.
+        ArgumentError: an unknown method, or `rtol` given to the exact solution, which has none; by `solve`, a link
+            other than c h_2, a `TypicalStart`, a covariance or a two-layer student.
+
+    Example:
+        >>> import riccati as rc
+        >>> teacher = rc.Teacher.power_law(width=3, beta=1.0, link=rc.Link.hermite(2))
+        >>> start = rc.Start.random(teacher, student_width=3, dim=100, norm=0.1, seed=0)
+        >>> trajectory = rc.solve(rc.Riccati(), teacher, start, [0.0, 2.0, 8.0])
+        >>> [round(float(r), 4) for r in trajectory.risk]
+        [0.999, 0.3214, 0.0019]
     """
 
     method: Literal["exact", "ode"] = eqx.field(static=True, default="exact")
@@ -66,7 +88,7 @@ class Riccati(Flow):
 
     @property
     def label(self) -> str:
-        """What it follows, in the words of a legend."""
+        """The flow's name in a legend."""
         return "gradient flow, radius refitted" if self.method == "exact" else "dense Riccati equation"
 
     def check(self, problem: Problem) -> None:
@@ -75,26 +97,26 @@ class Riccati(Flow):
         require_covered(consumer, problem.teacher, problem.start)
 
     def horizon(self, problem: Problem) -> tuple[float, float] | None:
-        """From the decoupled approximation."""
+        """First and last emergence time of the decoupled approximation, canonical; None where nothing emerges."""
         return quadratic_horizon(problem)
 
-    def evolve(self, problem: Problem, times: Float[Array, " T"]) -> Course:
-        """Risk after the best radial fit and diag G; no radius."""
+    def evolve(self, problem: Problem, times: Float[Array, " T"]) -> Solution:
+        """The solution at canonical `times`: risk after the best radial fit and diag G, no radius."""
         if self.method == "ode":
             return self._dense(problem, times)
-        return follow(_observe, problem, times, with_norms=False)
+        return evolve_in_charts(_observe, problem, times, with_norms=False)
 
     def emergence_times(
-        self, problem: Problem, times: Float[Array, " T"], course: Course, level: float
+        self, problem: Problem, times: Float[Array, " T"], solution: Solution, level: float
     ) -> Float[Array, " M"]:
-        """Bracketed on the output times, refined on the exact solution; the dense equation interpolates."""
+        """First crossings, found to rounding on the exact solution; interpolated for the dense equation."""
         if self.method == "exact":
-            return chart_emergence_times(problem, times, course.seen.alignment, level, with_norms=False)
-        assert course.seen.alignment is not None
-        odds = log_odds(course.seen.alignment)
+            return chart_emergence_times(problem, times, solution.observables.alignment, level, with_norms=False)
+        assert solution.observables.alignment is not None
+        odds = log_odds(solution.observables.alignment)
         return jnp.asarray(first_crossings(times, odds, float(log_odds(level)), smooth=True))
 
-    def _dense(self, problem: Problem, times: Float[Array, " T"]) -> Course:
+    def _dense(self, problem: Problem, times: Float[Array, " T"]) -> Solution:
         teacher, start = problem.teacher, problem.full_start
         rtol = _DENSE_RTOL if self.rtol is None else self.rtol
         Z = jnp.linalg.qr(start.directions.T)[0][: teacher.width]
@@ -106,12 +128,12 @@ class Riccati(Flow):
         risk = 1 - explained / jnp.sum(teacher.a**2)
         sound = _keeps_its_rank(aligned, jnp.linalg.matrix_rank(start.teacher_overlaps), rtol)
         outcome = Outcome.where(jnp.all(sound), out.outcome, Outcome.rank_lost)
-        seen = Observables(jnp.where(sound, risk, jnp.nan), jnp.where(sound[:, None], aligned, jnp.nan), None)
-        return Course(seen, outcome, jnp.sum(sound), out.steps)
+        observed = Observables(jnp.where(sound, risk, jnp.nan), jnp.where(sound[:, None], aligned, jnp.nan), None)
+        return Solution(observed, outcome, jnp.sum(sound), out.steps)
 
 
 def _keeps_its_rank(aligned: Float[Array, "T M"], rank: Int[Array, ""], rtol: float) -> Bool[Array, " T"]:
-    """Up to which output time diag G is that of a projection of this rank: 0 ≤ G_mm ≤ 1 and tr G ≤ rank."""
+    """Whether diag G has been that of a projection of this rank, 0 ≤ G_mm ≤ 1 and tr G ≤ rank, up to each time."""
     noise = _LEAK * rtol
     one = min(
         noise * aligned.shape[1], _PLAIN
@@ -121,7 +143,7 @@ def _keeps_its_rank(aligned: Float[Array, "T M"], rank: Int[Array, ""], rtol: fl
 
 
 def dense_velocity(_: Any, G: Float[Array, "M M"], a: Float[Array, " M"]) -> Float[Array, "M M"]:
-    """dG/dτ = AG + GA - 2GAG."""
+    """dG/dτ = AG + GA - 2GAG, in Riccati time τ."""
     return a[:, None] * G + G * a - 2 * G @ (a[:, None] * G)
 
 

@@ -23,7 +23,7 @@ direction emerged, by the estimate of Cramér and Lundberg with probability
 residual. They grow without bound from lengths above its upper root, and from all where it has none.
 
 All but h is derived, in derivations/divergence.py and idle_neurons.py; the mean is the limit of own_pair.py there,
-linear about what is learned (k = 2: loss.py). Stiefel SGD does not diverge.
+linear about what is learned (k = 2: step_limits.py). Stiefel SGD does not diverge.
 """
 
 from __future__ import annotations

@@ -8,10 +8,10 @@ from ..numerics import require_double_precision
 from ..problem import AnyStart, Problem, Teacher, require_covered
 from ..support import require, require_integer, require_open_unit, require_real
 from .divergence import announce
-from .equation import DEFAULT_RESOLUTION, Resolution
-from .law import diffusion_law
-from .quadratic_law import Algorithm, quadratic_law
-from .random_times import EmergenceLaw
+from .law import EmergenceLaw
+from .quadratic.quadratic_law import Algorithm, quadratic_law
+from .search_phase.diffusion_law import diffusion_law
+from .search_phase.forward_equation import DEFAULT_RESOLUTION, Resolution
 
 REPLICAS = 512
 

@@ -17,13 +17,13 @@ from ..problem import AnyStart, Problem, Teacher, require_covered
 from ..support import require, require_integer, require_open_unit, require_times
 from .divergence import announce
 from .emergence_law import REPLICAS, check_step
-from .equation import DEFAULT_RESOLUTION
-from .law import diffusion_law
-from .quadratic_law import Algorithm, caution_of, quadratic_replicas
-from .race import run_race
-from .raced_risk import raced_risk
-from .random_times import EmergenceLaw
-from .replicas import FINE
+from .law import EmergenceLaw
+from .quadratic.quadratic_law import Algorithm, caution_of, quadratic_replicas
+from .quadratic.replicas import FINE
+from .search_phase.competition import run_race
+from .search_phase.diffusion_law import diffusion_law
+from .search_phase.forward_equation import DEFAULT_RESOLUTION
+from .search_phase.risk_given_emergence import raced_risk
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -172,7 +172,7 @@ def risk_law(
         draws = raced_risk(problem, raced, learning_rate / batch_size, _LEVEL, at, early_key)
         emerged = raced.emerged
     flow = FiniteStep(gamma, student_scale=student_scale, constraint="stiefel" if algorithm == "stiefel" else None)
-    mean_flow = flow.evolve(problem, jnp.asarray(at)).seen.risk
+    mean_flow = flow.evolve(problem, jnp.asarray(at)).observables.risk
     announce(caution)
     return RiskLaw(
         times=jnp.asarray(at),

@@ -1,4 +1,4 @@
-"""How the larger programs are compiled.
+"""How JAX is used here: in double precision, and with a compiler option for the larger programs.
 
 On the processor, XLA's newer emitters of fused loops (MLIR) take half of the compile time of long programs and save
 nothing at run time there, so such programs ask for the older ones, by `@compiled_quickly()`. Not all do: the older ones
@@ -15,7 +15,7 @@ import jax
 import jaxlib
 import numpy as np
 
-from ..support import is_traced
+from ..support import is_traced, require
 
 T = TypeVar("T")
 
@@ -24,9 +24,10 @@ _OPTION = {"xla_cpu_use_fusion_emitters": False}
 
 
 def compiled_quickly(jit: Callable = jax.jit, **settings: Any) -> Callable[[Callable[..., T]], Callable[..., T]]:
-    """`jit`, `jax.jit` or `equinox.filter_jit`, with `settings` and the older emitters.
+    """A decorator that compiles a function by `jit` (`jax.jit` or `equinox.filter_jit`) with the older emitters.
 
-    XLA takes options for whole programs only, so what is called within another program is compiled as that is.
+    `settings` are passed on to `jit`. XLA takes options for whole programs only, so a function that is called within
+    another program is compiled as that one is.
     """
     release = tuple(int(part) for part in jaxlib.__version__.split(".")[:2])
     option = _OPTION if _SINCE <= release < _UNTIL else {}
@@ -42,3 +43,12 @@ def compiled_quickly(jit: Callable = jax.jit, **settings: Any) -> Callable[[Call
         return call
 
     return compiled
+
+
+def require_double_precision() -> None:
+    """Raise `ArgumentError` where JAX computes in float32.
+
+    Single precision cannot follow the search phase, where overlaps are of order d^(-1/2) and their differences matter.
+    """
+    remedy = 'be true (unset it before `import riccati`, or call jax.config.update("jax_enable_x64", True))'
+    require(jax.config.read("jax_enable_x64"), "JAX_ENABLE_X64", remedy, "false")

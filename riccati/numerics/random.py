@@ -1,4 +1,4 @@
-"""Random draws that several rooms share."""
+"""Random keys, and Wishart factors drawn triangle by triangle (Bartlett's decomposition)."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ from ..support import require, require_integer
 
 
 def as_key(seed: int | Key[Array, ""]) -> Array:
-    """A JAX key from an integer seed; a key passes through.
+    """The JAX key of an integer seed; a key is returned as it is.
+
+    The same seed gives the same numbers on every run. Keys are typed ones (`jax.random.key`), never bare arrays.
 
     Raises:
-        ArgumentError: for anything else.
+        ArgumentError: if `seed` is neither a whole number ≥ 0 nor a key.
     """
     if isinstance(seed, (int, np.integer)):
         require_integer(seed, "seed", 0)
@@ -27,10 +29,11 @@ def as_key(seed: int | Key[Array, ""]) -> Array:
 def bartlett(
     below_key: Array, diagonal_key: Array, rows: int, dim: ArrayLike, count: ArrayLike | None = None
 ) -> Float[Array, "... rows rows"]:
-    """Lower-triangular T with T Tᵀ distributed as G Gᵀ, G of shape (rows, dim) standard normal (Bartlett 1933).
+    """A random lower-triangular T such that T Tᵀ has the law of G Gᵀ, G of shape (rows, dim) standard normal.
 
-    One for each entry of `dim`, independent. With `count`, for a single `dim`, the first rows and columns are those of
-    as many, and the others are not to be used: so one compiled program serves all counts up to `rows`.
+    Entries of `dim` get independent triangles. With `count` ≤ `rows`, which needs a single `dim`, the first `count`
+    rows and columns are those of a triangle of that size and the others are meaningless: one compiled program then
+    serves every count up to `rows`. Source: Bartlett 1933.
     """
     left = jnp.asarray(dim)[..., None] - np.arange(rows)
     freedom = jnp.maximum(left, 0).astype(float)
@@ -46,7 +49,7 @@ def bartlett(
 def bartlett_of(
     rng: np.random.Generator, rows: int, dim: Float[np.ndarray, " *shape"]
 ) -> Float[np.ndarray, "*shape {rows} {rows}"]:
-    """The same for each entry of `dim`, drawn by numpy."""
+    """Triangles as those of `bartlett`, one for each entry of `dim`, drawn by NumPy."""
     left = dim[..., None] - np.arange(rows)
     drawn = np.zeros((*left.shape, rows))
     below, on = np.tril_indices(rows, -1), np.arange(rows)

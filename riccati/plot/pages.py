@@ -1,4 +1,4 @@
-"""Pages: panels side by side, a figure each."""
+"""Pages: figures of panels side by side."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from .style import style
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_STILL = 0.02  # change of risk or overlap that is not seen
+_STILL = 0.02  # change of risk or overlap that is invisible in a picture
 
 
-class Words(NamedTuple):
-    """What a comparison's page says.
+class ComparisonText(NamedTuple):
+    """The texts on the page of a comparison.
 
     Attributes:
-        problem: the problem and the step, a line.
-        nearest: the theory that the risk's deviation is from.
-        overlap: what the overlaps are.
-        expected: what the emergence times are compared with.
+        problem: the problem and the step size, in one line.
+        nearest: the name of the theory that the risk is compared with.
+        overlap: which overlaps are drawn.
+        expected: which emergence times the measured ones are compared with.
     """
 
     problem: str
@@ -33,10 +33,10 @@ class Words(NamedTuple):
     expected: str
 
 
-def course_page(curve: Curve, axes: Sequence[Axes] | None = None) -> Figure:
-    """Risk on the left, the squared overlaps on the right, both against canonical time.
+def risk_and_overlap_page(curve: Curve, axes: Sequence[Axes] | None = None) -> Figure:
+    """Draw risk on the left and squared overlaps on the right, both against canonical time, and return the figure.
 
-    Drawn on two `axes`, or on a new figure without them; their figure is returned.
+    They are drawn on two `axes`, or on a new figure where none are given.
     """
     with style():
         left, right = _panels(axes, 2, (8.4, 3.3))
@@ -46,7 +46,7 @@ def course_page(curve: Curve, axes: Sequence[Axes] | None = None) -> Figure:
 
 
 def risk_band_page(band: Band, curve: Curve, axes: Axes | None = None) -> Figure:
-    """A band of risk beside a curve, against canonical time; on `axes`, or on a new figure without them."""
+    """Draw a curve and a band of risk against canonical time, on `axes` or on a new figure, which is returned."""
     assert curve.risk is not None
     with style():
         panel = Figure(figsize=(4.4, 3.3)).subplots() if axes is None else axes
@@ -58,18 +58,18 @@ def risk_band_page(band: Band, curve: Curve, axes: Axes | None = None) -> Figure
 def comparison_page(
     theory: Sequence[Curve],
     run: Curve,
-    found: EmergenceTimes,
+    emergence: EmergenceTimes,
     deviation: float,
-    words: Words,
+    words: ComparisonText,
     axes: Sequence[Axes] | None = None,
     band: Band | None = None,
     directions: np.ndarray | None = None,
 ) -> Figure:
-    """Risk, overlaps and emergence times of a run (points) against theory (lines).
+    """Draw risk, overlaps and emergence times of a run (points) against theory (lines), and return the figure.
 
-    `theory` begins with the prediction; `deviation` is the rms of the log10 risk ratio of the nearest of them, `words`
-    what the page says; `band` is that of the risk; `directions` are the indices of those whose overlaps are drawn.
-    Drawn on three `axes`, or on a new figure without them, under the problem in a line; it is returned.
+    `theory` begins with the prediction; `deviation` is the rms of the log10 risk ratio to the nearest theory; `band` is
+    the band of the risk; `directions` are the indices of the directions whose overlaps are drawn. The panels are drawn
+    on three `axes`, or on a new figure under a line about the problem where none are given.
     """
     with style():
         left, middle, right = _panels(axes, 3, (11.4, 3.8))
@@ -86,9 +86,9 @@ def comparison_page(
         overlap_panel(middle, [*theory, run], f"overlaps{some}: {what}", directions, begin)
         middle.set_ylabel(words.overlap)
         nothing = "no direction emerged" if logged else "the run logged no overlaps:\nits emergence times are unknown"
-        emergence_panel(right, found, words.expected, nothing)
-        if 0 < len(found.direction) < drawn:
-            right.set_title(f"emergence times: {len(found.direction)} of {drawn} directions have one")
+        emergence_panel(right, emergence, words.expected, nothing)
+        if 0 < len(emergence.direction) < drawn:
+            right.set_title(f"emergence times: {len(emergence.direction)} of {drawn} directions have one")
         if axes is None:
             _figure_of(left).suptitle(words.problem, fontsize=8)
     return _figure_of(left)
@@ -118,7 +118,7 @@ def _figure_of(axes: Axes) -> Figure:
 
 
 def _cut_below(axes: Axes, theory: Curve, run: Curve) -> None:
-    """What neither SGD nor the prediction reaches is not looked at."""
+    """Cut the risk's axis below what SGD and the prediction reach."""
     drawn = [curve.risk[curve.risk > 0] for curve in (theory, run) if curve.risk is not None]
     least = min((float(risk.min(initial=np.inf)) for risk in drawn), default=np.inf)
     if np.isfinite(least):
@@ -126,9 +126,9 @@ def _cut_below(axes: Axes, theory: Curve, run: Curve) -> None:
 
 
 def band_page(risk: Band, emergence: Band, axes: Sequence[Axes] | None = None) -> Figure:
-    """Risk against canonical time on the left, emergence times against their direction on the right, as bands.
+    """Draw bands of risk against time on the left and of emergence times against direction on the right.
 
-    Drawn on two `axes`, or on a new figure without them; their figure is returned.
+    They are drawn on two `axes`, or on a new figure where none are given; the figure is returned.
     """
     with style():
         left, right = _panels(axes, 2, (8.4, 3.3))

@@ -1,32 +1,34 @@
-"""Panels: risk, overlaps and emergence times, each drawn on axes from arrays."""
+"""Panels: risk, overlaps, emergence times, fitted power laws and frontiers, each drawn on axes from arrays."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import cycle
 from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float, Int
+from matplotlib.figure import Figure
 
-from .style import COLOURS, log_axes, plain_ticks, spread_out, thinned
+from .style import COLOURS, log_axes, plain_ticks, spread_out, style, thinned
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
 
 _FLOOR = 1e-16  # the least risk that is drawn
+_ON_A_LINE = 200  # points of a fitted power law
 
 
 @dataclass(frozen=True, eq=False)
 class Curve:
-    """A course to draw.
+    """A curve to draw: risk and overlaps against time.
 
     Attributes:
-        label: what it is, in the words of a legend.
+        label: its name in the legend.
         times: (T,), canonical.
-        risk: (T,), what is not finite is left out; or None.
+        risk: (T,), or None; values that are not finite are left out.
         overlaps: (T, M), or None.
         mark: matplotlib's format of its lines or points; points are thinned.
         colour: of its risk.
@@ -47,7 +49,7 @@ class Curve:
 
 @dataclass(frozen=True, eq=False)
 class EmergenceTimes:
-    """Emergence times to draw; canonical.
+    """Measured and predicted emergence times to draw, canonical.
 
     Attributes:
         direction: (n,), m from 1.
@@ -64,11 +66,11 @@ class EmergenceTimes:
 
 @dataclass(frozen=True, eq=False)
 class Band:
-    """Quantiles to draw, of many runs or of a law.
+    """A band of quantiles to draw, of many runs or of a law.
 
     Attributes:
-        label: what it is, in the words of a legend.
-        at: (T,), where.
+        label: its name in the legend.
+        at: (T,), abscissae.
         low: (T,), lower quantile.
         middle: (T,), median.
         high: (T,), upper quantile; what is not finite is left out, as in the others.
@@ -84,7 +86,7 @@ class Band:
 
 
 def band_panel(axes: Axes, bands: Sequence[Band], xlabel: str, ylabel: str, title: str) -> list[Artist]:
-    """Bands with their medians, both axes logarithmic; a band that is open above reaches the top."""
+    """Draw bands with their medians, both axes logarithmic; a band that is open above reaches the top."""
     shown = np.concatenate([part for band in bands for part in (band.low, band.middle, band.high)])
     shown = np.maximum(shown[np.isfinite(shown)], _FLOOR)
     bottom, top = (shown.min() / 1.3, shown.max() * 1.3) if shown.size else (1.0, 10.0)
@@ -105,7 +107,7 @@ def band_panel(axes: Axes, bands: Sequence[Band], xlabel: str, ylabel: str, titl
 def risk_panel(
     axes: Axes, curves: Sequence[Curve], title: str = "risk", band: Band | None = None, begin: float = 0.0
 ) -> list[Artist]:
-    """Risk against canonical time from `begin` on, both logarithmic, a band behind it."""
+    """Draw risk against canonical time from `begin` on, both logarithmic, with a band behind it."""
     artists: list[Artist] = []
     if band is not None:
         edges = (band.at, band.low, np.where(np.isfinite(band.high), band.high, 1 / _FLOOR))
@@ -136,7 +138,7 @@ def overlap_panel(
     directions: Int[np.ndarray, " n"] | None = None,
     begin: float = 0.0,
 ) -> list[Artist]:
-    """Squared overlaps of a few directions against canonical time; the first curve's carry the labels."""
+    """Draw squared overlaps of some directions against canonical time; those of the first curve have labels."""
     artists: list[Artist] = []
     for n, curve in enumerate(curves):
         if curve.overlaps is None:
@@ -156,13 +158,13 @@ def overlap_panel(
 
 
 def emergence_panel(
-    axes: Axes, found: EmergenceTimes, expected: str = "predicted", nothing: str = "no direction emerged"
+    axes: Axes, emergence: EmergenceTimes, expected: str = "predicted", nothing: str = "no direction emerged"
 ) -> list[Artist]:
-    """Measured against expected emergence times, on equal axes; at the edges those that emerged in one alone.
+    """Draw measured against expected emergence times on equal axes, at the edges those that emerged in one alone.
 
-    `nothing` is written where there are none.
+    `nothing` is the text that is written where there are none.
     """
-    known = np.r_[found.predicted, found.measured]
+    known = np.r_[emergence.predicted, emergence.measured]
     known = known[np.isfinite(known) & (known > 0)]
     if not len(known):
         artist = axes.text(0.5, 0.5, nothing, ha="center", va="center", transform=axes.transAxes)
@@ -171,26 +173,65 @@ def emergence_panel(
     ends = np.array([known.min() / 1.3, known.max() * 1.3])
     artists: list[Artist] = [axes.fill_between(ends, ends / 1.25, ends * 1.25, color="0.88", lw=0, label="within 25 %")]
     artists += axes.plot(ends, ends, color=COLOURS[0], lw=1, label="equal")
-    x, y = (np.where(np.isfinite(t), t, ends[1]) for t in (found.predicted, found.measured))
-    both = np.isfinite(found.predicted) & np.isfinite(found.measured)
+    x, y = (np.where(np.isfinite(t), t, ends[1]) for t in (emergence.predicted, emergence.measured))
+    both = np.isfinite(emergence.predicted) & np.isfinite(emergence.measured)
     artists += axes.plot(x[both], y[both], "o", ms=4, color=COLOURS[2])
     never = {
-        "never in SGD": (~np.isfinite(found.measured), "^"),
-        "never in theory": (~np.isfinite(found.predicted), ">"),
+        "never in SGD": (~np.isfinite(emergence.measured), "^"),
+        "never in theory": (~np.isfinite(emergence.predicted), ">"),
     }
     for label, (alone, mark) in never.items():
         if alone.any():
             artists += axes.plot(
                 x[alone], y[alone], mark, ms=5, mfc="white", color=COLOURS[2], label=label, clip_on=False
             )
-    law = both & np.isfinite(found.early) & np.isfinite(found.late)
+    law = both & np.isfinite(emergence.early) & np.isfinite(emergence.late)
     if law.any():
-        ranges = (found.measured[law], found.early[law], found.late[law])
+        ranges = (emergence.measured[law], emergence.early[law], emergence.late[law])
         artists.append(axes.hlines(*ranges, color=COLOURS[1], lw=1, label="quartiles of $T_m$"))
-    for m, at in zip(found.direction, zip(x, y, strict=True), strict=True):
+    for m, at in zip(emergence.direction, zip(x, y, strict=True), strict=True):
         axes.annotate(f"{m:.0f}", at, textcoords="offset points", xytext=(4, -8), fontsize=7)
     axes.set(xscale="log", yscale="log", xlabel=f"{expected} $T_m$", ylabel="measured $T_m$", title="emergence times")
     axes.set(xlim=ends, ylim=ends, aspect="equal")
     plain_ticks(axes.xaxis, axes.yaxis)  # less than a decade is common
     axes.legend(loc="upper left")
     return artists
+
+
+def _axes(axes: Axes | None) -> Axes:
+    """The axes given, or those of a new figure."""
+    if axes is not None:
+        return axes
+    with style():
+        return Figure(figsize=(4.2, 3.3)).subplots()
+
+
+def power_law_panel(
+    axes: Axes | None, x: np.ndarray, y: np.ndarray, window: tuple[float, float],
+    law: Callable[[np.ndarray], np.ndarray], label: str, names: tuple[str, str],
+) -> Axes:  # fmt: skip
+    """Draw the curves of all seeds (S, n) and a power law, solid within its shaded window and dashed beyond it."""
+    axes = _axes(axes)
+    axes.loglog(x, y.T, color="0.6", lw=1)
+    axes.axvspan(*window, color="0.93", lw=0, zorder=0)
+    whole, within = np.geomspace(x[0], x[-1], _ON_A_LINE), np.geomspace(*window, _ON_A_LINE)
+    bottom, top = axes.get_ylim()
+    axes.plot(whole, law(whole), "--", color=COLOURS[2], lw=1)
+    axes.plot(within, law(within), color=COLOURS[2], label=label)
+    axes.set(xlabel=names[0], ylabel=names[1], ylim=(bottom, top))
+    axes.legend(loc="lower left")
+    return axes
+
+
+def frontier_panel(
+    axes: Axes | None, curves: Sequence[tuple[np.ndarray, np.ndarray]], compute: np.ndarray, risk: np.ndarray,
+    label: str,
+) -> Axes:  # fmt: skip
+    """Draw risk against compute, a thin line for each width and a thick one for the frontier."""
+    axes = _axes(axes)
+    for spent, left in curves:
+        axes.loglog(spent, left, color="0.75", lw=0.8)
+    axes.loglog(compute, risk, color=COLOURS[2], label=label)
+    axes.set(xlabel="compute $C = Nt$", ylabel="risk")
+    axes.legend(loc="lower left")
+    return axes

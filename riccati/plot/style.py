@@ -1,4 +1,4 @@
-"""The one style of every picture, and how many of many curves and points are drawn."""
+"""The style of all pictures, and which of many curves and points are drawn."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.axis import Axis
 
-# Okabe and Ito's palette without yellow, told apart in grey by its order of lightness
+# Okabe and Ito's palette without yellow, distinguishable in grey by its order of lightness
 COLOURS = ("#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 _STYLE: Any = {
     "axes.prop_cycle": cycler(color=COLOURS),
@@ -42,7 +42,7 @@ _POINTS = 60  # points of a run drawn along a curve
 
 @contextmanager
 def style() -> Iterator[None]:
-    """The one style of every picture."""
+    """A context in which matplotlib draws in the style of all pictures."""
     with mpl.rc_context(_STYLE):
         yield
 
@@ -65,14 +65,14 @@ def plain_ticks(*axes: Axis) -> None:
 
 
 def shades(count: int) -> list[Any]:
-    """Colours of an ordered family of curves, from dark to light, told apart in grey."""
+    """Colours of an ordered family of curves, from dark to light, distinguishable in grey."""
     return [mpl.colormaps["viridis"](x) for x in np.linspace(0.0, 0.82, max(count, 2))[:count]]
 
 
 def reference_slope(
     axes: Axes, start: tuple[float, float], end: float, slope: float, formula: str, below: bool = False
 ) -> None:
-    """The power law through `start` up to the abscissa `end`, dashed, its formula above its middle or `below` it."""
+    """Draw the power law from `start` to the abscissa `end`, dashed, its formula above its middle or `below` it."""
     left = below == (slope <= 0)  # the side to which the line leaves room
     x, y = start
     axes.plot([x, end], [y, y * (end / x) ** slope], "--", color="0.35", lw=0.9)
@@ -87,10 +87,10 @@ def reference_slope(
 def points_with_spread(
     axes: Axes, x: np.ndarray, values: np.ndarray, colour: Any = COLOURS[0], label: str | None = None, mark: str = "o"
 ) -> None:
-    """Medians of `values` (S, n) over S seeds as points at x (n,), with bars from the first to the ninth decile.
+    """Draw medians of `values` (S, n) over S seeds as points at x (n,), with bars from the first to the ninth decile.
 
-    What is not finite counts as beyond all that is: where the median is, the point is left out, and a bar ends at the
-    largest finite value.
+    Values that are not finite count as larger than all others. A median that is not finite is left out, and a bar ends
+    at the largest finite value.
     """
     finite = np.isfinite(values)
     deciles = np.quantile(np.where(finite, values, _BEYOND), [0.1, 0.5, 0.9], axis=0)
@@ -103,11 +103,11 @@ def points_with_spread(
     )  # fmt: skip
 
 
-def course_with_spread(
+def curve_with_spread(
     axes: Axes, x: np.ndarray, values: np.ndarray, colour: Any = COLOURS[0], label: str | None = None, mark: str = "o",
     *, first: float, count: int = 14,
 ) -> None:  # fmt: skip
-    """`points_with_spread` of a course (S, T), at about `count` of its x (T,) from `first` on, evenly in log x."""
+    """Draw `points_with_spread` of curves (S, T) at about `count` of their x (T,) from `first` on, evenly in log x."""
     logged = _evenly(x, np.flatnonzero(x >= first), count)
     points_with_spread(axes, x[logged], values[:, logged], colour, label, mark)
 

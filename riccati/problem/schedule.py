@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from ..support import ArgumentError, require, require_real
 from .teacher import Teacher
@@ -23,7 +23,7 @@ _SAMPLED = tuple(int(n) for n in np.geomspace(1, 1e6, 61))  # steps whose rates 
 
 
 class Schedule(abc.ABC):
-    """A learning rate for each step; with `follows_direction` it is times a_p of the direction being learned."""
+    """Learning rates by step; with `follows_direction` η is multiplied by a_p of the direction p being learned."""
 
     follows_direction: ClassVar[bool] = False
 
@@ -42,7 +42,7 @@ class Schedule(abc.ABC):
 
 @dataclass(frozen=True)
 class Constant(Schedule):
-    """The same learning rate η at every step."""
+    """η at every step."""
 
     rate: float
 
@@ -64,7 +64,25 @@ class Constant(Schedule):
 
 @dataclass(frozen=True)
 class PowerLaw(Schedule):
-    """A learning rate that falls as a power law, η(n) = rate·(1 + n/scale)^(-exponent) at step n."""
+    """A learning rate that falls as a power of the step n: η(n) = rate·(1 + n/scale)^(-exponent).
+
+    Attributes:
+        rate: η of the first step, canonical time per step.
+        exponent: of the fall, ≥ 0.
+        scale: steps after which the fall sets in.
+
+    Raises:
+        ArgumentError: a rate or scale that is not positive, or a negative exponent.
+
+    Example:
+        >>> import riccati as rc
+        >>> schedule = rc.sgd.PowerLaw(rate=1e-3, exponent=1.0, scale=100.0)
+        >>> [round(float(rate), 6) for rate in schedule.rates(first=0, count=3)]
+        [0.001, 0.00099, 0.00098]
+        >>> sgd = rc.SGD(schedule, batch_size=4)
+        >>> round(float(sgd.times(100)), 4)
+        0.0696
+    """
 
     rate: float
     exponent: float
@@ -88,9 +106,24 @@ class PowerLaw(Schedule):
 class PerDirection(Schedule):
     """A learning rate that follows the direction p being learned, η = rate·a_p.
 
-    p is the direction of largest a_p whose squared overlap is below ½. Only the min(N, M) largest count, as no more can
-    be learned; after the last of them η stays. A fixed η loses the directions with small a_p; η ≍ a_p d^(-k/2) learns
-    them one by one (the "optimal" rate of RNWL25).
+    p is the direction with the largest a_p whose squared overlap is below ½. Only the min(N, M) largest count, as no
+    more can be learned; after the last of them η stays. A fixed η loses the directions with small a_p;
+    η ≍ a_p d^(-k/2) learns them one by one (the "optimal" rate of RNWL25, arXiv 2504.19983).
+
+    Attributes:
+        rate: η/a_p, canonical time per step.
+
+    Raises:
+        ArgumentError: a rate that is not positive.
+
+    Example:
+        >>> import riccati as rc
+        >>> teacher = rc.Teacher([0.8, 0.5], rc.Link.hermite(3))
+        >>> start = rc.Start([[0.1, 0.0], [0.0, 0.1]], norms=0.5, dim=500)
+        >>> sgd = rc.SGD(rc.sgd.PerDirection(1e-4))
+        >>> run = rc.sgd.simulate(teacher, start, sgd, steps=10, rows=5)
+        >>> round(float(run.times[-1]), 8)  # ten steps, the first direction being learned
+        0.0008
     """
 
     follows_direction: ClassVar[bool] = True
@@ -110,7 +143,7 @@ class PerDirection(Schedule):
 
 @dataclass(frozen=True)
 class Logged(Schedule):
-    """The learning rate of a run that logged its canonical time: between two of its rows the mean rate.
+    """η of a run that logged its canonical time: between two of its rows the mean rate, so that times are its own.
 
     Attributes:
         steps: of the rows, increasing.
@@ -129,6 +162,16 @@ class Logged(Schedule):
         rows = np.searchsorted(begins, np.arange(first, first + count), side="right") - 1
         return means[np.minimum(rows, len(means) - 1)]
 
+    def times_at(self, steps: Int[np.ndarray, " T"]) -> Float[np.ndarray, " T"]:
+        """Canonical time after so many steps, straight between the rows; before the first row and after the last at the
+        rate of the nearest rows.
+        """
+        begins, times = np.asarray(self.steps, float), np.asarray(self.times)
+        if begins[0] > 0:
+            begins, times = np.r_[0.0, begins], np.r_[0.0, times]
+        beyond = np.maximum(steps - begins[-1], 0) * (times[-1] - times[-2]) / (begins[-1] - begins[-2])
+        return np.interp(steps, begins, times) + beyond
+
     def scaled(self, factor: float) -> Logged:
         """The same with every time so many times later."""
         return Logged(self.steps, tuple(factor * t for t in self.times))
@@ -136,7 +179,7 @@ class Logged(Schedule):
 
 @dataclass(frozen=True)
 class Function(Schedule):
-    """The learning rate that a function of the step n = 0, 1, … gives; it is called once for each step."""
+    """η(n) from a function of the step n = 0, 1, …; it is called once for each step."""
 
     function: Callable[[int], float]
 
@@ -201,7 +244,7 @@ def schedule_named(name: str, rate: float, exponent: float | None = None, scale:
 
 
 def direction_factor(teacher: Teacher, overlaps: Float[Array, " M"], neurons: int) -> Float[Array, ""]:
-    """The factor a_p of the direction being learned, from squared overlaps (M,); see `PerDirection`."""
+    """a_p of the direction being learned."""
     learnable = jnp.sort(teacher.a)[-min(neurons, teacher.width)]
     open_ = (teacher.a >= learnable) & (overlaps < _LEARNED)
     return jnp.maximum(jnp.max(jnp.where(open_, teacher.a, 0.0)), learnable)

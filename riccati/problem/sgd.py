@@ -23,7 +23,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from ..support import ArgumentError, is_traced, require, require_integer, require_real
-from .schedule import Constant, Schedule, as_schedule
+from .schedule import Constant, Logged, Schedule, as_schedule
 from .teacher import Teacher
 
 Constraint = Literal["stiefel"]
@@ -123,6 +123,8 @@ class SGD:
         numbers = np.asarray(steps)
         if self.is_constant:
             return numbers * self.rate
+        if isinstance(self.schedule, Logged):
+            return self.schedule.times_at(numbers)
         require(not self.schedule.follows_direction, "learning_rate", "not depend on what is learned", "one that does")
         last = int(numbers.max(initial=0))
         return np.concatenate([[0.0], np.cumsum(self.schedule.rates(0, last))])[numbers]

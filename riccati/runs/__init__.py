@@ -1,14 +1,16 @@
-"""An SGD run of anyone's, read from the files people have."""
+"""Runs of SGD by any program, read from the files that people have."""
 
-from .config import CONVENTIONS as CONVENTIONS
-from .config import KINDS as KINDS
-from .config import OVERLAPS as OVERLAPS
-from .config import overlap_of as overlap_of
+from .config import RunConfig as RunConfig
+from .conventions import overlap_of as overlap_of
+from .formats import is_run_file as is_run_file
+from .formats import sample_runs as sample_runs
 from .keys import KEYS as KEYS
+from .keys import keys_table as keys_table
 from .problem_keys import start_keys as start_keys
 from .problem_keys import teacher_keys as teacher_keys
 from .problem_keys import with_second_layer as with_second_layer
 from .recorder import Recorder as Recorder
 from .run import Run as Run
-from .source import is_run_file as is_run_file
-from .source import sample_runs as sample_runs
+from .values import CONVENTIONS as CONVENTIONS
+from .values import KINDS as KINDS
+from .values import OVERLAPS as OVERLAPS

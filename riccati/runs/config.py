@@ -1,213 +1,213 @@
-"""The keys of a run's JSON file: what each may hold, refused where it cannot be meant."""
+"""The keys of a run's JSON file: one table of them, which is the class `RunConfig`.
+
+A line of the table gives a key's name, the type of its value, its meaning, its unit, other words for it, and what reads
+it. The checks of single values, the suggestions for misspelt names and the documentation are made from it (`keys.py`);
+how keys go together is in `checks.py`.
+"""
 
 from __future__ import annotations
 
-import re
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Generic, NoReturn, TypeVar, overload
 
-import numpy as np
+from ..support import require
+from .values import (
+    CONVENTIONS,
+    HALF,
+    KINDS,
+    OVERLAPS,
+    SPHERE,
+    SQUARE,
+    TWO_HOMOGENEOUS,
+    TWO_LAYER,
+    anything,
+    convention_of,
+    link_of,
+    links_of,
+    matrix,
+    nonnegative,
+    norms,
+    overlap_words,
+    plain_sgd,
+    positive,
+    schedule_pairs,
+    vector,
+    whole,
+    word_of,
+)  # fmt: skip
 
-from ..problem import Link
-from ..support import ArgumentError, require, require_finite, require_integer, require_real
-from .rates import check_schedule, listed, refuse_adaptive
-from .tables import TOLERANCE
-
-TWO_HOMOGENEOUS, TWO_LAYER, STIEFEL = KINDS = ("two_homogeneous", "two_layer", "stiefel_quadratic")
-HALF, SQUARE, RISK = CONVENTIONS = ("0.5*(f*-f)^2", "(f*-f)^2", "risk")
-SUBSPACE, NEURON = OVERLAPS = ("subspace", "neuron")
-SPHERE = "sphere"  # of `constraint`: each neuron is put back to its norm after every step
-# of the student; what is not here is refused by name, and another one is let in here
-PARAMETRISATIONS = {TWO_HOMOGENEOUS: "f = Σ |w_i|² σ(<x, w_i>/|w_i|)", TWO_LAYER: "f = Σ b_i σ(<x, w_i>)"}
-_OTHER_STUDENTS = {
-    "standard": "f = Σ b_i σ(<x, w_i>), called two_layer", "mean_field": "f = Σ b_i σ(<x, w_i>)/N",
-    "ntk": "f = Σ b_i σ(<x, w_i>)/√N", "mup": "f = Σ b_i σ(<x, w_i>), with widths in its rates",
-}  # fmt: skip
-# words for the two losses, without the library's name, spaces, underscores and the word loss
-_SQUARES = ("mse", "meansquarederror", "meansquare", "squared", "square", "squarederror", "l2", "(f*-f)^2", "(y-f)^2")
-_HALVES = ("half-", "half", "0.5*", "0.5", "1/2*", "1/2", "½*", "½")
-_LIBRARIES = re.compile(r"(torch|nn|functional|f|keras|tf|tensorflow|losses|metrics|jnp|flax)\.")
+T = TypeVar("T")
 WHERE = "in the run's JSON file, on the command line or as keywords"
-_MEANINGS = {  # of keys that are asked for, so short that all of them fit a line
-    "information_exponent": " (k of a link h_k, or link)", "beta": " (or second_layer, the list of a_m)",
-    "teacher_width": " (M)", "student_width": " (N)", "dim": " (d)", "initial_second_layer": " (b)",
-}  # fmt: skip
-_WHOLE = ("information_exponent", "dim", "teacher_width", "student_width", "batch_size", "steps_per_epoch")
-_POSITIVE = ("learning_rate", "riccati_step", "student_scale")
+# what reads a key that theory does not read
+RECORD = "nothing: how the run was made"
+NOT_FOLLOWED = "a note: theory is of plain SGD"
 
 
-def convention_of(loss: Any) -> Any:
-    """The convention that a loss means in the words people use, as mse or nn.MSELoss; what is none of these as it is.
+class Key(Generic[T]):
+    """A key of a run: its type, meaning and other names; on a `RunConfig` the attribute of its name is the value.
 
-    mse, mse_loss, mean squared error, squared, l2 and nn.MSELoss are (f* - f)², half_mse and 0.5*mse half of it.
+    Attributes:
+        name: as files have it.
+        read: from the value in a file and the key's name to the value in its type; refuses what cannot be meant.
+        holds: the type in words.
+        help: the meaning in one line.
+        unit: of the value; empty where it has none.
+        synonyms: other words for it, all in lower case.
+        reader: what uses it.
+        asked_as: what is said beside the name where theory lacks the key.
     """
-    if not isinstance(loss, str):
-        return loss
-    word = re.sub(r"[\s_]+|\(\)$|\(reduction=.mean.\)$", "", loss.lower()).replace("**", "^").replace("mean-", "mean")
-    if word == RISK:
-        return RISK
-    half = next((mark for mark in _HALVES if word.startswith(mark)), "")
-    rest = word.removeprefix(half).removesuffix("/2")
-    while (library := _LIBRARIES.match(rest)) is not None:
-        rest = rest[library.end() :]
-    if rest == "l2loss" or rest.removesuffix("loss") not in _SQUARES:  # l2_loss is half of it in some libraries
-        return loss
-    return HALF if half or word.endswith("/2") else SQUARE
+
+    name: str
+
+    def __init__(
+        self, read: Callable[[Any, str], T], holds: str, help: str, reader: str, *, unit: str = "",
+        synonyms: tuple[str, ...] = (), asked_as: str = "",
+    ):  # fmt: skip
+        self.read, self.holds, self.help, self.reader = read, holds, help, reader
+        self.unit, self.synonyms, self.asked_as = unit, synonyms, asked_as
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    @overload
+    def __get__(self, config: None, owner: type) -> Key[T]: ...
+    @overload
+    def __get__(self, config: RunConfig, owner: type) -> T | None: ...
+    def __get__(self, config: RunConfig | None, owner: type) -> Key[T] | T | None:
+        if config is None:
+            return self
+        if self.name not in config:
+            return None
+        if self.name not in config.__dict__:  # a config does not change, so a value is converted once
+            config.__dict__[self.name] = self.read(config[self.name], self.name)
+        return config.__dict__[self.name]
 
 
-def with_conventions(config: dict[str, Any]) -> dict[str, Any]:
-    """The keys, with `loss` and `training_loss` as one of the conventions where their words mean one."""
-    return config | {key: convention_of(config[key]) for key in ("loss", "training_loss") if key in config}
+def _record(help: str) -> Key[Any]:
+    return Key(anything, "as it was written", help, RECORD)
 
 
-def array_of(config: dict[str, Any], key: str, axes: int) -> np.ndarray:
-    """A list, or a list of lists, of finite numbers as an array with `axes` axes."""
-    try:
-        values = np.asarray(config[key], float)
-    except (TypeError, ValueError):
-        values = np.asarray(None, float)
-    rows = "a list of lists of numbers, all of one length" if axes == 2 else "a list of numbers"
-    require(values.ndim == axes and values.size > 0, key, f"be {rows}", "not")
-    require_finite(values, key)
-    return values
+def _not_followed(help: str) -> Key[Any]:
+    return Key(anything, "any", help, NOT_FOLLOWED)
 
 
-def link_of(config: dict[str, Any]) -> Link | None:
-    """The link that `link` names or lists the coefficients of; None without the key."""
-    if "link" not in config:
-        return None
-    if isinstance(config["link"], str):
-        return Link.named(config["link"])
-    try:
-        return Link.from_coefficients(array_of(config, "link", 1))
-    except ArgumentError as error:
-        raise error.renamed({"coefficients": "link"}) from None
+class RunConfig(dict[str, Any]):
+    """The keys of a run: a dictionary as the JSON file has it, read only, with an attribute of its type for each key.
 
-
-def given(config: dict[str, Any], key: str) -> Any:
-    """The value of a key that the theory needs.
+    `config["dim"]`, `"dim" in config`, `config.get("dim")`, `dict(config)` and JSON see what the file holds, keys that
+    mean nothing here included; `config.dim` is the number itself, checked, or None where the file does not say.
+    `config | {...}` is another RunConfig. Lists become arrays: `config.initial_overlaps` is (N, M).
 
     Raises:
-        ArgumentError: if it is missing.
+        TypeError: when it is written to.
+        ArgumentError: when an attribute is read whose value cannot be meant.
+
+    Example:
+        >>> from riccati.runs import RunConfig
+        >>> config = RunConfig({"dim": 100, "second_layer": [1.0, 0.5], "mine": "kept"})
+        >>> config.dim, config.second_layer.shape, config.beta, config["mine"]
+        (100, (2,), None, 'kept')
     """
-    require(key in config, key, f"be given, {WHERE}", "missing")
-    return config[key]
 
+    # fmt: off
+    kind = Key(word_of(*KINDS), " or ".join(KINDS), "how the weights move", "student")
+    parametrisation = Key(word_of(TWO_HOMOGENEOUS, TWO_LAYER), f"{TWO_HOMOGENEOUS} or {TWO_LAYER}",
+        "the student: Σ |w_i|² σ(<x, w_i>/|w_i|) or Σ b_i σ(<x, w_i>)", "student")
+    information_exponent = Key(whole, "whole number", "k of a link h_k", "teacher",
+        synonyms=("k",), asked_as=" (k of a link h_k, or link)")
+    link = Key(link_of, "name, or list of numbers", "σ: its name, or its Hermite coefficients", "teacher",
+        synonyms=("activation",))
+    dim = Key(whole, "whole number", "d, dimension of the input", "start, step",
+        synonyms=("d", "input_dim", "dimension"), asked_as=" (d)")
+    teacher_width = Key(whole, "whole number", "M, directions of the teacher", "teacher",
+        synonyms=("m",), asked_as=" (M)")
+    student_width = Key(whole, "whole number", "N, neurons of the student", "start",
+        synonyms=("n", "width"), asked_as=" (N)")
+    beta = Key(nonnegative, "number ≥ 0", "β of a_m ∝ m^-β, of norm 1", "teacher",
+        synonyms=("alpha",), asked_as=" (or second_layer, the list of a_m)")
+    second_layer = Key(vector, "M numbers, none of them 0", "a_m, of any norm", "teacher", synonyms=("a",))
+    learning_rate = Key(positive, "number > 0", "η of SGD", "clock, step",
+        unit="canonical time per step", synonyms=("lr", "eta", "stepsize", "step_size"))
+    batch_size = Key(whole, "whole number", "B, samples of a step", "step", unit="samples", synonyms=("batch", "bs"))
+    riccati_step = Key(positive, "number > 0", "ε of Stiefel SGD", "clock, step",
+        unit="Riccati time per step", synonyms=("epsilon",))
+    student_scale = Key(positive, "number > 0", "c of a Stiefel student", "step", synonyms=("c",))
+    init_norm = Key(norms, "number > 0, or N of them", "|w_i| at step 0", "start",
+        unit="of the weights", synonyms=("norm",))
+    initial_overlaps = Key(matrix, "N x M numbers (Stiefel: M x N)", "<w_i, θ_m>/|w_i| at step 0 (Stiefel: ΘᵀU_0)",
+        "start")
+    initial_student_gram = Key(matrix, "N x N numbers", "<w_i, w_j>/(|w_i||w_j|) at step 0", "start",
+        synonyms=("gram", "q"))
+    loss = Key(anything, " or ".join(CONVENTIONS), "what the loss column holds; for Stiefel SGD, the risk in any words",
+        "loss column")
+    training_loss = Key(word_of(HALF, SQUARE), f"{HALF} or {SQUARE}",
+        "what SGD descends: a step is η of canonical time, or 2η", "clock")
+    overlap = Key(overlap_words, " or ".join(OVERLAPS), "what overlap columns hold: diag G, or max_i cos²",
+        "overlap columns")
+    steps_per_epoch = Key(whole, "whole number", "steps of an epoch, where a log counts epochs", "step column",
+        unit="steps")
+    schedule = Key(schedule_pairs, "pairs [step, η]", "η from each of these steps on", "clock",
+        unit="canonical time per step")
+    optimizer = Key(plain_sgd, "text", "must name plain SGD", "check of the algorithm")
+    optimiser = Key(plain_sgd, "text", "the same", "check of the algorithm")
+    covariance = Key(anything, "d numbers, or pairs, or a number",
+        "of the input: its eigenvalues, pairs of one and how many follow, or the exponent of i^-exponent",
+        "teacher, start", synonyms=("eigenvalues", "sigma"))
+    preconditioned = Key[bool](anything, "true or false", "whether steps are whitened by Σ^-1", "teacher")
+    teacher_gram = Key(matrix, "M x M numbers", "<θ_m, θ_n>", "teacher, start")
+    teacher_directions = Key(matrix, "M x d numbers", "θ_m in the eigenbasis of the covariance", "teacher, start")
+    teacher_links = Key(links_of, "M links", "a link for each direction", "teacher", synonyms=("links",))
+    initial_weights = Key(matrix, "N x d numbers", "w_i at step 0 in the eigenbasis of the covariance", "start")
+    initial_weights_at = Key(vector, "whole numbers", "which columns initial_weights are; others are 0", "start")
+    initial_second_layer = Key(vector, "N numbers", "b of a two_layer student at step 0", "start",
+        synonyms=("b",), asked_as=" (b)")
+    second_layer_rate = Key(nonnegative, "number ≥ 0", "κ, the rate of b over η; 0 where b is frozen", "step")
+    constraint = Key(word_of(SPHERE), SPHERE, "neurons are put back to their norm after each step", "note of a report")
 
-def kind_of(config: dict[str, Any]) -> str:
-    """One of KINDS; where the config does not say, a Riccati step or its parametrisation tells."""
-    fallback = STIEFEL if "riccati_step" in config else config.get("parametrisation", TWO_HOMOGENEOUS)
-    return config.get("kind", fallback)
+    note, notes = _record("words of whoever wrote the file"), _record("lines of Run.notes")
+    assumed, recorder = _record("lines of Run.assumed"), _record("what logged the run")
+    steps, rows = _record("how many were taken"), _record("how many were logged")
+    seed, seeds, start_seed = _record("of the run"), _record("of the ensemble"), _record("of the start")
+    coordinates, engine = _record("reduced or direct"), _record("rule and coordinates, up to 0.5")
+    dtype, versions = _record("of the weights"), _record("of packages")
+    final_overlaps, final_norms = _record("signed, at the last row"), _record("|w_i| at the last row")
+    diverged_at_step = _record("the first step whose weights were not finite")
 
+    momentum, nesterov, dampening = (_not_followed("as torch.optim.SGD has it") for _ in range(3))
+    weight_decay, label_noise = _not_followed("as torch.optim.SGD has it"), _not_followed("variance of y - f*(x)")
+    output_scale, dropout = _not_followed("c of f = c Σ b_i σ(<x, w_i>)"), _not_followed("of the student")
+    clip, clip_grad_norm, gradient_clip_val = (_not_followed("of gradients") for _ in range(3))
+    epochs = _not_followed("passes over a finite set of samples")
+    # fmt: on
 
-def directions_of(config: dict[str, Any]) -> int | None:
-    """M, where the config tells it."""
-    if "teacher_width" in config or "second_layer" not in config:
-        return config.get("teacher_width")
-    return len(array_of(config, "second_layer", 1))
+    def needed(self, key: Key[T]) -> T:
+        """The value of a key that the theory needs.
 
+        Raises:
+            ArgumentError: if it is missing, or cannot be meant.
+        """
+        value = key.__get__(self, RunConfig)
+        require(value is not None, key.name, f"be given, {WHERE}", "missing")
+        assert value is not None
+        return value
 
-def check_config(config: dict[str, Any], kind: str) -> None:
-    """Refuse what is there but cannot be meant; what is not there is refused when it is asked for."""
-    for key, found in (("parametrisation", config.get("parametrisation")), ("kind", kind)):
-        if isinstance(found, str) and found.lower() in _OTHER_STUDENTS:
-            known = " or ".join(f"{name}, {form}" for name, form in PARAMETRISATIONS.items())
-            other = _OTHER_STUDENTS[found.lower()]
-            require(False, key, f"be {known}, of which there is a theory here", f"{found!r}, {other}")
-    if "parametrisation" in config:
-        _check_choice(config, "parametrisation", tuple(PARAMETRISATIONS))
-    require(kind in KINDS, "kind", f"be one of {', '.join(KINDS)}", repr(kind))
-    if "parametrisation" in config:
-        require(
-            config["parametrisation"] == kind, "parametrisation", f"agree with kind, {kind}", config["parametrisation"]
+    def with_conventions(self) -> RunConfig:
+        """The same with `loss` and `training_loss` as one of the conventions where their words mean one."""
+        return self | {key: convention_of(self[key]) for key in ("loss", "training_loss") if key in self}
+
+    def __or__(self, other: Mapping[str, Any]) -> RunConfig:  # type: ignore[override]
+        return RunConfig({**self, **other})
+
+    def __ior__(self, other: Mapping[str, Any]) -> RunConfig:  # type: ignore[override]
+        return self | other
+
+    def _refuse(self, *_: object, **__: object) -> NoReturn:
+        raise TypeError(
+            "the keys of a run are read only; another run has dataclasses.replace(run, config=run.config | {…})"
         )
-    for key in [key for key in _WHOLE if key in config]:
-        require_integer(config[key], key, 1)
-    for key in [key for key in _POSITIVE if key in config]:
-        require_real(config[key], key, above=0)
-    if "beta" in config:
-        require_real(config["beta"], "beta", least=0)
-    if "second_layer_rate" in config:
-        require_real(config["second_layer_rate"], "second_layer_rate", least=0)
-        require(kind == TWO_LAYER, "second_layer_rate", f"be left out unless kind is {TWO_LAYER}", "given")
-    if "constraint" in config:
-        _check_choice(config, "constraint", (SPHERE,))
-        require(kind != STIEFEL, "constraint", "be left out for a Stiefel run", "given")
-    if kind != STIEFEL and "loss" in config:
-        _check_choice(config, "loss", CONVENTIONS)
-    if "training_loss" in config:
-        require(kind != STIEFEL, "training_loss", "be left out for a Stiefel run", repr(config["training_loss"]))
-        _check_choice(config, "training_loss", (HALF, SQUARE))
-    if "overlap" in config:
-        require(isinstance(config["overlap"], str), "overlap", f"be {SUBSPACE} or {NEURON}", repr(config["overlap"]))
-    directions, neurons = directions_of(config), config.get("student_width")
-    if "dim" in config:
-        widest = max(directions or 1, neurons or 1)
-        require(config["dim"] >= widest, "dim", f"be ≥ the widths, so ≥ {widest}", config["dim"])
-    require(kind != STIEFEL or listed(config) is None, "schedule", "be left out for a Stiefel run", "given")
-    check_schedule(config)
-    refuse_adaptive(config)
-    link, exponent = link_of(config), config.get("information_exponent")
-    if kind == STIEFEL:
-        require(exponent in (None, 2), "information_exponent", "be 2 for a Stiefel run", exponent)
-        require(link is None or link.degree == 2, "link", "be a multiple of h_2 for a Stiefel run", link)
-    elif link is not None and exponent is not None:
-        agree = f"be that of link, {link.information_exponent}"
-        require(exponent == link.information_exponent, "information_exponent", agree, exponent)
-    if "second_layer" in config:
-        a = array_of(config, "second_layer", 1)
-        require(bool((a != 0).all()), "second_layer", "have no entry that is 0", "0 in one")
-        require(directions in (None, len(a)), "second_layer", f"have teacher_width = {directions} entries", len(a))
-    _check_start(config, kind, directions, neurons)
 
+    __setitem__ = __delitem__ = __setattr__ = __delattr__ = _refuse
+    clear = pop = popitem = setdefault = update = _refuse
 
-def _check_choice(config: dict[str, Any], key: str, known: tuple[str, ...]) -> None:
-    require(
-        isinstance(config[key], str) and config[key] in known, key, f"be one of {', '.join(known)}", repr(config[key])
-    )
-
-
-def _check_start(config: dict[str, Any], kind: str, directions: int | None, neurons: int | None) -> None:
-    if "initial_overlaps" in config:
-        overlaps = array_of(config, "initial_overlaps", 2)
-        wanted, layout = (neurons, directions), "(student_width, teacher_width)"
-        if kind == STIEFEL:
-            wanted, layout = (directions, neurons), "(teacher_width, student_width)"
-            largest = float(np.linalg.norm(overlaps, 2))
-            subspaces = "have no singular value over 1, as Θ and U_0 have orthonormal columns"
-            require(largest <= 1 + TOLERANCE, "initial_overlaps", subspaces, f"one of {largest:.6g}")
-        agree = all(w in (None, found) for w, found in zip(wanted, overlaps.shape, strict=True))
-        shape = tuple("any" if w is None else w for w in wanted)
-        require(agree, "initial_overlaps", f"be of shape {layout} = {shape}".replace("'", ""), overlaps.shape)
-        neurons = neurons if kind == STIEFEL else overlaps.shape[0]
-    if "initial_student_gram" in config:
-        gram = array_of(config, "initial_student_gram", 2).shape
-        square = gram[0] == gram[1] and neurons in (None, gram[0])
-        require(square, "initial_student_gram", f"be square, of side {neurons or 'student_width'}", gram)
-    if "init_norm" in config:
-        norms = config["init_norm"]
-        for norm in norms if isinstance(norms, (list, np.ndarray)) else [norms]:
-            require_real(norm, "init_norm", above=0)
-        count = np.size(norms) if np.ndim(norms) else None
-        require(count in (None, neurons) or neurons is None, "init_norm", f"be one number or {neurons}", count)
-
-
-def overlap_of(link: Link) -> str:
-    """What `alignment` is in theory: for h_2 and z² that with the student's span, else that of one neuron."""
-    return SUBSPACE if link.is_quadratic else NEURON
-
-
-def missing_keys(config: dict[str, Any], kind: str, has_clock: bool) -> list[str]:
-    """What theory needs and the config lacks, in words."""
-    rate = "riccati_step" if kind == STIEFEL else "learning_rate"
-    needed = [] if has_clock else [rate]
-    if kind != STIEFEL and "link" not in config:
-        needed.append("information_exponent")
-    if "second_layer" not in config:
-        needed += ["teacher_width", "beta"]
-    if "initial_overlaps" not in config:
-        needed += [] if "initial_weights" in config else ["student_width", "dim"]
-    elif kind != STIEFEL:
-        needed.append("init_norm")
-    if kind == TWO_LAYER:
-        needed.append("initial_second_layer")
-    return [key + _MEANINGS.get(key, "") for key in needed if key not in config]
+    def __reduce__(self) -> tuple:
+        return RunConfig, (dict(self),)

@@ -1,36 +1,98 @@
-"""What a run's numbers mean by its keys: the clock, the loss, the overlaps; and what is assumed where they are silent.
+"""What a run's keys mean: how weights move, the clock, the loss, the overlaps; and what is assumed without them.
 
 SGD on (f* - f)² is SGD on ½(f* - f)² at twice the rate. Derived in derivations/clocks.py.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
+from jaxtyping import Float, Int
 
-from .config import HALF, NEURON, OVERLAPS, PARAMETRISATIONS, RISK, SQUARE, STIEFEL, SUBSPACE
+from ..problem import SGD, Link, Logged
+from .config import Key, RunConfig
+from .values import (
+    HALF,
+    NEURON,
+    OVERLAPS,
+    RISK,
+    SQUARE,
+    STIEFEL,
+    SUBSPACE,
+    TWO_HOMOGENEOUS,
+    TWO_LAYER,
+)  # fmt: skip
 
+# of the student; what is not here is refused by name, and another one is let in here
+PARAMETRISATIONS = {TWO_HOMOGENEOUS: "f = Σ |w_i|² σ(<x, w_i>/|w_i|)", TWO_LAYER: "f = Σ b_i σ(<x, w_i>)"}
 # other programs' words for the two definitions
 _SUBSPACE_WORDS, _NEURON_WORDS = ("g_mm", "diag", "projector", "span", "subspace"), ("max", "neuron")
 
 
-def clock_factor(config: dict[str, Any]) -> int:
-    """Canonical time of a step over the learning rate: 2 for SGD on (f* - f)², 1 for that on half of it."""
-    return 2 if config.get("training_loss", config.get("loss")) == SQUARE else 1
+def kind_of(config: RunConfig) -> str:
+    """Return the kind that the config says, or that its Riccati step or parametrisation implies."""
+    fallback = STIEFEL if "riccati_step" in config else config.get("parametrisation", TWO_HOMOGENEOUS)
+    return config.get("kind", fallback)
 
 
-def risk_factor(config: dict[str, Any], kind: str) -> int | None:
-    """E(f* - f)² over the loss; None where the loss is the risk itself."""
+def directions_of(config: RunConfig) -> int | None:
+    """Return M, or None where the config does not give it."""
+    if "teacher_width" in config or config.second_layer is None:
+        return config.teacher_width
+    return len(config.second_layer)
+
+
+def rate_key(config: RunConfig) -> Key[float]:
+    """Return the key of the learning rate: ε for Stiefel SGD, else η."""
+    return RunConfig.riccati_step if kind_of(config) == STIEFEL else RunConfig.learning_rate
+
+
+def sgd_of_keys(config: RunConfig) -> SGD:
+    """Return SGD on ½(f* - f)² at the rate that the keys give; its batch size is 1 where they give none.
+
+    A rate η of SGD on (f* - f)² is 2η here, and a Riccati step ε is SGD under the constraint "stiefel" at ε/2.
+
+    Raises:
+        ArgumentError: if the rate is missing.
+    """
+    batch = config.batch_size or 1
+    if kind_of(config) == STIEFEL:
+        return SGD.from_riccati_step(config.needed(RunConfig.riccati_step), batch)
+    own = config.second_layer_rate
+    sgd = SGD(config.needed(RunConfig.learning_rate), batch, second_layer_rate=1.0 if own is None else own)
+    return sgd.faster(clock_factor(config))
+
+
+def sgd_of_run(config: RunConfig, steps: Int[np.ndarray, " T"], clock: Float[np.ndarray, " T"] | None) -> SGD | None:
+    """Return SGD at the rate of the keys, or at the mean rates of a clock; None where there is neither."""
+    if clock is None:
+        return sgd_of_keys(config) if rate_key(config).name in config else None
+    logged = Logged(tuple(int(n) for n in steps), tuple(float(t) for t in clock))
+    return replace(sgd_of_keys(config | {rate_key(config).name: 1.0}), learning_rate=logged)
+
+
+def clock_factor(config: RunConfig) -> int:
+    """Return canonical time per step over the learning rate: 2 for SGD on (f* - f)², 1 for that on half of it."""
+    return 2 if config.get("training_loss", config.loss) == SQUARE else 1
+
+
+def risk_factor(config: RunConfig) -> int | None:
+    """Return E(f* - f)² over the loss, or None where the loss is the risk itself."""
     convention = config.get("loss", HALF)
-    if kind == STIEFEL or convention == RISK:
+    if kind_of(config) == STIEFEL or convention == RISK:
         return None
     return 2 if convention == HALF else 1
 
 
-def overlap_said(config: dict[str, Any]) -> str | None:
-    """`subspace` or `neuron`, as `overlap` says in these or another program's words; None if neither or both."""
-    said = str(config.get("overlap", "")).lower()
+def overlap_of(link: Link) -> str:
+    """Return what `alignment` is in theory: `subspace` for h_2 and z², else `neuron`."""
+    return SUBSPACE if link.is_quadratic else NEURON
+
+
+def overlap_said(config: RunConfig) -> str | None:
+    """Return the definition that `overlap` names, in these or another program's words; None if neither or both."""
+    said = (config.overlap or "").lower()
     if said in OVERLAPS:
         return said
     meant = {
@@ -41,32 +103,51 @@ def overlap_said(config: dict[str, Any]) -> str | None:
     return meant.pop() if len(meant) == 1 else None
 
 
-def assumed(config: dict[str, Any], kind: str, has_loss: bool, has_overlaps: bool) -> tuple[str, ...]:
-    """What the keys do not say and is taken for granted, a line each."""
-    lines = []
+def missing_keys(config: RunConfig, has_clock: bool) -> list[str]:
+    """Return the keys that theory needs and the config lacks, in words."""
+    kind = kind_of(config)
+    needed: list[Key] = []
+    if not has_clock:
+        needed.append(rate_key(config))
+    if kind != STIEFEL and "link" not in config:
+        needed.append(RunConfig.information_exponent)
+    if "second_layer" not in config:
+        needed += [RunConfig.teacher_width, RunConfig.beta]
+    if "initial_overlaps" not in config:
+        needed += [] if "initial_weights" in config else [RunConfig.student_width, RunConfig.dim]
+    elif kind != STIEFEL:
+        needed.append(RunConfig.init_norm)
+    if kind == TWO_LAYER:
+        needed.append(RunConfig.initial_second_layer)
+    return [key.name + key.asked_as for key in needed if key.name not in config]
+
+
+def assumed(config: RunConfig, has_loss: bool, has_overlaps: bool) -> tuple[str, ...]:
+    """Return what is taken for granted where the keys are silent, a line each."""
+    lines, kind = [], kind_of(config)
     if "kind" not in config and "parametrisation" not in config:
         student = f", {PARAMETRISATIONS[kind]}" if kind in PARAMETRISATIONS else ""
         lines.append(f"kind is not given: {kind}{student}")
     if kind != STIEFEL:
-        lines += _of_losses(config, has_loss)
+        lines += _on_losses(config, has_loss)
         if "initial_overlaps" in config and "initial_student_gram" not in config:
             lines.append("no initial_student_gram: neurons taken as orthogonal outside the teacher's span")
     if has_overlaps:
         said, taken = overlap_said(config), "as theory has them (subspace for h_2, else neuron)"
         if said is None:
             lines.append(f"overlap does not say what the overlaps are: {taken}")
-        elif config["overlap"] not in OVERLAPS:
-            lines.append(f"overlap is {config['overlap']!r}: taken as {said}")
+        elif config.overlap not in OVERLAPS:
+            lines.append(f"overlap is {config.overlap!r}: taken as {said}")
     return tuple(lines)
 
 
-def _of_losses(config: dict[str, Any], has_loss: bool) -> list[str]:
+def _on_losses(config: RunConfig, has_loss: bool) -> list[str]:
     lines = []
-    if "learning_rate" in config and isinstance(config.get("schedule"), (list, tuple, np.ndarray)):
+    if "learning_rate" in config and isinstance(config.schedule, (list, tuple, np.ndarray)):
         lines.append(f"schedule sets the clock: learning_rate, {config['learning_rate']}, is not used")
     if has_loss and "loss" not in config:
         lines.append(f"what the loss column holds is not said: {HALF}")
     if "training_loss" not in config and ("learning_rate" in config or "schedule" in config):
-        descended = config["loss"] if config.get("loss") in (HALF, SQUARE) else HALF
+        descended = config.loss if config.loss in (HALF, SQUARE) else HALF
         lines.append(f"training_loss is not given: SGD on {descended}, which sets the clock")
     return lines

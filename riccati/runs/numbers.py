@@ -1,9 +1,10 @@
-"""Columns as numbers: values, and where there is a number at all."""
+"""Columns of a log as numbers, and what there is to say of how they were read."""
 
 from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,6 +13,8 @@ from jaxtyping import Bool, Float
 from ..support import is_missing, kind_in_words
 from .columns import Chosen
 from .marks import Marks, marks_of
+
+LAST_STEP = 2**53  # whole numbers beyond are not exact as floats
 
 
 class Column(NamedTuple):
@@ -41,18 +44,40 @@ class Column(NamedTuple):
         return Column(self.values[rows], self.known[rows])
 
 
+@dataclass(frozen=True)
+class Remarks:
+    """What is to be said of how a log was read; remarks on its parts add up, in their order.
+
+    Attributes:
+        notes: what was left out, a line each.
+        assumed: what was taken for granted, a line each.
+    """
+
+    notes: tuple[str, ...] = ()
+    assumed: tuple[str, ...] = ()
+
+    def __add__(self, others: Remarks) -> Remarks:
+        return Remarks(self.notes + others.notes, self.assumed + others.assumed)
+
+
 class Log(NamedTuple):
     """The columns of a log that are read.
 
     Attributes:
         chosen: which they are.
         columns: their numbers, by name.
-        assumed: how they were read where that is open, a line each.
+        remarks: what was dropped of it, and how it was read where that is open.
     """
 
     chosen: Chosen
     columns: dict[str, Column]
-    assumed: tuple[str, ...] = ()
+    remarks: Remarks = Remarks()
+
+
+def are_steps(values: Float[np.ndarray, " R"]) -> Bool[np.ndarray, " R"]:
+    """Where numbers are whole, from 0 on and exact; NaN and inf are none."""
+    finite = np.where(np.isfinite(values), values, -1.0)
+    return (finite >= 0) & (finite < LAST_STEP) & (finite == np.floor(finite))
 
 
 def count(number: int, what: str = "row") -> str:

@@ -1,22 +1,23 @@
-"""A recorder for anyone's training loop: exact population risk and both overlaps, from the weights themselves."""
+"""A recorder for any training loop: exact population risk and both overlaps, from the weights themselves."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 
-from ..problem import Problem, Start, Teacher, alignments, as_directions, as_weights, population_risk
-from ..support import ArgumentError, is_traced, require, require_finite, require_integer, require_real
-from .config import HALF, SPHERE, SQUARE, SUBSPACE, convention_of, overlap_of
+from ..problem import SGD, Problem, Schedule, Start, Teacher, alignments, as_weights, population_risk
+from ..support import ArgumentError, require, require_finite, require_integer
+from .config import RunConfig
+from .conventions import clock_factor, overlap_of
+from .loop import algorithm_from, directions_from, number_from, student_from
 from .problem_keys import start_keys, teacher_keys
 from .run import Run
+from .values import RISK, SPHERE, SUBSPACE
 
-_UNIT = 1e-6  # relative: lengths that agree
-_NOT_IN_THEORY = {"running_mean": "normalisation", "bias": "biases (nn.Linear(…, bias=False))"}  # by ends of names
 _STILL, _MOVED = 1e-5, 1e-2  # relative change of norms that is rounding, and of an overlap that is motion
 
 
@@ -39,10 +40,6 @@ class Recorder:
     link is ReLU or another with σ(λz) = λσ(z), λ > 0. Neither has biases: a module or state_dict with one is refused.
     Under the teacher's covariance Σ, |w|² of the first student stands for wᵀΣw.
 
-        log = rc.Recorder(teacher, Theta, learning_rate=0.01, batch_size=32, training_loss="(f*-f)^2")
-        log(0, W)                   # and after every so many steps: log(step, W)
-        rc.compare(log.run())
-
     The risk that it logs is the population risk E(f* - f)²/E f*², exact in the overlaps, not an estimate from samples.
     All is in the units of the teacher's `a` and of the weights.
 
@@ -56,31 +53,40 @@ class Recorder:
         teacher: the teacher.
         Theta: the teacher's directions, (M, d): orthonormal, or those that `Teacher.from_directions` was given. Under
             a covariance they and the weights are in its eigenbasis.
-        learning_rate: step size of SGD.
+        sgd: the algorithm, on ½(f* - f)², whose η may be a schedule of the number of steps; or its parts by keyword:
+        learning_rate: η of the loop, a number or a schedule.
         batch_size: samples of a step.
-        training_loss: what SGD descends, "0.5*(f*-f)^2" or "(f*-f)^2" (a mean squared error without the half).
+        training_loss: what the loop descends at `learning_rate`, "0.5*(f*-f)^2" or "(f*-f)^2" (a mean squared error
+            without the half, at which a step is 2η of canonical time). Left out beside `sgd`.
 
     Raises:
-        ArgumentError: a loss that is neither, directions that are not the teacher's, numbers out of range.
+        ArgumentError: a loss that is neither, directions that are not the teacher's, numbers out of range, an algorithm
+            with a constraint, or one whose rate depends on what is learned.
+
+    Example:
+        >>> import numpy as np
+        >>> import riccati as rc
+        >>> teacher = rc.Teacher.power_law(width=2, beta=1.0, link=rc.Link.hermite(2))
+        >>> Theta, W = np.eye(2, 50), np.eye(2, 50)[:, ::-1] + 0.1 * np.eye(2, 50)
+        >>> log = rc.Recorder(teacher, Theta, rc.SGD(learning_rate=0.01, batch_size=32))
+        >>> log(0, W)  # in the loop, after every so many steps: log(step, W)
+        >>> log.run().overlaps.round(4).tolist()
+        [[0.0099, 0.0099]]
     """
 
-    def __init__(self, teacher: Teacher, Theta: Any, *, learning_rate: float, batch_size: int, training_loss: str):
+    def __init__(
+        self,
+        teacher: Teacher,
+        Theta: Any,
+        sgd: SGD | None = None,
+        *,
+        learning_rate: float | Callable[[int], float] | Schedule | None = None,
+        batch_size: int | None = None,
+        training_loss: str | None = None,
+    ):
         require(isinstance(teacher, Teacher), "teacher", "be a riccati.Teacher", type(teacher).__name__)
-        require_real(learning_rate, "learning_rate", above=0)
-        require_integer(batch_size, "batch_size", 1)
-        losses, training_loss = (HALF, SQUARE), convention_of(training_loss)
-        require(training_loss in losses, "training_loss", f"be one of {', '.join(losses)}", repr(training_loss))
-        directions = np.array(as_weights(Theta, "Theta"))  # a copy: the loop may change its own
-        require(
-            len(directions) == teacher.width, "Theta", f"have {teacher.width} rows, one a direction", len(directions)
-        )
-        _require_teachers(teacher, directions)
-        self._teacher, self._directions, self._given = teacher, directions, Theta
-        self._config = {
-            "learning_rate": float(learning_rate),
-            "batch_size": int(batch_size),
-            "training_loss": training_loss,
-        }
+        self._sgd, self._training_loss = algorithm_from(sgd, learning_rate, batch_size, training_loss)
+        self._teacher, self._directions, self._given = teacher, directions_from(teacher, Theta), Theta
         self._rows: list[_Row] = []
         self._start: Start | None = None
         self._ended = False
@@ -93,11 +99,10 @@ class Recorder:
             ArgumentError: at the first call alone, for a step that is no whole number, weights of another shape than
                 (N, d), not finite or with a bias, or directions that are not the teacher's.
         """
-        if getattr(step, "ndim", None) == 0 and not is_traced(step):  # a counter of jax or torch
-            step = step.item()  # type: ignore[attr-defined]
+        step = number_from(step)
         if self._start is None:
             require_integer(step, "step", 0)
-            self._begin(int(step), self._student(W, b))
+            self._begin(int(step), student_from(W, b, self._teacher, self._directions))
         elif not self._ended:
             try:
                 self._go_on(step, W, b)
@@ -115,7 +120,7 @@ class Recorder:
         if not self._unchanged():
             return self._end("directions", step, "the directions Θ have changed")
         try:
-            start = self._student(W, b)
+            start = student_from(W, b, self._teacher, self._directions)
         except ArgumentError as error:
             if error.must != "be finite":
                 raise
@@ -140,19 +145,6 @@ class Recorder:
                 self._start = start
         self._rows.append(row)
 
-    def _student(self, W: Any, b: Any) -> Start:
-        """The student as a start."""
-        W, b = _layers(W, b)
-        weights, dim = as_weights(W, "W"), self._directions.shape[1]
-        require(weights.shape[1] == dim, "W", f"be of shape (N, {dim}), a row for each neuron", weights.shape)
-        with np.errstate(over="ignore"):
-            require_finite(np.linalg.norm(weights, axis=1), "W")
-        start = Start.from_weights(weights, self._directions, self._teacher.covariance)
-        if b is None:
-            return start
-        rows = b.reshape(1, -1) if hasattr(b, "reshape") else [b]
-        return start.with_second_layer(as_weights(rows, "b")[0])
-
     def _row(self, step: int, start: Start) -> _Row:
         risk = float(population_risk(self._teacher, start.directions, start.amplitudes))
         layer = None if start.second_layer is None else np.asarray(start.second_layer)
@@ -174,30 +166,29 @@ class Recorder:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What was left out, and what was seen never to change, a line each."""
+        """What was left out, and what never changed, a line each."""
         lines = [text.replace("{}", _times(kind, count)) for kind, (count, text) in self._events.items()]
-        seen = self._never_changing()
-        if "second_layer_rate" in seen:
+        still = self._never_changing()
+        if "second_layer_rate" in still:
             lines.append("b does not change while the weights do: taken as frozen, second_layer_rate = 0")
-        if "constraint" in seen:
+        if "constraint" in still:
             lines.append("|w_i| does not change while directions do: taken as SGD on the sphere, constraint = sphere")
         return tuple(lines)
 
-    def _never_changing(self) -> dict[str, Any]:
+    def _never_changing(self) -> RunConfig:
         """The keys that say what of the student stays as it was while it learns."""
         if len(self._rows) < 2:
-            return {}
-        first = self._rows[0]
-        keys: dict[str, Any] = {}
+            return RunConfig()
+        first, keys = self._rows[0], RunConfig()
         turned = max(float(np.abs(row.by_neuron - first.by_neuron).max()) for row in self._rows)
         stretched = max(float(np.abs(row.norms / first.norms - 1).max()) for row in self._rows)
         layer = first.second_layer
         if layer is not None and (turned > 0 or stretched > 0):
             same = (row.second_layer is not None and np.array_equal(row.second_layer, layer) for row in self._rows)
             if all(same):
-                keys["second_layer_rate"] = 0.0
+                keys |= {"second_layer_rate": 0.0}
         if turned > _MOVED and stretched < _STILL:
-            keys["constraint"] = SPHERE
+            keys |= {"constraint": SPHERE}
         return keys
 
     @property
@@ -231,12 +222,12 @@ class Recorder:
         require(len(self._rows) > 0, "recorder", "have been called", "empty")
         require(self._rows[0].step == 0, "step", "be 0 at the first call, for the start", self._rows[0].step)
         assert self._start is not None
-        start, overlap = self._start, overlap_of(self._teacher.link)
+        start, overlap, steps = self._start, overlap_of(self._teacher.link), self.steps
         config = (
-            self._config
+            self._rate_keys(start)
             | teacher_keys(self._teacher)
             | {
-                "loss": "risk",
+                "loss": RISK,
                 "overlap": overlap,
                 "dim": self._directions.shape[1],
                 "student_width": start.student_width,
@@ -247,7 +238,16 @@ class Recorder:
             | self._never_changing()
         )
         overlaps = self.subspace_overlaps if overlap == SUBSPACE else self.neuron_overlaps
-        return Run(self.steps, self.risk, overlaps, config, self.notes, source="riccati.Recorder")
+        clock = None if self._sgd.is_constant else self._sgd.faster(clock_factor(config)).times(steps)
+        return Run(steps, self.risk, overlaps, config, self.notes, source="riccati.Recorder", clock=clock)
+
+    def _rate_keys(self, start: Start) -> RunConfig:
+        """The algorithm by the keys of a run."""
+        keys = RunConfig(self._sgd.schedule.describe())
+        keys |= {"batch_size": self._sgd.batch_size, "training_loss": self._training_loss}
+        if start.second_layer is not None and self._sgd.second_layer_rate != 1:
+            keys |= {"second_layer_rate": float(self._sgd.second_layer_rate)}
+        return keys
 
     def save(self, path: str | os.PathLike) -> None:
         """Write `run()` as a CSV with its JSON file beside it."""
@@ -263,36 +263,3 @@ def _times(kind: str, count: int) -> str:
     if kind == "again":
         return "once" if count == 1 else f"{count} times"
     return "1 step was" if count == 1 else f"{count} steps were"
-
-
-def _require_teachers(teacher: Teacher, directions: Float[np.ndarray, "M d"]) -> None:
-    """Refuse rows that cannot be those that the teacher was made of; the start compares their Gram matrix."""
-    if teacher.covariance is not None:
-        return
-    lengths = np.linalg.norm(directions, axis=1)
-    own = np.ones(teacher.width) if teacher.lengths is None else np.asarray(teacher.lengths)
-    alike = any(bool(np.abs(lengths / size - 1).max() < _UNIT) for size in (own, 1.0))
-    off = f"{lengths[0]:.6g} long at row 0, where the teacher has {own[0]:.6g}"
-    must = "have rows of the teacher's lengths (Teacher.from_directions(Theta, a, link) takes rows of any length)"
-    require(alike or teacher.frame is None, "Theta", must, off)
-    if teacher.frame is None and teacher.lengths is None:
-        as_directions(directions, directions.shape[1])
-    require(alike, "Theta", must, off)
-
-
-def _layers(W: Any, b: Any) -> tuple[Any, Any]:
-    """The weights of both layers, of arrays as they are, of a module or its state_dict."""
-    if hasattr(W, "state_dict"):
-        W = W.state_dict()
-    elif hasattr(W, "weight"):
-        W = {name: getattr(W, name) for name in ("weight", "bias") if getattr(W, name, None) is not None}
-    if not isinstance(W, Mapping):
-        return W, b
-    for ending, without in _NOT_IN_THEORY.items():
-        there = [str(name) for name in W if str(name).endswith(ending)]
-        must = f"be of linear layers without {without}, which the theory does not have"
-        require(not there, "W", must, f"one with {', '.join(there)}")
-    layers = [W[name] for name in W if str(name).endswith("weight")]
-    require(len(layers) in (1, 2), "W", "be of one or two linear layers", f"of {', '.join(map(str, W)) or 'none'}")
-    require(len(layers) == 1 or b is None, "b", "be left out, as W holds both layers", "given")
-    return layers[0], b if len(layers) == 1 else layers[1]

@@ -1,4 +1,4 @@
-"""The steps of SGD that the rows of a log stand at: by the column that counts them, by samples or by epochs.
+"""Which step of SGD each row of a log belongs to, by the column that counts steps, samples or epochs.
 
 Of several counters the optimiser's is taken. A log that goes back to its first step has begun another run, of which the
 last is read; one that goes back less far is that of a resumed job.
@@ -6,42 +6,34 @@ last is read; one that goes back less far is that of a resumed job.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from ..support import require, require_integer
+from ..support import require
 from .columns import Chosen, counts_log_calls, is_optimisers
-from .numbers import Column, count
+from .config import RunConfig
+from .numbers import LAST_STEP, Column, Remarks, are_steps, count
 
-LAST_STEP = 2**53  # whole numbers beyond are not exact as floats
 _RATIO = 0.01  # relative: what samples over steps may differ from the batch size
 _UNSORTED = 0.25  # of all moves from row to row, those back from which a log is not one of runs in order
 
 
 class Steps(NamedTuple):
-    """Where the rows of a log stand.
+    """The steps of SGD that the rows of a log belong to.
 
     Attributes:
         values: (n,), the step of each row that is read; no whole number where there is none.
         rows: (n,), which rows of the log are read, those of its last run.
         held_before: steps before a row for which its learning rate held, those of an epoch that it ends; else 0.
-        notes: what was dropped, a line each.
-        assumed: what was taken for granted, a line each.
+        remarks: what was dropped, and what was taken for granted.
     """
 
     values: Float[np.ndarray, " n"]
     rows: Int[np.ndarray, " n"]
     held_before: int
-    notes: tuple[str, ...]
-    assumed: tuple[str, ...]
-
-
-def are_steps(values: Float[np.ndarray, " R"]) -> Bool[np.ndarray, " R"]:
-    """Where numbers are whole, from 0 on and exact; NaN and inf are none."""
-    finite = np.where(np.isfinite(values), values, -1.0)
-    return (finite >= 0) & (finite < LAST_STEP) & (finite == np.floor(finite))
+    remarks: Remarks
 
 
 def overlaps_of(chosen: Chosen, columns: dict[str, Column]) -> Float[np.ndarray, "R M"] | None:
@@ -49,7 +41,7 @@ def overlaps_of(chosen: Chosen, columns: dict[str, Column]) -> Float[np.ndarray,
     return np.column_stack([columns[name].values for name in chosen.overlaps]) if chosen.overlaps else None
 
 
-def steps_of(chosen: Chosen, columns: dict[str, Column], named: str | None, config: dict[str, Any]) -> Steps:
+def steps_of(chosen: Chosen, columns: dict[str, Column], named: str | None, config: RunConfig) -> Steps:
     """The steps of the rows of a log, and which rows are those of its last run.
 
     `named` is the column that the user calls that of the steps, if any.
@@ -76,7 +68,7 @@ def steps_of(chosen: Chosen, columns: dict[str, Column], named: str | None, conf
         values, held_before, assumed = _from_epochs(name, values, named, config)
     elif chosen.samples is not None:
         said += _beside_samples(name, values, chosen.samples, columns[chosen.samples].values[begin:], config)
-    return Steps(values, rows, held_before, (*notes, *said), assumed)
+    return Steps(values, rows, held_before, Remarks((*notes, *said), assumed))
 
 
 def _kinds(chosen: Chosen, columns: dict[str, Column]) -> list[Bool[np.ndarray, " R"]]:
@@ -149,7 +141,7 @@ def _numbers_rows(steps: Float[np.ndarray, " n"]) -> bool:
 
 
 def _over_epochs(
-    name: str, chosen: Chosen, columns: dict[str, Column], data: Bool[np.ndarray, " n"], config: dict[str, Any]
+    name: str, chosen: Chosen, columns: dict[str, Column], data: Bool[np.ndarray, " n"], config: RunConfig
 ) -> tuple[Float[np.ndarray, " n"], tuple[str, ...]]:
     """The steps of a column that may begin again with each epoch, and what was taken for granted of it."""
     steps = columns[name].values
@@ -166,11 +158,12 @@ def _over_epochs(
     return (epochs - first) * length + steps, (line.replace("(e - 0)", "e"),)
 
 
-def _steps_per_epoch(config: dict[str, Any], why: str) -> int:
+def _steps_per_epoch(config: RunConfig, why: str) -> int:
     must = f"be given, as {why}, or step_column name the column of the steps"
-    require("steps_per_epoch" in config, "steps_per_epoch", must, "missing")
-    require_integer(config["steps_per_epoch"], "steps_per_epoch", 1)
-    return int(config["steps_per_epoch"])
+    length = config.steps_per_epoch
+    require(length is not None, "steps_per_epoch", must, "missing")
+    assert length is not None
+    return length
 
 
 def _last_beginning(steps: Float[np.ndarray, " n"], kinds: list[Bool[np.ndarray, " n"]]) -> int:
@@ -201,19 +194,18 @@ def _beginnings(steps: Float[np.ndarray, " n"]) -> list[int]:
 
 
 def _from_samples(
-    name: str, samples: Float[np.ndarray, " n"], named: str | None, config: dict[str, Any]
+    name: str, samples: Float[np.ndarray, " n"], named: str | None, config: RunConfig
 ) -> tuple[Float[np.ndarray, " n"], tuple[str, ...]]:
-    batch = config.get("batch_size")
+    batch = config.batch_size
     if batch is None:
         must = f"be given, as {name} counts samples, or step_column name the column of the steps"
         require(named is not None, "batch_size", must, "missing")
         return samples, ()
-    require_integer(batch, "batch_size", 1)
     return samples / batch, (f"{name} counts samples: taken as step {name}/{batch}",)
 
 
 def _from_epochs(
-    name: str, epochs: Float[np.ndarray, " n"], named: str | None, config: dict[str, Any]
+    name: str, epochs: Float[np.ndarray, " n"], named: str | None, config: RunConfig
 ) -> tuple[Float[np.ndarray, " n"], int, tuple[str, ...]]:
     """Epochs as the steps at their ends, the steps of an epoch, and what was taken for granted.
 
@@ -236,18 +228,12 @@ def _from_epochs(
 
 
 def _beside_samples(
-    name: str, steps: Float[np.ndarray, " n"], other: str, samples: Float[np.ndarray, " n"], config: dict[str, Any]
+    name: str, steps: Float[np.ndarray, " n"], other: str, samples: Float[np.ndarray, " n"], config: RunConfig
 ) -> tuple[str, ...]:
     """A line where steps and samples disagree with the batch size."""
     both = are_steps(steps) & are_steps(samples) & (steps > 0)
-    batch = config.get("batch_size")
-    if (
-        not isinstance(batch, int)
-        or batch < 1
-        or not both.any()
-        or np.any(np.diff(samples[both]) < 0)
-        or len(np.unique(samples[both])) < 2
-    ):
+    batch = config.batch_size
+    if batch is None or not both.any() or np.any(np.diff(samples[both]) < 0) or len(np.unique(samples[both])) < 2:
         return ()
     ratio = float(np.median(samples[both] / steps[both]))
     if abs(ratio / batch - 1) < _RATIO:

@@ -1,4 +1,4 @@
-"""From the columns of a log to steps, loss, overlaps and clock: sorted, merged, and what is dropped is noted."""
+"""Steps, loss, overlaps and clock from the columns of a log: sorted, merged, with remarks on what was dropped."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from jaxtyping import Bool, Float, Int
 
 from ..support import require
 from .columns import Chosen
-from .numbers import Column, count
-from .steps import are_steps, overlaps_of
+from .numbers import Column, Remarks, are_steps, count
+from .steps import overlaps_of
 
 TOLERANCE = 1e-6  # logs carry seven digits or more
 
@@ -24,6 +24,7 @@ class Table(NamedTuple):
         overlaps: (T, M), NaN where unknown; None if there are none.
         clock: (T,), canonical times; None if there are none.
         loss_name: the column that `loss` is.
+        remarks: what was dropped.
     """
 
     steps: Int[np.ndarray, " T"]
@@ -31,22 +32,30 @@ class Table(NamedTuple):
     overlaps: Float[np.ndarray, "T M"] | None
     clock: Float[np.ndarray, " T"] | None
     loss_name: str | None
+    remarks: Remarks = Remarks()
 
     def at(self, rows: np.ndarray) -> Table:
         """Some of its rows."""
         loss, overlaps, clock = (
             None if values is None else values[rows] for values in (self.loss, self.overlaps, self.clock)
         )
-        return Table(self.steps[rows], loss, overlaps, clock, self.loss_name)
+        return self._replace(steps=self.steps[rows], loss=loss, overlaps=overlaps, clock=clock)
 
 
 def table_of(
-    chosen: Chosen, columns: dict[str, Column], steps: Float[np.ndarray, " R"], argument: str, notes: list[str]
+    chosen: Chosen, columns: dict[str, Column], steps: Float[np.ndarray, " R"], argument: str, earlier: Remarks
 ) -> Table:
-    """The log that an argument holds, of whose rows `steps` are given; `notes` grows by what is dropped.
+    """The log that an argument holds, as rows by increasing step; its remarks say what was dropped.
 
     A step that occurs in several rows, as in sparse logs and after a resumed job, takes from each kind of column the
     last row that has it.
+
+    Args:
+        chosen: the names of the columns.
+        columns: of the rows that are read.
+        steps: of those rows.
+        argument: what a refusal names.
+        earlier: what was said before, which a refusal repeats.
 
     Raises:
         ArgumentError: if no row has a step and a finite loss or an overlap.
@@ -58,30 +67,33 @@ def table_of(
         else Column(np.full(len(steps), np.nan), np.zeros(len(steps), bool))
     )
     counted = are_steps(steps)
-    if not counted.all():
-        notes.append(f"dropped {count(int((~counted).sum()))} whose step is no whole number ≥ 0")
-    seen = np.zeros(len(steps), bool) if overlaps is None else np.isfinite(overlaps).any(axis=1)
-    lossy = counted & loss.known
-    _note_unread(chosen, steps, counted & ~lossy, seen, notes)
-    rows = np.flatnonzero(counted & (lossy | seen))
+    has_overlap = np.zeros(len(steps), bool) if overlaps is None else np.isfinite(overlaps).any(axis=1)
+    has_loss = counted & loss.known
+    notes = _on_unread(chosen, steps, counted, has_loss, has_overlap)
+    rows = np.flatnonzero(counted & (has_loss | has_overlap))
     if np.any(np.diff(steps[rows]) < 0):
-        notes.append("steps were not in order: sorted")
-    kept, of_loss, of_overlaps = _merged(steps, rows, lossy, seen, notes)
+        notes += ("steps were not in order: sorted",)
+    kept, of_loss, of_overlaps, repeated = _merged(steps, rows, has_loss, has_overlap)
     values = np.where(of_loss >= 0, loss.values[of_loss], np.nan)
-    sound = _sound(kept, values, of_loss >= 0, of_overlaps >= 0, chosen.loss, notes)
-    why = f": {'; '.join(notes)}" if notes else ""
-    require(bool(sound.any()), argument, "hold a row with a step and a finite loss", f"without one{why}")
+    sound, diverged = _sound(kept, values, of_loss >= 0, of_overlaps >= 0, chosen.loss)
+    notes += repeated + diverged
+    _require_rows(bool(sound.any()), argument, earlier.notes + notes)
     kept, values, of_loss, of_overlaps = (array[sound] for array in (kept, values, of_loss, of_overlaps))
-    clock = _clock(chosen, columns, np.maximum(of_loss, of_overlaps), notes)
+    clock, on_clock = _clock(chosen, columns, np.maximum(of_loss, of_overlaps))
     if overlaps is not None:
         overlaps = np.where((of_overlaps >= 0)[:, None], overlaps[of_overlaps], np.nan)
-    checked = _checked(overlaps, (of_overlaps >= 0) | (of_loss >= 0), notes)
-    table = Table(kept.astype(np.int64), None if chosen.loss is None else values, checked, clock, chosen.loss)
+    checked, on_overlaps = _checked(overlaps, (of_overlaps >= 0) | (of_loss >= 0))
+    notes += on_clock + on_overlaps
     filled = np.isfinite(values) | (False if checked is None else np.isfinite(checked).any(axis=1))
-    require(
-        bool(np.any(filled)), argument, "hold a row with a step and a finite loss", f"without one: {'; '.join(notes)}"
-    )
+    _require_rows(bool(np.any(filled)), argument, earlier.notes + notes)
+    logged = None if chosen.loss is None else values
+    table = Table(kept.astype(np.int64), logged, checked, clock, chosen.loss, Remarks(notes))
     return table.at(filled)  # without rows kept for overlaps that are none
+
+
+def _require_rows(there: bool, argument: str, notes: tuple[str, ...]) -> None:
+    why = f": {'; '.join(notes)}" if notes else ""
+    require(there, argument, "hold a row with a step and a finite loss", f"without one{why}")
 
 
 def without_gaps(chosen: Chosen, columns: dict[str, Column], nan_is_all: bool) -> dict[str, Column]:
@@ -102,8 +114,8 @@ def without_gaps(chosen: Chosen, columns: dict[str, Column], nan_is_all: bool) -
     values, known = columns[chosen.loss]
     gaps = _gaps(values, known, [columns[name].values for name in chosen.other_losses])
     if nan_is_all:
-        seen = np.any([np.isfinite(columns[name].values) for name in chosen.overlaps] or [False], axis=0)
-        gaps = gaps | (np.isnan(values) & seen)
+        has_overlap = np.any([np.isfinite(columns[name].values) for name in chosen.overlaps] or [False], axis=0)
+        gaps = gaps | (np.isnan(values) & has_overlap)
     return columns | {chosen.loss: Column(values, known & ~gaps)}
 
 
@@ -125,77 +137,94 @@ def _gaps(
     return nan & (((rows < last) & sparse) | ((rows > last) & (rows < end) & left_out))
 
 
-def _note_unread(chosen: Chosen, steps: np.ndarray, unread: np.ndarray, seen: np.ndarray, notes: list[str]) -> None:
-    if chosen.loss is None:
-        return
-    for rows, what in ((unread & ~seen, "dropped {} with"), (unread & seen, "kept for their overlaps: {} with")):
-        if rows.any():
+def _on_unread(
+    chosen: Chosen,
+    steps: Float[np.ndarray, " R"],
+    counted: Bool[np.ndarray, " R"],
+    has_loss: Bool[np.ndarray, " R"],
+    has_overlap: Bool[np.ndarray, " R"],
+) -> tuple[str, ...]:
+    """What is said of rows without a step, and of those without a loss, a line each."""
+    lines = []
+    if not counted.all():
+        lines.append(f"dropped {count(int((~counted).sum()))} whose step is no whole number ≥ 0")
+    unread = counted & ~has_loss
+    for rows, what in (
+        (unread & ~has_overlap, "dropped {} with"),
+        (unread & has_overlap, "kept for their overlaps: {} with"),
+    ):
+        if chosen.loss is not None and rows.any():
             first = f"the first at step {int(steps[rows][0])}"
-            notes.append(f"{what.format(count(int(rows.sum())))} an empty or unreadable {chosen.loss} ({first})")
+            lines.append(f"{what.format(count(int(rows.sum())))} an empty or unreadable {chosen.loss} ({first})")
+    return tuple(lines)
 
 
 def _merged(
     steps: Float[np.ndarray, " R"],
     rows: Int[np.ndarray, " n"],
-    lossy: Bool[np.ndarray, " R"],
-    seen: Bool[np.ndarray, " R"],
-    notes: list[str],
-) -> tuple[Float[np.ndarray, " T"], Int[np.ndarray, " T"], Int[np.ndarray, " T"]]:
-    """The steps, and for each the row of its loss and the row of its overlaps, -1 where there is none."""
+    has_loss: Bool[np.ndarray, " R"],
+    has_overlap: Bool[np.ndarray, " R"],
+) -> tuple[Float[np.ndarray, " T"], Int[np.ndarray, " T"], Int[np.ndarray, " T"], tuple[str, ...]]:
+    """The steps; for each the row of its loss and of its overlaps, -1 for none; and a line if any were repeated."""
     if np.all(np.diff(steps[rows]) > 0):
-        return steps[rows], np.where(lossy[rows], rows, -1), np.where(seen[rows], rows, -1)
+        return steps[rows], np.where(has_loss[rows], rows, -1), np.where(has_overlap[rows], rows, -1), ()
     kept = np.unique(steps[rows])
-    found, repeated = [], 0
-    for has in (lossy, seen):
+    of_each, repeated = [], 0
+    for has in (has_loss, has_overlap):
         with_it = rows[has[rows]][::-1]  # the last of each repeated step is the first of the reversed rows
         at, first = np.unique(steps[with_it], return_index=True)
         row = np.full(len(kept), -1)
         row[np.searchsorted(kept, at)] = with_it[first]
-        found.append(row)
+        of_each.append(row)
         repeated = max(repeated, len(with_it) - len(at))
-    if repeated:
-        notes.append(f"dropped {count(repeated)} of repeated steps, the later row of each is kept")
-    return kept, found[0], found[1]
+    lines = (f"dropped {count(repeated)} of repeated steps, the later row of each is kept",) if repeated else ()
+    return kept, of_each[0], of_each[1], lines
 
 
 def _sound(
-    steps: np.ndarray, loss: np.ndarray, lossy: np.ndarray, seen: np.ndarray, name: str | None, notes: list[str]
-) -> Bool[np.ndarray, " T"]:
-    """The rows with a finite loss, or with overlaps alone before the run diverged."""
-    finite = np.isfinite(loss)
-    logged = np.flatnonzero(lossy)
+    steps: Float[np.ndarray, " T"],
+    loss: Float[np.ndarray, " T"],
+    has_loss: Bool[np.ndarray, " T"],
+    has_overlap: Bool[np.ndarray, " T"],
+    name: str | None,
+) -> tuple[Bool[np.ndarray, " T"], tuple[str, ...]]:
+    """The rows with a finite loss, or with overlaps alone before the run diverged; and what is said of the others."""
+    finite, lines = np.isfinite(loss), []
+    logged = np.flatnonzero(has_loss)
     last = np.flatnonzero(finite)[-1] if finite.any() else -1
     tail = logged[logged > last]
     diverged = np.inf
     if len(tail):
         diverged = float(steps[tail[0]])
-        notes.append(f"diverged from step {int(diverged)} on: dropped {count(len(tail))} with NaN or inf {name}")
-    if (inside := int((lossy & ~finite).sum()) - len(tail)) > 0:
-        notes.append(f"dropped {count(inside)} with NaN or inf {name}")
-    return finite | (~lossy & seen & (steps < diverged))
+        lines.append(f"diverged from step {int(diverged)} on: dropped {count(len(tail))} with NaN or inf {name}")
+    if (inside := int((has_loss & ~finite).sum()) - len(tail)) > 0:
+        lines.append(f"dropped {count(inside)} with NaN or inf {name}")
+    return finite | (~has_loss & has_overlap & (steps < diverged)), tuple(lines)
 
 
 def _clock(
-    chosen: Chosen, columns: dict[str, Column], rows: Int[np.ndarray, " T"], notes: list[str]
-) -> Float[np.ndarray, " T"] | None:
-    """The kept rows' canonical times, None if there are none that increase."""
+    chosen: Chosen, columns: dict[str, Column], rows: Int[np.ndarray, " T"]
+) -> tuple[Float[np.ndarray, " T"] | None, tuple[str, ...]]:
+    """The kept rows' canonical times, None if there are none that increase; and a line on those that do not."""
     if chosen.clock is None:
-        return None
+        return None, ()
     clock = columns[chosen.clock].values[rows]
     if np.isfinite(clock).all() and np.all(np.diff(clock) > 0) and clock[0] >= 0:
-        return clock
-    notes.append(f"{chosen.clock} has gaps or does not increase: times taken from the steps")
-    return None
+        return clock, ()
+    return None, (f"{chosen.clock} has gaps or does not increase: times taken from the steps",)
 
 
-def _checked(overlaps: np.ndarray | None, wanted: np.ndarray, notes: list[str]) -> np.ndarray | None:
-    """Rounding past 0 and 1 clipped, rows that are no squared overlaps NaN."""
+def _checked(
+    overlaps: Float[np.ndarray, "T M"] | None, wanted: Bool[np.ndarray, " T"]
+) -> tuple[Float[np.ndarray, "T M"] | None, tuple[str, ...]]:
+    """Overlaps, clipped where rounding is past 0 or 1, NaN in rows that are no squared overlaps; and what is said."""
     if overlaps is None:
-        return None
-    outside = ((overlaps < -TOLERANCE) | (overlaps > 1 + TOLERANCE)).any(axis=1)
+        return None, ()
+    outside = np.any((overlaps < -TOLERANCE) | (overlaps > 1 + TOLERANCE), axis=1)
+    lines = []
     if gaps := int((np.isnan(overlaps).any(axis=1) & ~outside & wanted).sum()):
-        notes.append(f"overlaps are missing or unreadable in {count(gaps)}")
+        lines.append(f"overlaps are missing or unreadable in {count(gaps)}")
     if outside.any():
-        notes.append(f"overlaps outside [0, 1] in {count(int(outside.sum()))}: taken as unknown there")
-        overlaps[outside] = np.nan
-    return None if np.isnan(overlaps).all() else np.clip(overlaps, 0.0, 1.0)
+        lines.append(f"overlaps outside [0, 1] in {count(int(outside.sum()))}: taken as unknown there")
+        overlaps = np.where(np.expand_dims(outside, 1), np.nan, overlaps)
+    return None if np.isnan(overlaps).all() else np.clip(overlaps, 0.0, 1.0), tuple(lines)

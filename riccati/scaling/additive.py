@@ -2,6 +2,19 @@
 
 The hypothesis behind the scaling laws as one object. What differs from paper to paper is the choice of weights w_m,
 times T_m and shape f; the constructors name the papers.
+
+Where weights and times are power laws, the risk far from both ends has an asymptote with its constants. With
+w_m = m^{-ω}/ζ_M, T_m = T_1 m^θ, u = t/T_1 and F the Mellin transform of the shape,
+
+    Σ_{m≥1} m^{-ω} f(u m^{-θ}) = (1/θ) F((ω-1)/θ) u^{(1-ω)/θ} + …,
+
+the pole of ζ(ω - θs) F(s) u^{-s} at s = (ω-1)/θ. A smooth shape that falls exponentially has no other pole to the
+right, so that what is left out is smaller than any power of u; a step leaves a staircase of relative height u^{-1/θ}.
+Directions beyond M take ζ(ω, M+1) away, all of it as long as none of them would have emerged:
+
+    risk(t) = constant · u^{(1-ω)/θ} + offset,    offset = -ζ(ω, M+1)/ζ_M,    ζ_M = Σ_{m≤M} m^{-ω}.
+
+Derived in derivations/sharp_limit.py.
 """
 
 from __future__ import annotations
@@ -14,21 +27,58 @@ from numpy.typing import ArrayLike
 
 from ..problem import Link
 from ..support import require, require_finite, require_integer, require_real
-from .asymptote import Asymptote, asymptote
-from .shapes import Escape, Logistic, Shape, Skill, Step
+from .limits import power_sum
+from .shapes import Escape, Logistic, Shape, Skill, StepFunction, mellin
 
 _AT_ONCE = 4_000_000  # directions x times in memory at once
 
 
+@dataclass(frozen=True)
+class Asymptote:
+    """The power law risk(t) = constant · (t/first)^exponent + offset that an additive model follows between its ends.
+
+    Attributes:
+        exponent: (1 - ω)/θ, negative.
+        constant: F((ω-1)/θ)/(θ ζ_M).
+        offset: -ζ(ω, M+1)/ζ_M, 0 for M = ∞.
+        first: T_1.
+    """
+
+    exponent: float
+    constant: float
+    offset: float
+    first: float
+
+    def __call__(self, times: ArrayLike) -> np.ndarray:
+        """The risk at each time."""
+        return self.constant * (np.asarray(times, float) / self.first) ** self.exponent + self.offset
+
+
+def asymptote(
+    weight_exponent: float, time_exponent: float, shape: Shape, width: float = np.inf, first: float = 1.0
+) -> Asymptote:
+    """Return the asymptote of the additive model with w_m ∝ m^{-ω}, T_m = T_1 m^θ, M = `width` directions.
+
+    Raises:
+        ArgumentError: if ω ≤ 1, where the risk falls as a function of t/T_M instead (limits.py).
+    """
+    must = "be > 1 for a power law in time (≤ 1: the risk depends on t/T_M, see sharp_limit)"
+    require(weight_exponent > 1, "weight_exponent", must, weight_exponent)
+    total = float(power_sum(weight_exponent, 1, width))
+    beyond = 0.0 if np.isinf(width) else float(power_sum(weight_exponent, width + 1))
+    s = (weight_exponent - 1) / time_exponent
+    return Asymptote(-s, mellin(shape, s) / (time_exponent * total), -beyond / total, first)
+
+
 @dataclass(frozen=True, eq=False)
 class AdditiveModel:
-    """risk(t) = Σ_m w_m f(t/T_m).
+    """A sum of independent emergences, risk(t) = Σ_m w_m f(t/T_m).
 
     Attributes:
         weights: w, (M,), positive, scaled to Σ w_m = 1.
         times: T, (M,), positive, in any unit.
         shape: f, as in shapes.py.
-        powers: (α, θ) where w_m ∝ m^{-α} and T_m ∝ m^θ exactly, else None.
+        powers: (ω, θ) where w_m ∝ m^{-ω} and T_m ∝ m^θ exactly, else None.
 
     Raises:
         ArgumentError: vectors of different lengths, or entries that are not positive and finite.
@@ -52,10 +102,10 @@ class AdditiveModel:
     def power_law(
         cls, width: int, weight_exponent: float, time_exponent: float, shape: Shape, first: float = 1.0
     ) -> AdditiveModel:
-        """w_m ∝ m^{-α}, T_m = `first` m^θ, m = 1 … `width`.
+        """Return the model with w_m ∝ m^{-ω}, T_m = `first` m^θ, m = 1 … `width`.
 
         Raises:
-            ArgumentError: a width below 1, an exponent α < 0 or θ ≤ 0, a first time that is not positive.
+            ArgumentError: a width below 1, an exponent ω < 0 or θ ≤ 0, a first time that is not positive.
         """
         require_integer(width, "width", 1)
         require_real(weight_exponent, "weight_exponent", least=0)
@@ -67,7 +117,9 @@ class AdditiveModel:
 
     @classmethod
     def quadratic(cls, width: int, beta: float, sharpness: float) -> AdditiveModel:
-        """k = 2: w_m ∝ m^{-2β}, T_m ∝ m^β, `Logistic`; L = log(1/G_0 - 1), G_0 ≈ N/d.
+        """Return the model of information exponent 2: w_m ∝ m^{-2β}, T_m ∝ m^β, `Logistic`.
+
+        L = log(1/G_0 - 1), G_0 ≈ N/d.
 
         Source: BEVW25 (arXiv 2508.03688; its α is β, its λ_j is a_m), decoupled.
         """
@@ -75,7 +127,7 @@ class AdditiveModel:
 
     @classmethod
     def information_exponent(cls, width: int, beta: float, link: Link, overlap: float) -> AdditiveModel:
-        """k > 2: w_m ∝ m^{-2β}, T_m ∝ m^β, `Escape` from one initial overlap.
+        """Return the model of an information exponent k > 2: w_m ∝ m^{-2β}, T_m ∝ m^β, `Escape` from one overlap.
 
         Source: RNWL25 (arXiv 2504.19983), the decoupled dynamics of its proof sketch.
         """
@@ -83,7 +135,9 @@ class AdditiveModel:
 
     @classmethod
     def skills(cls, width: int, alpha: float, final: float = 5.0, initial: float = 0.1) -> AdditiveModel:
-        """Skills of frequency m^{-(α+1)}: w_m ∝ m^{-(α+1)}, T_m ∝ m^{α+1}, `Skill` with L = log(S/R_0 - 1).
+        """Return the model of skills of frequency m^{-(α+1)}: w_m ∝ m^{-(α+1)}, T_m ∝ m^{α+1}, `Skill`.
+
+        L = log(S/R_0 - 1).
 
         Source: Nam et al. 2024 (arXiv 2404.17563), the multilinear model; S = `final`, R_0 = `initial`. With their
         M = 50 000, min_N risk(N, C/N) · C^{α/(α+2)}, C in units of T_1, is no constant: it falls from 0.80 to 0.50 at
@@ -97,11 +151,11 @@ class AdditiveModel:
 
     @classmethod
     def quanta(cls, width: int, alpha: float) -> AdditiveModel:
-        """Quanta of frequency m^{-(α+1)}, each learned at once when it has been used often enough: `Step`.
+        """Return the model of quanta of frequency m^{-(α+1)}, each learned at once: `StepFunction`.
 
         Source: Michaud et al. 2023 (arXiv 2303.13506), the quantization model; risk ~ t^{-α/(α+1)}, N^{-α}.
         """
-        return cls.power_law(width, alpha + 1, alpha + 1, Step())
+        return cls.power_law(width, alpha + 1, alpha + 1, StepFunction())
 
     @property
     def width(self) -> int:
@@ -109,12 +163,12 @@ class AdditiveModel:
         return len(self.weights)
 
     def floor(self, learned: int) -> float:
-        """Σ_{m > learned} w_m: what a student leaves that learns only the first `learned` directions."""
+        """Return Σ_{m > learned} w_m, the risk of a student that learns only the first `learned` directions."""
         require_integer(learned, "learned", 0)
         return float(self.weights[learned:].sum())
 
     def risk(self, times: ArrayLike, learned: int | None = None) -> Float[np.ndarray, " T"]:
-        """Σ_{m ≤ learned} w_m f(t/T_m) + Σ_{m > learned} w_m, (T,); all directions are learned by default."""
+        """Return Σ_{m ≤ learned} w_m f(t/T_m) + Σ_{m > learned} w_m, (T,); all directions are learned by default."""
         times = np.asarray(times, float)
         require(times.ndim == 1, "times", "be a vector", f"of shape {times.shape}")
         kept = self.width if learned is None else learned
@@ -124,7 +178,7 @@ class AdditiveModel:
         return np.concatenate(parts) + self.floor(kept)
 
     def learned(self, times: ArrayLike) -> np.ndarray:
-        """The number of directions that have emerged by each time, T_m ≤ t."""
+        """Return the number of directions that have emerged by each time, T_m ≤ t."""
         return np.searchsorted(np.sort(self.times), np.asarray(times, float), side="right")
 
     @property
@@ -132,7 +186,7 @@ class AdditiveModel:
         """risk(t) for T_1 ≪ t ≪ T_M.
 
         Raises:
-            ArgumentError: if weights and times are not exact power laws, or α ≤ 1.
+            ArgumentError: if weights and times are not exact power laws, or ω ≤ 1.
         """
         require(self.powers is not None, "model", "have power-law weights and times (AdditiveModel.power_law)", "none")
         assert self.powers is not None

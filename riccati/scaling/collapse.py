@@ -17,7 +17,7 @@ _GRID = 400  # points, spaced evenly in log t, at which rescaled curves are comp
 
 @dataclass(frozen=True)
 class Distance:
-    """Between a risk curve and its limit, over the curve's times.
+    """How far a risk curve is from its sharp limit, over the curve's times.
 
     Attributes:
         staircase: sup |risk - Σ_{m: T_m > t} a_m²|; about half a step's height where steps are high.
@@ -32,7 +32,7 @@ class Distance:
 
 @dataclass(frozen=True, eq=False)
 class Collapse:
-    """Rescaled curves on common x = t/scale.
+    """Risk curves in the time of their own limits, on a common grid x = t/(unit · scale), and their distances.
 
     Attributes:
         x: (G,).
@@ -51,7 +51,7 @@ class Collapse:
 
 
 def limit_of(trajectory: Trajectory) -> tuple[SharpLimit, float]:
-    """The sharp limit that belongs to a trajectory, and canonical time per unit.
+    """Return the sharp limit of a trajectory's problem, and the canonical time of one unit of it.
 
     Raises:
         ArgumentError: if the trajectory's start does not know its dimension.
@@ -66,7 +66,7 @@ def limit_of(trajectory: Trajectory) -> tuple[SharpLimit, float]:
 
 
 def distance(trajectory: Trajectory) -> Distance:
-    """How far the risk of a trajectory at finite d is from its sharp limit.
+    """Measure how far the risk of a trajectory at finite d is from its sharp limit.
 
     Raises:
         ArgumentError: as `sharp_limit`, and if the start does not know its dimension.
@@ -82,7 +82,7 @@ def distance(trajectory: Trajectory) -> Distance:
 
 
 def collapse(trajectories: Sequence[Trajectory]) -> Collapse:
-    """Risk curves over d and M in the time of their own limits, t/(unit · scale), and how far apart they are.
+    """Rescale risk curves of several d and M to the time of their own limits, t/(unit · scale), and compare them.
 
     Raises:
         ArgumentError: fewer than two trajectories, or rescaled times without a common range.

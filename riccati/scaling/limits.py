@@ -9,15 +9,15 @@ of canonical time, if it is among the min(N, M) directions that the student can 
 
     risk(t) = Σ_{m: T_m > t} a_m²/Σ a²,       floor = Σ_{m > N} a_m²/Σ a².
 
-For a_m ∝ m^{-β}, T_m ∝ m^θ, θ = β, and M → ∞ (ε Euler's constant, ζ(s, q) Hurwitz's function, φ = N/M):
+For a_m ∝ m^{-β}, T_m ∝ m^θ, θ = β, and M → ∞ (γ_E Euler's constant, ζ(s, q) Hurwitz's function, φ = N/M):
 
     β > ½:  ζ(2β, n+1)/ζ(2β), n = (t/T_1)^{1/θ} ∧ N:    (t/T_1)^{(1-2β)/θ} ∨ N^{1-2β}, times 1/((2β-1) ζ(2β))
-    β = ½:  -θ^{-1} log(t/T_M)/(log M + ε) ∨ -log φ/(log M + ε)
+    β = ½:  -θ^{-1} log(t/T_M)/(log M + γ_E) ∨ -log φ/(log M + γ_E)
     β < ½:  1 - (t/T_M)^{(1-2β)/θ} ∨ 1 - φ^{1-2β}
 
 Anisotropic input, the teacher along eigenvectors of Σ: a_m becomes a_m λ_m^{k/2} in T_m and in the order of directions
-(a_m λ_m^{k/2-1} where steps are preconditioned), and d becomes tr Σ in the unit. For λ_m ∝ m^{-γ} that is the
-two-parameter law, θ = β + γk/2 (β + γ for k = 2). The limit is tr Σ/λ_1 → ∞, that is γ < 1 if the law holds for all d.
+(a_m λ_m^{k/2-1} where steps are preconditioned), and d becomes tr Σ in the unit. For λ_m ∝ m^{-α} that is the
+two-parameter law, θ = β + αk/2 (β + α for k = 2). The limit is tr Σ/λ_1 → ∞, that is α < 1 if the law holds for all d.
 
 Source: RNWL25 (arXiv 2504.19983), BEVW25 (arXiv 2508.03688); derivations/sharp_limit.py, derivations/scaling.py and
 derivations/anisotropic.py.
@@ -31,11 +31,10 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float
 from numpy.typing import ArrayLike
-from scipy.special import ndtri
+from scipy.special import ndtri, zeta
 
 from ..problem import Teacher, pull, require_covered
 from ..support import require, require_integer
-from .sums import power_sum
 
 _SAME = 1e-9  # relative deviation of the second layer from a power law
 _CRITICAL = 0.5
@@ -46,14 +45,14 @@ Regime = Literal["power law", "logarithmic", "flat"]
 
 @dataclass(frozen=True, eq=False)
 class SharpLimit:
-    """The staircase of one teacher, and its limit M → ∞.
+    """The limit d → ∞ of one teacher: a staircase, and for power laws its own limit M → ∞.
 
     Attributes:
         teacher: the teacher.
         student_width: N; None for a neuron to every direction.
         emergence_times: (M,), in the unit of time, inf where never.
         beta: β where a_m ∝ m^{-β} exactly, else None.
-        theta: θ where T_m ∝ m^θ too, but for the initial overlaps: β + γk/2, β on isotropic input; else None.
+        theta: θ where T_m ∝ m^θ too, but for the initial overlaps: β + αk/2, β on isotropic input; else None.
         floor: Σ_{m > N} a_m²/Σ a_m², the risk that is left; exact for this M.
     """
 
@@ -125,7 +124,7 @@ class SharpLimit:
         x = np.asarray(x, float)
         must = "have a_m ∝ m^-β for a limit of many directions"
         require(self.beta is not None, "teacher", must, "another second layer")
-        must = "have λ_m ∝ m^-γ for a limit of many directions"
+        must = "have λ_m ∝ m^-α for a limit of many directions"
         require(self.theta is not None, "teacher", must, "another covariance")
         beta, theta, M = float(self.beta or 0), float(self.theta or 0), self.teacher.width
         if self.regime == "power law":
@@ -160,7 +159,11 @@ class SharpLimit:
 
 
 def sharp_limit(teacher: Teacher, student_width: int | None = None) -> SharpLimit:
-    """The limit d → ∞ of the population risk of a small-norm student.
+    """Return the limit d → ∞ of the risk of a student that starts small: emergence times, risk, exponent and floor.
+
+    Directions emerge one after the other, at once, and risk(t) = Σ_{m: T_m > t} a_m²/Σ a_m²; times are in the unit
+    `SharpLimit.unit(dim)` of canonical time. Source: RNWL25 (arXiv 2504.19983), BEVW25 (arXiv 2508.03688);
+    derivations/sharp_limit.py.
 
     Args:
         teacher: link with c_0 = 0 and information exponent k ≥ 2.
@@ -170,6 +173,13 @@ def sharp_limit(teacher: Teacher, student_width: int | None = None) -> SharpLimi
     Raises:
         ArgumentError: a link with k < 2 or c_0 ≠ 0, a width below 1, or a teacher that is not standard but for a
             covariance whose eigenvectors its directions are.
+
+    Example:
+        >>> import riccati as rc
+        >>> teacher = rc.Teacher.power_law(width=4, beta=1.0, link=rc.Link.hermite(2))
+        >>> limit = rc.scaling.sharp_limit(teacher, student_width=2)
+        >>> limit.emergence_times.round(3).tolist(), round(limit.floor, 3), limit.exponent
+        ([0.298, 0.597, inf, inf], 0.122, -1.0)
     """
     require(isinstance(teacher, Teacher), "teacher", "be a riccati.Teacher", type(teacher).__name__)
     require_covered("sharp_limit", teacher)
@@ -193,12 +203,34 @@ def sharp_limit(teacher: Teacher, student_width: int | None = None) -> SharpLimi
 
 
 def power_of(a: np.ndarray) -> float | None:
-    """β where a_m ∝ m^{-β} to rounding, else None."""
+    """Return β where a_m ∝ m^{-β} to rounding, else None."""
     if len(a) < 2:
         return None
     beta = float(np.log2(a[0] / a[1]))
     exact = np.arange(1.0, len(a) + 1) ** -beta * a[0]
     return max(beta, 0.0) if beta > -_SAME and np.allclose(a, exact, rtol=_SAME, atol=0) else None
+
+
+def power_sum(exponent: float, first: ArrayLike, last: ArrayLike = np.inf) -> np.ndarray:
+    """Return Σ_{m=first}^{last} m^{-s}, 0 where last < first; ζ(s, first) - ζ(s, last + 1) for s > 1.
+
+    Args:
+        exponent: s.
+        first: the first m, ≥ 1.
+        last: the last m; infinite only for s > 1.
+
+    Raises:
+        ArgumentError: an infinite sum with s ≤ 1, which diverges.
+    """
+    first, last = np.broadcast_arrays(np.asarray(first, float), np.asarray(last, float))
+    if exponent > 1:
+        with np.errstate(invalid="ignore"):
+            beyond = np.where(np.isinf(last), 0.0, zeta(exponent, np.where(np.isinf(last), 1.0, last + 1)))
+        return np.maximum(zeta(exponent, first) - beyond, 0.0)
+    require(bool(np.isfinite(last).all()), "last", "be finite for exponents ≤ 1, where the sum diverges", "infinite")
+    longest = int(last.max(initial=0))
+    partial = np.concatenate([[0.0], np.cumsum(np.arange(1.0, longest + 1) ** -exponent)])
+    return np.maximum(partial[last.astype(int)] - partial[first.astype(int) - 1], 0.0)
 
 
 def _overlaps(left: np.ndarray, either_sign: bool) -> np.ndarray:

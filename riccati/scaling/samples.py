@@ -33,12 +33,12 @@ _MEDIAN = 0.5
 _STEPS = np.geomspace(1e-4, 40.0, 240)  # step sizes in units of the last direction's a_m, before refinement
 _TINY = 1e-12
 
-Step = Literal["constant", "proportional"]
+StepKind = Literal["constant", "proportional"]
 
 
 @dataclass(frozen=True, eq=False)
 class SampleCost:
-    """What learning directions 1 … m costs.
+    """The samples that learning directions 1 … m takes, and the step size at which it takes them.
 
     Attributes:
         top: m.
@@ -51,14 +51,17 @@ class SampleCost:
     top: int
     samples: float
     learning_rate: Float[np.ndarray, " m"] | float
-    step: Step
+    step: StepKind
     formula: str
 
 
 def samples_to_learn(
-    teacher: Teacher, top: int, *, dim: int, student_width: int, step: Step = "constant"
+    teacher: Teacher, top: int, *, dim: int, student_width: int, step: StepKind = "constant"
 ) -> SampleCost:
-    """The fewest samples after which directions 1 … `top` are learned, over step sizes of one kind.
+    """Compute the fewest samples that learn directions 1 … `top`, over step sizes of one kind.
+
+    The step size of least cost is found on a grid and refined; RNWL25 (arXiv 2504.19983) for k > 2, BEVW25
+    (arXiv 2508.03688) for k = 2, derivations/search_phase.py and derivations/sharp_limit.py.
 
     Args:
         teacher: a pure link h_k, k ≥ 2.
@@ -69,6 +72,13 @@ def samples_to_learn(
 
     Raises:
         ArgumentError: a link that is not h_k, or a number of directions that cannot be learned.
+
+    Example:
+        >>> import riccati as rc
+        >>> teacher = rc.Teacher.power_law(width=8, beta=1.0, link=rc.Link.hermite(4))
+        >>> cost = rc.scaling.samples_to_learn(teacher, 2, dim=1000, student_width=32)
+        >>> f"{cost.samples:.2g} samples at η = {cost.learning_rate:.2g}"
+        '3.4e+07 samples at η = 3e-06'
     """
     require_covered("samples_to_learn", teacher)
     k = teacher.link.information_exponent
@@ -101,8 +111,8 @@ def _best(cost: Callable[[float], float], unit: float) -> float:
     values = np.array([cost(size) for size in sizes])
     k = int(values.argmin())
     ends = np.log(sizes[max(k - 1, 0)]), np.log(sizes[min(k + 1, len(sizes) - 1)])
-    found = minimize_scalar(lambda log_size: cost(float(np.exp(log_size))), bounds=ends, method="bounded")
-    return float(np.exp(found.x)) if found.fun < values[k] else float(sizes[k])
+    inner = minimize_scalar(lambda log_size: cost(float(np.exp(log_size))), bounds=ends, method="bounded")
+    return float(np.exp(inner.x)) if inner.fun < values[k] else float(sizes[k])
 
 
 def _search_cost(a: np.ndarray, start: np.ndarray, k: int) -> Callable[[np.ndarray], float]:
@@ -147,9 +157,11 @@ def _quadratic_cost(a: np.ndarray, odds: float) -> Callable[[np.ndarray], float]
 
 
 def risk_in_samples(
-    teacher: Teacher, tops: np.ndarray | list[int], *, dim: int, student_width: int, step: Step = "constant"
+    teacher: Teacher, tops: np.ndarray | list[int], *, dim: int, student_width: int, step: StepKind = "constant"
 ) -> tuple[Float[np.ndarray, " t"], Float[np.ndarray, " t"]]:
-    """Samples (t,) that learn the top m, for each m of `tops`, and the risk Σ_{i>m} a_i²/Σ a_i² that is left, (t,).
+    """Compute risk against samples: n (t,) that learn the top m, for each m of `tops`, and the risk left then, (t,).
+
+    The risk is Σ_{i>m} a_i²/Σ a_i².
 
     Raises:
         ArgumentError: as `samples_to_learn`.

@@ -1,7 +1,7 @@
-"""What one direction leaves of its share of the risk as it is learned, a function of x = t/T_m.
+"""Shapes: the share of its risk that one direction leaves as it is learned, a function of x = t/T_m.
 
 A shape f falls from 1 to 0 about x = 1. Its Mellin transform F(s) = ∫_0^∞ x^{s-1} f(x) dx is the constant of a scaling
-law (asymptote.py); F(s) = 1/s for a step. Derived in derivations/sharp_limit.py.
+law (additive.py); F(s) = 1/s for a step. Derived in derivations/sharp_limit.py.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 from scipy.interpolate import CubicSpline
 from scipy.special import expit
 
-from ..flows.overlap import collapsed_time, evaluate, master_curve
+from ..flows import collapsed_time, evaluate_curve, master_curve_of
 from ..numerics import unit_nodes
 from ..problem import Link
 from ..support import require, require_open_unit, require_real
@@ -23,11 +23,11 @@ from ..support import require, require_open_unit, require_real
 _TAIL = 40.0  # widths past x = 1 at which a shape is below rounding
 _NODES, _COUNT = 8192, 20  # of the table of an escape, and of a panel of its Mellin transform
 
-_evaluate = eqx.filter_jit(evaluate)
+_evaluate_curve = eqx.filter_jit(evaluate_curve)
 
 
 class Shape(Protocol):
-    """f(x) and its Mellin transform."""
+    """A shape f(x), which falls from 1 to 0 about x = 1."""
 
     @property
     def width(self) -> float:
@@ -40,8 +40,8 @@ class Shape(Protocol):
 
 
 @dataclass(frozen=True)
-class Step:
-    """f = 1 for x < 1, else 0: the limit d → ∞."""
+class StepFunction:
+    """The shape of the limit d → ∞: f = 1 for x < 1, else 0."""
 
     width = 0.0
 
@@ -52,7 +52,7 @@ class Step:
 
 @dataclass(frozen=True)
 class _Sigmoid:
-    """p = 1/(1 + e^{L(1-x)}): what grows logistically.
+    """Logistic growth p = 1/(1 + e^{L(1-x)}), of which two shapes are made.
 
     Attributes:
         sharpness: L > 0.
@@ -74,7 +74,7 @@ class _Sigmoid:
 
 
 class Logistic(_Sigmoid):
-    """f = 1 - p², p = 1/(1 + e^{L(1-x)}): k = 2, decoupled, the radius refitted.
+    """The shape of k = 2, decoupled, with the radius refitted: f = 1 - p², p = 1/(1 + e^{L(1-x)}).
 
     p is the alignment G_mm = 1/(1 + (1/G_0 - 1) e^{-2a_mτ}) at τ = x T_m, T_m = L/(2a_m) and L = log(1/G_0 - 1);
     of 1 - tr(AGAG) direction m then has the share a_m²(1 - G_mm²).
@@ -87,7 +87,9 @@ class Logistic(_Sigmoid):
 
 
 class Skill(_Sigmoid):
-    """f = ((1 - p)/(1 - p_0))², p = 1/(1 + e^{L(1-x)}): a strength that grows logistically, the loss quadratic in it.
+    """The shape of a strength that grows logistically, with a loss quadratic in it: f = ((1 - p)/(1 - p_0))².
+
+    p = 1/(1 + e^{L(1-x)}).
 
     The radius of a k = 2 student along the gradient flow from small norms, and the skills of Nam et al. 2024
     (arXiv 2404.17563), R(t) = S p with L = log(S/R_0 - 1).
@@ -100,9 +102,9 @@ class Skill(_Sigmoid):
 
 @dataclass(frozen=True, eq=False)
 class Escape:
-    """f = 1 - (g(m)/g(1))², m(x) on the master curve of the link: k > 2, decoupled, the radius refitted.
+    """The shape of k > 2, decoupled, with the radius refitted: f = 1 - (g(m)/g(1))², m(x) on the link's master curve.
 
-    x = t/T_m with m² = ½ at x = 1; the later steeper the smaller the initial overlap, a step as it tends to 0.
+    x = t/T_m with m² = ½ at x = 1. The smaller the initial overlap the steeper the fall, a step in the limit.
 
     Attributes:
         link: the link function, information exponent > 2.
@@ -130,10 +132,10 @@ class Escape:
     @cached_property
     def _gap(self) -> CubicSpline:
         """log(1 - g(m)/g(1)) over asinh(g'(1) · collapsed time left), read once off the master curve."""
-        curve = master_curve(self.link, self._ahead)
+        curve = master_curve_of(self.link, self._ahead)
         place = np.linspace(float(np.arcsinh(self._rate * curve.end)), np.arcsinh(self._rate * self._ahead), _NODES)
         left = np.clip(np.sinh(place) / self._rate, float(curve.end), self._ahead)
-        return CubicSpline(place, np.asarray(_evaluate(self.link, curve, left)[3]))
+        return CubicSpline(place, np.asarray(_evaluate_curve(self.link, curve, left)[3]))
 
     @property
     def width(self) -> float:
@@ -150,7 +152,10 @@ class Escape:
 
 
 def mellin(shape: Shape, s: float) -> float:
-    """F(s) = ∫_0^∞ x^{s-1} f(x) dx = (1/s) ∫_0^∞ f(z^{1/s}) dz, s > 0; panels that grow away from x = 1."""
+    """Return the Mellin transform F(s) = ∫_0^∞ x^{s-1} f(x) dx = (1/s) ∫_0^∞ f(z^{1/s}) dz, s > 0.
+
+    By Gauss's rule on panels that grow away from x = 1.
+    """
     require_real(s, "s", above=0)
     if shape.width == 0:
         return 1 / s

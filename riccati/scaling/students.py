@@ -1,4 +1,4 @@
-"""Risk curves of students of every width: what a frontier is the envelope of.
+"""Risk curves of students of every width, whose envelope is the compute-optimal frontier.
 
 k > 2: the `Decoupled` flow. k = 2: directions decoupled from squared overlaps G_0; with norms r direction m ≤ N grows
 as S_m = a_m/(1 + e^{L_m - 4 c_2² a_m t}), L_m = log(a_m/(r² G_0) - 1), and
@@ -38,7 +38,7 @@ RiskCurve = Callable[[int, np.ndarray], np.ndarray]  # of a width and of times
 def students_of(
     teacher: Teacher | AdditiveModel, dim: int | None, norm: float | None, start: str
 ) -> tuple[RiskCurve, Callable[[int], float]]:
-    """risk(N, times) and the time T(N) of the last direction that N neurons learn.
+    """Return risk(N, times) as a function, and the time T(N) of the last direction that N neurons learn as another.
 
     Raises:
         ArgumentError: a dimension or norm that is missing, or given with an additive model, which has neither.
@@ -69,7 +69,7 @@ def _decoupled(teacher: Teacher, dim: int, norm: float, equal: bool) -> tuple[Ri
             start = eqx.tree_at(lambda at: at.overlaps, start, jnp.where(rank < width, dim**-0.5, 0.0))
         problem = Problem(teacher, start)
         flow.check(problem)
-        return np.asarray(flow.evolve(problem, jnp.asarray(times)).seen.risk)
+        return np.asarray(flow.evolve(problem, jnp.asarray(times)).observables.risk)
 
     def last(width: int) -> float:
         times = sharp_limit(teacher, None if equal else width).emergence_times

@@ -10,33 +10,90 @@ import hashlib
 import io
 import json
 import os
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Float, Int
 
 from ..support import ArgumentError, require, whole_file
-from .loop import Chains
-from .record import Record
+from .engines import engine_words
+from .loop import Measured, RunStates
 
 _HEAD = b"riccati checkpoint\n"
 _DIGEST = hashlib.sha256().digest_size
 
 
-def save(path: str | os.PathLike, config: dict[str, Any], record: Record, chains: Chains) -> None:
-    """Write a checkpoint, whole or not at all."""
+@dataclass(frozen=True)
+class Record:
+    """The table of S runs at T logged steps, filled column by column.
+
+    Attributes:
+        steps: (T,), the logged steps.
+        times: (S, T), canonical.
+        risk: (S, T), population risk; NaN, as in the other columns, once a run has diverged.
+        overlaps: (S, T, M), squared.
+        filled: (), how many of the columns are there.
+    """
+
+    steps: Int[np.ndarray, " T"]
+    times: Float[np.ndarray, "S T"]
+    risk: Float[np.ndarray, "S T"]
+    overlaps: Float[np.ndarray, "S T M"]
+    filled: Int[np.ndarray, ""]
+
+    @classmethod
+    def empty(cls, steps: Int[np.ndarray, " T"], runs: int, directions: int) -> Record:
+        """Return a record with nothing filled in."""
+        shape = (runs, len(steps))
+        return cls(steps, np.full(shape, np.nan), np.full(shape, np.nan), np.full((*shape, directions), np.nan),
+                   np.array(0))  # fmt: skip
+
+    @property
+    def next_step(self) -> int | None:
+        """The next step to be logged; None where all are."""
+        return int(self.steps[self.filled]) if self.filled < len(self.steps) else None
+
+    def add(self, states: RunStates, now: Measured) -> None:
+        """Fill the next column."""
+        n, running = int(self.filled), np.asarray(states.diverged) < 0
+        self.times[running, n] = np.asarray(states.time)[running]
+        self.risk[running, n] = np.asarray(now.risk)[running]
+        self.overlaps[running, n] = np.clip(np.asarray(now.overlaps)[running], 0.0, 1.0)
+        self.filled[...] = n + 1
+
+
+def logged_steps(steps: int, rows: int) -> Int[np.ndarray, " T"]:
+    """Return 0 and about `rows` steps up to `steps`, spaced evenly in their logarithm."""
+    return np.unique(np.round(np.r_[0, np.geomspace(1, steps, rows)]).astype(np.int64))
+
+
+class Checkpoint(NamedTuple):
+    """How far an experiment is.
+
+    Attributes:
+        states: where its runs are.
+        record: what was logged of them.
+    """
+
+    states: RunStates
+    record: Record
+
+
+def save_checkpoint(path: str | os.PathLike, config: Mapping[str, object], checkpoint: Checkpoint) -> None:
+    """Write a checkpoint of the experiment with this `config`, whole or not at all."""
     archive = io.BytesIO()
-    np.savez(archive, config=_text(config), **_parts(chains, record))  # type: ignore[arg-type]
+    np.savez(archive, config=_text(config), **_arrays(checkpoint))  # type: ignore[arg-type]
     body = archive.getvalue()
     with whole_file(path, "checkpoint") as temporary:
         temporary.write_bytes(_HEAD + hashlib.sha256(body).digest() + body)
 
 
-def load(
-    path: str | os.PathLike, config: dict[str, Any], chains: Chains, record: Record
-) -> tuple[Chains, Record] | None:
-    """What `save` wrote for an experiment with this `config`, laid out as these; None if there is no such file.
+def load_checkpoint(path: str | os.PathLike, config: Mapping[str, object], begun: Checkpoint) -> Checkpoint | None:
+    """Read the checkpoint of an experiment with this `config`, which begins as `begun`; None if there is no such file.
 
     Raises:
         ArgumentError: a file that is no checkpoint, or one of another experiment; the first key that differs is named.
@@ -44,29 +101,28 @@ def load(
     held = _read(Path(path))
     if held is None:
         return None
-    other, mine = held.pop("config"), json.loads(_text(config))
-    if "parametrisation" in other:  # the name of `kind` up to 0.4
-        other["kind"] = other.pop("parametrisation")
-    for key in sorted(mine.keys() | other.keys()):
-        if mine.get(key) != other.get(key):
+    theirs, mine = held.config, json.loads(_text(config))
+    for key in sorted(mine.keys() | theirs.keys()):
+        if mine.get(key) != theirs.get(key):
             must = "be of this experiment (name another file, or remove it)"
             raise ArgumentError("checkpoint", must, f"{path}, of one with another {key}")
-    for name, array in _parts(chains, record).items():
-        sound = name in held and held[name].shape == array.shape and held[name].dtype == array.dtype
+    for name, array in _arrays(begun).items():
+        sound = name in held.arrays and held.arrays[name].shape == array.shape
+        sound = sound and held.arrays[name].dtype == array.dtype
         require(sound, "checkpoint", f"hold {name} of shape {array.shape}, {array.dtype}", f"{path}, which does not")
-    parts = {kind: {name: held[f"{kind}_{name}"] for name in fields} for kind, fields in _FIELDS.items()}
-    return Chains(**{name: jnp.asarray(value) for name, value in parts["chains"].items()}), Record(**parts["record"])
+    states = {name: jnp.asarray(held.arrays[f"states_{name}"]) for name in RunStates._fields}
+    record = {name: held.arrays[f"record_{name}"] for name in Record.__dataclass_fields__}
+    return Checkpoint(RunStates(**states), Record(**record))
 
 
-_FIELDS = {"chains": Chains._fields, "record": tuple(Record.__dataclass_fields__)}
+class _Held(NamedTuple):
+    """What a file holds, in the words of today."""
+
+    config: dict[str, object]
+    arrays: dict[str, np.ndarray]
 
 
-def _parts(chains: Chains, record: Record) -> dict[str, np.ndarray]:
-    holders = {"chains": chains, "record": record}
-    return {f"{kind}_{name}": np.asarray(getattr(holders[kind], name)) for kind in holders for name in _FIELDS[kind]}
-
-
-def _read(path: Path) -> dict[str, Any] | None:
+def _read(path: Path) -> _Held | None:
     try:
         content = path.read_bytes()
     except FileNotFoundError:
@@ -77,11 +133,22 @@ def _read(path: Path) -> dict[str, Any] | None:
     must = "be a checkpoint of an experiment, whole and unchanged (remove it to begin anew)"
     require(content.startswith(_HEAD) and hashlib.sha256(body).digest() == digest, "checkpoint", must, path)
     with np.load(io.BytesIO(body), allow_pickle=False) as file:
-        held: dict[str, Any] = {name: file[name] for name in file.files}
-    held["config"] = json.loads(str(held.get("config", "null")))
-    require(isinstance(held["config"], dict), "checkpoint", must, path)
-    return held
+        arrays = {name: file[name] for name in file.files}
+    config = json.loads(str(arrays.pop("config", "null")))
+    require(isinstance(config, dict), "checkpoint", must, path)
+    # files of up to 0.5 call the states chains, and name an engine; those of up to 0.4 call `kind` parametrisation
+    arrays = {name.replace("chains_", "states_", 1): array for name, array in arrays.items()}
+    if "parametrisation" in config:
+        config["kind"] = config.pop("parametrisation")
+    if "engine" in config:
+        config["coordinates"] = engine_words(str(config.pop("engine"))).coordinates
+    return _Held(config, arrays)
 
 
-def _text(config: dict[str, Any]) -> str:
+def _arrays(checkpoint: Checkpoint) -> dict[str, np.ndarray]:
+    states = {f"states_{name}": np.asarray(array) for name, array in checkpoint.states._asdict().items()}
+    return states | {f"record_{name}": array for name, array in vars(checkpoint.record).items()}
+
+
+def _text(config: Mapping[str, object]) -> str:
     return json.dumps(config, sort_keys=True)

@@ -14,38 +14,38 @@ from tqdm import tqdm
 
 from ..problem import Schedule
 from ..support import Stopped, orderly_stop
-from .loop import STEPS_A_CALL, Chains, Dynamics, measured, take_drawn_steps, take_steps
-from .record import Record
+from .checkpoint import Checkpoint
+from .loop import STEPS_A_CALL, DrawnAhead, Dynamics, RunStates, measured, take_drawn_steps, take_steps
 
 _LOOK = 0.3  # seconds between two looks at the clock
 _SAVE = 10.0  # seconds between two checkpoints
 _FIRST = 16  # steps of the first call
 _NUMBERS = 2**22  # that are drawn at once, 32 MB
-_TIMED = 0.1  # seconds of steps from which the time of all is told
+_TIMED = 0.1  # seconds of steps from which the time of all is estimated
 
 
-class Steps(abc.ABC):
-    """How chains are moved on."""
+class Stepper(abc.ABC):
+    """A way to move runs on."""
 
     @abc.abstractmethod
-    def __call__(self, chains: Chains, count: int) -> Chains:
-        """The chains `count` steps further, or fewer where so many are not at hand, at least one."""
+    def __call__(self, states: RunStates, count: int) -> RunStates:
+        """Return the states `count` steps later, or fewer where so many are not at hand, at least one."""
 
 
-class KeyedSteps(Steps):
+class KeyedSteps(Stepper):
     """Each step's randomness comes from a seed and its number, so that a run is what it is however it is cut."""
 
     def __init__(self, dynamics: Dynamics, schedule: Schedule, keys: Key[Array, " S"]):
         self._dynamics, self._schedule, self._keys = dynamics, schedule, keys
 
-    def __call__(self, chains: Chains, count: int) -> Chains:
-        """All of them."""
+    def __call__(self, states: RunStates, count: int) -> RunStates:
+        """Return the states `count` steps later."""
         rates = np.zeros(STEPS_A_CALL)
-        rates[:count] = self._schedule.rates(int(chains.step), count)
-        return take_steps(self._dynamics, self._keys, chains, jnp.asarray(rates), jnp.asarray(count))
+        rates[:count] = self._schedule.rates(int(states.step), count)
+        return take_steps(self._dynamics, self._keys, states, jnp.asarray(rates), jnp.asarray(count))
 
 
-class DrawnSteps(Steps):
+class DrawnSteps(Stepper):
     """Randomness of many steps is drawn by numpy at once, at a third of the cost of a key for each step or less."""
 
     def __init__(self, dynamics: Dynamics, schedule: Schedule, rng: np.random.Generator, runs: int, last: int):
@@ -55,68 +55,66 @@ class DrawnSteps(Steps):
         self._size = min(max(_NUMBERS // each, 1), STEPS_A_CALL, 2 ** (last - 1).bit_length())
         self._begin = self._end = 0
 
-    def __call__(self, chains: Chains, count: int) -> Chains:
-        """As many as were drawn."""
-        now = int(chains.step)
+    def __call__(self, states: RunStates, count: int) -> RunStates:
+        """Return the states as many steps later as were drawn, `count` at the most."""
+        now = int(states.step)
         if now >= self._end:
             self._begin, self._end = now, now + self._size
-            numbers, neurons = np.arange(self._begin, self._end), chains.W.shape[1]
-            noise = self._dynamics.engine.noise_of(self._rng, numbers, self._runs, neurons)
-            self._noise = jax.tree.map(jnp.asarray, noise)
-            # a look at the clock may run beyond the end, where no schedule is asked
-            ahead = max(0, min(self._size, self._last - now))
-            rates = self._schedule.rates(now, ahead) if ahead else np.zeros(0)
-            self._rates = jnp.asarray(np.pad(rates, (0, self._size - len(rates))))
+            self._drawn = self._draw(now, neurons=states.W.shape[1])
         first, most = jnp.asarray(now - self._begin), jnp.asarray(min(count, self._end - now))
-        return take_drawn_steps(self._dynamics, self._noise, chains, self._rates, first, most)
+        return take_drawn_steps(self._dynamics, self._drawn, states, first, most)
+
+    def _draw(self, now: int, neurons: int) -> DrawnAhead:
+        numbers = np.arange(now, now + self._size)
+        noise = self._dynamics.engine.noise_of(self._rng, numbers, self._runs, neurons)
+        # a look at the clock may run beyond the end, where no schedule is asked
+        ahead = max(0, min(self._size, self._last - now))
+        rates = self._schedule.rates(now, ahead) if ahead else np.zeros(0)
+        padded = np.pad(rates, (0, self._size - len(rates)))
+        return DrawnAhead(jax.tree.map(jnp.asarray, noise), jnp.asarray(padded))
 
 
 def run_to_end(
-    dynamics: Dynamics,
-    steps: Steps,
-    chains: Chains,
-    record: Record,
-    save: Callable[[Chains], None] | None,
-    bar: tqdm,
-) -> Chains:
-    """The chains at the last logged step; `record` is filled up to there, or until every run has diverged.
+    dynamics: Dynamics, stepper: Stepper, begun: Checkpoint, save: Callable[[Checkpoint], None] | None, bar: tqdm
+) -> Checkpoint:
+    """Move runs on to the last logged step, or until all have diverged; return where they are, and what was logged.
 
     `save` is called every ten seconds, and once more at the end or at a stop; `bar` counts steps.
 
     Raises:
         Stopped: after SIGINT or SIGTERM.
     """
-    pace, saved, last = _Pace(), time.monotonic(), int(record.steps[-1])
+    pace, saved, (states, record) = _Pace(), time.monotonic(), begun
     with orderly_stop() as stop:
-        bar.update(int(chains.step))
-        while not stop and int(record.filled) < len(record.steps):
-            left = int(record.steps[int(record.filled)]) - int(chains.step)
+        bar.update(int(states.step))
+        while not stop and record.next_step is not None:
+            left = record.next_step - int(states.step)
             if left == 0:
-                record.add(chains, measured(dynamics, chains))
-                if bool((chains.diverged >= 0).all()):
+                record.add(states, measured(dynamics, states))
+                if bool((states.diverged >= 0).all()):
                     break
                 continue
-            chains = pace.timed(steps, chains, left)
+            states = pace.timed(stepper, states, left)
             bar.update(pace.done)
             if save is not None and time.monotonic() - saved > _SAVE:
-                save(chains)
+                save(Checkpoint(states, record))
                 saved = time.monotonic()
         if save is not None:
-            save(chains)
+            save(Checkpoint(states, record))
     if stop.signal_number is not None:
         kept = "; its checkpoint goes on from there" if save is not None else ", without a checkpoint"
-        raise Stopped(stop.signal_number, f"at step {int(chains.step)} of {last}{kept}")
-    return chains
+        raise Stopped(stop.signal_number, f"at step {int(states.step)} of {int(record.steps[-1])}{kept}")
+    return Checkpoint(states, record)
 
 
-def seconds_a_step(steps: Steps, chains: Chains) -> float:
-    """How long a step takes, timed over a few of the first ones, after the program is compiled."""
+def seconds_a_step(stepper: Stepper, states: RunStates) -> float:
+    """Return how long a step takes, timed over a few of the first ones, after the program is compiled."""
     pace = _Pace()
-    chains = pace.timed(steps, chains, 1)
-    begun, first = time.monotonic(), int(chains.step)
+    states = pace.timed(stepper, states, 1)
+    begun, first = time.monotonic(), int(states.step)
     while time.monotonic() - begun < _TIMED:
-        chains = pace.timed(steps, chains, STEPS_A_CALL)
-    return (time.monotonic() - begun) / (int(chains.step) - first)
+        states = pace.timed(stepper, states, STEPS_A_CALL)
+    return (time.monotonic() - begun) / (int(states.step) - first)
 
 
 class _Pace:
@@ -125,11 +123,11 @@ class _Pace:
     def __init__(self) -> None:
         self._fit, self.done = _FIRST, 0
 
-    def timed(self, steps: Steps, chains: Chains, most: int) -> Chains:
-        """As many steps as fit, `most` at the most."""
-        first, begun = int(chains.step), time.monotonic()
-        chains = jax.block_until_ready(steps(chains, min(most, self._fit)))
-        self.done = int(chains.step) - first
+    def timed(self, stepper: Stepper, states: RunStates, most: int) -> RunStates:
+        """Return the states as many steps later as fit, `most` at the most."""
+        first, begun = int(states.step), time.monotonic()
+        states = jax.block_until_ready(stepper(states, min(most, self._fit)))
+        self.done = int(states.step) - first
         fit = int(self.done * _LOOK / max(time.monotonic() - begun, 1e-6))
         self._fit = min(max(fit, 1), 2 * self._fit, STEPS_A_CALL)
-        return chains
+        return states

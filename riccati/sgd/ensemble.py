@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
 
 from ..numerics import first_crossings
-from ..runs import Run
+from ..runs import Run, RunConfig
 from ..support import require, require_integer, require_open_unit
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Quantiles(NamedTuple):
-    """What a fraction of the runs is at or below.
+    """The values that a fraction of the runs does not exceed.
 
     Attributes:
         risk: (T,), at the logged steps; inf where more runs than the others have diverged.
@@ -32,7 +32,7 @@ class Quantiles(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Ensemble:
-    """S runs at T logged steps with M directions.
+    """S runs of one experiment at T logged steps, with N neurons and M directions; `Experiment.ensemble` makes one.
 
     Attributes:
         steps: (T,).
@@ -44,6 +44,17 @@ class Ensemble:
         final_overlaps: (S, N, M), the directions' overlaps at the end, signed.
         config: the experiment, as a run's JSON file has it.
         notes: what was done otherwise than asked, a line each.
+
+    Example:
+        >>> import riccati as rc
+        >>> teacher = rc.Teacher.power_law(2, 1.0, rc.Link.hermite(2))
+        >>> start = rc.Start.random(teacher, student_width=3, dim=200, norm=0.3, seed=0)
+        >>> experiment = rc.sgd.Experiment(teacher, start, rc.SGD(learning_rate=1e-3), steps=500, rows=10)
+        >>> ensemble = experiment.ensemble(seeds=[0, 1, 2])
+        >>> len(ensemble), ensemble.overlaps.shape, ensemble.emergence_times().shape
+        (3, (3, 11, 2), (3, 2))
+        >>> ensemble.quantile(0.5).risk.shape, ensemble.run(0).config["seed"]
+        ((11,), 0)
     """
 
     steps: Int[np.ndarray, " T"]
@@ -53,14 +64,18 @@ class Ensemble:
     diverged: Int[np.ndarray, " S"]
     seeds: Int[np.ndarray, " S"]
     final_overlaps: Float[np.ndarray, "S N M"]
-    config: dict[str, Any]
+    config: Mapping[str, object]
     notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.seeds)
 
     def run(self, index: int) -> Run:
-        """One of the runs; a diverged one ends with its last sound row, and its notes give the step."""
+        """Return one of the runs; a diverged one ends with its last sound row, and its notes give the step.
+
+        Raises:
+            ArgumentError: an index that is none of 0, …, S - 1.
+        """
         require_integer(index, "index", 0)
         require(index < len(self), "index", f"be < {len(self)}", index)
         kept = np.isfinite(self.risk[index])
@@ -76,15 +91,15 @@ class Ensemble:
             notes = (*notes, f"diverged at step {step}: the run ends with the row of step {steps[-1]}")
         clock = self.times[index, kept] if "schedule" in config else None
         source = f"riccati.sgd, seed {self.seeds[index]}"
-        return Run(steps, self.risk[index, kept], self.overlaps[index, kept], config, notes, source, clock)
+        return Run(steps, self.risk[index, kept], self.overlaps[index, kept], RunConfig(config), notes, source, clock)
 
     def emergence_times(self, level: float = 0.5) -> Float[np.ndarray, "S M"]:
-        """Canonical time at which each squared overlap first reaches `level`; inf where it does not."""
+        """Return the canonical time at which each squared overlap first reaches `level`; inf where it does not."""
         pairs = zip(self.times, self.overlaps, strict=True)
         return np.stack([first_crossings(times, overlaps, level) for times, overlaps in pairs])
 
     def quantile(self, q: float, level: float = 0.5) -> Quantiles:
-        """The quantile `q` of the risk at each logged step, and of each emergence time at `level`.
+        """Return the quantile `q` of the risk at each logged step, and of each emergence time at `level`.
 
         It is the value of one of the runs, the smallest that a fraction `q` of them does not exceed; a run that has
         diverged counts as one of infinite risk.
@@ -94,13 +109,13 @@ class Ensemble:
         """
         require_open_unit(q, "q")
         risk = np.where(np.isnan(self.risk), np.inf, self.risk)
-        seen = (risk, self.emergence_times(level))
-        return Quantiles(*(np.quantile(values, q, axis=0, method="inverted_cdf") for values in seen))
+        both = (risk, self.emergence_times(level))
+        return Quantiles(*(np.quantile(values, q, axis=0, method="inverted_cdf") for values in both))
 
     def plot(self, coverage: float = 0.8, level: float = 0.5, ax: Sequence[Axes] | None = None) -> Figure:
-        """Bands of risk and emergence times that hold the fraction `coverage` of the runs, and their medians.
+        """Draw bands of risk and emergence times that hold the fraction `coverage` of the runs, and their medians.
 
-        On two axes of the user's, or a new figure.
+        They are drawn on two axes `ax`, or on a new figure, which is returned.
 
         Risk is drawn at the median of the runs' times, which differ only where the learning rate follows the state.
 
@@ -120,10 +135,11 @@ class Ensemble:
 
     def __repr__(self) -> str:
         rows = {
-            "engine": self.config["engine"],
+            "kind": self.config["kind"],
+            "coordinates": self.config["coordinates"],
             "runs": f"{len(self)}, {int((self.diverged >= 0).sum())} of them diverged",
             "steps": f"{len(self.steps)} from {self.steps[0]} to {self.steps[-1]}",
             "risk": f"median {np.nanmedian(self.risk[:, 0]):.4g} to {np.nanmedian(self.risk[:, -1]):.4g}",
         }
         lines = [*rows.items(), *(("note", note) for note in self.notes)]
-        return "Ensemble\n" + "\n".join(f"  {name:<8} {value}" for name, value in lines)
+        return "Ensemble\n" + "\n".join(f"  {name:<11} {value}" for name, value in lines)

@@ -14,8 +14,8 @@ from jaxtyping import Array, Bool, Float, Int, Key
 
 from ..numerics import compiled_quickly
 from ..problem import Teacher, direction_factor, squared_overlaps
-from .engine import Engine, Noise
-from .rule import Rule, Weights
+from .engines import Engine, Noise
+from .rules import Rate, Rule, Weights
 
 STEPS_A_CALL = 4096  # at the most
 MOST_STEPS = 2**32 - 1  # a step's key is folded from the low 32 bits of its number
@@ -39,7 +39,7 @@ class Dynamics(eqx.Module):
     follow: bool = eqx.field(static=True)
 
 
-class Chains(NamedTuple):
+class RunStates(NamedTuple):
     """Where S runs are.
 
     Attributes:
@@ -62,6 +62,18 @@ class Chains(NamedTuple):
         return Weights(self.W, self.b)
 
 
+class DrawnAhead(NamedTuple):
+    """The randomness and the learning rates of n steps of S runs.
+
+    Attributes:
+        noise: the engine's own arrays, leaves (n, S, …).
+        rates: (n,).
+    """
+
+    noise: Noise
+    rates: Float[Array, " n"]
+
+
 class Measured(NamedTuple):
     """What is logged of S runs.
 
@@ -76,76 +88,71 @@ class Measured(NamedTuple):
 
 @compiled_quickly(eqx.filter_jit)
 def take_steps(
-    dynamics: Dynamics, keys: Key[Array, " S"], chains: Chains, rates: Float[Array, " n"], count: Int[Array, ""]
-) -> Chains:
-    """`count` steps, at most as many as there are `rates`.
+    dynamics: Dynamics, keys: Key[Array, " S"], states: RunStates, rates: Float[Array, " n"], count: Int[Array, ""]
+) -> RunStates:
+    """Return the states `count` steps later, at most as many as there are `rates`, each run with its own key.
 
     A run diverges at the step that makes the sum of squared weights exceed `dynamics.largest`, or not a number; it
     stays as it was before that step.
     """
 
     def noise(key: Array, step: Array) -> Noise:
-        neurons = chains.W.shape[1]
+        neurons = states.W.shape[1]
         return dynamics.engine.noise(jax.random.fold_in(key, step), step, neurons)
 
-    def body(n: Array, chains: Chains) -> Chains:
-        return _after_step(dynamics, chains, jax.vmap(noise, in_axes=(0, None))(keys, chains.step), rates[n])
+    def body(n: Array, states: RunStates) -> RunStates:
+        return _after_step(dynamics, states, jax.vmap(noise, in_axes=(0, None))(keys, states.step), rates[n])
 
-    return jax.lax.fori_loop(0, count, body, chains)
+    return jax.lax.fori_loop(0, count, body, states)
 
 
 @compiled_quickly(eqx.filter_jit)
 def take_drawn_steps(
-    dynamics: Dynamics,
-    noise: Noise,
-    chains: Chains,
-    rates: Float[Array, " n"],
-    first: Int[Array, ""],
-    count: Int[Array, ""],
-) -> Chains:
-    """`count` steps with the noise and rates from `first` on, of n steps that were drawn; see `take_steps`."""
+    dynamics: Dynamics, drawn: DrawnAhead, states: RunStates, first: Int[Array, ""], count: Int[Array, ""]
+) -> RunStates:
+    """Return the states `count` steps later, with noise and rates from `first` on of those drawn; see `take_steps`."""
 
-    def body(n: Array, chains: Chains) -> Chains:
-        return _after_step(dynamics, chains, jax.tree.map(lambda leaf: leaf[n], noise), rates[n])
+    def body(n: Array, states: RunStates) -> RunStates:
+        return _after_step(dynamics, states, jax.tree.map(lambda leaf: leaf[n], drawn.noise), drawn.rates[n])
 
-    return jax.lax.fori_loop(first, first + count, body, chains)
+    return jax.lax.fori_loop(first, first + count, body, states)
 
 
-def _after_step(dynamics: Dynamics, chains: Chains, noise: Noise, rate: Float[Array, ""]) -> Chains:
-    """The chains after a step, each with its own noise."""
+def _after_step(dynamics: Dynamics, states: RunStates, noise: Noise, rate: Rate) -> RunStates:
+    """Return the states after a step, each run with its own noise."""
     rule, teacher = dynamics.rule, dynamics.teacher
 
     def one(weights: Weights, noise: Noise, rate: Array) -> tuple[Weights, Array, Bool[Array, ""]]:
         if dynamics.follow:
             overlaps = squared_overlaps(teacher, rule.directions(weights.W))
             rate = rate * direction_factor(teacher, overlaps, weights.W.shape[0])
-        new = dynamics.engine.step_with(rule, teacher, weights, noise, rate, chains.step)
+        new = dynamics.engine.step(rule, teacher, weights, noise, rate, states.step)
         return new, rate, jnp.sum(new.W**2) + jnp.sum(new.b**2) <= dynamics.largest
 
-    new, rate, sound = jax.vmap(one, in_axes=(0, 0, None))(chains.weights, noise, rate)
-    running = chains.diverged < 0
+    new, rate, sound = jax.vmap(one, in_axes=(0, 0, None))(states.weights, noise, rate)
+    running = states.diverged < 0
     going = running & sound
-    return Chains(
-        jnp.where(going[:, None, None], new.W, chains.W),
-        jnp.where(going[:, None], new.b, chains.b),
-        chains.step + 1,
-        jnp.where(going, chains.time + rate, chains.time),
-        jnp.where(running & ~sound, chains.step + 1, chains.diverged),
+    return RunStates(
+        jnp.where(going[:, None, None], new.W, states.W),
+        jnp.where(going[:, None], new.b, states.b),
+        states.step + 1,
+        jnp.where(going, states.time + rate, states.time),
+        jnp.where(running & ~sound, states.step + 1, states.diverged),
     )
 
 
 @compiled_quickly(eqx.filter_jit)
-def measured(dynamics: Dynamics, chains: Chains) -> Measured:
-    """Risk and squared overlaps of each run, exact in the overlaps, in double precision."""
+def measured(dynamics: Dynamics, states: RunStates) -> Measured:
+    """Return risk and squared overlaps of each run, exact in the overlaps, in double precision."""
     rule, teacher = dynamics.rule, dynamics.teacher
 
     def one(weights: Weights) -> Measured:
         return Measured(rule.risk(teacher, weights), squared_overlaps(teacher, rule.directions(weights.W)))
 
-    return jax.vmap(one)(Weights(chains.W.astype(float), chains.b.astype(float)))
+    return jax.vmap(one)(Weights(states.W.astype(float), states.b.astype(float)))
 
 
 @eqx.filter_jit
-def signed_overlaps(dynamics: Dynamics, chains: Chains) -> Float[Array, "S N M"]:
-    """The overlaps of each run's unit directions with the teacher's."""
-    return jax.vmap(lambda W: dynamics.teacher.overlaps(dynamics.rule.directions(W)))(chains.W.astype(float))
+def signed_overlaps(dynamics: Dynamics, states: RunStates) -> Float[Array, "S N M"]:
+    """Return the overlaps of each run's unit directions with the teacher's."""
+    return jax.vmap(lambda W: dynamics.teacher.overlaps(dynamics.rule.directions(W)))(states.W.astype(float))

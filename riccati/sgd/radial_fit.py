@@ -17,7 +17,7 @@ from ..support import require, require_integer, require_memory, require_real
 
 
 class SecondPhase(NamedTuple):
-    """A fitted radial part.
+    """The radial part that `second_phase` fitted, and the risk with it.
 
     Attributes:
         Omega: (N, N), symmetric.
@@ -31,9 +31,10 @@ class SecondPhase(NamedTuple):
 
 
 def second_phase(run: Run, samples: int, ridge: float = 0.0, seed: int = 0) -> SecondPhase:
-    """Fit Ω at the end of a run of Stiefel SGD, on n' = `samples` fresh samples, drawn in law.
+    """Fit the radial part Ω of a student at the end of a run of Stiefel SGD, on n' = `samples` fresh samples.
 
-    Minimises mean (y - <Ω, uuᵀ - I>)² + ridge·||Ω||_F².
+    Ω minimises mean (y - <Ω, uuᵀ - I>)² + ridge·||Ω||_F². The samples are drawn in their projections alone, with the
+    law that they have in R^d.
 
     Raises:
         ArgumentError: a run that is not one of Stiefel SGD by `riccati.sgd`, fewer samples than unknowns without a

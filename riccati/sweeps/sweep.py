@@ -1,4 +1,4 @@
-"""`sweep`: a function at every point of a grid, resumable, one table."""
+"""`sweep` calls a function at every point of a grid and puts what it gives into one table; it can be resumed."""
 
 from __future__ import annotations
 
@@ -6,29 +6,37 @@ import hashlib
 import inspect
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..support import package_versions, progress, require, require_integer, sole_writer
-from .grid import Axes, axes_of, points_of
-from .journal import Journal, journal_at
-from .table import columns_of, frame_of, read_table, require_parquet, write_table
-from .workers import Found, in_this_process, on_workers
+from .points import Axes, Function, Point, axes_of, in_this_process, on_workers, points_of
+from .storage import (
+    Columns,
+    Journal,
+    Provenance,
+    columns_of,
+    frame_of,
+    journal_at,
+    read_table,
+    require_parquet,
+    write_table,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
 class SweepFailed(RuntimeError):
-    """Points at which the function raised; the results of the others are kept.
+    """The function raised at some points; the results of the others are kept.
 
     Attributes:
         errors: the error at each such point, by the point's index.
     """
 
-    def __init__(self, errors: dict[int, BaseException], points: list[dict[str, Any]]):
+    def __init__(self, errors: dict[int, BaseException], points: list[Point]):
         self.errors = errors
         first = min(errors)
         swept = [(name, value) for name, value in points[first].items() if any(p[name] != value for p in points)]
@@ -38,14 +46,14 @@ class SweepFailed(RuntimeError):
 
 
 def sweep(
-    function: Callable[..., Mapping[str, Any]],
+    function: Function,
     grid: Mapping[str, Sequence[Any]],
     path: str | os.PathLike | None = None,
     *,
     workers: int | None = None,
     scheduler: str | None = None,
 ) -> pd.DataFrame:
-    """`function(**point)` at all combinations of the grid's values, as a table with a row for each.
+    """Call `function(**point)` at all combinations of the grid's values and return a table with a row for each.
 
     Worker processes are spawned and compute with one thread each, so a script that calls this has
     `if __name__ == "__main__":` about what it does. With one thread in this process too (OMP_NUM_THREADS=1,
@@ -62,9 +70,22 @@ def sweep(
             without Dask.
         scheduler: the address of a Dask scheduler, whose workers are used instead, with the threads that they have.
 
+    Returns:
+        A pandas DataFrame: a column for each argument, then one for each name that the function gives (vectors as
+        numpy arrays). Its `attrs["provenance"]` has the function with a digest of its source, the grid and versions.
+
     Raises:
         ArgumentError: values that cannot be kept, a file of another sweep, no Dask, or no scheduler that answers.
         SweepFailed: at the end, if the function raised at some points.
+
+    Example:
+        >>> import riccati as rc
+        >>> def last_amplitude(beta, width):
+        ...     teacher = rc.Teacher.power_law(width, beta, rc.Link.hermite(2))
+        ...     return {"a_M": float(teacher.a[-1])}
+        >>> table = rc.sweep(last_amplitude, {"beta": [0.5, 1.0], "width": [4]}, workers=0)
+        >>> table.round(3).to_dict("list")
+        {'beta': [0.5, 1.0], 'width': [4, 4], 'a_M': [0.346, 0.21]}
     """
     require(inspect.isfunction(function), "function", "be a plain function", repr(function))
     if workers is not None:
@@ -73,60 +94,56 @@ def sweep(
     axes = axes_of(grid)
     points, provenance = points_of(axes), _provenance(function, axes)
     if path is None:
-        found = Journal({})
-        _fill(found, function, points, workers, scheduler)
-        return frame_of(_columns(points, found), provenance)
+        journal = Journal({})
+        _fill(journal, function, points, workers, scheduler)
+        return frame_of(_columns(points, journal), provenance)
     target = Path(path)
     require_parquet(target)
     if not target.exists():
-        with _kept(target, provenance) as found:
-            _fill(found, function, points, workers, scheduler)
-            write_table(target, _columns(points, found), provenance)
+        with _kept(target, provenance) as journal:
+            _fill(journal, function, points, workers, scheduler)
+            write_table(target, _columns(points, journal), provenance)
     return read_table(target, provenance)
 
 
 @contextmanager
-def _kept(target: Path, provenance: dict[str, Any]) -> Iterator[Journal]:
+def _kept(target: Path, provenance: Provenance) -> Iterator[Journal]:
     """The journal beside the table, removed once the table is there."""
-    journal = target.with_name(f"{target.name}.journal")
+    path = target.with_name(f"{target.name}.journal")
     with sole_writer(target):
-        with journal_at(journal, provenance) as found:
-            yield found
-        journal.unlink()
+        with journal_at(path, provenance) as journal:
+            yield journal
+        path.unlink()
 
 
 def _fill(
-    found: Journal,
-    function: Callable[..., Mapping[str, Any]],
-    points: list[dict[str, Any]],
-    workers: int | None,
-    scheduler: str | None,
+    journal: Journal, function: Function, points: list[Point], workers: int | None, scheduler: str | None
 ) -> None:
     """Compute the points that are not there yet."""
-    left = {index: point for index, point in enumerate(points) if index not in found.done}
+    left = {index: point for index, point in enumerate(points) if index not in journal.done}
     if not left:
         return
     alone = workers == 0
-    results: Found = in_this_process(function, left) if alone else on_workers(function, left, workers, scheduler)
+    results = in_this_process(function, left) if alone else on_workers(function, left, workers, scheduler)
     errors: dict[int, BaseException] = {}
     with closing(results), progress(len(points), "sweep", "point") as bar:
-        bar.update(len(found.done))
+        bar.update(len(journal.done))
         for index, result in results:
             if isinstance(result, BaseException):
                 errors[index] = result
             else:
-                found.add(index, result)
+                journal.add(index, result)
             bar.update()
     if errors:
         raise SweepFailed(errors, points) from errors[min(errors)]
 
 
-def _columns(points: list[dict[str, Any]], found: Journal) -> dict[str, list[Any]]:
-    return columns_of(points, [found.done[index] for index in range(len(points))])
+def _columns(points: list[Point], journal: Journal) -> Columns:
+    return columns_of(points, [journal.done[index] for index in range(len(points))])
 
 
-def _provenance(function: Callable[..., Mapping[str, Any]], axes: Axes) -> dict[str, Any]:
-    """What makes two sweeps the same; the function's source counts where it can be read."""
+def _provenance(function: Function, axes: Axes) -> Provenance:
+    """Return what makes two sweeps the same; the function's source counts where it can be read."""
     try:
         source = hashlib.sha256(inspect.getsource(function).encode()).hexdigest()
     except OSError:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,9 +13,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from ..flows import FLOWS, Flow
-from ..numerics import outcome_named
-from ..problem import Covariance, Link, Problem, Start, Teacher, TypicalStart, coefficient_rows
+from ..flows import FLOWS, Flow, Solution
+from ..numerics import name_of, outcome_named
+from ..problem import Covariance, Link, Observables, Problem, Start, Teacher, TypicalStart, coefficient_rows
 from ..support import ArgumentError, package_versions, require, require_integer, require_times, restored, whole_file
 
 _FORMAT = "riccati trajectory 2"
@@ -26,27 +25,17 @@ _OPTIONAL = ("second_layer", "teacher_part", "residual_eigenvalues")  # arrays t
 
 
 class Stored(NamedTuple):
-    """What a trajectory's file holds.
-
-    Attributes:
-        times, risk, alignment, radius: as those of the trajectory, the last two None where they were not kept.
-        flow, problem: what made it.
-        ended: the outcome's name, how many times were `reached`, and the `solver_steps` where there were any.
-        provenance_json: the text that says how it came about.
-    """
+    """What a trajectory's file holds: the fields of a `Trajectory` in their order, without the solution's record."""
 
     times: Float[Array, " T"]
-    risk: Float[Array, " T"]
-    alignment: Float[Array, "T M"] | None
-    radius: Float[Array, "T M"] | None
+    solution: Solution
     flow: Flow
     problem: Problem
-    ended: dict[str, Any]
     provenance_json: str
 
 
 def provenance_of(flow: Flow, problem: Problem) -> str:
-    """The JSON text that a trajectory carries about how it came to be."""
+    """The JSON text that a trajectory holds about how it came about."""
     teacher, start = problem.teacher, problem.start
     return json.dumps(
         {
@@ -68,15 +57,14 @@ def provenance_of(flow: Flow, problem: Problem) -> str:
 
 
 def write_trajectory(
-    path: str | os.PathLike,
-    problem: Problem,
-    arrays: Mapping[str, Array | None],
-    ended: dict[str, Any],
-    provenance_json: str,
+    path: str | os.PathLike, times: Float[Array, " T"], solution: Solution, problem: Problem, provenance_json: str
 ) -> None:
-    """Write the file, whole or not at all; arrays that are None are left out."""
+    """Write the file, whole or not at all; observables that are None are left out, as is the solution's record."""
     teacher, start = problem.teacher, problem.start
-    held = {**arrays, **_teacher_arrays(teacher)}
+    ended = {"outcome": name_of(solution.outcome), "reached": int(solution.reached)}  # type: ignore[arg-type]
+    if solution.steps is not None:
+        ended["solver_steps"] = int(solution.steps)
+    held = {"times": times, **solution.observables._asdict(), **_teacher_arrays(teacher)}
     held |= {f"{_PREFIX}{name}": value for name, value in vars(start).items() if eqx.is_array(value)}
     with whole_file(path) as temporary, temporary.open("wb") as file:
         np.savez(
@@ -88,7 +76,7 @@ def write_trajectory(
 
 
 def read_trajectory(path: str | os.PathLike) -> Stored:
-    """Read what `write_trajectory` wrote.
+    """The contents of a file that `write_trajectory` wrote.
 
     Raises:
         ArgumentError: if the file cannot be read or is not a trajectory, and why.
@@ -106,34 +94,36 @@ def read_trajectory(path: str | os.PathLike) -> Stored:
 
 def _stored(held: dict[str, np.ndarray]) -> Stored:
     provenance, ended = json.loads(str(held["provenance"])), json.loads(str(held["ended"]))
-    for name, kept in (("provenance", provenance), ("ended", ended)):
-        require(isinstance(kept, dict), name, "be one JSON object", type(kept).__name__)
+    for name, said in (("provenance", provenance), ("ended", ended)):
+        require(isinstance(said, dict), name, "be one JSON object", type(said).__name__)
     require(provenance["format"] == _FORMAT, "format", f"be {_FORMAT}", provenance["format"])
     problem = _problem(provenance, held)
     require_times(held["times"])
     rows, width = len(held["times"]), problem.teacher.width
     shapes = {"times": (rows,), "risk": (rows,), "alignment": (rows, width), "radius": (rows, width)}
-    kept_arrays = {name: _doubles(held, name, shape) for name, shape in shapes.items() if name in held}
-    outcome_named(ended["outcome"])
+    kept = {name: _doubles(held, name, shape) for name, shape in shapes.items() if name in held}
     for name in ("reached", "solver_steps"):
         if name in ended:
             require_integer(ended[name], name, 0)
     return Stored(
-        times=kept_arrays["times"],
-        risk=kept_arrays["risk"],
-        alignment=kept_arrays.get("alignment"),
-        radius=kept_arrays.get("radius"),
+        times=kept["times"],
+        solution=Solution(
+            Observables(kept["risk"], kept.get("alignment"), kept.get("radius")),
+            outcome_named(ended["outcome"]),
+            ended.get("reached", rows),
+            ended.get("solver_steps"),
+        ),
         flow=FLOWS[provenance["flow"]](**_settings(provenance, problem.teacher)),
         problem=problem,
-        ended={"reached": rows} | ended,
         provenance_json=str(held["provenance"]),
     )
 
 
 def _settings(provenance: dict[str, Any], teacher: Teacher) -> dict[str, Any]:
-    """The flow's. FiniteStep had an `algorithm` up to 0.5.0, whose γ of Stiefel SGD was εd/B = 2ηd/B.
+    """The arguments of the flow's constructor; those of files from former versions in today's words.
 
-    Up to 0.4.0 it could be left to the link: Stiefel SGD for h_2.
+    FiniteStep had an `algorithm` up to 0.5.0, whose γ of Stiefel SGD was εd/B = 2ηd/B. Up to 0.4.0 it could be left
+    out, which meant Stiefel SGD for h_2.
     """
     settings = dict(provenance["settings"])
     if provenance["flow"] != "FiniteStep" or "algorithm" not in settings:
@@ -152,9 +142,9 @@ def _doubles(held: dict[str, np.ndarray], name: str, shape: tuple[int, ...]) -> 
     return jnp.asarray(values)
 
 
-def _teacher_settings(teacher: Teacher) -> dict[str, Any]:
-    """What the provenance says of a teacher beyond the standard one; nothing of others."""
-    said: dict[str, Any] = {}
+def _teacher_settings(teacher: Teacher) -> dict[str, object]:
+    """The provenance of a teacher's own links and covariance; empty for the standard teacher."""
+    said: dict[str, object] = {}
     if teacher.links is not None:
         said["links"] = [link.label for link in teacher.links]
     if teacher.covariance is not None:

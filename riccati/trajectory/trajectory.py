@@ -1,4 +1,4 @@
-"""A trajectory: what a flow yields at the output times, how it came about, and what is read off it."""
+"""A trajectory: the solution of a flow at the output times, how it came about, and what can be read off it."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from ..flows import Course, Flow
-from ..numerics import Outcome, message_of, name_of, outcome_named
-from ..problem import AnyStart, Observables, Problem, Teacher, riccati_rate
+from ..flows import Flow, Solution
+from ..numerics import Outcome, message_of
+from ..problem import AnyStart, Problem, Teacher, riccati_rate
 from ..support import is_traced, require, require_open_unit, require_real
 from .storage import provenance_of, read_trajectory, write_trajectory
 
@@ -26,38 +26,45 @@ if TYPE_CHECKING:
 
 
 class IncompleteTrajectory(UserWarning):
-    """The flow did not reach the last output time; the trajectory's `outcome` says why and what to do."""
+    """The flow ended before the last output time; the trajectory's `outcome` says why and what to do."""
 
 
 class PhantomEmergence(IncompleteTrajectory):
-    """The dense equation's tolerance error has turned into rank: the trajectory ends where it did."""
+    """The dense equation's tolerance error has turned into rank, and the trajectory ends where it did."""
 
 
 class Trajectory(eqx.Module):
-    """The course of a flow at T output times for M directions.
+    """The solution of a flow at T output times for M directions, with what made it.
 
     Attributes:
         times: (T,), canonical gradient-flow time of L = ½ E(f* - f)². Outside jit a flow that ended early has fewer
             than were asked for.
-        risk: (T,), E(f* - f)²/E f*², 1 for f = 0.
-        alignment: (T, M), squared overlap of each direction, in [0, 1].
-        radius: (T, M), squared student norm along each direction, or None.
-        outcome: how the evolution ended, with its message and remedy.
-        reached: how many output times were reached soundly; under jit the others are inf or NaN.
-        solver_steps: the integrator's steps, None for an exact solution.
+        solution: what the flow gave: the observables, how it ended and in how many steps.
         flow, problem: what made it; `teacher` and `start` are the problem's.
+
+    It is an Equinox module, and passes through jit, vmap and grad.
+
+    Example:
+        >>> import riccati as rc
+        >>> teacher = rc.Teacher.power_law(width=2, beta=1.0, link=rc.Link.hermite(2))
+        >>> start = rc.Start.random(teacher, student_width=2, dim=100, norm=0.1, seed=0)
+        >>> trajectory = rc.solve(rc.Quadratic(), teacher, start, [1.0, 3.0, 9.0])
+        >>> trajectory
+        Trajectory
+          flow     Quadratic()
+          problem  2 directions, 2 neurons, Link(he2, information exponent 2)
+          times    3 from 1 to 9 (canonical)
+          risk     0.9914 to 3.848e-06
+        >>> trajectory.risk.shape, trajectory.alignment.shape, trajectory.radius.shape
+        ((3,), (3, 2), (3, 2))
+        >>> [round(float(t), 3) for t in trajectory.emergence_times(level=0.5)]
+        [1.197, 2.532]
     """
 
     times: Float[Array, " T"]
-    risk: Float[Array, " T"]
-    kept_alignment: Float[Array, "T M"] | None
-    kept_radius: Float[Array, "T M"] | None
+    solution: Solution
     flow: Flow
     problem: Problem
-    outcome: Outcome
-    reached: Int[Array, ""] | int
-    solver_steps: Int[Array, ""] | int | None
-    record: Any
     provenance_json: str = eqx.field(static=True)
 
     @property
@@ -71,45 +78,66 @@ class Trajectory(eqx.Module):
         return self.problem.start
 
     @property
+    def risk(self) -> Float[Array, " T"]:
+        """E(f* - f)²/E f*², (T,); 1 for f = 0."""
+        return self.solution.observables.risk
+
+    @property
     def alignment(self) -> Float[Array, "T M"]:
-        """Squared overlap of each direction, in [0, 1]; computed here where T x M was too large to keep."""
-        if self.kept_alignment is None:
-            return self.flow.details(self.problem, self.times)[0]
-        return self.kept_alignment
+        """Squared overlap of each direction, (T, M), in [0, 1]; computed anew where it was too large to keep."""
+        kept = self.solution.observables.alignment
+        return self.flow.details(self.problem, self.times)[0] if kept is None else kept
 
     @property
     def radius(self) -> Float[Array, "T M"] | None:
-        """Squared student norm along each direction, or None where the flow has no norms."""
-        if self.kept_alignment is None:
-            return self.flow.details(self.problem, self.times)[1]
-        return self.kept_radius
+        """Squared student norm along each direction, (T, M); None where the flow has no norms."""
+        kept = self.solution.observables
+        return self.flow.details(self.problem, self.times)[1] if kept.alignment is None else kept.radius
+
+    @property
+    def outcome(self) -> Outcome:
+        """How the flow ended; `riccati.Outcome` lists the possibilities."""
+        return self.solution.outcome
+
+    @property
+    def reached(self) -> Int[Array, ""] | int:
+        """How many output times were reached soundly; under jit the others are inf or NaN."""
+        reached = self.solution.reached
+        return self.times.shape[0] if reached is None else reached
+
+    @property
+    def solver_steps(self) -> Int[Array, ""] | int | None:
+        """How many steps the integrator took; None for an exact solution."""
+        return self.solution.steps
 
     @property
     def provenance(self) -> dict[str, Any]:
-        """Flow and settings, link, widths, dimension, seed, clock and package versions."""
+        """How it came about: flow and settings, link, widths, dimension, seed, clock and package versions."""
         return json.loads(self.provenance_json)
 
     def emergence_times(self, level: float = 0.5) -> Float[Array, " M"]:
-        """First canonical time at which each direction's alignment reaches `level`; inf where it does not.
+        """The canonical times at which each direction's alignment first reaches `level`, (M,); inf where it does not.
 
-        Bracketed on the output times and refined on the flow's exact solution where it has one, so the digits do
-        not depend on the output times. Nothing beyond times[-1] is looked at.
+        Crossings are bracketed by the output times and refined on the flow's exact solution where it has one, so that
+        their digits do not depend on the output times. Nothing after times[-1] counts.
 
         Raises:
             ArgumentError: if `level` is not in (0, 1).
         """
         require_open_unit(level, "level")
-        seen = Observables(self.risk, self.kept_alignment, self.kept_radius)
-        course = Course(seen, self.outcome, self.reached, self.solver_steps, self.record)
-        return self.flow.emergence_times(self.problem, self.times, course, level)
+        return self.flow.emergence_times(self.problem, self.times, self.solution, level)
 
     def times_in(
         self, clock: Literal["canonical", "riccati", "steps"], learning_rate: float | None = None
     ) -> Float[Array, " T"]:
-        """`times` on another clock.
+        """The output times on another clock, (T,).
 
-        "riccati": τ = 2 c_2² t, that of dG/dτ = AG + GA - 2GAG. "steps": t/η, steps of online SGD with learning rate
-        η on ½(f* - f)²; for (f* - f)² give twice the learning rate.
+        "riccati" is τ = 2 c_2² t, the clock of dG/dτ = AG + GA - 2GAG. "steps" is t/η, the number of steps of online
+        SGD with learning rate η on ½(f* - f)²; for the loss (f* - f)² give twice the learning rate.
+
+        Raises:
+            ArgumentError: an unknown clock, "riccati" for a link other than c h_2, "steps" without a learning rate > 0,
+                or a learning rate for another clock.
         """
         require(clock in ("canonical", "riccati", "steps"), "clock", "be canonical, riccati or steps", repr(clock))
         if clock == "steps":
@@ -122,7 +150,7 @@ class Trajectory(eqx.Module):
         return self.times * riccati_rate(self.teacher)
 
     def to_frame(self) -> pd.DataFrame:
-        """A table with a row per time: time, risk, alignment_1 …, and radius_1 … where there are radii."""
+        """A pandas table with a row per time: time, risk, alignment_1 …, and radius_1 … where there are radii."""
         import pandas as pd
 
         columns = {"time": np.asarray(self.times), "risk": np.asarray(self.risk)}
@@ -133,41 +161,24 @@ class Trajectory(eqx.Module):
         return pd.DataFrame(columns)
 
     def plot(self, ax: Sequence[Axes] | None = None) -> Figure:
-        """Risk and alignments against canonical time, on two axes of the user's or a new figure."""
-        from ..plot import Curve, course_page
+        """Draw risk and alignments against canonical time, on two given axes or on a new figure, which is returned."""
+        from ..plot import Curve, risk_and_overlap_page
 
         curve = Curve(self.flow.label, np.asarray(self.times), np.asarray(self.risk), np.asarray(self.alignment))
-        return course_page(curve, ax)
+        return risk_and_overlap_page(curve, ax)
 
     def save(self, path: str | os.PathLike) -> None:
-        """Write everything to one NPZ file, whole or not at all."""
-        ended = {"outcome": name_of(self.outcome), "reached": int(self.reached)}
-        if self.solver_steps is not None:
-            ended["solver_steps"] = int(self.solver_steps)
-        arrays = {"times": self.times, "risk": self.risk, "alignment": self.kept_alignment, "radius": self.kept_radius}
-        write_trajectory(path, self.problem, arrays, ended, self.provenance_json)
+        """Write the trajectory and how it came about to one NPZ file, whole or not at all."""
+        write_trajectory(path, self.times, self.solution, self.problem, self.provenance_json)
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> Trajectory:
-        """Read what `save` wrote; emergence times of the loaded trajectory are those of the saved one.
+        """The trajectory that `save` wrote to `path`; its emergence times are those of the saved one.
 
         Raises:
             ArgumentError: if the file cannot be read or is not a trajectory.
         """
-        stored = read_trajectory(path)
-        return cls(
-            times=stored.times,
-            risk=stored.risk,
-            kept_alignment=stored.alignment,
-            kept_radius=stored.radius,
-            flow=stored.flow,
-            problem=stored.problem,
-            outcome=outcome_named(stored.ended["outcome"]),
-            reached=stored.ended["reached"],
-            solver_steps=stored.ended.get("solver_steps"),
-            record=None,
-            provenance_json=stored.provenance_json,
-        )
+        return cls(*read_trajectory(path))
 
     def __repr__(self) -> str:
         start, teacher = self.start, self.teacher
@@ -183,32 +194,20 @@ class Trajectory(eqx.Module):
         return "Trajectory\n" + "\n".join(f"  {name:<8} {value}" for name, value in rows.items())
 
 
-def trajectory_of(flow: Flow, problem: Problem, times: Float[Array, " T"], course: Course) -> Trajectory:
-    """What `course` says, with where it came from; an early end is announced by a warning."""
-    seen, reached = course.seen, course.reached
-    if reached is None:
-        reached = times.shape[0]
-    if not is_traced(seen.risk, reached):
+def trajectory_of(flow: Flow, problem: Problem, times: Float[Array, " T"], solution: Solution) -> Trajectory:
+    """The trajectory of `solution`, cut where it ended early, which a warning announces."""
+    reached = times.shape[0] if solution.reached is None else solution.reached
+    observables = solution.observables
+    if not is_traced(observables.risk, reached):
         reached = int(reached)
-        if bool(course.outcome != Outcome.complete):
-            _announce(course.outcome, reached, times)
+        if bool(solution.outcome != Outcome.complete):
+            _announce(solution.outcome, reached, times)
         cut = reached < times.shape[0]  # slices compile, even those of everything
-        if cut and bool(course.outcome != Outcome.exploded):  # whose infinite risk is an answer
+        if cut and bool(solution.outcome != Outcome.exploded):  # whose infinite risk is an answer
             times = times[:reached]
-            seen = jax.tree.map(lambda kept: kept[:reached], seen)
-    return Trajectory(
-        times=times,
-        risk=seen.risk,
-        kept_alignment=seen.alignment,
-        kept_radius=seen.radius,
-        flow=flow,
-        problem=problem,
-        outcome=course.outcome,
-        reached=reached,
-        solver_steps=course.steps,
-        record=course.record,
-        provenance_json=provenance_of(flow, problem),
-    )
+            observables = jax.tree.map(lambda kept: kept[:reached], observables)
+    solution = solution._replace(observables=observables, reached=reached)
+    return Trajectory(times, solution, flow, problem, provenance_of(flow, problem))
 
 
 def _announce(ended: Outcome, reached: int, times: Array) -> None:

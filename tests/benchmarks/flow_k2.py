@@ -29,7 +29,7 @@ from scipy.integrate import solve_ivp
 
 import riccati as rc
 from riccati.flows import dense_velocity
-from riccati.flows.chart import row_sizes, weighted_grams
+from riccati.flows.grassmannian import row_sizes, weighted_grams
 from riccati.numerics import integrate
 
 OUTPUTS = 200

@@ -28,10 +28,10 @@ def power_law(M, N, d, degree=2, norm=0.1, seed=0):
     return teacher, rc.Start.random(teacher, N, d, norm=norm, seed=seed)
 
 
-def sgd(teacher, start, rate, horizon, seeds, batch=1, engine="in_law"):
+def sgd(teacher, start, rate, horizon, seeds, batch=1, constraint=None):
     run = rc.sgd.Experiment(
-        teacher=teacher, start=start, learning_rate=rate, batch_size=batch, steps=int(horizon / rate), engine=engine,
-        rows=_ROWS,
+        teacher=teacher, start=start, learning_rate=rate, batch_size=batch, steps=int(horizon / rate),
+        constraint=constraint, rows=_ROWS,
     )  # fmt: skip
     return run.ensemble(range(seeds))
 

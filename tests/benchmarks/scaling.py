@@ -15,7 +15,7 @@ from riccati.scaling import (
     AdditiveModel,
     Escape,
     Logistic,
-    Step,
+    StepFunction,
     fit_power_law,
     frontier,
     infer_beta,
@@ -55,7 +55,7 @@ def coverage() -> None:
 def exponents() -> None:
     """Relative deviation of the exponents of exact curves, with a free offset and without."""
     for beta in (0.6, 0.8, 1.0, 1.5, 2.0):
-        for shape in (Logistic(np.log(1e6)), Escape(rc.Link.hermite(4), 1e-2), Step()):
+        for shape in (Logistic(np.log(1e6)), Escape(rc.Link.hermite(4), 1e-2), StepFunction()):
             cells = []
             for width in (1000, 10_000, 100_000):
                 model = AdditiveModel.power_law(width, 2 * beta, beta, shape)
@@ -76,7 +76,7 @@ def frontiers() -> None:
             rc.Teacher.power_law(20_000, 1.0, rc.Link.hermite(2)),
             {"dim": 10**12, "norm": 1e-2},
         ),
-        "k = 2, β = 1, sharp limit": (AdditiveModel.power_law(20_000, 2.0, 1.0, Step()), {}),
+        "k = 2, β = 1, sharp limit": (AdditiveModel.power_law(20_000, 2.0, 1.0, StepFunction()), {}),
     }
     for name, (teacher, settings) in cases.items():
         found = frontier(teacher, widths, **settings)

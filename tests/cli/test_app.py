@@ -1,5 +1,6 @@
-"""The command line refuses in one line, and its help is light."""
+"""The command line refuses in one line, its help is light, and its cache of compiled programs is never a failure."""
 
+import os
 import subprocess
 import sys
 
@@ -9,12 +10,10 @@ from terminal import PROBLEM, run_cli
 
 import riccati as rc
 from riccati import ArgumentError
-from riccati.cli import choices, main, written_to_out
-from riccati.flows import FLOWS
-from riccati.runs import CONVENTIONS, KINDS, OVERLAPS
-from riccati.sgd import ENGINES
+from riccati.cli import main, use_cache, written_to_out
 
 HUGE = 10**40
+ASK = "from riccati.cli import use_cache; print(use_cache()); import jax; print(jax.config.jax_compilation_cache_dir)"
 
 
 @pytest.mark.parametrize(
@@ -49,6 +48,11 @@ HUGE = 10**40
             "`exponent` must be given for power",
         ),
         (("simulate", *PROBLEM, "--learning-rate", 1, "--steps", 5, "--engine", "gpu"), "'gpu' is not one of 'in_law'"),
+        (
+            ("simulate", *PROBLEM, "--learning-rate", 1, "--steps", 5, "--coordinates", "polar"),
+            "'polar' is not one of 'reduced', 'direct'",
+        ),
+        (("solve", *PROBLEM, "--constraint", "stiefel"), "`constraint` must be left out but for the flow FiniteStep"),
         (("compare", "nowhere.csv"), "`path` must be a file or a sample run"),
         (("compare", "hermite4", "--beta", -2), "`beta` must be ≥ 0, but is -2.0."),
         (("compare", "hermite4", "--loss-column", "mse"), "`loss_column` must be a column, but is mse"),
@@ -116,17 +120,6 @@ def test_other_errors_are_not_hidden(monkeypatch):
         main()
 
 
-def test_names_to_choose_from_are_those_there_are():
-    assert {choice.value for choice in choices.FlowChoice} == set(FLOWS)
-    assert {choice.value for choice in choices.EngineChoice} == set(ENGINES)
-    assert {choice.value for choice in choices.KindChoice} == set(KINDS)
-    assert {choice.value for choice in choices.OverlapChoice} == set(OVERLAPS)
-    assert choices.LOSSES == CONVENTIONS
-    assert all(rc.Link.named(name).label == name for name in choices.LINKS)
-    with pytest.raises(ArgumentError, match=f"one of {', '.join(sorted(choices.LINKS))}, or he1"):
-        rc.Link.named("none")
-
-
 def test_the_module_is_the_command():
     done = subprocess.run([sys.executable, "-m", "riccati", "--version"], capture_output=True, text=True)
     assert done.stdout == f"riccati {rc.__version__}\n"
@@ -146,3 +139,37 @@ except SystemExit as stop:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout.strip().endswith("0 False"), done.stderr
     assert "compare" in done.stdout
+
+
+def ask(**environment):
+    mine = ("RICCATI_CACHE", "XDG_CACHE_HOME", "JAX_COMPILATION_CACHE_DIR", "LOCALAPPDATA")
+    env = {key: value for key, value in os.environ.items() if key not in mine} | environment
+    return subprocess.run([sys.executable, "-c", ASK], env=env, capture_output=True, text=True).stdout.splitlines()
+
+
+@pytest.mark.parametrize("inside", ["", "a/b"])
+def test_a_named_folder_is_made_and_used(tmp_path, inside):
+    folder = str(tmp_path / inside)
+    assert ask(RICCATI_CACHE=folder) == [folder, folder]
+    assert os.path.isdir(folder)
+
+
+def test_the_users_folder_by_default(tmp_path):
+    home = {name: str(tmp_path) for name in ("XDG_CACHE_HOME", "LOCALAPPDATA", "HOME")}
+    ours, jaxs = ask(**home)
+    assert ours == jaxs
+    assert ours.startswith(str(tmp_path))
+    assert f"{os.sep}riccati{os.sep}" in ours
+
+
+def test_off_and_a_users_own_choice(tmp_path):
+    assert ask(RICCATI_CACHE="off") == ["None", "None"]
+    theirs = str(tmp_path / "theirs")
+    assert ask(RICCATI_CACHE=str(tmp_path / "ours"), JAX_COMPILATION_CACHE_DIR=theirs)[1] == theirs
+
+
+def test_a_folder_that_cannot_be_made_is_no_failure(monkeypatch, tmp_path):
+    (tmp_path / "file").touch()
+    for folder in (tmp_path / "file", tmp_path / "file" / "o"):
+        monkeypatch.setenv("RICCATI_CACHE", str(folder))
+        assert use_cache() is None

@@ -61,7 +61,10 @@ def test_gaussian_directions_and_negative_amplitudes(monkeypatch, capsys, tmp_pa
         (("--covariance-exponent", 0.5, "--flow", "Riccati"), "must live on isotropic input for Riccati"),
         (("--negative", "1,9"), "Argument `negative` must be numbers from 1 to"),
         (("--negative", "two"), "Argument `negative` must be numbers from 1 to"),
-        (("--teacher-directions", "gaussian", "--flow", "Decoupled"), "have orthonormal directions for Decoupled"),
+        (
+            ("--link", "he4", "--teacher-directions", "gaussian", "--flow", "Decoupled"),
+            "have orthonormal directions for Decoupled",
+        ),
         ((*TWO_LAYER, "--flow", "FiniteStep", "--gamma", 0.1), "without `second_layer`"),
     ],
 )

@@ -8,7 +8,7 @@ from terminal import run_cli
 def test_cli_simulate_then_compare(monkeypatch, capsys, tmp_path):
     out = tmp_path / "o"
     problem = ("--teacher-width", 4, "--student-width", 3, "--dim", 200, "--steps", 3000, "--out", out)
-    settings = ("--engine", "stiefel", "--learning-rate", 1e-3, "--batch-size", 4, "--second-phase-samples", 500)
+    settings = ("--constraint", "stiefel", "--learning-rate", 1e-3, "--batch-size", 4, "--second-phase-samples", 500)
     code, printed, _ = run_cli(monkeypatch, capsys, "simulate", *problem, *settings)
     assert code == 0
     assert "risk after Phase II on 500 samples" in printed

@@ -55,6 +55,6 @@ def test_simulations(monkeypatch, capsys, tmp_path):
     ],
 )
 def test_what_is_wrong_is_said(monkeypatch, capsys, tmp_path, text, code, message):
-    found, _, err = swept(monkeypatch, capsys, tmp_path, text)
-    assert found == code
+    ended, _, err = swept(monkeypatch, capsys, tmp_path, text)
+    assert ended == code
     assert re.search(message, err)

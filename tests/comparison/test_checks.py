@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 
 import riccati as rc
+from riccati.comparison import Observation
+from riccati.comparison.assessment import Assessment
 from riccati.comparison.causes import Cause
 from riccati.comparison.checks import checks_of
 from riccati.comparison.clock import Clock
-from riccati.comparison.judged import Judgement
+from riccati.comparison.theory import Theory, theory_of
 from riccati.comparison.verdict import Verdict
 
 DIM, RATE = 400, 1e-4
@@ -22,7 +24,7 @@ def followed():
     start = rc.Start.random(teacher, 3, DIM, 0.5, seed=0)
     steps = np.unique(np.r_[0, np.geomspace(10, 2e5, 120)].astype(int))
     flow = rc.FiniteStep(RATE * DIM)
-    course = rc.solve(flow, teacher, start, steps[1:] * RATE)
+    solved = rc.solve(flow, teacher, start, steps[1:] * RATE)
     begun = rc.solve(flow, teacher, start, [1e-12])
     config = {
         "kind": "two_homogeneous",
@@ -40,8 +42,8 @@ def followed():
         "initial_overlaps": np.asarray(start.teacher_overlaps).tolist(),
         "initial_student_gram": np.asarray(start.student_gram).tolist(),
     }
-    risk = np.r_[np.asarray(begun.risk), np.asarray(course.risk)]
-    overlaps = np.vstack([begun.alignment, course.alignment])
+    risk = np.r_[np.asarray(begun.risk), np.asarray(solved.risk)]
+    overlaps = np.vstack([begun.alignment, solved.alignment])
     return rc.Run(steps, risk, overlaps, config)
 
 
@@ -55,8 +57,8 @@ def check(run, name):
 
 def test_a_run_that_says_what_it_is_passes(followed):
     report = rc.compare(followed)
-    assert [found.name for found in report.checks] == ["loss", "overlap", "clock"]
-    assert all(found.holds for found in report.checks)
+    assert [check.name for check in report.checks] == ["loss", "overlap", "clock"]
+    assert all(check.holds for check in report.checks)
     assert report.checks[2].factor == pytest.approx(1, abs=0.01)
     assert report.verdict.consistent is True
     assert "128 draws of the law" in str(report.verdict)
@@ -77,35 +79,35 @@ def test_a_run_that_says_what_it_is_passes(followed):
 )
 def test_a_wrong_convention_is_named(followed, name, keys, scale, key):
     run = changed(replace(followed, loss=scale * followed.loss), **keys)
-    found = check(run, name)
-    assert found.holds is False
-    assert found.key == key
-    assert key in found.message
+    held = check(run, name)
+    assert held.holds is False
+    assert held.key == key
+    assert key in held.message
     report = rc.compare(run)
-    assert f"CHECK: {found.message}" in report.table()
-    assert found.message in [line["message"] for line in report.to_json()["checks"]]
+    assert f"CHECK: {held.message}" in report.table()
+    assert held.message in [line["message"] for line in report.to_json()["checks"]]
 
 
 def test_overlaps_that_contradict_the_start_are_noticed(followed):
     overlaps = followed.overlaps.copy()
     overlaps[0] *= 1.5
-    found = check(replace(followed, overlaps=overlaps), "overlap")
-    assert found.holds is False
-    assert found.key == "initial_overlaps"
+    held = check(replace(followed, overlaps=overlaps), "overlap")
+    assert held.holds is False
+    assert held.key == "initial_overlaps"
 
 
 def test_a_clock_that_no_convention_explains(followed):
-    found = check(changed(followed, learning_rate=1.3 * RATE), "clock")
-    assert found.holds is False
-    assert found.key is None
-    assert found.factor == pytest.approx(1.3, rel=0.1)
+    held = check(changed(followed, learning_rate=1.3 * RATE), "clock")
+    assert held.holds is False
+    assert held.key is None
+    assert held.factor == pytest.approx(1.3, rel=0.1)
 
 
 def clock_check(run, clock, consistent, *causes):
     verdict = Verdict(consistent, 0.5, "")
-    judgement = Judgement(None, verdict, clock, (), causes)
-    theory = rc.compare(run).trajectory
-    checks = checks_of(run, theory, clock, judgement, follow=lambda run: (theory, None))
+    assessment = Assessment(verdict, clock=clock, causes=causes)
+    observation = Observation(run)
+    checks = checks_of(observation, theory_of(observation), (), assessment)
     return next(check for check in checks if check.name == "clock")
 
 
@@ -122,9 +124,9 @@ def clock_check(run, clock, consistent, *causes):
     ],
 )
 def test_the_check_of_the_clock_agrees_with_the_verdict(followed, clock, consistent, causes, holds, said):
-    found = clock_check(followed, clock, consistent, *causes)
-    assert found.holds is holds
-    assert said in found.message
+    held = clock_check(followed, clock, consistent, *causes)
+    assert held.holds is holds
+    assert said in held.message
 
 
 def test_a_cause_is_named_by_a_check_only_where_theory_with_it_comes_nearer(followed):
@@ -133,9 +135,9 @@ def test_a_cause_is_named_by_a_check_only_where_theory_with_it_comes_nearer(foll
     assert verdictless.checks[2].key is not None
     risk = np.where(followed.steps > 1000, 30.0, 1.0) * followed.loss
     strange = changed(replace(followed, loss=risk), learning_rate=RATE / 2)
-    found = check(strange, "clock")
-    assert found.key is None
-    assert "no known convention explains it" in found.message
+    held = check(strange, "clock")
+    assert held.key is None
+    assert "no known convention explains it" in held.message
 
 
 def test_an_exact_risk_has_no_wrong_convention(followed):
@@ -144,3 +146,21 @@ def test_an_exact_risk_has_no_wrong_convention(followed):
     assert check(scaled, "loss").key == 'loss = "(f*-f)^2"'
     exact = changed(replace(followed, loss=2 * followed.loss), recorder="riccati.Recorder")
     assert check(exact, "loss").key is None
+
+
+def test_causes_that_make_the_same_step_are_followed_once(followed, monkeypatch):
+    """A loss without its half and momentum ½ are one and the same theory, and both are named."""
+    once, again = [], Theory.followed_again
+
+    def counted(theory, observation):
+        once.append(observation)
+        return again(theory, observation)
+
+    monkeypatch.setattr(Theory, "followed_again", counted)
+    run = changed(followed, learning_rate=RATE / 2)
+    causes = Assessment(Verdict(None, None, ""), clock=Clock(0.5, 0.01))
+    observation = Observation(run)
+    clock = next(c for c in checks_of(observation, theory_of(observation), (), causes) if c.name == "clock")
+    assert "training_loss" in clock.message
+    assert "momentum 0.5" in clock.message
+    assert len(once) == 1

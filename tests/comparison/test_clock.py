@@ -1,4 +1,4 @@
-"""The clock of a run against draws: its factor, its error, and whether it drifts."""
+"""The clock of a run against draws: its factor and its error."""
 
 from dataclasses import replace
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from comparison_draws import TIMES, drawn, observed_with, risk_at
 
-from riccati.comparison.clock import Clock, clock_from_draws, drift_of
+from riccati.comparison.clock import Clock, clock_from_draws
 
 
 @pytest.mark.parametrize("emerged", [True, False])
@@ -40,12 +40,3 @@ def test_a_direction_that_many_draws_do_not_learn_tells_no_clock_by_its_time():
     run = observed_with(risk_at(TIMES, 1.0), 5.0)
     assert clock_from_draws(run, draws).factor == pytest.approx(5.0, rel=0.1)
     assert clock_from_draws(run, unlearned).factor == pytest.approx(1.0, rel=0.1)
-
-
-def test_a_learning_rate_that_changes_makes_the_clock_drift():
-    """Late at the beginning of the fall and less so at its end, as after a warm-up; a constant factor is no drift."""
-    draws = drawn(0, spread=0.05)
-    warmed = observed_with(risk_at(np.maximum(TIMES - 1.0, 1e-3), 1.0), None)
-    early, late = drift_of(warmed, draws)
-    assert early > late > 1
-    assert drift_of(observed_with(risk_at(TIMES, 2.0), None), draws) is None

@@ -171,7 +171,7 @@ def stopped_at_once():
 
 @pytest.mark.parametrize("first", [0, 1])
 def test_an_interrupt_is_not_compared_with(monkeypatch, first):
-    monkeypatch.setattr("riccati.flows.neurons.journey.orderly_stop", stopped_at_once)
+    monkeypatch.setattr("riccati.flows.reduced_coordinates.chunked_solve.orderly_stop", stopped_at_once)
     config = CUBIC | {"initial_overlaps": np.full((5, 3), 0.1).tolist(), "init_norm": 0.1}
     run = rc.Run(np.arange(first, 9), np.ones(9 - first), None, config)
     with pytest.raises(KeyboardInterrupt):

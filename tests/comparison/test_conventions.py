@@ -51,7 +51,7 @@ class Script:
         loss: times the mean squared error that is logged.
         overlaps: which are logged.
         square: whether they are squared.
-        keys: what its author tells besides the sizes and the step; None is not told.
+        keys: what its author gives besides the sizes and the step; None is not given.
     """
 
     named: str
@@ -113,18 +113,18 @@ def checks(run):
 
 def test_the_right_script_passes_every_check(tmp_path):
     path, _ = logged(tmp_path, RIGHT)
-    report, found = checks(rc.Run.load(path))
-    assert set(found) == {"loss", "overlap", "clock"}
-    assert all(check.holds for check in found.values()), [check.message for check in found.values()]
+    report, by_name = checks(rc.Run.load(path))
+    assert set(by_name) == {"loss", "overlap", "clock"}
+    assert all(check.holds for check in by_name.values()), [check.message for check in by_name.values()]
     assert report.finite_step_deviation < 0.06
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
-def test_a_wrong_script_is_told_which_key(tmp_path, name):
+def test_a_wrong_script_learns_which_key(tmp_path, name):
     script = SCRIPTS[name]
     path, _ = logged(tmp_path, script)
-    report, found = checks(rc.Run.load(path))
-    check = found[script.check]
+    report, by_name = checks(rc.Run.load(path))
+    check = by_name[script.check]
     assert check.holds is False, check.message
     assert script.named in check.key, check.message
     assert f"CHECK: {check.message}" in report.table()
@@ -132,8 +132,8 @@ def test_a_wrong_script_is_told_which_key(tmp_path, name):
         return
     keys = json.loads(path.with_suffix(".json").read_text()) | script.mended
     path.with_suffix(".json").write_text(json.dumps({key: value for key, value in keys.items() if value is not None}))
-    report, found = checks(rc.Run.load(path))
-    assert all(check.holds is not False for check in found.values()), [check.message for check in found.values()]
+    report, by_name = checks(rc.Run.load(path))
+    assert all(check.holds is not False for check in by_name.values()), [check.message for check in by_name.values()]
     assert "initial_overlaps" not in keys or report.finite_step_deviation < 0.06
     if script.overlaps == "neuron":  # which for h_2 only the flow of the weights has
         assert report.flow == "Coupled"
@@ -141,19 +141,19 @@ def test_a_wrong_script_is_told_which_key(tmp_path, name):
         assert all(0.8 < e.ratio < 1.25 for e in report.emergence if e.measured and e.expected)
 
 
-def test_every_convention_wrong_at_once_and_none_of_them_told(tmp_path):
+def test_every_convention_wrong_at_once_and_none_of_them_given(tmp_path):
     """A new user's: own names, MSE, a_m = 1/m, max cos², no init_norm, no start."""
     script = Script("", "", {}, {"a": A, "descent": 2.0}, 1.0, "neuron", keys=NO_START | {"init_norm": None})
     path, _ = logged(tmp_path, script)
-    _, found = checks(rc.Run.load(path))
-    assert found["loss"].holds is False
-    assert "init_norm" in found["loss"].key
-    assert "may as well be neuron" in found["overlap"].message  # eight neurons in 150 dimensions do not tell
-    assert "training_loss" in found["clock"].key
+    _, by_name = checks(rc.Run.load(path))
+    assert by_name["loss"].holds is False
+    assert "init_norm" in by_name["loss"].key
+    assert "may as well be neuron" in by_name["overlap"].message  # eight neurons in 150 dimensions do not tell
+    assert "training_loss" in by_name["clock"].key
 
 
-def test_a_rate_at_which_theory_has_not_begun_is_found(tmp_path):
+def test_a_rate_at_which_theory_has_not_begun_is_noticed(tmp_path):
     path, _ = logged(tmp_path, Script("", "", None, keys={"learning_rate": ETA / 20, "batch_size": None}))
-    _, found = checks(rc.Run.load(path))
-    assert found["clock"].holds is not True
-    assert found["clock"].factor == pytest.approx(1 / 20, rel=0.2)
+    _, by_name = checks(rc.Run.load(path))
+    assert by_name["clock"].holds is not True
+    assert by_name["clock"].factor == pytest.approx(1 / 20, rel=0.2)

@@ -21,9 +21,9 @@ def test_three_seeds_of_a_plain_loop_lie_on_the_theory(name):
         assert all(check.holds for check in report.checks)
         assert any(note.startswith("no finite-step limit: none is known for") for note in report.notes)
         assert any(note.startswith("no band: no law of the risk is known for") for note in report.notes)
-        seen = [e for e in report.emergence if e.measured is not None and np.isfinite(e.measured)]
-        assert len(seen) >= 2
-        assert all(abs(e.predicted / e.measured - 1) < 0.1 for e in seen)
+        emerged = [e for e in report.emergence if e.measured is not None and np.isfinite(e.measured)]
+        assert len(emerged) >= 2
+        assert all(abs(e.predicted / e.measured - 1) < 0.1 for e in emerged)
 
 
 @pytest.mark.parametrize("name", plain_loop.PROBLEMS)

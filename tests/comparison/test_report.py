@@ -7,9 +7,11 @@ import os
 import numpy as np
 import pandas as pd
 import pytest
+from comparison_draws import drawn
 from matplotlib.figure import Figure
 
 import riccati as rc
+from riccati.support import RenamedArgument
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +87,7 @@ def test_a_table_of_the_users_is_kept(report, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def told():
+def partial():
     """A run whose third direction emerges in theory alone, and its comparison."""
     teacher = rc.Teacher.power_law(3, 0.5, rc.Link.hermite(2))
     trajectory = rc.solve(rc.Quadratic(), teacher, rc.Start.random(teacher, 3, 40, 0.1), np.linspace(0.1, 20, 40))
@@ -96,21 +98,21 @@ def told():
     return rc.compare(run, trajectory)
 
 
-def test_every_drawn_curve_is_in_the_table_beside_the_picture(told, tmp_path):
-    told.save(tmp_path)
+def test_every_drawn_curve_is_in_the_table_beside_the_picture(partial, tmp_path):
+    partial.save(tmp_path)
     table = pd.read_csv(tmp_path / "comparison_curves.csv")
     assert set(table["panel"]) == {"risk", "overlap", "emergence times"}
     theory = table[(table["panel"] == "risk") & (table["curve"] == "gradient flow")]
-    np.testing.assert_array_equal(theory["y"], told.trajectory.risk)
+    np.testing.assert_array_equal(theory["y"], partial.trajectory.risk)
     assert set(table[table["panel"] == "overlap"]["direction"]) == {1, 2, 3}
     times = table[table["panel"] == "emergence times"]
-    np.testing.assert_allclose(times["x"], [e.predicted for e in told.emergence])
+    np.testing.assert_allclose(times["x"], [e.predicted for e in partial.emergence])
     assert times["y"].isna().tolist() == [False, False, True]
     assert (tmp_path / "comparison.pdf").read_bytes().startswith(b"%PDF")
 
 
-def test_the_picture_shows_who_emerged_in_one_alone_and_the_directions_asked_for(told):
-    figure = told.plot(directions=[3, 1])
+def test_the_picture_shows_who_emerged_in_one_alone_and_the_directions_asked_for(partial):
+    figure = partial.plot(directions=[3, 1])
     risk, overlaps, scatter = figure.axes
     assert [text.get_text() for text in overlaps.get_legend().get_texts()] == ["$m=3$", "$m=1$"]
     assert "never in SGD" in [text.get_text() for text in scatter.get_legend().get_texts()]
@@ -119,44 +121,54 @@ def test_the_picture_shows_who_emerged_in_one_alone_and_the_directions_asked_for
     first = min(line.get_xdata()[0] for line in risk.lines)
     assert risk.get_xlim()[0] >= first
     with pytest.raises(rc.ArgumentError, match="`directions` must be ≤ 3"):
-        told.plot(directions=[4])
+        partial.plot(directions=[4])
 
 
-def test_it_draws_on_axes_of_the_users(told):
+def test_it_draws_on_axes_of_the_users(partial):
     axes = Figure().subplots(1, 3)
-    assert told.plot(axes) is axes[0].get_figure()
+    assert partial.plot(axes) is axes[0].get_figure()
     assert all(panel.lines for panel in axes)
 
 
-def test_page_and_table_say_what_they_are_of(told):
-    figure = told.plot(directions=[3, 1])
+def test_page_and_table_say_what_they_are_of(partial):
+    figure = partial.plot(directions=[3, 1])
     risk, overlaps, _ = figure.axes
-    assert figure.get_suptitle() == told.problem
-    assert "link he2, M = 3, N = 3, d = 40, η = 0.1" in told.table()
-    assert "squared overlap with the student's span reaches ½" in told.table()
-    assert overlaps.get_ylabel() == told.overlap
+    assert figure.get_suptitle() == partial.problem
+    assert "link he2, M = 3, N = 3, d = 40, η = 0.1" in partial.table()
+    assert "squared overlap with the student's span reaches ½" in partial.table()
+    assert overlaps.get_ylabel() == partial.overlap
     assert "of 2 of 3 directions" in overlaps.get_title()
     assert risk.get_title().endswith("to gradient flow")
-    whole = told.plot()
+    whole = partial.plot()
     assert " of 3 directions" not in whole.axes[1].get_title()
-    held = told.to_json()
+    held = partial.to_json()
     assert held["nearest"]["flow_label"] == "gradient flow"
-    assert held["problem"] == told.problem
+    assert held["problem"] == partial.problem
 
 
-def test_users_axes_get_no_heading(told):
+def test_users_axes_get_no_heading(partial):
     figure = Figure()
-    told.plot(figure.subplots(1, 3))
+    partial.plot(figure.subplots(1, 3))
     assert figure.get_suptitle() == ""
 
 
-def test_the_theory_that_is_nearest_is_named_first(told):
+def test_the_theory_that_is_nearest_is_named_first(partial):
     """The run is gradient flow itself; a limit that is off is not its best theory, and one that is right is."""
-    off = dataclasses.replace(told.trajectory, risk=2 * told.trajectory.risk)
-    report = dataclasses.replace(told, finite_step=off)
-    assert report.nearest[0] is told.trajectory
-    other = dataclasses.replace(told, trajectory=off, finite_step=told.trajectory)
-    assert other.nearest[0] is told.trajectory
+    off = dataclasses.replace(partial.trajectory, risk=2 * partial.trajectory.risk)
+    report = dataclasses.replace(partial, finite_step=off)
+    assert report.nearest[0] is partial.trajectory
+    other = dataclasses.replace(partial, trajectory=off, finite_step=partial.trajectory)
+    assert other.nearest[0] is partial.trajectory
     assert other.nearest[1] == other.finite_step_deviation < other.risk_rms_log10
     lines = [line for line in other.table().splitlines() if line.startswith("risk: rms")]
     assert lines[0].startswith(f"risk: rms of log10(predicted/measured) = {other.nearest[1]:.3f}")
+
+
+def test_the_old_name_of_verdict_and_draws_warns(partial):
+    with pytest.warns(RenamedArgument, match=r"Comparison\.judgement is now verdict and draws"):
+        assert partial.judgement is None
+    report = dataclasses.replace(partial, draws=drawn(0))
+    with pytest.warns(RenamedArgument):
+        old = report.judgement
+    assert old.draws is report.draws
+    assert old.verdict is report.verdict

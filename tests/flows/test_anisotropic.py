@@ -46,8 +46,10 @@ def test_directions_emerge_by_the_two_parameter_law():
     W *= 1e-2 / np.linalg.norm(W, axis=1, keepdims=True)
     start = rc.Start.from_weights(W, np.eye(M, d), teacher.covariance)
     expected = np.asarray(rc.Decoupled().emergence_times_of(teacher, start))
-    seen = rc.solve(rc.Coupled(rtol=1e-6), teacher, start, np.geomspace(0.5 * expected.min(), 1.5 * expected.max(), 20))
-    T = np.asarray(seen.emergence_times())
+    solved = rc.solve(
+        rc.Coupled(rtol=1e-6), teacher, start, np.geomspace(0.5 * expected.min(), 1.5 * expected.max(), 20)
+    )
+    T = np.asarray(solved.emergence_times())
     np.testing.assert_allclose(T, expected, rtol=0.12)
     assert abs(np.polyfit(np.log(np.arange(1, M + 1)), np.log(T), 1)[0] - (beta + 2 * gamma)) < 0.1
 

@@ -27,10 +27,10 @@ def test_equals_the_exact_flow_for_h2(width, neurons, norm):
     teacher, start = problem(width, neurons, 60, 1.0, norm=norm, seed=3)
     times = np.geomspace(0.1, 40, 20)
     exact = rc.solve(rc.Quadratic(), teacher, start, times)
-    found = rc.solve(rc.Coupled(rtol=1e-10), teacher, start, times)
+    solved = rc.solve(rc.Coupled(rtol=1e-10), teacher, start, times)
     for name in ("risk", "alignment", "radius"):
-        np.testing.assert_allclose(getattr(found, name), getattr(exact, name), atol=1e-7)
-    expected, T = np.asarray(exact.emergence_times()), np.asarray(found.emergence_times())
+        np.testing.assert_allclose(getattr(solved, name), getattr(exact, name), atol=1e-7)
+    expected, T = np.asarray(exact.emergence_times()), np.asarray(solved.emergence_times())
     both = np.isfinite(expected)
     np.testing.assert_array_equal(np.isfinite(T), both)
     np.testing.assert_allclose(T[both], expected[both], rtol=1e-6)
@@ -42,23 +42,23 @@ def test_either_definition_of_the_overlap_is_that_of_the_weights():
     teacher = rc.Teacher.power_law(directions, 1.0, rc.Link.hermite(2))
     theta, W = np.eye(directions, dim), 0.4 * rng.standard_normal((4, dim)) / 5
     target = theta.T @ (np.asarray(teacher.a)[:, None] * theta)
-    start, seen = rc.Start.from_weights(W, theta), []
+    start, solved = rc.Start.from_weights(W, theta), []
 
     def velocity(W):
         return 2 * W @ (target - W.T @ W)
 
     for n in range(601):
         if n in (1, 100, 250, 600):
-            seen.append([rc.neuron_alignment(W, theta), rc.subspace_alignment(W, theta)])
+            solved.append([rc.neuron_alignment(W, theta), rc.subspace_alignment(W, theta)])
         a = velocity(W)
         b = velocity(W + step / 2 * a)
         c = velocity(W + step / 2 * b)
         W = W + step / 6 * (a + 2 * b + 2 * c + velocity(W + step * c))
     times = step * np.array([1, 100, 250, 600])
-    for overlap, values in zip(("neuron", "subspace"), np.swapaxes(seen, 0, 1), strict=True):
-        course = rc.solve(rc.Coupled(overlap=overlap), teacher, start, times)
-        np.testing.assert_allclose(course.alignment, values, atol=1e-6)
-    np.testing.assert_array_equal(rc.solve(rc.Coupled(), teacher, start, times).alignment, course.alignment)
+    for overlap, values in zip(("neuron", "subspace"), np.swapaxes(solved, 0, 1), strict=True):
+        solved = rc.solve(rc.Coupled(overlap=overlap), teacher, start, times)
+        np.testing.assert_allclose(solved.alignment, values, atol=1e-6)
+    np.testing.assert_array_equal(rc.solve(rc.Coupled(), teacher, start, times).alignment, solved.alignment)
     cubic = rc.Teacher(teacher.a, rc.Link.hermite(3))
     begun = rc.solve(rc.Coupled(overlap="subspace"), cubic, start, [1e-9])
     np.testing.assert_allclose(begun.alignment[0], subspace_at(start), atol=1e-6)
@@ -104,8 +104,8 @@ def test_decoupling_with_greedy_assignment():
     teacher, start = problem(16, 32, 1024, 1.0, degree=4)
     T = np.asarray(rc.Decoupled().emergence_times_of(teacher, start))
     times = np.geomspace(1, 1.3 * T.max(), 60)
-    seen = rc.solve(rc.Coupled(rtol=1e-6), teacher, start, times)
-    assert np.median(np.abs(np.asarray(seen.emergence_times()) / T - 1)) <= 0.03
+    solved = rc.solve(rc.Coupled(rtol=1e-6), teacher, start, times)
+    assert np.median(np.abs(np.asarray(solved.emergence_times()) / T - 1)) <= 0.03
 
 
 def test_a_tiny_overlap_escapes_on_time():
@@ -116,35 +116,35 @@ def test_a_tiny_overlap_escapes_on_time():
         T = np.asarray(rc.Decoupled().emergence_times_of(teacher, start))
         assert T[1] > 1e5
         times = T[1] * np.linspace(0.1, 1.1, 11)
-        seen = rc.solve(rc.Coupled(rtol=1e-6), teacher, start, times)
-        np.testing.assert_allclose(np.asarray(seen.emergence_times())[1], T[1], rtol=1e-3)
+        solved = rc.solve(rc.Coupled(rtol=1e-6), teacher, start, times)
+        np.testing.assert_allclose(np.asarray(solved.emergence_times())[1], T[1], rtol=1e-3)
 
 
 def test_an_unlucky_odd_overlap_never_escapes():
     teacher = rc.Teacher.power_law(1, 0, rc.Link.hermite(3))
-    seen = rc.solve(rc.Coupled(), teacher, rc.Start([[-0.1]], norms=0.1), [10.0, 1000.0])
-    assert np.isinf(seen.emergence_times()).all()
-    assert seen.risk[-1] > 0.9
+    solved = rc.solve(rc.Coupled(), teacher, rc.Start([[-0.1]], norms=0.1), [10.0, 1000.0])
+    assert np.isinf(solved.emergence_times()).all()
+    assert solved.risk[-1] > 0.9
 
 
 def test_a_used_up_budget_leaves_the_partial_trajectory():
     teacher, start = problem(4, 6, 60, 1.0, degree=4)
     with pytest.warns(rc.IncompleteTrajectory, match="its steps are used up: raise max_steps"):
-        seen = rc.solve(rc.Coupled(max_steps=60), teacher, start, np.linspace(5, 500, 100))
-    assert 0 < len(seen.times) < 100
-    assert len(seen.risk) == len(seen.times) == len(seen.alignment)
-    full = rc.solve(rc.Coupled(), teacher, start, seen.times)
-    np.testing.assert_allclose(seen.risk, full.risk, rtol=1e-6)
+        solved = rc.solve(rc.Coupled(max_steps=60), teacher, start, np.linspace(5, 500, 100))
+    assert 0 < len(solved.times) < 100
+    assert len(solved.risk) == len(solved.times) == len(solved.alignment)
+    full = rc.solve(rc.Coupled(), teacher, start, solved.times)
+    np.testing.assert_allclose(solved.risk, full.risk, rtol=1e-6)
 
 
 def test_the_budget_holds_under_jit_too():
     teacher, start = problem(4, 6, 60, 1.0, degree=4)
     times = jnp.linspace(5, 500, 100)
-    seen = jax.jit(lambda s: rc.solve(rc.Coupled(max_steps=60), teacher, s, times))(start)
-    assert bool(seen.outcome == rc.Outcome.max_steps_reached)
-    assert 0 < int(seen.reached) < 100
-    assert int(seen.solver_steps) == 60
-    assert np.isfinite(seen.risk[: int(seen.reached)]).all()
+    solved = jax.jit(lambda s: rc.solve(rc.Coupled(max_steps=60), teacher, s, times))(start)
+    assert bool(solved.outcome == rc.Outcome.max_steps_reached)
+    assert 0 < int(solved.reached) < 100
+    assert int(solved.solver_steps) == 60
+    assert np.isfinite(solved.risk[: int(solved.reached)]).all()
 
 
 def test_an_interrupt_leaves_the_partial_trajectory():
@@ -156,27 +156,27 @@ def test_an_interrupt_leaves_the_partial_trajectory():
     signal.setitimer(signal.ITIMER_REAL, 0.5)
     try:
         with pytest.warns(rc.IncompleteTrajectory, match="it was interrupted"):
-            seen = rc.solve(rc.Coupled(), teacher, start, times)
+            solved = rc.solve(rc.Coupled(), teacher, start, times)
     finally:
         signal.signal(signal.SIGALRM, before)
-    assert 0 < len(seen.times) == len(seen.risk) < 4000
-    assert bool(seen.outcome == rc.Outcome.interrupted)
+    assert 0 < len(solved.times) == len(solved.risk) < 4000
+    assert bool(solved.outcome == rc.Outcome.interrupted)
 
 
 def test_emergence_times_come_from_the_steps_that_were_taken():
     """They do not look at the problem again, which is another one here; without the record they integrate anew."""
     teacher, start = problem(3, 4, 60, 0.5, degree=3, norm=0.1)
-    seen = rc.solve(rc.Coupled(), teacher, start, [40.0])
-    without = eqx.tree_at(lambda t: t.record, seen, None)
-    np.testing.assert_array_equal(without.emergence_times(), seen.emergence_times())
-    other = eqx.tree_at(lambda t: t.problem.teacher.a, seen, teacher.a[::-1])
-    np.testing.assert_array_equal(other.emergence_times(), seen.emergence_times())
+    solved = rc.solve(rc.Coupled(), teacher, start, [40.0])
+    without = eqx.tree_at(lambda t: t.solution.record, solved, None)
+    np.testing.assert_array_equal(without.emergence_times(), solved.emergence_times())
+    other = eqx.tree_at(lambda t: t.problem.teacher.a, solved, teacher.a[::-1])
+    np.testing.assert_array_equal(other.emergence_times(), solved.emergence_times())
 
 
 def test_a_direction_learned_at_the_start_emerges_at_zero():
     teacher = rc.Teacher([1.0, 0.6], rc.Link.hermite(3))
-    seen = rc.solve(rc.Coupled(), teacher, rc.Start([[0.8, 0.0], [0.0, 0.2]], norms=0.3), [0.0, 9.0])
-    T = np.asarray(seen.emergence_times())
+    solved = rc.solve(rc.Coupled(), teacher, rc.Start([[0.8, 0.0], [0.0, 0.2]], norms=0.3), [0.0, 9.0])
+    T = np.asarray(solved.emergence_times())
     assert T[0] == 0
     assert 0 < T[1] < 9
 
@@ -214,9 +214,9 @@ def test_the_flow_is_chosen_by_the_link():
         start = rc.Start.random(teacher, 2, 20, 0.1, seed=1)
         assert isinstance(best_flow(rc.Problem(teacher, start)), flow), link
         if link == "he3":
-            seen = rc.solve(teacher=teacher, start=start, times=[0.5])
-            assert isinstance(seen.flow, flow)
-            assert seen.provenance["flow"] == flow.__name__
+            solved = rc.solve(teacher=teacher, start=start, times=[0.5])
+            assert isinstance(solved.flow, flow)
+            assert solved.provenance["flow"] == flow.__name__
 
 
 def test_typical_starts_and_bad_settings_are_refused():
@@ -234,10 +234,10 @@ def test_very_long_times_end_in_order_and_within_bounds(degree):
     """Learned directions bound explicit steps: what no budget reaches is given up after some chunks of it."""
     teacher, start = problem(2, 3, 50, 1.0, degree=degree, norm=0.3)
     with pytest.warns(rc.IncompleteTrajectory, match="its steps are used up"):
-        seen = rc.solve(rc.Coupled(), teacher, start, np.geomspace(0.1, 1e300, 60))
-    assert seen.solver_steps < 10**5
-    assert 1 < len(seen.times) < 60
-    assert float(seen.risk.min()) >= 0
-    assert 0 <= float(seen.alignment.min()) <= float(seen.alignment.max()) <= 1
-    whole = rc.solve(rc.Coupled(), teacher, start, [1.0, float(seen.times[-1])])
-    np.testing.assert_allclose(whole.risk[-1], seen.risk[-1], rtol=1e-3)
+        solved = rc.solve(rc.Coupled(), teacher, start, np.geomspace(0.1, 1e300, 60))
+    assert solved.solver_steps < 10**5
+    assert 1 < len(solved.times) < 60
+    assert float(solved.risk.min()) >= 0
+    assert 0 <= float(solved.alignment.min()) <= float(solved.alignment.max()) <= 1
+    whole = rc.solve(rc.Coupled(), teacher, start, [1.0, float(solved.times[-1])])
+    np.testing.assert_allclose(whole.risk[-1], solved.risk[-1], rtol=1e-3)

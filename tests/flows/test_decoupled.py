@@ -11,12 +11,12 @@ from scipy.integrate import quad, solve_ivp
 from systems import problem
 
 import riccati as rc
-from riccati.flows.overlap import (
+from riccati.flows.master_curve import (
     collapsed_time,
-    evaluate,
+    evaluate_curve,
     growth_integral,
     leading_collapsed_time,
-    master_curve,
+    master_curve_of,
     overlap_of,
     position_of,
 )
@@ -30,10 +30,10 @@ OVERLAPS = [0.3, 0.05, 1e-3, 1e-5, 1e-8]
 def test_emergence_time_three_ways(k):
     """Master curve, closed form, and a tight diffrax solve of dm/dy = k m^(k-1)(1 - m²), to 1e-8."""
     link = rc.Link.hermite(k)
-    curve = master_curve(link, 1e60)
+    curve = master_curve_of(link, 1e60)
     for m0 in OVERLAPS:
         closed = float(collapsed_time(link, m0))
-        position = float(evaluate(link, curve, jnp.asarray(closed))[0])
+        position = float(evaluate_curve(link, curve, jnp.asarray(closed))[0])
         # the curve at the closed form's time is the overlap we began with: in time, to 1e-8 of T
         slope = k * m0 ** (k - 2)
         assert abs(position - float(position_of(jnp.asarray(m0)))) / slope < 1e-8 * closed
@@ -89,7 +89,7 @@ def test_overlaps_radii_and_risk_against_an_integration(coefficients):
     T = np.asarray(rc.Decoupled().emergence_times_of(teacher, start))
     last = 2 * T[np.isfinite(T)].max()
     times = np.r_[0, np.geomspace(0.01, last, 25)]
-    seen = rc.solve(rc.Decoupled(), teacher, start, times)
+    solved = rc.solve(rc.Decoupled(), teacher, start, times)
     top = float(link.dual(1.0))
     idle = rc.Problem(teacher, start).spectators()
     risk = np.array([top * float(idle.energy(4 * top * t)) for t in times])
@@ -101,10 +101,10 @@ def test_overlaps_radii_and_risk_against_an_integration(coefficients):
             return [a * slope * (1 - m**2), 4 * s * (a * float(link.dual(m)) - top * s)]
 
         y = solve_ivp(velocity, (0, last), [m0[p], s0[p]], "DOP853", times, rtol=1e-11, atol=1e-15).y
-        np.testing.assert_allclose(seen.alignment[:, p], y[0] ** 2, rtol=1e-7)
-        np.testing.assert_allclose(seen.radius[:, p], y[1], rtol=1e-7)
+        np.testing.assert_allclose(solved.alignment[:, p], y[0] ** 2, rtol=1e-7)
+        np.testing.assert_allclose(solved.radius[:, p], y[1], rtol=1e-7)
         risk += a**2 * top - 2 * a * y[1] * np.asarray(link.dual(y[0])) + y[1] ** 2 * top
-    np.testing.assert_allclose(seen.risk, risk / top, rtol=1e-7, atol=1e-12)
+    np.testing.assert_allclose(solved.risk, risk / top, rtol=1e-7, atol=1e-12)
 
 
 def test_risk_decays_exponentially_long_after_learning_and_keeps_its_digits():
@@ -118,30 +118,30 @@ def test_risk_decays_exponentially_long_after_learning_and_keeps_its_digits():
 
 def test_times_begin_at_the_start():
     teacher, start = problem(4, 6, 60, 1.0, degree=4)
-    seen = rc.solve(rc.Decoupled(), teacher, start, [0.0, 1.0])
+    solved = rc.solve(rc.Decoupled(), teacher, start, [0.0, 1.0])
     m0, s0 = rc.Problem(teacher, start).assigned()
-    np.testing.assert_allclose(seen.alignment[0], m0**2, rtol=1e-12)
-    np.testing.assert_allclose(seen.radius[0], s0, rtol=1e-12)
+    np.testing.assert_allclose(solved.alignment[0], m0**2, rtol=1e-12)
+    np.testing.assert_allclose(solved.radius[0], s0, rtol=1e-12)
 
 
 def test_unassigned_directions_stay_unlearned():
     teacher, start = problem(6, 2, 60, 1.0, degree=4)
-    seen = rc.solve(rc.Decoupled(), teacher, start)
-    T = np.asarray(seen.emergence_times())
+    solved = rc.solve(rc.Decoupled(), teacher, start)
+    T = np.asarray(solved.emergence_times())
     assert np.isfinite(T).sum() == 2
     lost = np.isinf(T)
-    np.testing.assert_allclose(seen.risk[-1], np.sum(np.asarray(teacher.a)[lost] ** 2), rtol=1e-3)
-    assert np.all(seen.alignment[-1][lost] == 0)
+    np.testing.assert_allclose(solved.risk[-1], np.sum(np.asarray(teacher.a)[lost] ** 2), rtol=1e-3)
+    assert np.all(solved.alignment[-1][lost] == 0)
 
 
 def test_negative_overlaps_of_odd_links_never_escape():
     start = rc.Start([[-0.2]], norms=0.1)
     teacher = rc.Teacher.power_law(1, 0, rc.Link.hermite(3))
-    seen = rc.solve(rc.Decoupled(), teacher, start, [1.0, 10.0])
-    assert np.isinf(seen.emergence_times()).all()
-    np.testing.assert_array_equal(seen.alignment, 0)
+    solved = rc.solve(rc.Decoupled(), teacher, start, [1.0, 10.0])
+    assert np.isinf(solved.emergence_times()).all()
+    np.testing.assert_array_equal(solved.alignment, 0)
     # a spectator: ds/dt = -4s²
-    np.testing.assert_allclose(seen.risk, 1 + (0.01 / (1 + 0.04 * np.array([1.0, 10.0]))) ** 2, rtol=1e-14)
+    np.testing.assert_allclose(solved.risk, 1 + (0.01 / (1 + 0.04 * np.array([1.0, 10.0]))) ** 2, rtol=1e-14)
 
 
 def test_even_links_do_not_mind_the_sign():
@@ -183,24 +183,24 @@ def test_typical_starts_sit_among_random_ones():
 def test_large_problems_compute_their_overlaps_on_demand():
     teacher = rc.Teacher.power_law(60_000, 0.8, rc.Link.hermite(4))
     start = rc.Start.typical(teacher, 60_000, 200_000)
-    seen = rc.solve(rc.Decoupled(), teacher, start, np.geomspace(1, 1e6, 400))
-    assert seen.kept_alignment is None
-    assert seen.alignment.shape == (400, 60_000)
-    assert np.isfinite(seen.emergence_times()).sum() > 10
+    solved = rc.solve(rc.Decoupled(), teacher, start, np.geomspace(1, 1e6, 400))
+    assert solved.solution.observables.alignment is None
+    assert solved.alignment.shape == (400, 60_000)
+    assert np.isfinite(solved.emergence_times()).sum() > 10
 
 
 def test_spectators_keep_the_risk_where_the_coupled_flow_has_it():
     """k = 3, M = 4, N = 8, d = 150, norms 0.1, t = 60: the four neurons left over hold the risk at 3e-5."""
     teacher, start = problem(4, 8, 150, 0.8, degree=3, norm=0.1)
     times = jnp.array([30.0, 60.0])
-    found = rc.solve(rc.Decoupled(), teacher, start, times).risk
+    risk = rc.solve(rc.Decoupled(), teacher, start, times).risk
     coupled = rc.solve(rc.Coupled(rtol=1e-6), teacher, start, times).risk
-    np.testing.assert_allclose(found[1], 4 * (0.01 / (1 + 0.04 * 60)) ** 2, rtol=1e-3)
-    np.testing.assert_allclose(found[1], coupled[1], rtol=0.35)
+    np.testing.assert_allclose(risk[1], 4 * (0.01 / (1 + 0.04 * 60)) ** 2, rtol=1e-3)
+    np.testing.assert_allclose(risk[1], coupled[1], rtol=0.35)
     typical = rc.solve(rc.Decoupled(), teacher, rc.Start.typical(teacher, 8, 150, 0.1), times).risk
-    np.testing.assert_allclose(typical[1], found[1], rtol=1e-3)
+    np.testing.assert_allclose(typical[1], risk[1], rtol=1e-3)
     compiled = jax.jit(lambda s: rc.solve(rc.Decoupled(), teacher, s, times).risk)
-    np.testing.assert_allclose(compiled(start), found, rtol=1e-12)
+    np.testing.assert_allclose(compiled(start), risk, rtol=1e-12)
     slope = jax.grad(
         lambda r: rc.solve(rc.Decoupled(), teacher, rc.Start(start.teacher_overlaps, None, r), times).risk[1]
     )

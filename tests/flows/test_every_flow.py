@@ -150,9 +150,9 @@ class TestEveryFlow:
     def test_follows_its_equation(self, name):
         flow, degree, reference = EVERY[name]
         teacher, start = start_of(degree)
-        seen = rc.solve(flow, teacher, start, TIMES)
-        np.testing.assert_allclose(seen.risk, reference(teacher, start), rtol=2e-6, atol=1e-9)
-        assert bool(seen.outcome == rc.Outcome.complete)
+        solved = rc.solve(flow, teacher, start, TIMES)
+        np.testing.assert_allclose(solved.risk, reference(teacher, start), rtol=2e-6, atol=1e-9)
+        assert bool(solved.outcome == rc.Outcome.complete)
 
     def test_gradients_under_jit_and_vmap(self, name):
         flow, degree, _ = EVERY[name]

@@ -14,10 +14,10 @@ TIMES = jnp.linspace(0, 30, 80)
 ALMOST_NONE = 1e-13  # γ = 0 would be solved as gradient flow
 
 
-def closeness(seen, reference):
+def closeness(solved, reference):
     """The largest deviations of risk, alignment and radius."""
-    names = ["risk", "alignment"] + (["radius"] if seen.radius is not None else [])
-    return [float(jnp.abs(getattr(seen, name) - getattr(reference, name)).max()) for name in names]
+    names = ["risk", "alignment"] + (["radius"] if solved.radius is not None else [])
+    return [float(jnp.abs(getattr(solved, name) - getattr(reference, name)).max()) for name in names]
 
 
 @pytest.mark.parametrize(
@@ -33,10 +33,10 @@ def closeness(seen, reference):
 def test_without_noise_it_is_gradient_flow(constraint, flow, width, neurons):
     teacher, start = problem(width, neurons, 100, 0.8, norm=0.1, seed=4)
     reference = rc.solve(flow, teacher, start, TIMES)
-    seen = rc.solve(rc.FiniteStep(ALMOST_NONE, constraint=constraint), teacher, start, TIMES)
-    assert max(closeness(seen, reference)) < 2e-8
+    solved = rc.solve(rc.FiniteStep(ALMOST_NONE, constraint=constraint), teacher, start, TIMES)
+    assert max(closeness(solved, reference)) < 2e-8
     if width == 5:
-        np.testing.assert_allclose(seen.emergence_times(), reference.emergence_times(), rtol=2e-8)
+        np.testing.assert_allclose(solved.emergence_times(), reference.emergence_times(), rtol=2e-8)
 
 
 @pytest.mark.parametrize(("coefficients", "typical"), [([0, 0, 0, 1], False), ([0, 0, 0, 0, 0.7], True)])
@@ -46,19 +46,19 @@ def test_without_noise_it_is_the_decoupled_flow(coefficients, typical):
     start = rc.Start.typical(teacher, 8, 60, 0.1) if typical else rc.Start.random(teacher, 3, 60, 0.1, seed=3)
     times = jnp.linspace(0, 2 * rc.Decoupled().horizon(rc.Problem(teacher, start))[1], len(TIMES))
     reference = rc.solve(rc.Decoupled(), teacher, start, times)
-    seen = rc.solve(rc.FiniteStep(ALMOST_NONE), teacher, start, times)
-    assert max(closeness(seen, reference)) < 1e-6
-    np.testing.assert_allclose(seen.emergence_times(), reference.emergence_times(), rtol=1e-7)
+    solved = rc.solve(rc.FiniteStep(ALMOST_NONE), teacher, start, times)
+    assert max(closeness(solved, reference)) < 1e-6
+    np.testing.assert_allclose(solved.emergence_times(), reference.emergence_times(), rtol=1e-7)
 
 
 def test_negative_overlaps_of_odd_links_are_spectators():
     teacher, start = rc.Teacher.power_law(1, 0, rc.Link.hermite(3)), rc.Start([[-0.2]], norms=0.1)
-    seen = rc.solve(rc.FiniteStep(ALMOST_NONE), teacher, start, TIMES)
-    np.testing.assert_allclose(seen.risk, 1 + (0.01 / (1 + 0.04 * TIMES)) ** 2, rtol=1e-9)
+    solved = rc.solve(rc.FiniteStep(ALMOST_NONE), teacher, start, TIMES)
+    np.testing.assert_allclose(solved.risk, 1 + (0.01 / (1 + 0.04 * TIMES)) ** 2, rtol=1e-9)
     noisy = rc.solve(rc.FiniteStep(1e-2), teacher, start, TIMES)
     assert np.all(noisy.alignment == 0)
     # E e²σ'² = 3 while nothing is learned: ds/dt = -4s² + 3γs + …, which holds the norm up
-    assert float(noisy.risk[-1]) - 1 > 2 * (float(seen.risk[-1]) - 1)
+    assert float(noisy.risk[-1]) - 1 > 2 * (float(solved.risk[-1]) - 1)
     assert np.isinf(noisy.emergence_times()[0])
 
 
@@ -66,9 +66,9 @@ def test_negative_overlaps_of_odd_links_are_spectators():
 def test_small_norms_keep_their_digits(norm):
     teacher, start = problem(5, 3, 200, 1.0, norm=norm, seed=1)
     reference = rc.solve(rc.Quadratic(), teacher, start, 2 * TIMES)
-    seen = rc.solve(rc.FiniteStep(ALMOST_NONE), teacher, start, 2 * TIMES)
-    np.testing.assert_allclose(seen.radius, reference.radius, rtol=1e-5)
-    np.testing.assert_allclose(seen.alignment, reference.alignment, rtol=1e-6)
+    solved = rc.solve(rc.FiniteStep(ALMOST_NONE), teacher, start, 2 * TIMES)
+    np.testing.assert_allclose(solved.radius, reference.radius, rtol=1e-5)
+    np.testing.assert_allclose(solved.alignment, reference.alignment, rtol=1e-6)
 
 
 def test_plateau_of_stiefel_sgd():
@@ -76,19 +76,19 @@ def test_plateau_of_stiefel_sgd():
     gamma = run.config["riccati_step"] * run.config["dim"] / run.config["batch_size"]
     flow = rc.FiniteStep(gamma / 2, constraint="stiefel", student_scale=run.config["student_scale"])
     tenth = -(len(run.times) // 10)
-    seen = rc.solve(flow, run.teacher, run.start, run.times)
+    solved = rc.solve(flow, run.teacher, run.start, run.times)
     gradient_flow = rc.solve(rc.Riccati(), run.teacher, run.start, run.times)
     plateau = run.risk[tenth:].mean()
-    assert abs(float(seen.risk[tenth:].mean()) / plateau - 1) < 0.05
+    assert abs(float(solved.risk[tenth:].mean()) / plateau - 1) < 0.05
     assert float(gradient_flow.risk[tenth:].mean()) < 0.7 * plateau
 
 
 def test_plateau_of_sgd_on_the_weights():
     run = rc.Run.load("quadratic-homogeneous")
     gamma = run.config["learning_rate"] * run.config["dim"] / run.config["batch_size"]
-    seen = rc.solve(rc.FiniteStep(gamma), run.teacher, run.start, run.times)
+    solved = rc.solve(rc.FiniteStep(gamma), run.teacher, run.start, run.times)
     tenth = -(len(run.times) // 10)
-    assert abs(float(seen.risk[tenth:].mean()) / run.risk[tenth:].mean() - 1) < 0.03
+    assert abs(float(solved.risk[tenth:].mean()) / run.risk[tenth:].mean() - 1) < 0.03
 
 
 @pytest.mark.parametrize("constraint", ["stiefel", None])
@@ -132,8 +132,8 @@ def test_emergence_times_do_not_depend_on_the_output_times(degree, gamma):
     teacher, start = problem(5, 3, 80, 0.8, degree=degree, norm=0.1, seed=5)
     flow = rc.FiniteStep(gamma)
     last = 2 * flow.horizon(rc.Problem(teacher, start))[1]
-    seen = rc.solve(flow, teacher, start, last * TIMES / 30)
-    fine = np.asarray(seen.emergence_times())
+    solved = rc.solve(flow, teacher, start, last * TIMES / 30)
+    fine = np.asarray(solved.emergence_times())
     coarse = np.asarray(rc.solve(flow, teacher, start, jnp.linspace(0.1, last, 5)).emergence_times())
     learned = np.flatnonzero(np.isfinite(fine))
     assert len(learned) >= 2
@@ -159,34 +159,34 @@ def test_the_step_size_at_which_sgd_diverges():
     safe = rc.solve(rc.FiniteStep(0.3), teacher, start, times)
     assert float(safe.risk[-1]) < 0.2
     with pytest.warns(rc.IncompleteTrajectory, match=r"ends at t = 2\.\d+.*the weights explode.*smaller gamma"):
-        seen = rc.solve(rc.FiniteStep(0.5), teacher, start, times)
-    exploded = np.isinf(seen.risk)
+        solved = rc.solve(rc.FiniteStep(0.5), teacher, start, times)
+    exploded = np.isinf(solved.risk)
     np.testing.assert_array_equal(exploded, times >= times[exploded][0])
-    assert np.all(seen.alignment[exploded] == 0)
-    assert np.isinf(seen.radius[exploded]).all()
-    for values in (seen.risk, seen.alignment, seen.radius):
+    assert np.all(solved.alignment[exploded] == 0)
+    assert np.isinf(solved.radius[exploded]).all()
+    for values in (solved.risk, solved.alignment, solved.radius):
         assert not np.isnan(values).any()
         assert np.isfinite(values[~exploded]).all()
-    assert np.isinf(seen.emergence_times()).all()
+    assert np.isinf(solved.emergence_times()).all()
 
 
 def test_pairs_diverge_with_a_warning():
     teacher = rc.Teacher.power_law(5, 1.0, rc.Link.hermite(4))
     start = rc.Start.typical(teacher, 10, 100, 0.1)
     with pytest.warns(rc.IncompleteTrajectory, match="weights explode"):
-        seen = rc.solve(rc.FiniteStep(0.1), teacher, start, 2 * TIMES)
-    assert np.isinf(seen.risk[-1])
-    assert not np.isnan(seen.alignment).any()
+        solved = rc.solve(rc.FiniteStep(0.1), teacher, start, 2 * TIMES)
+    assert np.isinf(solved.risk[-1])
+    assert not np.isnan(solved.alignment).any()
 
 
 def test_a_horizon_beyond_explicit_steps_is_said():
     teacher = rc.Teacher.power_law(2, 0, rc.Link.hermite(3))
     start = rc.Start([[0.5, 0.1]], norms=0.5)  # a direction without a neuron keeps the noise up
     with pytest.warns(rc.IncompleteTrajectory, match="its steps are used up: .* end earlier"):
-        seen = rc.solve(rc.FiniteStep(1e-3), teacher, start, 1e6 * TIMES)
-    assert bool(seen.outcome == rc.Outcome.max_steps_reached)
-    assert 0 < len(seen.times) < len(TIMES)
-    assert np.isfinite(seen.risk).all()
+        solved = rc.solve(rc.FiniteStep(1e-3), teacher, start, 1e6 * TIMES)
+    assert bool(solved.outcome == rc.Outcome.max_steps_reached)
+    assert 0 < len(solved.times) < len(TIMES)
+    assert np.isfinite(solved.risk).all()
 
 
 def test_large_links_explode_early_and_say_so():
@@ -195,13 +195,13 @@ def test_large_links_explode_early_and_say_so():
     start = rc.Start.random(teacher, 4, 50, norm=0.3)
     times = TIMES / 3
     with pytest.warns(rc.IncompleteTrajectory, match="weights explode"):
-        seen = rc.solve(rc.FiniteStep(1e-3), teacher, start, times)
+        solved = rc.solve(rc.FiniteStep(1e-3), teacher, start, times)
     compiled = jax.jit(lambda s: rc.solve(rc.FiniteStep(1e-3), teacher, s, times))(start)
-    for one in (seen, compiled):
+    for one in (solved, compiled):
         assert bool(one.outcome == rc.Outcome.exploded)
         np.testing.assert_array_equal(np.isinf(one.risk), np.arange(len(times)) >= int(one.reached))
     # d log s/dt = γ C(1) s² of a spectator with nothing to learn: s² = s_0²/(1 - 2γ C s_0² t), and the rest is slower
-    assert 1.5 < float(times[int(seen.reached)]) < 1 / (2e-3 * 70338 * 0.09**2) * 2.5
+    assert 1.5 < float(times[int(solved.reached)]) < 1 / (2e-3 * 70338 * 0.09**2) * 2.5
 
 
 def test_a_large_neuron_that_has_learned_does_not_count_as_exploded():
@@ -223,10 +223,10 @@ def test_at_step_size_zero_it_is_gradient_flow_at_all_times(degree, constraint, 
     """Where an integrator has long lost the digits of the risk."""
     teacher, start = problem(3, 4, 60, 0.8, degree=degree, norm=0.1, seed=4)
     times = np.geomspace(1e3, 1e4, 5)
-    seen, exact = (rc.solve(f, teacher, start, times) for f in (rc.FiniteStep(0, constraint=constraint), flow))
+    solved, exact = (rc.solve(f, teacher, start, times) for f in (rc.FiniteStep(0, constraint=constraint), flow))
     for name in ("times", "risk", "alignment"):
-        np.testing.assert_array_equal(getattr(seen, name), getattr(exact, name))
-    np.testing.assert_array_equal(seen.emergence_times(), exact.emergence_times())
+        np.testing.assert_array_equal(getattr(solved, name), getattr(exact, name))
+    np.testing.assert_array_equal(solved.emergence_times(), exact.emergence_times())
 
 
 def test_emergence_times_under_jit_are_refused():
@@ -239,11 +239,11 @@ def test_emergence_times_under_jit_are_refused():
 def test_saved_and_loaded(tmp_path):
     teacher, start = problem(5, 3, 60, 0.8)
     flow = rc.FiniteStep(0.01, constraint="stiefel", student_scale=0.6, rtol=1e-8)
-    seen = rc.solve(flow, teacher, start, TIMES)
-    seen.save(tmp_path / "one.npz")
+    solved = rc.solve(flow, teacher, start, TIMES)
+    solved.save(tmp_path / "one.npz")
     again = rc.Trajectory.load(tmp_path / "one.npz")
     assert vars(again.flow) == vars(flow)
-    np.testing.assert_array_equal(again.emergence_times(), seen.emergence_times())
+    np.testing.assert_array_equal(again.emergence_times(), solved.emergence_times())
 
 
 @pytest.mark.parametrize(("degree", "without"), [(2, rc.Quadratic), (3, rc.Decoupled)])

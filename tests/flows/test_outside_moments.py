@@ -15,7 +15,7 @@ import pytest
 from scipy.special import roots_hermitenorm
 
 import riccati as rc
-from riccati.flows.noise import own_pair_weights, second_order
+from riccati.flows.gradient_noise import own_pair_weights, second_order
 
 CASES = json.loads((Path(__file__).parent / "data" / "hermite_moments.json").read_text())["cases"]
 

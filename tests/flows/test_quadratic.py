@@ -32,10 +32,10 @@ def test_agrees_with_an_integration_of_the_weights(width, neurons, norm):
     teacher, start = problem(width, neurons, 30, 1.0, norm=norm, seed=2)
     needed = np.log(2 / norm**2) + 10
     tau = np.linspace(0, 2 * needed / float(teacher.a[0]), 12)
-    seen = rc.solve(rc.Quadratic(), teacher, start, tau / 2)
+    solved = rc.solve(rc.Quadratic(), teacher, start, tau / 2)
     risk, radius = integrated(teacher, start, tau)
-    np.testing.assert_allclose(seen.risk, risk, rtol=1e-7, atol=1e-11)
-    np.testing.assert_allclose(seen.radius, radius, rtol=1e-7, atol=1e-11)
+    np.testing.assert_allclose(solved.risk, risk, rtol=1e-7, atol=1e-11)
+    np.testing.assert_allclose(solved.radius, radius, rtol=1e-7, atol=1e-11)
 
 
 def test_alignment_is_that_of_the_subspace_flow():
@@ -67,8 +67,8 @@ def test_idle_neurons_decay_like_one_over_time():
 
 def test_radius_of_each_direction_tends_to_its_coefficient():
     teacher, start = problem(4, 6, 60, 1.0)
-    seen = rc.solve(rc.Quadratic(), teacher, start, [2000.0])
-    np.testing.assert_allclose(seen.radius[0], teacher.a, rtol=1e-3)
+    solved = rc.solve(rc.Quadratic(), teacher, start, [2000.0])
+    np.testing.assert_allclose(solved.radius[0], teacher.a, rtol=1e-3)
 
 
 def test_one_neuron_with_small_norm_reaches_half_its_radius_when_predicted():

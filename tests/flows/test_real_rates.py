@@ -47,13 +47,13 @@ def test_quadratic_follows_the_weights_equation(case):
     teacher, start, directions, W = case
     times = np.array([1.0, 5.0, 12.0])
     S = directions.T @ np.diag(np.asarray(teacher.a)) @ directions
-    seen = rc.solve(rc.Quadratic(), teacher, start, times)
+    solved = rc.solve(rc.Quadratic(), teacher, start, times)
     for n, w in enumerate(weights_along(S, W.T, times)):
         space = np.linalg.qr(w)[0]
-        np.testing.assert_allclose(seen.risk[n], np.sum((S - w @ w.T) ** 2) / np.sum(S**2), rtol=1e-8)
-        np.testing.assert_allclose(seen.alignment[n], np.sum((directions @ space) ** 2, axis=1), atol=1e-8)
-        np.testing.assert_allclose(seen.radius[n], np.sum((directions @ w) ** 2, axis=1), atol=1e-9)
-    assert np.all(np.diff(seen.risk) <= 0)
+        np.testing.assert_allclose(solved.risk[n], np.sum((S - w @ w.T) ** 2) / np.sum(S**2), rtol=1e-8)
+        np.testing.assert_allclose(solved.alignment[n], np.sum((directions @ space) ** 2, axis=1), atol=1e-8)
+        np.testing.assert_allclose(solved.radius[n], np.sum((directions @ w) ** 2, axis=1), atol=1e-9)
+    assert np.all(np.diff(solved.risk) <= 0)
 
 
 @pytest.mark.parametrize("neurons", [5, DIM])
@@ -63,18 +63,18 @@ def test_what_is_negative_stays_in_the_risk_for_ever(neurons):
     a = np.asarray(teacher.a)
     learned = np.sort(a)[-neurons:]
     left = 1 - np.sum(learned[learned > 0] ** 2)
-    seen = rc.solve(rc.Quadratic(), teacher, start, [1e6, 1e12, 1e100])
-    np.testing.assert_allclose(seen.risk, left, rtol=1e-9)
+    solved = rc.solve(rc.Quadratic(), teacher, start, [1e6, 1e12, 1e100])
+    np.testing.assert_allclose(solved.risk, left, rtol=1e-9)
 
 
 def test_the_subspace_is_refitted_by_radial_parts_of_either_sign():
     teacher, start, directions, W = signed(5)
     times = np.array([1.0, 8.0])
-    seen = rc.solve(rc.Riccati(), teacher, start, times)
+    solved = rc.solve(rc.Riccati(), teacher, start, times)
     S = directions.T @ np.diag(np.asarray(teacher.a)) @ directions
     for n, time in enumerate(times):
         space = np.linalg.qr(scipy.linalg.expm(2 * time * S) @ W.T)[0]
-        np.testing.assert_allclose(seen.risk[n], 1 - np.sum((space.T @ S @ space) ** 2), rtol=1e-9)
+        np.testing.assert_allclose(solved.risk[n], 1 - np.sum((space.T @ S @ space) ** 2), rtol=1e-9)
 
 
 def test_emergence_times_are_first_crossings_where_alignments_fall_again():
@@ -95,18 +95,18 @@ def test_emergence_times_are_first_crossings_where_alignments_fall_again():
         level = 0.4
         above = aligned >= level
         expected = np.where(above.any(axis=0), fine[np.argmax(above, axis=0)], np.inf)
-        found = np.asarray(
+        crossed = np.asarray(
             rc.solve(rc.Riccati(), teacher, rc.Start.from_weights(W, Theta), [12.0]).emergence_times(level)
         )
-        np.testing.assert_allclose(found, expected, atol=12 / 4000)
+        np.testing.assert_allclose(crossed, expected, atol=12 / 4000)
         if seed == 0:
             assert (np.diff(aligned, axis=0) < 0).any()
 
 
 def test_signed_emergence_times_are_on_the_equation():
     teacher, start, _, _ = signed(5)
-    seen = rc.solve(rc.Quadratic(), teacher, start, np.linspace(0.5, 60, 40))
-    T = np.asarray(seen.emergence_times())
+    solved = rc.solve(rc.Quadratic(), teacher, start, np.linspace(0.5, 60, 40))
+    T = np.asarray(solved.emergence_times())
     emerged = np.isfinite(T) & (T > 0)
     assert emerged.any()
     at = np.sort(T[emerged])
@@ -132,6 +132,6 @@ def test_the_dense_equation_refuses_correlated_directions():
 def test_the_slowest_of_negative_rates_gains_on_nothing():
     """Aligned at the start and then forgotten: it has emerged at once, and no bound on its speed is divided by."""
     teacher, start = rc.Teacher([0.8, -0.6], LINK), rc.Start([[0.3, 0.9]], norms=0.5)
-    seen = rc.solve(rc.Quadratic(), teacher, start, [1e-3, 1.0, 20.0])
-    np.testing.assert_array_equal(np.asarray(seen.emergence_times()) <= 1e-3, [False, True])
-    assert np.isfinite(seen.emergence_times()).all()
+    solved = rc.solve(rc.Quadratic(), teacher, start, [1e-3, 1.0, 20.0])
+    np.testing.assert_array_equal(np.asarray(solved.emergence_times()) <= 1e-3, [False, True])
+    assert np.isfinite(solved.emergence_times()).all()

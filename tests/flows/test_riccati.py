@@ -30,10 +30,10 @@ def test_agrees_with_multiprecision_to_ten_digits_and_more(width, neurons, beta)
         teacher, start = problem(width, neurons, dim, beta, seed=width + neurons)
         last = 7 if width * neurons <= 10 else 5
         tau = HORIZON[:last] / float(teacher.a[0])
-        seen = rc.solve(rc.Riccati(), teacher, start, tau / 2)
+        solved = rc.solve(rc.Riccati(), teacher, start, tau / 2)
         diagonal, risk = exact_subspace(teacher, start, tau)
-        assert relative_error(seen.alignment, diagonal) < 1e-11
-        assert relative_error(seen.risk, [risk]) < 1e-10
+        assert relative_error(solved.alignment, diagonal) < 1e-11
+        assert relative_error(solved.risk, [risk]) < 1e-10
 
 
 @pytest.mark.parametrize(("neurons", "beta"), list(itertools.product([1, 8, 31, 40], [0.3, 1])))
@@ -41,32 +41,32 @@ def test_agrees_with_multiprecision_at_width_32(neurons, beta):
     teacher, start = problem(32, neurons, 400, beta, seed=neurons)
     # thousands of digits times N³ products: the whole horizon where N is small
     tau = np.array([0, 5.0, 27.0, 120.0, 1e4][: 5 if neurons <= 8 else 4]) / float(teacher.a[0])
-    seen = rc.solve(rc.Riccati(), teacher, start, tau / 2)
+    solved = rc.solve(rc.Riccati(), teacher, start, tau / 2)
     diagonal, risk = exact_subspace(teacher, start, tau)
-    assert relative_error(seen.alignment, diagonal) < 1e-11
-    assert relative_error(seen.risk, [risk]) < 1e-10
+    assert relative_error(solved.alignment, diagonal) < 1e-11
+    assert relative_error(solved.risk, [risk]) < 1e-10
 
 
 @pytest.mark.parametrize(("neurons", "dim"), [(6, 40), (20, 40), (24, 30), (30, 30)])
 def test_invariants(neurons, dim):
     teacher, start = problem(16, neurons, dim, 1.0)
     times = np.geomspace(0.01, 1e4, 40)
-    seen = rc.solve(rc.Riccati(), teacher, start, times)
-    assert np.all(np.diff(seen.risk) <= 1e-13)
-    assert np.all(seen.alignment >= 0)
-    assert np.all(seen.alignment <= 1 + 1e-12)
-    trace = np.sum(seen.alignment, axis=1)
+    solved = rc.solve(rc.Riccati(), teacher, start, times)
+    assert np.all(np.diff(solved.risk) <= 1e-13)
+    assert np.all(solved.alignment >= 0)
+    assert np.all(solved.alignment <= 1 + 1e-12)
+    trace = np.sum(solved.alignment, axis=1)
     assert np.all(np.diff(trace) >= -1e-12)
     np.testing.assert_allclose(trace[-1], min(neurons, 16), rtol=1e-9)
     # where nothing is left to refit, the risk of the last times is the teacher's unreachable part
-    np.testing.assert_allclose(seen.risk[-1], np.sum(teacher.a[neurons:] ** 2), atol=1e-12)
+    np.testing.assert_allclose(solved.risk[-1], np.sum(teacher.a[neurons:] ** 2), atol=1e-12)
 
 
 def test_whole_gram_matrix_obeys_its_bounds_and_matches_the_diagonal():
     teacher, start = problem(5, 3, 40, 1.0)
     times = np.array([0.0, 1.0, 3.0])
-    seen = rc.solve(rc.Riccati(), teacher, start, times)
-    for time, diagonal in zip(times, seen.alignment, strict=True):
+    solved = rc.solve(rc.Riccati(), teacher, start, times)
+    for time, diagonal in zip(times, solved.alignment, strict=True):
         G = gram(teacher, start, time)
         eigenvalues = np.linalg.eigvalsh(G)
         assert eigenvalues.min() >= -1e-12
@@ -90,9 +90,9 @@ def test_logistic_for_one_neuron_and_one_direction():
     teacher, start = problem(1, 1, 1000, 0.0)
     times = np.linspace(0, 8, 9)
     G0 = float(start.teacher_overlaps[0, 0] ** 2)
-    seen = rc.solve(rc.Riccati(), teacher, start, times)
-    np.testing.assert_allclose(seen.alignment[:, 0], 1 / (1 + (1 / G0 - 1) * np.exp(-4 * times)), rtol=1e-12)
-    T = seen.emergence_times()
+    solved = rc.solve(rc.Riccati(), teacher, start, times)
+    np.testing.assert_allclose(solved.alignment[:, 0], 1 / (1 + (1 / G0 - 1) * np.exp(-4 * times)), rtol=1e-12)
+    T = solved.emergence_times()
     np.testing.assert_allclose(T, np.log(1 / G0 - 1) / 4, rtol=1e-12)
 
 
@@ -164,11 +164,11 @@ def test_emergence_times_lie_on_the_exact_solution_and_ignore_the_output_grid():
 def test_emergence_before_the_first_time_and_at_zero():
     start = rc.Start([[0.9, 0.1]])
     teacher = rc.Teacher.power_law(2, 1, rc.Link.hermite(2))
-    seen = rc.solve(rc.Riccati(), teacher, start, [5.0])
-    T = np.asarray(seen.emergence_times(0.5))
+    solved = rc.solve(rc.Riccati(), teacher, start, [5.0])
+    T = np.asarray(solved.emergence_times(0.5))
     assert T[0] == 0
     assert np.isinf(T[1])
-    late = float(seen.emergence_times(0.9)[0])
+    late = float(solved.emergence_times(0.9)[0])
     np.testing.assert_allclose(rc.solve(rc.Riccati(), teacher, start, [late]).alignment[0, 0], 0.9, rtol=1e-12)
 
 
@@ -231,6 +231,6 @@ def test_emergence_times_under_jit_say_what_to_do():
 def test_dense_equation_that_blows_up_warns_and_ends():
     teacher, start = problem(16, 2, 40, 1.0)
     with pytest.warns(rc.PhantomEmergence):
-        seen = rc.solve(rc.Riccati(method="ode", rtol=1e-3), teacher, start, np.linspace(1, 3000, 5))
-    assert len(seen.times) == len(seen.risk) == seen.reached < 5
-    assert np.isfinite(seen.risk).all()
+        solved = rc.solve(rc.Riccati(method="ode", rtol=1e-3), teacher, start, np.linspace(1, 3000, 5))
+    assert len(solved.times) == len(solved.risk) == solved.reached < 5
+    assert np.isfinite(solved.risk).all()

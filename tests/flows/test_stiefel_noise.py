@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import riccati as rc
-from riccati.flows.noise import stiefel_system, stiefel_velocity
+from riccati.flows.gradient_noise import stiefel_system, stiefel_velocity
 from riccati.problem import Problem
 
 _SAMPLES, _BATCHES = 4000, 20

@@ -1,4 +1,4 @@
-"""Random draws that several rooms share."""
+"""Wishart factors drawn triangle by triangle."""
 
 import numpy as np
 

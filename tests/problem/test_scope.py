@@ -134,9 +134,9 @@ CALLS = {
         lambda teacher, start: simulated_coverage(teacher, N, D, draws=2),
     ],
     "Start.typical": [lambda teacher, start: rc.Start.typical(teacher, N, D)],
-    "SGD": [simulated(), simulated(engine="direct")],
+    "SGD": [simulated(), simulated(coordinates="direct")],
     "SGD at a rate that follows the direction": [simulated(learning_rate=rc.sgd.PerDirection(1e-4))],
-    "Stiefel SGD": [simulated(engine="stiefel"), simulated(engine="stiefel_direct")],
+    "Stiefel SGD": [simulated(constraint="stiefel"), simulated(constraint="stiefel", coordinates="direct")],
 }
 
 

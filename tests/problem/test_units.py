@@ -98,13 +98,13 @@ def test_laws(link, settings):
         np.testing.assert_allclose(there, here, rtol=1e-3)
 
 
-@pytest.mark.parametrize("engine", ["in_law", "direct", "stiefel"])
-def test_online_sgd(engine):
+@pytest.mark.parametrize(("coordinates", "constraint"), [("reduced", None), ("direct", None), ("reduced", "stiefel")])
+def test_online_sgd(coordinates, constraint):
     def observed(c):
         teacher, start = problem(H2, c)
-        settings = {"steps": 64, "batch_size": 2, "engine": engine, "rows": 8}
+        settings = {"steps": 64, "batch_size": 2, "coordinates": coordinates, "constraint": constraint, "rows": 8}
         run = rc.sgd.simulate(teacher, start, learning_rate=2e-3 / c, **settings)
-        norms = np.asarray(run.start.norms) / (1.0 if engine == "stiefel" else c**0.5)
+        norms = np.asarray(run.start.norms) / (1.0 if constraint == "stiefel" else c**0.5)
         return run.risk, run.overlaps, c * run.times, norms
 
     for here, there in zip(observed(1.0), observed(C), strict=True):

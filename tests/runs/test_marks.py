@@ -90,7 +90,7 @@ def test_marks_found_in_one_piece_hold_in_the_next(tmp_path, monkeypatch, rows):
     whole = rc.Run.load(path)
     assert whole.steps[-1] in (1500, 2000)
     for size in (25, 30, 35):
-        monkeypatch.setattr("riccati.runs.text._PIECE", size)
+        monkeypatch.setattr("riccati.runs.formats.text._PIECE", size)
         run = rc.Run.load(path)
         np.testing.assert_array_equal(run.steps, whole.steps)
         np.testing.assert_array_equal(run.loss, whole.loss)

@@ -147,7 +147,7 @@ def test_the_rates_of_a_run_with_a_clock_are_the_mean_ones_between_its_rows():
     "optimiser", ["adam", "AdamW", "torch.optim.Adam", "RMSprop", "rms_prop", "Adagrad", "nadam", "lion", "adam8bit",
                   {"name": "adamw", "lr": 0.1}],
 )  # fmt: skip
-@pytest.mark.parametrize("key", ["optimizer"])
+@pytest.mark.parametrize("key", ["optimizer", "optimiser"])
 def test_adaptive_optimisers_are_refused_by_name(optimiser, key):
     with pytest.raises(rc.ArgumentError, match=f"^Argument `{key}` must be of SGD, which alone the theory is about"):
         rc.Run.from_arrays([0, 10], [1.0, 0.5], **{key: optimiser})

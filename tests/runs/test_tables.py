@@ -177,7 +177,7 @@ def test_a_file_in_pieces_is_read_as_one(tmp_path, monkeypatch):
     rows[150] = "150,,0.1,0.2"
     path = log(tmp_path, [HEADER, *rows, "300,0.1"])
     whole = rc.Run.load(path)
-    monkeypatch.setattr("riccati.runs.text._PIECE", 100)
+    monkeypatch.setattr("riccati.runs.formats.text._PIECE", 100)
     run = rc.Run.load(path)
     np.testing.assert_array_equal(run.loss, whole.loss)
     np.testing.assert_array_equal(run.overlaps, whole.overlaps)

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 import riccati as rc
-from riccati.scaling import AdditiveModel, Escape, Logistic, Skill, Step, mellin, power_sum
+from riccati import scaling
+from riccati.scaling import AdditiveModel, Escape, Logistic, Skill, StepFunction, mellin, power_sum
+from riccati.support import RenamedArgument
 
 H4 = rc.Link.hermite(4)
 
@@ -29,7 +31,7 @@ def test_constants_are_exact(beta, shape):
 
 
 def test_a_step_has_the_law_up_to_its_stairs():
-    model = AdditiveModel.power_law(10_000, 1.6, 0.8, Step())
+    model = AdditiveModel.power_law(10_000, 1.6, 0.8, StepFunction())
     assert model.asymptote.constant == pytest.approx(1 / (0.6 * np.sum(np.arange(1.0, 10_001) ** -1.6)))
     for learned in (10, 100, 1000):
         middle = (learned + 0.5) ** 0.8
@@ -56,7 +58,7 @@ def test_logistic_is_the_riccati_alignment():
 
 
 def test_mellin_transforms():
-    assert mellin(Step(), 0.4) == 2.5
+    assert mellin(StepFunction(), 0.4) == 2.5
     # ∫ (1 - p²) dx = 1 + 1/L up to e^{-L}
     assert mellin(Logistic(30.0), 1.0) == pytest.approx(1 + 1 / 30, rel=1e-7)
     assert mellin(Skill(30.0), 1.0) == pytest.approx(1 - 1 / 30, rel=1e-7)
@@ -74,8 +76,15 @@ def test_papers_are_choices_of_it():
 
 def test_refusals():
     with pytest.raises(rc.ArgumentError, match=r"`times` must have 2 entries"):
-        AdditiveModel([1.0, 1.0], [1.0], Step())
+        AdditiveModel([1.0, 1.0], [1.0], StepFunction())
     with pytest.raises(rc.ArgumentError, match=r"`weight_exponent` must be > 1"):
-        _ = AdditiveModel.power_law(10, 0.8, 0.4, Step()).asymptote
+        _ = AdditiveModel.power_law(10, 0.8, 0.4, StepFunction()).asymptote
     with pytest.raises(rc.ArgumentError, match=r"`overlap` must be below √½"):
         Escape(H4, 0.8)
+
+
+def test_the_step_function_has_an_old_name():
+    with pytest.warns(RenamedArgument, match="Step is now riccati.scaling.StepFunction"):
+        assert scaling.Step is StepFunction
+    with pytest.raises(AttributeError, match="nothing"):
+        _ = scaling.nothing

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import riccati as rc
-from riccati.scaling import AdditiveModel, Escape, Logistic, Step, fit_power_law
+from riccati.scaling import AdditiveModel, Escape, Logistic, StepFunction, fit_power_law
 
 X = np.geomspace(1.0, 1e5, 100)
 H4 = rc.Link.hermite(4)
@@ -227,15 +227,15 @@ def test_every_sentence_of_a_fit_where_it_is_true_and_where_it_is_not():
 def test_seeds_that_diverged_are_said_to_be_left_out():
     teacher = rc.Teacher([1.0], rc.Link.hermite(2))
     run = rc.sgd.Experiment(teacher=teacher, start=rc.Start([[0.3]], norms=0.5, dim=40), learning_rate=1e-3, steps=400)
-    seen = run.ensemble([0, 1, 2])
-    assert fit_power_law(seen, window=(0.01, 0.4)).notes[0] == "1 rows at canonical time t ≤ 0 left out"
-    risk = seen.risk.copy()
+    drawn = run.ensemble([0, 1, 2])
+    assert fit_power_law(drawn, window=(0.01, 0.4)).notes[0] == "1 rows at canonical time t ≤ 0 left out"
+    risk = drawn.risk.copy()
     risk[1, -3:] = np.nan
-    notes = fit_power_law(dataclasses.replace(seen, risk=risk), window=(0.01, 0.4)).notes
+    notes = fit_power_law(dataclasses.replace(drawn, risk=risk), window=(0.01, 0.4)).notes
     assert notes[0] == "1 of 3 seeds diverged and are left out"
 
 
 def test_a_step_like_curve_is_within_two_per_cent_too():
-    model = AdditiveModel.power_law(10_000, 2.0, 1.0, Step())
+    model = AdditiveModel.power_law(10_000, 2.0, 1.0, StepFunction())
     times = np.geomspace(3, 3000, 150)
     assert fit_power_law(times, model.risk(times), floor="free").exponent == pytest.approx(-1, rel=0.02)

@@ -7,7 +7,7 @@ import riccati as rc
 from riccati.scaling import (
     AdditiveModel,
     Logistic,
-    Step,
+    StepFunction,
     fit_power_law,
     frontier,
     measured_frontier,
@@ -22,25 +22,25 @@ WIDTHS = [64, 128, 256, 512, 1024]
 
 def test_frontier_of_k4_and_what_a_grid_adds():
     teacher = rc.Teacher.power_law(5000, 0.8, H4)
-    found = frontier(teacher, WIDTHS, dim=10**5, norm=1e-2)
-    assert found.predicted == pytest.approx(-1 / 3)
-    assert found.exponent == pytest.approx(-1 / 3, abs=0.01)
-    assert found.width_fit.exponent == pytest.approx(1 / 1.8, abs=0.01)
-    assert (found.grid_bias >= 0).all()
-    assert np.mean(found.grid_bias) > 0.05
-    assert found.compute_bias(2.0) == pytest.approx(0.5 * np.log(2), rel=0.25)  # a wedge: half of log r
-    assert len(found.plot().lines) == len(WIDTHS) + 1
+    front = frontier(teacher, WIDTHS, dim=10**5, norm=1e-2)
+    assert front.predicted == pytest.approx(-1 / 3)
+    assert front.exponent == pytest.approx(-1 / 3, abs=0.01)
+    assert front.width_fit.exponent == pytest.approx(1 / 1.8, abs=0.01)
+    assert (front.grid_bias >= 0).all()
+    assert np.mean(front.grid_bias) > 0.05
+    assert front.compute_bias(2.0) == pytest.approx(0.5 * np.log(2), rel=0.25)  # a wedge: half of log r
+    assert len(front.plot().lines) == len(WIDTHS) + 1
 
 
 def test_frontier_of_k2():
-    found = frontier(AdditiveModel.quadratic(5000, 1.0, 14.0), WIDTHS)
-    assert found.exponent == pytest.approx(-0.5, abs=0.01)
+    front = frontier(AdditiveModel.quadratic(5000, 1.0, 14.0), WIDTHS)
+    assert front.exponent == pytest.approx(-0.5, abs=0.01)
     # of weights from norm r: T_m = L_m/(4a_m), L_m = log(a_m d/r² - 1), which dies out with log d only
     teacher = rc.Teacher.power_law(5000, 1.0, H2)
-    found, far = (frontier(teacher, WIDTHS, dim=dim, norm=1e-2) for dim in (10**5, 10**12))
-    assert abs(far.exponent + 0.5) < min(0.01, 0.6 * abs(found.exponent + 0.5))
-    sharp = found.compute / np.log(float(teacher.a[0]) / found.width * 1e9 - 1)
-    fit = fit_power_law(sharp, found.risk, floor="free", window=(sharp[0], sharp[-1]))
+    front, far = (frontier(teacher, WIDTHS, dim=dim, norm=1e-2) for dim in (10**5, 10**12))
+    assert abs(far.exponent + 0.5) < min(0.01, 0.6 * abs(front.exponent + 0.5))
+    sharp = front.compute / np.log(float(teacher.a[0]) / front.width * 1e9 - 1)
+    fit = fit_power_law(sharp, front.risk, floor="free", window=(sharp[0], sharp[-1]))
     assert fit.exponent == pytest.approx(-0.5, abs=0.01)
 
 
@@ -52,10 +52,10 @@ def test_frontier_of_measured_curves_agrees():
     runs = [
         rc.Run(np.arange(1, 401), model.risk(times, width), None, {"loss": "risk"}, clock=times) for width in widths
     ]
-    found = measured_frontier(runs, widths)
-    at = np.interp(np.log(found.compute), np.log(exact.compute), np.log(exact.risk))
-    inside = (found.compute > exact.compute[0]) & (found.compute < exact.compute[-1])
-    np.testing.assert_allclose(np.log(found.risk)[inside], at[inside], atol=0.02)
+    front = measured_frontier(runs, widths)
+    at = np.interp(np.log(front.compute), np.log(exact.compute), np.log(exact.risk))
+    inside = (front.compute > exact.compute[0]) & (front.compute < exact.compute[-1])
+    np.testing.assert_allclose(np.log(front.risk)[inside], at[inside], atol=0.02)
     with pytest.raises(rc.ArgumentError, match="`dim` must be given"):
         frontier(teacher, [1, 2, 3])
     with pytest.raises(rc.ArgumentError, match="`dim` must be left out"):
@@ -66,11 +66,11 @@ def test_the_envelope_between_measured_widths():
     """risk = N/C + 1/N is least at N = √C, where it is 2/√C."""
     widths, times = [10, 15, 22, 33, 50, 75, 110], np.geomspace(1, 1000, 800)
     runs = [rc.Run(np.arange(1, 801), 1 / times + 1 / width, None, {"loss": "risk"}, clock=times) for width in widths]
-    found = measured_frontier(runs, widths)
-    np.testing.assert_allclose(found.risk, 2 / np.sqrt(found.compute), rtol=2e-3)
-    np.testing.assert_allclose(found.width, np.sqrt(found.compute), rtol=0.05)
-    assert np.max(found.grid_bias) > 0.01
-    assert found.exponent == pytest.approx(-0.5, abs=0.02)
+    front = measured_frontier(runs, widths)
+    np.testing.assert_allclose(front.risk, 2 / np.sqrt(front.compute), rtol=2e-3)
+    np.testing.assert_allclose(front.width, np.sqrt(front.compute), rtol=0.05)
+    assert np.max(front.grid_bias) > 0.01
+    assert front.exponent == pytest.approx(-0.5, abs=0.02)
 
 
 def test_samples_of_one_direction_are_the_formula():
@@ -116,9 +116,9 @@ def test_samples_of_k2_grow_with_d_log_d():
 
 
 def test_steps_of_an_additive_model_are_their_own_frontier():
-    model = AdditiveModel.power_law(3000, 2.0, 1.0, Step())
-    found = frontier(model, [32, 64, 128, 512])
-    at = len(found.compute) // 2
+    model = AdditiveModel.power_law(3000, 2.0, 1.0, StepFunction())
+    front = frontier(model, [32, 64, 128, 512])
+    at = len(front.compute) // 2
     every = np.arange(32, 513)
-    brute = min(model.risk([found.compute[at] / n], int(n))[0] for n in every)
-    assert found.risk[at] == pytest.approx(brute, rel=0.02)
+    brute = min(model.risk([front.compute[at] / n], int(n))[0] for n in every)
+    assert front.risk[at] == pytest.approx(brute, rel=0.02)

@@ -7,6 +7,7 @@ import pytest
 
 import riccati as rc
 from riccati.scaling import infer_beta, infer_second_layer
+from riccati.support import RenamedArgument
 
 
 @pytest.fixture(scope="module")
@@ -20,33 +21,37 @@ def with_config(run, **changes):
     return dataclasses.replace(run, config=run.config | changes)
 
 
-def test_beta_of_a_run_is_found_without_looking_at_its_own(run):
+def test_beta_of_a_run_is_inferred_without_looking_at_its_own(run):
     config = {key: value for key, value in run.config.items() if key != "second_layer"}
-    found = infer_beta(dataclasses.replace(run, config=config | {"beta": 0.3, "teacher_width": 4}))
-    assert found.interval[0] <= 1.2 <= found.interval[1]
-    assert 0.005 < found.interval[1] - found.interval[0] < 0.4
-    assert np.abs(np.log(found.fitted / found.risk)).max() < 0.3
-    assert found.clock_interval is None
-    assert "a_m ∝ m^-β" in repr(found)
+    inferred = infer_beta(dataclasses.replace(run, config=config | {"beta": 0.3, "teacher_width": 4}))
+    assert inferred.interval[0] <= 1.2 <= inferred.interval[1]
+    assert 0.005 < inferred.interval[1] - inferred.interval[0] < 0.4
+    assert np.abs(np.log(inferred.fitted / inferred.risk)).max() < 0.3
+    assert inferred.clock_interval is None
+    assert "a_m ∝ m^-β" in repr(inferred)
 
 
-def test_the_clock_of_a_run_is_found_where_its_configuration_is_wrong(run):
-    found = infer_beta(with_config(run, learning_rate=0.6 * run.config["learning_rate"]), clock=True)
-    assert found.clock_interval[0] <= 1 / 0.6 <= found.clock_interval[1]
-    assert found.clock_interval[1] / found.clock_interval[0] < 1.5
-    assert found.interval[0] <= 1.2 <= found.interval[1]
-    assert "times the configuration's" in repr(found)
+def test_the_clock_of_a_run_is_inferred_where_its_configuration_is_wrong(run):
+    inferred = infer_beta(with_config(run, learning_rate=0.6 * run.config["learning_rate"]), clock=True)
+    assert inferred.clock_interval[0] <= 1 / 0.6 <= inferred.clock_interval[1]
+    assert inferred.clock_interval[1] / inferred.clock_interval[0] < 1.5
+    assert inferred.interval[0] <= 1.2 <= inferred.interval[1]
+    assert "times the configuration's" in repr(inferred)
 
 
-def test_the_second_layer_of_a_run_is_found_as_far_as_the_curve_tells(run):
+def test_the_second_layer_of_a_run_is_inferred_as_far_as_the_curve_tells(run):
     teacher = rc.Teacher([1.0, 0.8, 0.3, 0.05], rc.Link.hermite(2))  # no power law
     start = rc.Start.random(teacher, 4, 300, 0.1, seed=2)
-    found = infer_second_layer(rc.sgd.simulate(teacher, start, learning_rate=0.1 / 300, steps=14_000, seed=1, rows=120))
+    inferred = infer_second_layer(
+        rc.sgd.simulate(teacher, start, learning_rate=0.1 / 300, steps=14_000, seed=1, rows=120)
+    )
     a = np.asarray(teacher.a)
-    assert list(found.told) == [True, True, True, False]
-    assert ((found.intervals[:, 0] <= a) & (a <= found.intervals[:, 1]))[:3].all()
-    assert found.intervals[1, 0] > found.intervals[2, 1]
-    assert "a_4      not told by the curve" in repr(found)
+    assert list(inferred.determined) == [True, True, True, False]
+    with pytest.warns(RenamedArgument, match="told is now InferredSecondLayer.determined"):
+        assert list(inferred.told) == [True, True, True, False]
+    assert ((inferred.intervals[:, 0] <= a) & (a <= inferred.intervals[:, 1]))[:3].all()
+    assert inferred.intervals[1, 0] > inferred.intervals[2, 1]
+    assert "a_4      not determined by the curve" in repr(inferred)
 
 
 def test_a_curve_that_cannot_tell_is_refused(run):

@@ -5,6 +5,7 @@ import pytest
 
 import riccati as rc
 from riccati.scaling import collapse, distance, fit_power_law, rates, sharp_limit
+from riccati.support import RenamedArgument
 
 H2, H4 = rc.Link.hermite(2), rc.Link.hermite(4)
 
@@ -50,9 +51,9 @@ def test_curves_of_finite_dimension_approach_the_limit_and_each_other():
         curves.append(rc.solve(rc.Decoupled(), teacher, rc.Start.typical(teacher, 600, dim, 1e-2), times))
     means = [distance(curve).mean for curve in curves]
     assert means[0] > means[1] > means[2]
-    found = collapse(curves)
-    assert found.distance[1, 2] < found.distance[0, 1] < found.spread + 1e-15
-    assert found.risk.shape == (3, len(found.x))
+    collapsed = collapse(curves)
+    assert collapsed.distance[1, 2] < collapsed.distance[0, 1] < collapsed.spread + 1e-15
+    assert collapsed.risk.shape == (3, len(collapsed.x))
 
 
 def test_teachers_that_are_no_power_law():
@@ -65,15 +66,15 @@ def test_teachers_that_are_no_power_law():
         sharp_limit(rc.Teacher([1.0], rc.Link.named("relu")))
 
 
-def _under(gamma, link, width=4000, beta=0.8, dim=5000, **kind):
-    return rc.Teacher.power_law(width, beta, link, covariance=rc.Covariance.power_law(dim, gamma, **kind))
+def _under(exponent, link, width=4000, beta=0.8, dim=5000, **kind):
+    return rc.Teacher.power_law(width, beta, link, covariance=rc.Covariance.power_law(dim, exponent, **kind))
 
 
 @pytest.mark.parametrize(("link", "k"), [(H2, 2), (H4, 4)])
-@pytest.mark.parametrize("gamma", [0.4, 0.9])
-def test_the_two_parameter_law(link, k, gamma):
-    """Times ∝ m^θ, θ = β + γk/2, and risk ∝ t^{(1-2β)/θ}; neither θ = β nor θ = β + γ at k = 4."""
-    limit, theta = sharp_limit(_under(gamma, link)), 0.8 + gamma * k / 2
+@pytest.mark.parametrize("exponent", [0.4, 0.9])
+def test_the_two_parameter_law(link, k, exponent):
+    """Times ∝ m^θ, θ = β + αk/2, and risk ∝ t^{(1-2β)/θ}; neither θ = β nor θ = β + α at k = 4."""
+    limit, theta = sharp_limit(_under(exponent, link)), 0.8 + exponent * k / 2
     T = limit.emergence_times
     assert np.log(T[-1] / T[0]) / np.log(len(T)) == pytest.approx(theta, abs=1e-9)
     assert limit.exponent == pytest.approx(-0.6 / theta)
@@ -82,7 +83,7 @@ def test_the_two_parameter_law(link, k, gamma):
     fitted = fit_power_law(middle, limit.risk(middle), floor="free", window=(middle[0], middle[-1])).exponent
     assert fitted == pytest.approx(-0.6 / theta, abs=0.03)
     np.testing.assert_allclose(limit.many_directions(middle[:5] / limit.scale), limit.risk(middle[:5]), atol=0.02)
-    assert rates(0.8, k, gamma)[1].value == pytest.approx(-0.6 / theta)
+    assert rates(0.8, k, exponent)[1].value == pytest.approx(-0.6 / theta)
 
 
 def test_the_two_parameter_law_is_that_of_the_decoupled_flow():
@@ -129,5 +130,12 @@ def test_covariances_and_their_dimension():
     assert theta == pytest.approx(0.8 + 0.5)
     uneven = rc.Teacher.power_law(3, 1.0, H2, covariance=rc.Covariance([1.0, 0.9, 0.1, 0.1]))
     assert sharp_limit(uneven).theta is None
-    with pytest.raises(rc.ArgumentError, match="λ_m ∝ m\\^-γ"):
+    with pytest.raises(rc.ArgumentError, match="λ_m ∝ m\\^-α"):
         sharp_limit(uneven).many_directions(1.0)
+
+
+def test_the_covariances_exponent_has_an_old_name():
+    new = rates(0.8, 4, covariance_exponent=0.5)
+    with pytest.warns(RenamedArgument, match="rates\\(covariance_exponent=…\\)"):
+        assert rates(0.8, 4, gamma=0.5) == new
+    assert new != rates(0.8, 4)

@@ -15,7 +15,7 @@ def ensemble():
     risk = np.array([[1.0, 0.5, 0.1], [1.0, 0.4, 0.2], [1.0, 0.3, 0.3], [1.0, 0.2, 0.4], [1.0, np.nan, np.nan]])
     overlaps = np.zeros((5, 3, 2))
     overlaps[:3, :, 0] = [[0.0, 1.0, 1.0], [0.0, 0.5, 1.0], [0.0, 0.0, 1.0]]
-    config = {"engine": "in_law", "kind": "two_homogeneous"}
+    config = {"coordinates": "reduced", "kind": "two_homogeneous"}
     diverged = np.array([-1, -1, -1, -1, 7])
     return sgd.Ensemble(steps, times, risk, overlaps, diverged, np.arange(5), np.zeros((5, 2, 2)), config)
 
@@ -47,15 +47,15 @@ def test_its_picture_is_bands(ensemble):
         ensemble.plot(coverage=1.5)
 
 
-@pytest.mark.parametrize("engine", ["in_law", "direct"])
+@pytest.mark.parametrize("coordinates", ["reduced", "direct"])
 @pytest.mark.parametrize("batch_size", [1, 6])
-def test_replicas_are_of_the_law_of_seeded_runs(engine, batch_size):
+def test_replicas_are_of_the_law_of_seeded_runs(coordinates, batch_size):
     """Risk and overlaps at the end, of 256 each, by Kolmogorov and Smirnov's distance."""
     teacher = rc.Teacher.power_law(2, 1.0, rc.Link.hermite(2))
     start = rc.Start.random(teacher, 3, 30, norm=0.5, seed=0)
     experiment = rc.sgd.Experiment(
         teacher=teacher, start=start, learning_rate=0.004 * batch_size, steps=200, batch_size=batch_size,
-        engine=engine, logged=(0, 200),
+        coordinates=coordinates, logged=(0, 200),
     )  # fmt: skip
     blocks = list(experiment.replicas(256))
     assert [len(block) for block in blocks] == [64] * 4
@@ -80,7 +80,7 @@ def test_replicas_diverge_and_follow_schedules_as_seeded_runs_do():
 
 
 def test_a_long_wait_is_said_before_it_begins(monkeypatch, capsys):
-    monkeypatch.setattr("riccati.sgd.experiment._LONG", 0.0)
+    monkeypatch.setattr("riccati.sgd.simulation._LONG", 0.0)
     teacher = rc.Teacher.power_law(2, 1.0, rc.Link.hermite(2))
     start = rc.Start.random(teacher, 3, 30, norm=0.5, seed=0)
     experiment = rc.sgd.Experiment(teacher=teacher, start=start, learning_rate=1e-3, steps=100, logged=(50, 100))

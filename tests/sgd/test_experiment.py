@@ -30,11 +30,11 @@ def test_an_ensemble_holds_the_runs_of_its_seeds():
 def test_single_precision_follows_double_precision():
     # the draws differ in their bits, so the mean over many samples is compared
     settings = {**problem(2, dim=30), "learning_rate": 1e-2, "steps": 30, "rows": 4, "batch_size": 4000}
-    double = sgd.simulate(**settings, engine="direct")
-    single = sgd.simulate(**settings, engine="direct", dtype="float32")
+    double = sgd.simulate(**settings, coordinates="direct")
+    single = sgd.simulate(**settings, coordinates="direct", dtype="float32")
     np.testing.assert_allclose(single.risk, double.risk, rtol=0.05)
-    experiment = sgd.Experiment(**settings, engine="direct", dtype="float32")
-    assert experiment.initial_chains(1).W.dtype == np.float32
+    experiment = sgd.Experiment(**settings, coordinates="direct", dtype="float32")
+    assert experiment.simulation.initial_states(1).W.dtype == np.float32
 
 
 def test_a_run_carries_both_seeds():
@@ -94,14 +94,14 @@ def test_the_rate_follows_the_direction_being_learned():
 
 
 @pytest.mark.parametrize(
-    ("engine", "rate"), [("in_law", 1e-3), ("stiefel", 1e-3), ("in_law", sgd.PowerLaw(1e-3, 0.3, 10.0))]
+    ("constraint", "rate"), [(None, 1e-3), ("stiefel", 1e-3), (None, sgd.PowerLaw(1e-3, 0.3, 10.0))]
 )
-def test_runs_are_written_and_read_back_to_the_bit(tmp_path, engine, rate):
-    run = sgd.simulate(**problem(2, width=3), learning_rate=rate, steps=50, rows=6, engine=engine)
+def test_runs_are_written_and_read_back_to_the_bit(tmp_path, constraint, rate):
+    run = sgd.simulate(**problem(2, width=3), learning_rate=rate, steps=50, rows=6, constraint=constraint)
     run.save(tmp_path / "run.csv")
     back = rc.Run.load(tmp_path / "run.csv")
     same(back, run)
-    assert back.kind == ("stiefel_quadratic" if engine == "stiefel" else "two_homogeneous")
+    assert back.kind == ("stiefel_quadratic" if constraint == "stiefel" else "two_homogeneous")
     np.testing.assert_array_equal(back.start.teacher_overlaps, run.start.teacher_overlaps)
     np.testing.assert_array_equal(back.risk, run.risk)
 
@@ -137,7 +137,7 @@ def test_logged_steps_begin_with_zero_and_end_with_the_last():
 
 
 def test_the_second_phase_reaches_its_limit_with_many_samples():
-    run = sgd.simulate(**problem(2, width=5, neurons=4), learning_rate=2e-3, steps=4000, rows=5, engine="stiefel")
+    run = sgd.simulate(**problem(2, width=5, neurons=4), learning_rate=2e-3, steps=4000, rows=5, constraint="stiefel")
     fits = [sgd.second_phase(run, n, seed=n) for n in (400, 6400)]
     assert fits[0].limit == pytest.approx(run.risk[-1], rel=1e-10)
     K = np.asarray(run.config["final_overlaps"])
@@ -150,7 +150,7 @@ def test_the_second_phase_reaches_its_limit_with_many_samples():
 
 
 def test_the_ridge_shrinks_the_second_phase():
-    run = sgd.simulate(**problem(2, width=5, neurons=4), learning_rate=2e-3, steps=2000, rows=5, engine="stiefel")
+    run = sgd.simulate(**problem(2, width=5, neurons=4), learning_rate=2e-3, steps=2000, rows=5, constraint="stiefel")
     free, shrunk = (sgd.second_phase(run, 3000, ridge=ridge) for ridge in (0.0, 2.0))
     # features have variance 2 on and off the diagonal in an orthonormal basis, so a ridge of 2 halves Ω
     np.testing.assert_allclose(shrunk.Omega, free.Omega / 2, atol=0.05)
@@ -165,7 +165,7 @@ def test_the_ridge_shrinks_the_second_phase():
         ({"rows": 0}, "`rows` must be a whole number ≥ 1"),
         ({"rows": 2**52}, "`rows` must need no more memory than the .* GB there are"),
         ({"batch_size": 2**52}, "`batch_size` must need no more memory"),
-        ({"start": rc.Start(np.zeros((3, 2)), dim=2**52), "engine": "direct"}, "`dim` must need no more memory"),
+        ({"start": rc.Start(np.zeros((3, 2)), dim=2**52), "coordinates": "direct"}, "`dim` must need no more memory"),
         ({"steps": 2**32}, "`steps` must be ≤ 2^32 - 1, as many as a seed has samples for"),
         ({"seed": 2**53 + 1}, "`seed` must be ≤ 2^53"),
         ({"seed": -1}, "`seed` must be a whole number ≥ 0"),
@@ -174,11 +174,13 @@ def test_the_ridge_shrinks_the_second_phase():
         ({"learning_rate": lambda step: -step}, "`learning_rate` must be > 0 at every step, but is 0 at step 0"),
         ({"learning_rate": lambda step: 1.0 - step}, "`learning_rate` must be > 0 at every step, but is 0 at step 1"),
         ({"learning_rate": lambda step: None}, "`learning_rate` must be a function of the step, but is none at step 0"),
-        ({"engine": "fast"}, "`engine` must be one of direct, in_law, stiefel, stiefel_direct"),
-        ({"dtype": "float32"}, '`dtype` must be float64 for engine="in_law"'),
+        ({"coordinates": "fast"}, '`coordinates` must be "reduced" or "direct"'),
+        ({"sgd": rc.SGD(1e-3)}, "`learning_rate` must be left out beside `sgd`"),
+        ({"learning_rate": None}, "`sgd` must be given"),
+        ({"dtype": "float32"}, '`dtype` must be float64 for coordinates="reduced"'),
         ({"dtype": "float16"}, "`dtype` must be float64 or float32"),
-        ({"student_scale": 1.0}, '`student_scale` must be left out for engine="in_law"'),
-        ({"engine": "stiefel"}, "`teacher` must have the pure link h_2 for Stiefel SGD"),
+        ({"student_scale": 1.0}, '`student_scale` must be left out unless constraint="stiefel"'),
+        ({"constraint": "stiefel"}, "`teacher` must have the pure link h_2 for Stiefel SGD"),
         ({"start": rc.Start(np.zeros((2, 2)))}, "`start` must have a dimension"),
         ({"start": rc.Start(np.zeros((2, 3)), dim=9)}, "`start` must overlap with 2 directions, but is 3"),
         ({"teacher": None}, "`teacher` must be a riccati.Teacher"),
@@ -199,6 +201,6 @@ def test_a_typical_start_and_an_unfit_run_are_refused():
     run = sgd.simulate(**settings, learning_rate=1e-3, steps=5)
     with pytest.raises(rc.ArgumentError, match="`run` must be one of Stiefel SGD"):
         sgd.second_phase(run, 100)
-    run = sgd.simulate(**problem(2), learning_rate=1e-3, steps=5, engine="stiefel")
+    run = sgd.simulate(**problem(2), learning_rate=1e-3, steps=5, constraint="stiefel")
     with pytest.raises(rc.ArgumentError, match=r"`samples` must be ≥ N\(N\+1\)/2 = 6 without a ridge, but is 5"):
         sgd.second_phase(run, 5)

@@ -129,14 +129,14 @@ def test_teachers_inputs_and_second_layers_come_back(tmp_path, teacher, start):
     Theta = np.eye(2, 6) if teacher.frame is None else ROWS
     begun = rc.Start.from_weights(start, Theta, teacher.covariance)
     begun = begun.with_second_layer([0.3, -0.2]) if teacher.link.is_homogeneous else begun
-    seen = rc.solve(rc.Coupled(rtol=1e-4), teacher, begun, [0.1])
-    seen.save(tmp_path / "t.npz")
+    solved = rc.solve(rc.Coupled(rtol=1e-4), teacher, begun, [0.1])
+    solved.save(tmp_path / "t.npz")
     back = rc.Trajectory.load(tmp_path / "t.npz")
     again = rc.solve(rc.Coupled(rtol=1e-4), back.teacher, back.start, [0.1])
-    np.testing.assert_array_equal(again.risk, seen.risk)
+    np.testing.assert_array_equal(again.risk, solved.risk)
     assert repr(back.teacher) == repr(teacher)
     assert repr(back.start) == repr(begun)
-    assert back.provenance == seen.provenance
+    assert back.provenance == solved.provenance
 
 
 def test_what_a_link_leaves_out_comes_back(tmp_path):

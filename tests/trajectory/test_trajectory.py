@@ -4,6 +4,9 @@ import os
 import subprocess
 import sys
 
+import equinox as eqx
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from systems import problem
@@ -164,3 +167,39 @@ def test_the_public_face_is_complete():
         assert getattr(rc, name).__doc__
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = rc.nothing
+
+
+def test_a_problem_is_checked_once(monkeypatch):
+    """With default times too: what the flow has accepted is not checked again."""
+    teacher, start = problem(3, 2, 30, 1.0)
+    calls = []
+    monkeypatch.setattr(rc.Riccati, "check", lambda flow, given: calls.append(given))
+    trajectory = rc.solve(rc.Riccati(), teacher, start)
+    assert len(calls) == 1
+    assert trajectory.problem is calls[0]
+
+
+def test_a_trajectory_holds_the_solution_of_its_flow():
+    """The observables of `evolve` as they are; cut where the flow ended early, as its times are."""
+    teacher, start = problem(3, 2, 30, 1.0)
+    times = np.linspace(0.5, 5, 10)
+    trajectory = rc.solve(rc.Quadratic(), teacher, start, times)
+    solution = rc.Quadratic().evolve(trajectory.problem, trajectory.times)
+    for kept, given in zip(trajectory.solution.observables, solution.observables, strict=True):
+        np.testing.assert_array_equal(kept, given)
+    assert trajectory.reached == trajectory.solution.reached == 10
+    with pytest.warns(rc.PhantomEmergence):
+        short = rc.solve(rc.Riccati(method="ode", rtol=1e-3), teacher, start, [1.0, 2.0, 3000.0])
+    assert len(short.times) == len(short.solution.observables.risk) == short.solution.reached < 3
+
+
+def test_risks_of_many_starts_come_as_one_trajectory():
+    teacher, _ = problem(3, 2, 30, 1.0)
+    starts = [rc.Start.random(teacher, 2, 30, norm=0.1, seed=seed) for seed in range(2)]
+    together = jax.tree.map(lambda *leaves: jnp.stack(leaves), *(eqx.filter(s, eqx.is_array) for s in starts))
+    static = eqx.filter(starts[0], eqx.is_array, inverse=True)
+    times = jnp.array([0.5, 2.0])
+    many = eqx.filter_jit(jax.vmap(lambda s: rc.solve(rc.Riccati(), teacher, eqx.combine(s, static), times).solution))
+    for n, start in enumerate(starts):
+        alone = rc.solve(rc.Riccati(), teacher, start, times)
+        np.testing.assert_allclose(many(together).observables.risk[n], alone.risk, rtol=1e-12)

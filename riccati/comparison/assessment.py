@@ -1,0 +1,173 @@
+"""A run held against draws: which draws are made, when there are enough of them, and the verdict that they give."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jax.typing import ArrayLike
+
+from ..laws import EmergenceLaw, emergence_law
+from ..problem import uncovered
+from ..support import ArgumentError, require
+from .causes import Cause
+from .clock import TELLING, Clock, clock_by_flow, clock_from_draws
+from .draws import FEWEST, Draws, DrawSetting
+from .explanations import Case, alternatives_of
+from .observation import Observation, Readings
+from .rank_test import noise_of, probability_of
+from .theory import Theory
+from .verdict import NO_START, UNASKED, Verdict, verdict_of, verdict_on_diverged
+
+_ROUGH = 0.005  # relative error of the logged risk from which it is mentioned
+_AS_FAR = 10  # draws as far out as the run, after which no more are drawn (Besag & Clifford's h)
+
+
+@dataclass(frozen=True, eq=False)
+class Assessment:
+    """What theory's draws say of a run.
+
+    Attributes:
+        verdict: whether the run is one of theirs; where there are none, or no start of the run's own, why it is not
+            known.
+        draws: what the run was held against, or what its band is of; None where none are to be had.
+        law: of the emergence times, where it is known without draws.
+        clock: the run's times over the draws', and the relative error of that; None where it is not known.
+        notes: what should be known of the draws, a line each.
+        causes: those that are proved: the run is consistent with what theory draws with them.
+        explained: whether an explanation was looked for, if the run needs one.
+    """
+
+    verdict: Verdict
+    draws: Draws | None = None
+    law: EmergenceLaw | None = None
+    clock: Clock | None = None
+    notes: tuple[str, ...] = ()
+    causes: tuple[Cause, ...] = ()
+    explained: bool = False
+
+    @property
+    def quantile(self) -> Callable[[float], ArrayLike] | None:
+        """The quantiles of the emergence times by a fraction of the runs, None where they are not known."""
+        if self.draws is not None:
+            return self.draws.emergence_quantile
+        return None if self.law is None else self.law.quantile
+
+
+def assessment_of(observation: Observation, theory: Theory, replicas: int | None) -> Assessment:
+    """What theory draws for a run, and the verdict.
+
+    Replicas of SGD where `replicas` are asked for, or where they take seconds; else draws of the law where those do.
+
+    Raises:
+        ArgumentError: `replicas` are asked for of a run that does not tell its step or logged none beyond 0, or of a
+            start that is not the run's own and a problem whose law is not known.
+        Stopped: a KeyboardInterrupt before there is anything to take a verdict by.
+    """
+    asked, own_start = replicas is not None, observation.has_start
+    nothing = Assessment(UNASKED if own_start else NO_START)
+    known = not asked or not theory.unknown_step
+    require(known, "run", "tell its step for a verdict", f"without: {theory.unknown_step}")
+    if theory.unknown_step:
+        return nothing
+    require(not asked or len(observation.rows) > 0, "run", "have logged a step beyond 0", "without one")
+    if not len(observation.rows):
+        return nothing
+    setting = DrawSetting.of(observation, theory.teacher, theory.start, max(replicas or 0, FEWEST))
+    readings = observation.readings(theory.native_overlaps)
+    draws, law, why = _drawn_for(setting, readings, asked, own_start)
+    if draws is None:
+        return replace(nothing, law=_law_of_times(setting) if theory.is_native else None, notes=(f"no band: {why}",))
+    readings = replace(readings, noise=noise_of(readings, draws))
+    clock = clock_from_draws(readings, draws)
+    notes = (*draws.cautions(law), *_remarks(setting, readings, draws, offers=own_start and not asked))
+    if not own_start:
+        return Assessment(NO_START, draws, None, clock, notes)
+    case, explain = Case(observation, setting, readings), asked and not draws.stopped
+    verdict, causes = _verdict(case, theory, draws, clock, explain)
+    return Assessment(verdict, draws, None, clock, notes, causes, explain)
+
+
+def _drawn_for(
+    setting: DrawSetting, readings: Readings, asked: bool, own_start: bool
+) -> tuple[Draws | None, Draws | None, str]:
+    """The draws that a run is held against, those of the law beside them, and where there are none why."""
+    if setting.has_replicas and own_start and (asked or setting.affordable):
+        draws = setting.of_sgd(lambda held: _clearly_consistent(readings, held))
+        return draws, setting.quick_law()[0] if asked and setting.affordable else None, ""
+    if asked:
+        return _drawn_without_start(setting), None, ""
+    draws_of_law, why = setting.quick_law()
+    offer = f"; {setting.offer}" if draws_of_law is None and own_start and setting.offer else ""
+    return draws_of_law, None, why + offer
+
+
+def _drawn_without_start(setting: DrawSetting) -> Draws:
+    """Draws for a band, from a start that stands in."""
+    try:
+        return setting.drawn()
+    except ArgumentError as error:
+        law = f"as no law is known here, for which {error.argument} would have to {error.must}"
+        must = f"give its start for a verdict (initial_overlaps, initial_student_gram, init_norm), {law}"
+        raise ArgumentError("run", must, "without") from None
+
+
+def _clearly_consistent(readings: Readings, draws: Draws) -> bool:
+    """Whether `_AS_FAR` draws are as far out as the run: then more of them would hardly change the verdict."""
+    with_noise = replace(readings, noise=noise_of(readings, draws))
+    probability = probability_of(with_noise, draws)
+    sound = int(np.count_nonzero(~draws.diverged))
+    return probability is not None and bool(probability * (1 + sound) >= 1 + _AS_FAR)
+
+
+def _law_of_times(setting: DrawSetting) -> EmergenceLaw | None:
+    """The law of the emergence times where it costs no replicas, for k > 2 and c_0 = 0 in the standard problem."""
+    if not setting.sgd.is_constant or setting.teacher.link.information_exponent <= 2:
+        return None
+    if uncovered("emergence_law", setting.teacher, setting.start):
+        return None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # the law's own `caution` says it
+        return emergence_law(
+            setting.teacher, setting.start, learning_rate=setting.sgd.rate, batch_size=setting.sgd.batch_size
+        )
+
+
+def _remarks(setting: DrawSetting, readings: Readings, draws: Draws, offers: bool) -> Iterator[str]:
+    """What is to be said of how a run was held against draws."""
+    if draws.stopped:
+        yield f"stopped by an interrupt: the verdict is by the {len(draws.risk)} replicas finished by then"
+    if readings.noise > _ROUGH:
+        rough = f"{readings.noise:.1%}, as one estimated on samples"
+        yield f"the logged risk is rough by {rough}: the verdict allows for it"
+    if offers and draws.slack and setting.offer:
+        yield f"the verdict is by draws of the law; {setting.offer}"
+
+
+def _verdict(
+    case: Case, theory: Theory, draws: Draws, clock: Clock | None, explain: bool
+) -> tuple[Verdict, tuple[Cause, ...]]:
+    """The verdict, and with `explain` the causes that are proved."""
+    observation = case.observation
+    if observation.diverged:
+        return verdict_on_diverged(_drawn_until_divergence(case, draws)), ()
+
+    def clock_or_flows() -> Clock | None:
+        """The clock by the draws; where they do not tell it the one by the flow, known no better than to tell."""
+        if clock is not None:
+            return clock
+        rough = clock_by_flow(observation, theory.flow_alone)
+        return None if rough is None else Clock(rough.factor, max(rough.error, TELLING))
+
+    alternatives = alternatives_of(case, clock_or_flows) if explain else None
+    return verdict_of(case.readings, draws, alternatives, clock=clock, observation=observation)
+
+
+def _drawn_until_divergence(case: Case, draws: Draws) -> Draws:
+    """What theory draws up to the step at which the run diverged, where that is later than its last row."""
+    last = case.observation.run.config.get("diverged_at_step", 0)
+    if last <= case.setting.logged[-1]:
+        return draws
+    return replace(case.setting, logged=np.r_[case.setting.logged, last]).drawn_at_any_cost()

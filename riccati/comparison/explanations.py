@@ -1,0 +1,203 @@
+"""What might explain a run that is not one of theory's: other problems, each held against the run by the same test.
+
+Known causes (causes.py) whose factors are the run's come first, then a clock that is off by no known factor and
+problems of another β or information exponent. The run must be consistent with what theory draws for such a problem, or
+the problem explains nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from ..problem import Link, Teacher
+from ..runs import overlap_of
+from ..support import ArgumentError
+from .causes import Cause, agrees, causes_near, causes_of_loss, loss_factor
+from .clock import Clock, clock_from_draws
+from .draws import Draws, DrawSetting
+from .observation import Observation, Readings
+from .rank_test import LEVEL, Features, rank_test_of
+
+_SHIFTS = (-0.3, -0.2, -0.1, 0.1, 0.2, 0.3)  # of β that are tried as explanations
+_SURE = 3.0  # errors beyond which a cause leaves the clock off
+_EXPONENTS = (2, 3, 4)  # and of the information exponent
+
+
+@dataclass(frozen=True, eq=False)
+class Alternative:
+    """Another problem that the run might be of.
+
+    Attributes:
+        reason: which key would have to be what.
+        draws: what theory draws for it.
+        readings: the run as it then is; without emergence times where its overlaps are not those of the problem.
+        cause: the known cause that it is the theory of, which is preferred to a problem that happens to fit.
+    """
+
+    reason: str
+    draws: Draws
+    readings: Readings
+    cause: Cause | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Explanation:
+    """An alternative that the run is consistent with.
+
+    Attributes:
+        alternative: what would explain the run.
+        probability: of a run as far from it as this one.
+        gain: how much likelier the run is under it, in units of the log likelihood.
+    """
+
+    alternative: Alternative
+    probability: float
+    gain: float
+
+    def __str__(self) -> str:
+        return f"{self.alternative.reason} (probability {self.probability:.2g})"
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """A run, the problem that its keys make of it, and what of it is held against draws of that.
+
+    Attributes:
+        observation: the run.
+        setting: the problem, and the steps at which it is looked at.
+        readings: the run at these steps.
+    """
+
+    observation: Observation
+    setting: DrawSetting
+    readings: Readings
+
+    @cached_property
+    def draws(self) -> Draws:
+        """What theory draws for it, however long that takes."""
+        return self.setting.drawn_at_any_cost()
+
+    def with_cause(self, cause: Cause) -> Case | None:
+        """The case if that is so; None where the run then has no problem that can be drawn."""
+        try:
+            changed = Observation(cause.changed(self.observation.run))
+            start = changed.run.start
+            if start is None or changed.unknown_step(start) or not len(changed.rows):
+                return None
+            setting = DrawSetting.of(changed, changed.run.teacher, start, self.setting.replicas)
+        except ArgumentError:
+            return None
+        readings = changed.readings(None if self.readings.emerged is None else changed.run.overlaps)
+        exact = readings.exact and not cause.approximate
+        return Case(changed, setting, replace(readings, noise=self.readings.noise, exact=exact))
+
+
+def explanations_of(readings: Readings, draws: Draws, alternatives: Iterable[Alternative]) -> tuple[Explanation, ...]:
+    """The alternatives that the run is consistent with, the likeliest first; known causes alone where one of them is.
+
+    The normal law behind a likelihood (a synthetic one, Wood 2010, Nature 466, 1102) says little of draws of which some
+    have learned a direction and some have not, so it only ranks what the test has let through.
+    """
+    features = Features.of(readings, draws)
+    explanations: list[Explanation] = []
+    for other in alternatives:
+        if other.cause is None and any(one.alternative.cause for one in explanations):
+            break
+        there = rank_test_of(Features.of(other.readings, other.draws), other.readings, other.draws)
+        if there is None or there.probability < LEVEL:
+            continue
+        shared = features if other.readings.emerged is not None else features.without_directions
+        tests = rank_test_of(shared, readings, draws), rank_test_of(shared, other.readings, other.draws)
+        likelihoods = [-np.inf if test is None else test.log_likelihood for test in tests]
+        explanations.append(Explanation(other, there.probability, likelihoods[1] - likelihoods[0]))
+    return tuple(sorted(explanations, key=lambda one: one.gain, reverse=True))
+
+
+def alternatives_of(case: Case, clock_of: Callable[[], Clock | None]) -> Iterator[Alternative]:
+    """The problems that might explain a run, known causes first, each drawn as it is asked for, until an interrupt.
+
+    `clock_of` gives the run's clock, and is called if an alternative is asked for. Left out are other problems of no
+    known law where replicas would take long, problems that would contradict what the run shows, and causes with which
+    the run's clock is off still. Neurons whose norms never change are on the sphere, which none of these problems is
+    about.
+    """
+    if case.observation.norms_fixed:
+        return
+    clock = clock_of()
+    for cause, other in _with_causes(case, clock):
+        again = clock_from_draws(other.readings, other.draws)
+        if again is None or not again.is_beyond(_SURE):
+            yield Alternative(str(cause), other.draws, other.readings, cause)
+        if other.draws.stopped:
+            return
+    for reason, setting, readings in _others(case, clock):
+        try:
+            draws = setting.drawn_at_any_cost() if setting.teacher is case.setting.teacher else setting.drawn()
+        except ArgumentError:
+            continue
+        yield Alternative(reason, draws, readings)
+        if draws.stopped:
+            return
+
+
+def _with_causes(case: Case, clock: Clock | None) -> Iterator[tuple[Cause, Case]]:
+    """Known causes that may make the run's factors: of the loss at step 0, and then of the clock besides; or of it."""
+    teacher, start, observation = case.setting.teacher, case.setting.start, case.observation
+    factor = None if observation.exact else loss_factor(observation.run, teacher, start)
+    if factor is None:
+        if clock is not None and clock.is_off:  # one whose interval contains 1 explains nothing
+            yield from _with_clock_causes(case, clock, observation.exact)
+        return
+    for cause in causes_of_loss(observation.run, teacher, start):
+        if not agrees(factor, 0.0, cause.loss) or (mended := case.with_cause(cause)) is None:
+            continue
+        yield cause, mended
+        again = clock_from_draws(mended.readings, mended.draws)
+        if again is not None and again.is_off:
+            for second, both in _with_clock_causes(mended, again, observation.exact):
+                yield replace(second, key=f"{cause} and {second.key}", keys=cause.keys | second.keys), both
+
+
+def _with_clock_causes(case: Case, clock: Clock, exact: bool) -> Iterator[tuple[Cause, Case]]:
+    """Causes of this clock; those that make one and the same step share its draws."""
+    drawn: dict[tuple[float, int, bool], Case] = {}
+    for cause in causes_near(case.observation.run, clock, exact):
+        other = case.with_cause(cause)
+        if other is None:
+            continue
+        yield cause, drawn.setdefault(cause.same_theory, other)
+
+
+def _others(case: Case, clock: Clock | None) -> Iterator[tuple[str, DrawSetting, Readings]]:
+    """A clock that is off by no known factor, and the problems that differ in β or in the information exponent."""
+    setting, readings, run = case.setting, case.readings, case.observation.run
+    if clock is not None and clock.is_off:
+        yield _with_clock(setting, readings, clock)
+    link, width = setting.teacher.link, setting.teacher.width
+    if "beta" in run.config and "second_layer" not in run.config:
+        for shift in _SHIFTS:
+            beta = float(run.config["beta"]) + shift
+            if beta >= 0:
+                other = Teacher.power_law(width, beta, link)
+                yield f"beta = {beta:.3g}", replace(setting, teacher=other), readings
+    if setting.sgd.on_stiefel or case.observation.exact:
+        return
+    for k in _EXPONENTS:
+        if k != link.degree:
+            teacher = Teacher(setting.teacher.a, Link.hermite(k))
+            comparable = run.overlap == overlap_of(teacher.link)
+            held = readings if comparable else replace(readings, emerged=None)
+            yield f"information_exponent = {k}", replace(setting, teacher=teacher), held
+
+
+def _with_clock(setting: DrawSetting, readings: Readings, clock: Clock) -> tuple[str, DrawSetting, Readings]:
+    """The problem with a step that is so many times shorter, and the run on its clock."""
+    factor, error = clock
+    emerged = None if readings.emerged is None else readings.emerged / factor
+    held = replace(readings, times=readings.times / factor, emerged=emerged, clock_error=error)
+    reason = f"a clock whose times are {factor:.3g} times theory's (± {error:.1%})"
+    return reason, replace(setting, sgd=setting.sgd.faster(1 / factor)), held

@@ -1,0 +1,150 @@
+"""k = 2 at step size γ/d: the subspace of a quadratic student under gradient flow and gradient noise.
+
+Let V be an orthonormal basis of the student's subspace, S = VΩVᵀ, Y = ΘᵀV (M x N, so G = YYᵀ), K = YᵀAY, K₂ = YᵀA²Y
+and D = S - S*. The second-order term of a step that grows with d is H = 2||D||² I + 8VᵀD²V, and in Riccati time
+
+    dY/dτ = AY - Y(K + ν),   ν ∝ H,    H = 2(tr Ω² - 2 tr ΩK + Σa²) I + 8(Ω² - ΩK - KΩ + K₂).
+
+A step takes η of canonical time, a batch has B samples and γ = ηd/B. Stiefel SGD keeps Ω = cI, c the student's scale;
+ν = (γ/4)(1 - N/d) H. SGD on the weights W = VT has Ω = TTᵀ, ν = (γ/4) H, and
+
+    dT/dτ = (K - Ω + ν) T,    so that   dZ/dτ = AZ - ZQ for Z = ΘᵀW = YT, Q = WᵀW = TᵀT:
+
+noise lengthens the neurons at the expense of their alignment and leaves ΘᵀW as it was. Y has N columns, so no
+tolerance error can turn into rank, and T carries the norms at any scale.
+Source: BEVW25 (arXiv 2508.03688) for the algorithm; derivations/finite_step.py, derivations/finite_step_weights.py.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from ...problem import Observables, Problem, riccati_rate, subspace_population_risk
+from ...support import is_traced
+from .system import FiniteStepSystem, exploded, pace
+
+
+class WeightsState(NamedTuple):
+    """The state of SGD on the weights.
+
+    Attributes:
+        Y: (M, N), ΘᵀV.
+        T: (N, N), in W = VT, in units of the smallest initial norm.
+    """
+
+    Y: Float[Array, "M N"]
+    T: Float[Array, "N N"]
+
+
+class WeightsSetting(NamedTuple):
+    """The constants of the equations of SGD on the weights.
+
+    Attributes:
+        a: (M,), the second layer.
+        gamma: c_2² γ, γ in Riccati time.
+        unit: the smallest initial norm.
+    """
+
+    a: Float[Array, " M"]
+    gamma: Float[Array, ""]
+    unit: Float[Array, ""]
+
+
+def stiefel_system(problem: Problem, gamma: float, scale: float | None) -> FiniteStepSystem:
+    """The system of Stiefel SGD, student f(x) = c(xᵀWWᵀx - N) with c = `scale`, or ‖a‖/√N if None; Riccati time."""
+    teacher, start = problem.teacher, problem.full_start
+    assert start.dim is not None
+    neurons = start.student_width
+    c = teacher.norm / neurons**0.5 if scale is None else scale
+    scaled = c if is_traced(c) else np.asarray(c, float)
+    held = jax.device_put((scaled, np.asarray(gamma / 4 * (1 - neurons / start.dim))))
+    Y, _, least = _span(start.directions, teacher.width)
+    return FiniteStepSystem(stiefel_velocity, _observe_stiefel, Y, (teacher.a, *held), riccati_rate(teacher), least)
+
+
+def weights_system(problem: Problem, gamma: float) -> FiniteStepSystem:
+    """The system of SGD on the weights of the 2-homogeneous student, in Riccati time."""
+    teacher, start = problem.teacher, problem.full_start
+    rate = riccati_rate(teacher)
+    state, held, least = _begun(start.directions, start.norms, teacher.width, np.asarray(gamma), rate)
+    return FiniteStepSystem(weights_velocity, _observe_weights, state, WeightsSetting(teacher.a, *held), rate, least)
+
+
+@partial(jax.jit, static_argnums=1)
+def _span(
+    vectors: Float[Array, "N D"], width: int
+) -> tuple[Float[Array, "M N"], Float[Array, "N N"], Float[Array, ""]]:
+    """Y and T of the vectors (ΘᵀV, T) with VT their transpose; and the least size of the entries of a row of Y.
+
+    Rows of zeros do not count: they stay zero at any tolerance.
+    """
+    V, T = jnp.linalg.qr(vectors.T)
+    Y = V[:width]
+    size = jnp.linalg.norm(jax.lax.stop_gradient(Y), axis=1)
+    return Y, T, jnp.min(jnp.where(size > 0, size, 1.0)) / Y.shape[1] ** 0.5
+
+
+@partial(jax.jit, static_argnums=2)
+def _begun(
+    directions: Float[Array, "N D"], norms: Float[Array, " N"], width: int, gamma: Float[Array, ""], rate: Array
+) -> tuple[WeightsState, tuple[Array, Array], Float[Array, ""]]:
+    """The initial state, γ in Riccati time and the unit of T, and the least size of the entries of a row of Y."""
+    unit = jax.lax.stop_gradient(jnp.min(norms))
+    Y, T, least = _span(norms[:, None] * directions, width)
+    return WeightsState(Y, T / unit), (gamma * rate / 2, unit), least
+
+
+def misfit(a: Float[Array, " M"], K: Float[Array, "N N"], Omega: Float[Array, "N N"]) -> Float[Array, ""]:
+    """||D||² = tr Ω² - 2 tr ΩK + Σa²."""
+    return jnp.sum(Omega**2) - 2 * jnp.sum(Omega * K) + jnp.sum(a**2)
+
+
+def second_order(
+    Y: Float[Array, "M N"], Omega: Float[Array, "N N"], a: Float[Array, " M"]
+) -> tuple[Float[Array, "M N"], Float[Array, "N N"], Float[Array, "N N"]]:
+    """AY, K = YᵀAY and H = 2||D||² I + 8VᵀD²V."""
+    AY = a[:, None] * Y
+    K, cross = Y.T @ AY, Omega @ (Y.T @ AY)
+    inside = Omega @ Omega - cross - cross.T + AY.T @ AY
+    return AY, K, 2 * misfit(a, K, Omega) * jnp.eye(Y.shape[1]) + 8 * inside
+
+
+def stiefel_velocity(_: Any, Y: Float[Array, "M N"], args: tuple[Array, Array, Array]) -> Float[Array, "M N"]:
+    """dY/dτ = AY - Y(K + ν), Ω = cI."""
+    a, c, noise = args
+    AY, K, H = second_order(Y, c * jnp.eye(Y.shape[1]), a)
+    return AY - Y @ (K + noise * H)
+
+
+def weights_velocity(_: Any, state: WeightsState, args: WeightsSetting) -> WeightsState:
+    """dY/dτ = AY - Y(K + ν) and dT/dτ = (K - Ω + ν)T, Ω = TTᵀ, ν = (γ/4)H."""
+    a, gamma, unit = args
+    Omega = unit**2 * state.T @ state.T.T
+    AY, K, H = second_order(state.Y, Omega, a)
+    noise = gamma / 4 * H
+    slow = pace(gamma, jnp.trace(Omega))
+    return WeightsState(slow * (AY - state.Y @ (K + noise)), slow * (K - Omega + noise) @ state.T)
+
+
+def _alignment(Y: Float[Array, "M N"]) -> Float[Array, " M"]:
+    return jnp.minimum(jnp.sum(Y**2, axis=1), 1.0)  # the integrator's error may carry it past one
+
+
+def _observe_stiefel(Y: Float[Array, "M N"], args: tuple[Array, Array, Array]) -> Observables:
+    return Observables(subspace_population_risk(args[0], Y), _alignment(Y), None)
+
+
+def _observe_weights(state: WeightsState, args: WeightsSetting) -> Observables:
+    a, gamma, unit = args
+    T = unit * state.T
+    Omega, Z = T @ T.T, state.Y @ T
+    K = state.Y.T @ (a[:, None] * state.Y)
+    size = jnp.maximum(misfit(a, K, Omega), 0.0) / jnp.sum(a**2)
+    risk = jnp.where(exploded(gamma, jnp.trace(Omega)), jnp.inf, size)
+    return Observables(risk, _alignment(state.Y), jnp.sum(Z**2, axis=1))

@@ -1,0 +1,122 @@
+"""The second moments of the gradient noise for any link: C_il = E e² σ'(z_i) σ'(z_l).
+
+With y = (ν, z) the projections of x on teacher and student, jointly Gaussian of unit variance with correlations R, and
+b = (-a, s), the residual is e = Σ_n b_n σ(y_n), so
+
+    C_il = Σ_{n,n'} b_n b_n' E σ(y_n) σ(y_n') σ'(z_i) σ'(z_l).
+
+For a finite Hermite series the expectation is a finite sum over multigraphs on the four points n, n', i, l, with κ_e
+edges between two of them (Wick's theorem),
+
+    E Π_v h_{j_v}(y_v) = Σ_κ Π_v √(j_v!) Π_e R_e^{κ_e}/κ_e!,      Σ_{e ∋ v} κ_e = j_v,
+
+exact to rounding. For a link whose series is infinite or long, C is an average over Sobol points in the M + N reduced
+coordinates. Derived in derivations/noise_moments.py.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from itertools import product
+from math import factorial, prod, sqrt
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+from scipy.special import ndtri
+
+from ...problem import Link
+
+_LONGEST_SERIES = 6  # degree up to which multigraphs are counted: 1,000 of them at the most
+_LOG2_POINTS = 14  # of Sobol's sequence; moments of ReLU are then right to some 10⁻³
+_INDEPENDENT = 1e-9  # added to the diagonal of correlations before Cholesky: neurons may coincide
+
+
+class Multigraphs(NamedTuple):
+    """The multigraphs of a finite Hermite series, with their weights.
+
+    Attributes:
+        edges: (G, 6), multiplicities between n-n', n-i, n-l, n'-i, n'-l, i-l.
+        weights: (G,), Π_v c_v √(j_v!)/Π_e κ_e!, with c' for σ' at i and l.
+    """
+
+    edges: Int[Array, "G 6"]
+    weights: Float[Array, " G"]
+
+
+def multigraphs(degrees: tuple[int, int, int, int]) -> list[tuple[int, ...]]:
+    """All (κ_nn', κ_ni, κ_nl, κ_n'i, κ_n'l, κ_il) that have these degrees at n, n', i and l."""
+    n, other, i, last = degrees
+    graphs: list[tuple[int, ...]] = []
+    for nn, ni, oi in product(range(min(n, other) + 1), range(min(n, i) + 1), range(min(other, i) + 1)):
+        nl, ol, il = n - nn - ni, other - nn - oi, i - ni - oi
+        if min(nl, ol, il) >= 0 and nl + ol + il == last:
+            graphs.append((nn, ni, nl, oi, ol, il))
+    return graphs
+
+
+def graphs_of(link: Link) -> Multigraphs:
+    """The multigraphs of σ σ σ' σ' for a series of degree ≤ 6."""
+    c = np.asarray(link.coefficients)
+    slope = c[1:] * np.sqrt(np.arange(1, len(c)))
+    totals: dict[tuple[int, ...], float] = {}
+    values, slopes = np.flatnonzero(c).tolist(), np.flatnonzero(slope).tolist()
+    for degrees in product(values, values, slopes, slopes):
+        size = prod(c[j] for j in degrees[:2]) * prod(slope[j] for j in degrees[2:])
+        size *= sqrt(prod(factorial(j) for j in degrees))
+        for edges in multigraphs(degrees):
+            totals[edges] = totals.get(edges, 0.0) + size / prod(factorial(k) for k in edges)
+    return Multigraphs(jnp.asarray(list(totals)), jnp.asarray(list(totals.values())))
+
+
+def is_counted(link: Link) -> bool:
+    """Whether C is a finite sum over multigraphs, and so exact."""
+    return link.closed_form is None and link.coefficients.shape[0] <= _LONGEST_SERIES + 1
+
+
+def counted_moments(
+    graphs: Multigraphs, b: Float[Array, " D"], R: Float[Array, "D D"], neurons: int, degree: int
+) -> Float[Array, "N N"]:
+    """C over all pairs of the last `neurons` points, (N, N), by the sum over multigraphs up to `degree` edges each."""
+
+    def powers(x: Array) -> Array:
+        return jnp.cumprod(jnp.stack([jnp.ones_like(x), *[x] * degree]), axis=0)
+
+    among, across, inside = (powers(part) for part in (R, R[:, -neurons:], R[-neurons:, -neurons:]))
+
+    def add(total: Array, graph: tuple[Array, Array]) -> tuple[Array, None]:
+        (nn, ni, nl, oi, ol, il), weight = graph
+        left = b[:, None, None] * across[ni][:, :, None] * across[nl][:, None, :]
+        right = b[:, None, None] * across[oi][:, :, None] * across[ol][:, None, :]
+        joined = jnp.sum(left * jnp.tensordot(among[nn], right, 1), axis=0)
+        return total + weight * inside[il] * joined, None
+
+    zero = jnp.zeros((neurons, neurons), b.dtype)
+    return jax.lax.scan(add, zero, (graphs.edges, graphs.weights))[0]
+
+
+@cache
+def sobol_points(dimension: int) -> Float[np.ndarray, "points dimension"]:
+    """Sobol points turned into Gaussian ones, of mean 0 and unit covariance to rounding; the same at every call."""
+    from scipy.stats import qmc  # 0.3 s to import, needed here only
+
+    x = ndtri(qmc.Sobol(dimension, scramble=True, seed=0).random_base2(_LOG2_POINTS))
+    x -= x.mean(axis=0)
+    return np.linalg.solve(np.linalg.cholesky(x.T @ x / len(x)), x.T).T
+
+
+def averaged_moments(
+    link: Link, points: Float[Array, "points D"], b: Float[Array, " D"], m: Float[Array, "N M"], p: Float[Array, "N N"]
+) -> Float[Array, "N N"]:
+    """C by the average over points, (N, N), from the overlaps m and the Gram matrix p of the parts off the teacher."""
+    directions = m.shape[1]
+    size = jnp.sqrt(jnp.maximum(jnp.diag(p), 0.0))
+    scale = jnp.where(size > 0, size, 1.0)
+    correlations = p / (scale[:, None] * scale) + _INDEPENDENT * jnp.eye(m.shape[0])
+    factor = size[:, None] * jnp.linalg.cholesky(correlations)
+    z = points @ jnp.concatenate([m, factor], axis=1).T
+    residual = jnp.concatenate([link(points[:, :directions]), link(z)], axis=1) @ b
+    slopes = residual[:, None] * link.derivative(z)
+    return slopes.T @ slopes / points.shape[0]

@@ -1,0 +1,17 @@
+"""`Coupled`: the equations of all neurons in reduced coordinates, and their chunked solve."""
+
+from .chunked_solve import ChunkedSolve as ChunkedSolve
+from .chunked_solve import OddsRecord as OddsRecord
+from .chunked_solve import joined as joined
+from .student import Neurons as Neurons
+from .student import Student as Student
+from .student import StudentSetting as StudentSetting
+from .student import TwoLayerState as TwoLayerState
+from .student import anisotropic_velocity as anisotropic_velocity
+from .student import coupled_velocity as coupled_velocity
+from .student import observe as observe
+from .student import odds_and_rates as odds_and_rates
+from .student import on_sphere as on_sphere
+from .student import quadratic_velocity as quadratic_velocity
+from .student import student_of as student_of
+from .student import two_layer_velocity as two_layer_velocity

@@ -1,0 +1,200 @@
+"""The gradient flow of a student in reduced coordinates, for both parametrisations and any covariance of the input.
+
+With directions U, m_im = <u_i, θ_m>, q = U Uᵀ, X_i = Σ_m a_m g_m(m_im) - Σ_l s_l g(q_il) and
+
+    F_i = Σ_m a_m g_m'(m_im) (θ_m - m_im u_i) - Σ_l s_l g'(q_il) (u_l - q_il u_i),
+
+the flow on isotropic input is, for weights w_i = |w_i| u_i,
+
+    2-homogeneous, f = Σ |w_i|² σ(<x, u_i>), s_i = |w_i|²:    du_i/dt = F_i,               ds_i/dt = 4 s_i X_i
+    two-layer, f = Σ b_i σ(<x, w_i>), s_i = b_i |w_i|:        du_i/dt = (b_i/|w_i|) F_i,   d|w_i|/dt = b_i X_i,
+                                                              db_i/dt = κ |w_i| X_i.
+
+κ is the second layer's learning rate over the first's, 0 where it is frozen. Two-layer students need σ(λz) = λσ(z),
+λ > 0, and keep b_i² - κ|w_i|². Under the covariance Σ the whitened weights move
+by Σ times that, so that with y_i the isotropic dw_i/dt divided by |w_i|,
+
+    du_i/dt = Σy_i - <u_i, Σy_i> u_i,        d log |w_i|/dt = <u_i, Σy_i>.
+
+For σ = c h_2, g(q) = c²q², the 2-homogeneous student has the cheaper
+
+    y_i = 2c² [Σ_m a_m m_im θ_m - Σ_l s_l q_il u_l],
+
+that is dw_i/dt = 2c² Σ(S* - Σ_l w_l w_lᵀ)w_i with S* = Σ_m a_m θ_m θ_mᵀ, and no dual activation at each pair.
+
+Derived in derivations/population_gradient.py, derivations/anisotropic.py and derivations/two_layer.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from ...numerics import log_odds
+from ...problem import Observables, Problem, Teacher, population_risk, squared_overlaps
+
+
+class Neurons(NamedTuple):
+    """The state of a 2-homogeneous student, f = Σ |w_i|² σ(<x, u_i>).
+
+    Attributes:
+        U: (N, D), directions of unit length.
+        log_s: (N,), log s.
+    """
+
+    U: Float[Array, "N D"]
+    log_s: Float[Array, " N"]
+
+    @property
+    def s(self) -> Float[Array, " N"]:
+        """s_i = |w_i|²."""
+        return jnp.exp(self.log_s)
+
+
+class TwoLayerState(NamedTuple):
+    """The state of a two-layer student, f = Σ b_i σ(<x, w_i>).
+
+    Attributes:
+        U: (N, D), directions of unit length.
+        log_norm: (N,), log |w|.
+        b: (N,), the second layer.
+    """
+
+    U: Float[Array, "N D"]
+    log_norm: Float[Array, " N"]
+    b: Float[Array, " N"]
+
+    @property
+    def s(self) -> Float[Array, " N"]:
+        """s_i = b_i |w_i|."""
+        return self.b * jnp.exp(self.log_norm)
+
+
+class StudentSetting(NamedTuple):
+    """The constants in the velocity of a student that is quadratic, two-layer or on anisotropic input.
+
+    Attributes:
+        teacher: the teacher.
+        speeds: (D,), of the reduced coordinates, Σ of the docstring above; None for isotropic input.
+        second_layer_rate: κ, of a two-layer student.
+    """
+
+    teacher: Teacher
+    speeds: Float[Array, " D"] | None
+    second_layer_rate: Float[Array, ""] | float = 1.0
+
+
+class Student(NamedTuple):
+    """A student's flow in the form that an integrator needs.
+
+    Attributes:
+        velocity: `velocity(t, state, args)`, a function of this module's top level, so that it compiles once.
+        state: `Neurons` or `TwoLayerState`.
+        args: the velocity's constants, the teacher or a `StudentSetting`.
+        overlap: which squared overlaps are observed, as in `squared_overlaps`.
+    """
+
+    velocity: Callable
+    state: Neurons | TwoLayerState
+    args: Any
+    overlap: str | None
+
+    @property
+    def teacher(self) -> Teacher:
+        """The teacher."""
+        return self.args.teacher if isinstance(self.args, StudentSetting) else self.args
+
+
+def student_of(
+    problem: Problem, log_s: Float[Array, " N"], overlap: str | None = None, second_layer_rate: float = 1.0
+) -> Student:
+    """The flow of the problem's student from its start; `log_s` is 2 log |w|."""
+    start, speeds = problem.full_start, problem.speeds
+    if start.second_layer is not None:
+        state = TwoLayerState(start.directions, log_s / 2, start.second_layer)
+        rate = jax.device_put(np.asarray(second_layer_rate, float))
+        return Student(two_layer_velocity, state, StudentSetting(problem.teacher, speeds, rate), overlap)
+    neurons = Neurons(start.directions, log_s)
+    if problem.teacher.links is None and problem.teacher.link.degree == 2:
+        return Student(quadratic_velocity, neurons, StudentSetting(problem.teacher, speeds), overlap)
+    if speeds is None:
+        return Student(coupled_velocity, neurons, problem.teacher, overlap)
+    return Student(anisotropic_velocity, neurons, StudentSetting(problem.teacher, speeds), overlap)
+
+
+def coupled_velocity(_: Any, state: Neurons, teacher: Teacher) -> Neurons:
+    """du_i/dt and d log s_i/dt, 2-homogeneous on isotropic input."""
+    _, F, X = _forces(teacher, state.U, state.s)
+    return Neurons(F, 4 * X)
+
+
+def quadratic_velocity(_: Any, state: Neurons, setting: StudentSetting) -> Neurons:
+    """du_i/dt and d log s_i/dt for the link c h_2, on any input."""
+    teacher, U = setting.teacher, on_sphere(state.U)
+    pull = teacher.combined(teacher.a * teacher.overlaps(U))
+    y = (-(U @ U.T * state.s) @ U).at[:, : teacher.frame_dim].add(pull)
+    turned, grown = _turned_and_grown(U, 2 * teacher.link.dual(1.0) * y, setting.speeds)
+    return Neurons(turned, 2 * grown)
+
+
+def anisotropic_velocity(_: Any, state: Neurons, setting: StudentSetting) -> Neurons:
+    """du_i/dt and d log s_i/dt, 2-homogeneous under a covariance."""
+    U, F, X = _forces(setting.teacher, state.U, state.s)
+    turned, grown = _turned_and_grown(U, F + 2 * X[:, None] * U, setting.speeds)
+    return Neurons(turned, 2 * grown)
+
+
+def two_layer_velocity(_: Any, state: TwoLayerState, setting: StudentSetting) -> TwoLayerState:
+    """du_i/dt, d log |w_i|/dt and db_i/dt of the standard parametrisation."""
+    U, F, X = _forces(setting.teacher, state.U, state.s)
+    norm = jnp.exp(state.log_norm)
+    turned, grown = _turned_and_grown(U, (state.b / norm)[:, None] * (F + X[:, None] * U), setting.speeds)
+    return TwoLayerState(turned, grown, setting.second_layer_rate * norm * X)
+
+
+def _turned_and_grown(U: Array, y: Array, speeds: Array | None) -> tuple[Array, Array]:
+    """Σy without its part along u, and <u, Σy>."""
+    moved = y if speeds is None else speeds * y
+    along = jnp.sum(U * moved, axis=1)
+    return moved - along[:, None] * U, along
+
+
+def on_sphere(U: Float[Array, "N D"]) -> Float[Array, "N D"]:
+    """U with its rows scaled to unit length, so that rounding cannot carry them off the sphere."""
+    return U / jnp.linalg.norm(U, axis=1, keepdims=True)
+
+
+def _forces(teacher: Teacher, U: Array, s: Array) -> tuple[Array, Array, Array]:
+    """U with rows of unit length, F and X of the module's equations."""
+    a, link = teacher.a, teacher.link
+    U = on_sphere(U)
+    m, q = teacher.overlaps(U), U @ U.T
+    (g_m, slope_m), (g_q, slope_q) = teacher.dual_pair(m), link.dual_pair(q)
+    pull, push = a * slope_m, s * slope_q
+    along = jnp.sum(pull * m, axis=1) - jnp.sum(push * q, axis=1)
+    F = -(push @ U) - along[:, None] * U
+    return U, F.at[:, : teacher.frame_dim].add(teacher.combined(pull)), g_m @ a - g_q @ s
+
+
+def observe(teacher: Teacher, state: Neurons | TwoLayerState, overlap: str | None) -> Observables:
+    """The observables of a state: risk, alignment by the definition `overlap`, and radius."""
+    s, U = state.s, on_sphere(state.U)
+    size = teacher.overlaps(U) ** 2
+    radius = s @ size if teacher.link.is_quadratic else s[jnp.argmax(size, axis=0)]
+    # rounding of sums that cancel may carry them past their bounds
+    risk, alignment = population_risk(teacher, U, s), squared_overlaps(teacher, U, overlap)
+    return Observables(jnp.maximum(risk, 0.0), jnp.clip(alignment, 0.0, 1.0), radius)
+
+
+def odds_and_rates(student: Student, time: Array) -> tuple[Array, Array]:
+    """The log-odds of each direction's squared overlap and their time derivative, (M,) each."""
+
+    def odds(state: Neurons | TwoLayerState) -> Array:
+        return log_odds(squared_overlaps(student.teacher, state.U, student.overlap))
+
+    return jax.jvp(odds, (student.state,), (student.velocity(time, student.state, student.args),))

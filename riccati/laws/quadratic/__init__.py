@@ -1,0 +1,1 @@
+"""k = 2: the laws read off replicas of SGD at a finite step."""

@@ -1,0 +1,210 @@
+"""k = 2: SGD at a finite step as a chain with long steps, at a cost that does not depend on d.
+
+Over a time Δ that holds many steps of SGD, the sum of their noises is Gaussian. With W = VT, VᵀV = 1, in the M + N
+reduced coordinates, Ω = TTᵀ (Stiefel SGD: cI) and γ = ηd/B, a replica alternates the two parts of the limit:
+
+    flow    dV and dT of gradient flow, exactly: V -> e^{2S*Δ}V, and S⁻¹ along it (flows/quadratic.py)
+    noise   V -> V - √(ηΔ/B) ΞV, Ξ the kick of kicks.py (Stiefel: its part outside the subspace), and in the other
+            d - M - N dimensions rows that enlarge VᵀV by (1 - (M+N)/d)γΔ H, H = 2R + 8VᵀD²V
+
+and V is made orthonormal again, W as it was. The second line's H is FiniteStep's drag; the kick is what it leaves out.
+A kick of the start is as large as the start itself, so emergence times are random at every d; learned directions keep
+fluctuations of order √(γ/d), so the risk is random as well.
+
+What is approximate: steps of SGD are few and heavy-tailed at small d, where their sum is not Gaussian yet, and the
+fluctuations of e²uuᵀ about H are left out; both are of relative order 1/d in what is seen. A batch counts through η/B.
+Splitting is of second order in Δ; 1 - G is resolved to 10⁻¹⁴. Derived in derivations/gradient_noise_k2.py.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.scipy.linalg import solve_triangular
+from jaxtyping import Array, Float, Int, Key
+
+from ...flows import misfit, second_order
+from ...numerics import compiled_quickly, log_odds
+from ...problem import Problem, subspace_population_risk
+from .gradient_noise import draws, kick
+
+_RESOLVED = 1e-14  # of 1 - G, above rounding
+_RUNAWAY = 10.0  # the misfit, in units of the larger of Σa² and the initial one, past which noise outgrows any drift
+
+
+class Chain(eqx.Module):
+    """What replicas share; time is c_2² t, for which the link is h_2.
+
+    Attributes:
+        a: (M,), the second layer.
+        step: (), η/B of that time.
+        dim: (), d.
+        scale: (), c of Stiefel SGD.
+        goal: (), log-odds of the level at which a direction has emerged.
+        V, T: (M+N, N) and (N, N), the start.
+        on_stiefel: whether weights stay orthonormal.
+    """
+
+    a: Float[Array, " M"]
+    step: Float[Array, ""]
+    dim: Float[Array, ""]
+    scale: Float[Array, ""]
+    goal: Float[Array, ""]
+    V: Float[Array, "D N"]
+    T: Float[Array, "N N"]
+    on_stiefel: bool = eqx.field(static=True)
+
+    def Omega(self, T: Float[Array, "N N"]) -> Float[Array, "N N"]:
+        """TTᵀ, or cI."""
+        return self.scale * jnp.eye(T.shape[0]) if self.on_stiefel else T @ T.T
+
+    def misfit(self, Y: Float[Array, "M N"], Omega: Float[Array, "N N"]) -> Float[Array, ""]:
+        """R = ||D||²."""
+        return misfit(self.a, Y.T @ (self.a[:, None] * Y), Omega)
+
+    def risk(self, Y: Float[Array, "M N"], Omega: Float[Array, "N N"]) -> Float[Array, ""]:
+        """E(f* - f)²/E f*²; on the Stiefel manifold after the best radial fit."""
+        if self.on_stiefel:
+            return subspace_population_risk(self.a, Y)
+        return self.misfit(Y, Omega) / jnp.sum(self.a**2)
+
+
+class Replica(NamedTuple):
+    """Where a replica is.
+
+    Attributes:
+        V, T: (M+N, N) and (N, N), in W = VT; NaN once it has diverged.
+        time: (), when it was last looked at.
+        odds: (M,), the log-odds of diag G then.
+        emerged: (M,), the time at which they first reached the level, inf where they have not.
+    """
+
+    V: Float[Array, "D N"]
+    T: Float[Array, "N N"]
+    time: Float[Array, ""]
+    odds: Float[Array, " M"]
+    emerged: Float[Array, " M"]
+
+
+class Step(NamedTuple):
+    """A step of the chain; n of them have an axis in front.
+
+    Attributes:
+        number: (), from 0.
+        length: (), Δ of its noise.
+        flowing: (), how long the flow after it lasts.
+        time: (), of the middle of its noise, when the replica is looked at.
+    """
+
+    number: Int[Array, ""]
+    length: Float[Array, ""]
+    flowing: Float[Array, ""]
+    time: Float[Array, ""]
+
+
+def chain_of(
+    problem: Problem, learning_rate: float, batch_size: int, level: float, student_scale: float | None, on_stiefel: bool
+) -> Chain:
+    """The chain of a k = 2 problem whose start knows its dimension."""
+    teacher, start = problem.teacher, problem.full_start
+    assert start.dim is not None
+    size = learning_rate / batch_size * np.asarray(teacher.link.coefficients)[2] ** 2
+    weights = np.asarray(start.directions if on_stiefel else start.weights)
+    c = np.asarray(teacher.norm) / start.student_width**0.5 if student_scale is None else student_scale
+    # on the host, where nothing compiles
+    held = (size, start.dim, c, log_odds(level), *np.linalg.qr(weights.T))
+    step, dim, scale, goal, V, T = jax.device_put([np.asarray(part, float) for part in held])
+    return Chain(teacher.a, step, dim, scale, goal, V, T, on_stiefel)
+
+
+@compiled_quickly()
+def begin(chain: Chain, half: Float[Array, ""]) -> tuple[Replica, Float[Array, ""]]:
+    """The start, `half` a first step of flow later, emerged at once where it is past the level; and its risk."""
+    Y = chain.V[: chain.a.shape[0]]
+    odds = log_odds(jnp.sum(Y**2, axis=1))
+    V, T = flow(chain, chain.V, chain.T, half)
+    replica = Replica(V, T, jnp.zeros(()), odds, jnp.where(odds >= chain.goal, 0.0, jnp.inf))
+    return replica, chain.risk(Y, chain.Omega(chain.T))
+
+
+@compiled_quickly()
+def advance(
+    chain: Chain, keys: Key[Array, " S"], replicas: Replica, steps: Step
+) -> tuple[Replica, Float[Array, "S n"]]:
+    """S replicas through n steps, and the risk at their times, inf once a replica has diverged."""
+    width = chain.a.shape[0]
+    largest = _RUNAWAY * jnp.maximum(jnp.sum(chain.a**2), chain.misfit(chain.V[:width], chain.Omega(chain.T)))
+
+    def one(key: Array, replica: Replica) -> tuple[Replica, Array]:
+        def step(replica: Replica, now: Step) -> tuple[Replica, Array]:
+            Y, Omega, V = noise(chain, replica.V, replica.T, now.length, jax.random.fold_in(key, now.number))
+            sound = chain.misfit(Y, Omega) < largest
+            V, T = flow(chain, jnp.where(sound, V, jnp.nan), replica.T, now.flowing)
+            odds, emerged = look(chain, replica, Y, now.time)
+            return Replica(V, T, now.time, odds, emerged), jnp.where(sound, chain.risk(Y, Omega), jnp.inf)
+
+        return jax.lax.scan(step, replica, steps)
+
+    return jax.vmap(one)(keys, replicas)
+
+
+def look(
+    chain: Chain, replica: Replica, Y: Float[Array, "M N"], time: Float[Array, ""]
+) -> tuple[Float[Array, " M"], Float[Array, " M"]]:
+    """Log-odds of diag G at `time`, and emergence times, interpolated in the log-odds since the last look."""
+    odds = log_odds(jnp.sum(Y**2, axis=1))
+    share = (chain.goal - replica.odds) / (odds - replica.odds)
+    crossing = jnp.isinf(replica.emerged) & (odds >= chain.goal)
+    return odds, jnp.where(crossing, replica.time + share * (time - replica.time), replica.emerged)
+
+
+def noise(
+    chain: Chain, V: Float[Array, "D N"], T: Float[Array, "N N"], length: Float[Array, ""], key: Key[Array, ""]
+) -> tuple[Float[Array, "M N"], Float[Array, "N N"], Float[Array, "D N"]]:
+    """Noise over a time `length`: Y and Ω in its middle, and V after it, not orthonormal, in W = VT with T as it was.
+
+    The middle has half of the kick's variance, so that learned directions fluctuate as widely as they should, and H
+    there makes the drag of second order.
+    """
+    width, (rows, neurons) = chain.a.shape[0], V.shape
+    a, Omega = chain.a, chain.Omega(T)
+    growth = chain.step * (chain.dim - rows) * length
+    moved = kick(draws(key, rows), V, Omega, a, chain.misfit(V[:width], Omega))
+    if chain.on_stiefel:
+        moved = moved - V @ (V.T @ moved)
+    moved = -jnp.sqrt(chain.step * length) * moved
+    half_way = V + np.sqrt(0.5) * moved
+    half = jnp.linalg.cholesky(half_way.T @ half_way + growth / 2 * second_order(V[:width], Omega, a)[2])
+    Y = _over(half_way[:width], half)
+    middle = Omega if chain.on_stiefel else half.T @ Omega @ half
+    lengthening = growth * half @ second_order(Y, middle, a)[2] @ half.T
+    V = V + moved
+    rest = V[width:].T @ V[width:] + lengthening + _RESOLVED * jnp.eye(neurons)
+    return Y, middle, jnp.concatenate([V[:width], jnp.linalg.cholesky(rest).T])
+
+
+def flow(
+    chain: Chain, V: Float[Array, "D N"], T: Float[Array, "N N"], time: Float[Array, ""]
+) -> tuple[Float[Array, "D N"], Float[Array, "N N"]]:
+    """Gradient flow for a `time`, exactly, from W = VT with any V; V is orthonormal after it.
+
+    S -> EW(1 + WᵀΨW)⁻¹WᵀE, E = e^{2ρt}, Ψ = (e^{4ρt} - 1)/ρ, with rates ρ = (a, 0).
+    """
+    rates = jnp.concatenate([chain.a, jnp.zeros(V.shape[1])])
+    grown = jnp.exp(2 * rates * time)[:, None] * V
+    factor = jnp.linalg.cholesky(grown.T @ grown)
+    V, W, T = _over(grown, factor), V @ T, factor.T @ T
+    if chain.on_stiefel:
+        return V, jnp.eye(V.shape[1])
+    growing = rates > 0
+    Psi = jnp.where(growing, jnp.expm1(4 * rates * time) / jnp.where(growing, rates, 1.0), 4 * time)
+    return V, _over(T, jnp.linalg.cholesky(jnp.eye(V.shape[1]) + W.T @ (Psi[:, None] * W)))
+
+
+def _over(left: Float[Array, "D N"], factor: Float[Array, "N N"]) -> Float[Array, "D N"]:
+    """`left` times the inverse transpose of a Cholesky factor."""
+    return solve_triangular(factor, left.T, lower=True).T

@@ -1,0 +1,223 @@
+"""k > 2, the search phase at finite step size: near the equator an overlap is a scalar diffusion.
+
+A neuron's overlap m with direction p, in canonical time t = η·step, batch B, γ = η d/B, obeys
+
+    dm = [a_p g'(m)(1 - m²) - (γ/2) m E(m)] dt + √((η/B) V(m)) dW,
+    E(m) = E e²σ'(z)²,      V(m) = Var e σ'(z) ξ,      ξ = <x_⊥, θ_p> = √(1 - m²) w,
+
+with z = <x, u>, ν = <x, θ_p> = m z + ξ and z, w independent standard normals. While norms are small the residual is
+e = a_p σ(ν) and, independent of (z, ν), the rest of what is not yet learned, of energy ρ = g(1) Σ_{q≠p} a_q² P_q:
+
+    E = a_p² E σ(ν)²σ'(z)² + ρ E σ'²,      V = a_p² Var σ(ν)σ'(z)ξ + ρ (1 - m²) E σ'².
+
+At finite d it tends to the decoupled overlap equation as η → 0, and to the limit of derivations/search_phase.py,
+dx = (k a_p x^{k-1} - ½ g k x) du + √(g k (1 + 2k a_p²)) dW in x = m√d, as d → ∞ at η = g B d^{-k/2}.
+Source: RNWL25 (arXiv 2504.19983) for the step size η ≍ a_p d^{-k/2}; derivations/own_pair.py for the drag.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import diffrax
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.typing import ArrayLike
+from jaxtyping import Array, Float, Key
+
+from ...numerics import as_key, panel_nodes
+from ...problem import Link, Teacher
+
+_PANELS, _COUNT = 32, 20  # of the noiseless path; nodes in a panel, as many as double precision can use
+
+
+class Diffusion(eqx.Module):
+    """Drift and variance of the overlap at points, linear in a_p, a_p² and the energy ρ of the rest.
+
+    Attributes:
+        m: overlaps at the points, of any shape.
+        pull: g'(m)(1 - m²).
+        own_drag: E σ(ν)²σ'(z)².
+        own_noise: Var σ(ν)σ'(z)ξ.
+        slope: (), E σ'².
+        drag: (), γ/2.
+        noise: (), η/B.
+    """
+
+    m: Float[Array, ...]
+    pull: Float[Array, ...]
+    own_drag: Float[Array, ...]
+    own_noise: Float[Array, ...]
+    slope: Float[Array, ""]
+    drag: Float[Array, ""]
+    noise: Float[Array, ""]
+
+    def drift(self, a: ArrayLike, rest: ArrayLike) -> Float[Array, ...]:
+        """E dm/dt; `a` and `rest` broadcast against the points."""
+        return jnp.asarray(a * self.pull - self.drag * self.m * (a**2 * self.own_drag + rest * self.slope))
+
+    def variance(self, a: ArrayLike, rest: ArrayLike) -> Float[Array, ...]:
+        """Var dm/dt."""
+        return self.noise * (a**2 * self.own_noise + rest * (1 - self.m**2) * self.slope)
+
+
+class StepSize(NamedTuple):
+    """The strengths of drag and noise.
+
+    Attributes:
+        drag: (), γ/2 = η d/2B.
+        noise: (), η/B.
+    """
+
+    drag: Float[Array, ""]
+    noise: Float[Array, ""]
+
+
+def step_size(learning_rate: float, batch_size: int, dim: int) -> StepSize:
+    """γ/2 = η d/2B and η/B."""
+    noise = learning_rate / batch_size
+    return StepSize(*jax.device_put((np.asarray(noise * dim / 2), np.asarray(noise))))
+
+
+def diffusion_at(link: Link, m: Float[Array, ...], step: StepSize) -> Diffusion:
+    """The diffusion's coefficients at overlaps `m`, by Gauss-Hermite quadrature, exact for its series."""
+    degree = link.coefficients.shape[0] - 1
+    z, weights = np.polynomial.hermite_e.hermegauss(2 * degree)
+    return _diffusion_at(link, jnp.asarray(m), step, jnp.asarray(z), jnp.asarray(weights / weights.sum()))
+
+
+@jax.jit
+def _diffusion_at(link: Link, m: Array, step: StepSize, z: Array, weights: Array) -> Diffusion:
+    slopes = weights * link.derivative(z) ** 2
+
+    def own(point: Array) -> tuple[Array, Array]:
+        squares = slopes @ link(point * z[:, None] + jnp.sqrt(1 - point**2) * z) ** 2
+        return squares @ weights, (1 - point**2) * (squares @ (weights * z**2))
+
+    pull = link.dual_derivative(m) * (1 - m**2)
+    drag, second_moment = jax.lax.map(own, m.ravel())
+    noise = second_moment.reshape(m.shape) - pull**2
+    return Diffusion(m, pull, drag.reshape(m.shape), noise, jnp.sum(slopes), *step)
+
+
+def rest_energy(teacher: Teacher, unlearned: Float[Array, "... M"]) -> Float[Array, "... M"]:
+    """ρ_p = g(1) Σ_{q≠p} a_q² P_q, with P_q the probability that direction q is not learned."""
+    energy = teacher.a**2 * unlearned
+    others = jnp.sum(energy, axis=-1, keepdims=True) - energy
+    return teacher.link.dual(1.0) * jnp.maximum(others, 0.0)
+
+
+class Noiseless(NamedTuple):
+    """What is known of the emergence times before the forward equation is solved.
+
+    Attributes:
+        time: (N, M), T = ∫ dm/b, b the drift with nothing learned yet; inf where it points back anywhere on the way,
+            0 where the overlap is past the level already.
+        spread: (N, M), σ_T, σ_T² = ∫ V/b³ dm; inf and 0 as `time`. The law of T tends to Normal(T, σ_T²) as the
+            noise goes to zero.
+        noise_at_rest: (M,), V at the equator with nothing learned yet.
+        energy: (), g(1).
+    """
+
+    time: Float[Array, "N M"]
+    spread: Float[Array, "N M"]
+    noise_at_rest: Float[Array, " M"]
+    energy: Float[Array, ""]
+
+
+@jax.jit
+def noiseless_emergence(teacher: Teacher, overlaps: Float[Array, "N M"], step: StepSize, level: ArrayLike) -> Noiseless:
+    """Emergence along the path without noise, and the first order of its spread."""
+    m = jnp.abs(overlaps) if teacher.link.is_even else overlaps
+    top = jnp.sqrt(level)
+    ahead = (m > 0) & (m < top)
+    first = jnp.log(jnp.where(ahead, m, top / 2))
+    log_v, weights = panel_nodes(first, jnp.log(top), _PANELS, _COUNT)
+    v = jnp.exp(log_v)
+    energy = rest_energy(teacher, jnp.ones(teacher.width))
+    rest = energy[:, None, None]
+    way = diffusion_at(teacher.link, v, step)
+    drift, variance = way.drift(teacher.a[:, None, None], rest), way.variance(teacher.a[:, None, None], rest)
+    weights = weights * v  # dm = v d log v
+    escapes = ahead & jnp.all(drift > 0, axis=(-2, -1))
+    elsewhere = jnp.where(m >= top, 0.0, jnp.inf)
+    time = jnp.where(escapes, jnp.sum(weights / drift, axis=(-2, -1)), elsewhere)
+    spread = jnp.where(escapes, jnp.sqrt(jnp.sum(weights * variance / drift**3, axis=(-2, -1))), elsewhere)
+    at_rest = diffusion_at(teacher.link, jnp.zeros(1), step).variance(teacher.a, energy)
+    return Noiseless(time, spread, at_rest, teacher.link.dual(1.0))
+
+
+def sample_emergence_times(
+    teacher: Teacher,
+    overlap: float,
+    dim: int,
+    learning_rate: float,
+    *,
+    direction: int = 0,
+    batch_size: int = 1,
+    level: float = 0.5,
+    horizon: float,
+    steps: int = 4000,
+    samples: int = 1000,
+    seed: int | Key[Array, ""] = 0,
+) -> Float[Array, " samples"]:
+    """Emergence times of one pair by simulation of its diffusion with diffrax's Euler-Maruyama (Itô).
+
+    A cross-check of the forward equation, with nothing but the direction itself learned on the way (ρ stays at its
+    initial value). Canonical time, inf where the overlap does not reach the level by `horizon`; resolution
+    horizon/steps.
+    """
+    rest = rest_energy(teacher, jnp.ones(teacher.width))[direction]
+    step = step_size(learning_rate, batch_size, dim)
+    reflected = teacher.link.either_sign
+    keys = jax.random.split(as_key(seed), samples)
+    at = (jnp.asarray(overlap, float), jnp.asarray(horizon, float), jnp.sqrt(jnp.asarray(level, float)))
+    return _simulate(teacher.link, teacher.a[direction], rest, step, *at, keys, steps, reflected)
+
+
+@eqx.filter_jit
+def _simulate(
+    link: Link,
+    a: Array,
+    rest: Array,
+    step: StepSize,
+    overlap: Array,
+    horizon: Array,
+    top: Array,
+    keys: Array,
+    steps: int,
+    reflected: bool,
+) -> Array:
+    """Each path stops where it crosses, and carries the time it took."""
+
+    def on_way(m: Array) -> Array:
+        return ((jnp.abs(m) if reflected else m) < top).astype(float)
+
+    def drift(_: Any, state: Array, __: Any) -> Array:
+        m = state[0]
+        here = diffusion_at(link, jnp.clip(m, -1.0, 1.0), step)
+        return on_way(m) * jnp.stack([here.drift(a, rest), jnp.ones(())])
+
+    def spread(_: Any, state: Array, __: Any) -> Array:
+        m = state[0]
+        here = diffusion_at(link, jnp.clip(m, -1.0, 1.0), step)
+        return on_way(m) * jnp.stack([jnp.sqrt(here.variance(a, rest)), jnp.zeros(())])
+
+    def path(key: Array) -> Array:
+        noise = diffrax.UnsafeBrownianPath((), key)
+        end = diffrax.diffeqsolve(
+            diffrax.MultiTerm(diffrax.ODETerm(drift), diffrax.ControlTerm(spread, noise)),
+            diffrax.Euler(),
+            t0=0.0,
+            t1=horizon,
+            dt0=horizon / steps,
+            y0=jnp.stack([overlap, jnp.zeros(())]),
+            saveat=diffrax.SaveAt(t1=True),
+            adjoint=diffrax.DirectAdjoint(),
+            max_steps=steps + 2,
+        ).ys[0]
+        return jnp.where(on_way(end[0]) > 0, jnp.inf, end[1])
+
+    return jax.lax.map(path, keys, batch_size=1000)

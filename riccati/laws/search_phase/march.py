@@ -1,0 +1,261 @@
+"""k > 2, the law of emergence times: one forward equation for all pairs of neuron and direction.
+
+With x = m√d = sinh y, the diffusion of a pair (diffusion.py) has a generator A in y. Central differences make
+it a matrix, and the masses of pair (i, p) on the nodes obey the forward (Fokker-Planck) equation
+
+    dμ_ip/dt = A_pᵀ μ_ip,      F_ip(t) = 1 - Σ μ_ip the probability that m reached √level by t.
+
+A is the backward equation's matrix, so this is its exact adjoint; the forward one is marched because A changes with
+time, through the energy that is not yet learned, taken at its mean over the other directions. All neurons of a
+direction share one matrix: a factorisation serves N right-hand sides.
+
+How a neuron that escapes towards several directions is given to one is the subject of tree_race.py.
+Derived in derivations/search_phase.py.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.typing import ArrayLike
+from jaxtyping import Array, Float, Int
+
+from ...numerics import compiled_quickly
+from ...problem import Link, Teacher
+from ...support import progress
+from .diffusion import Diffusion, StepSize, diffusion_at, rest_energy
+from .tree_race import messages, race_step
+from .tridiagonal import Tridiagonal, factored, solved
+
+_STAGE = 2 - np.sqrt(2.0)  # of TR-BDF2: L-stable, and both stages have one matrix
+_CHUNK = 64  # time steps between two looks at what is left
+_DONE = 1e-9  # probability of being unlearned that counts as none
+
+
+class Grid(eqx.Module):
+    """Nodes, uniform up to the absorbing level.
+
+    Attributes:
+        y: (n,), arsinh(m√d) at the nodes.
+        spacing: (), between two of them.
+        root_dim: (), √d.
+        reflecting: whether the lower end reflects; else it absorbs.
+    """
+
+    y: Float[Array, " n"]
+    spacing: Float[Array, ""]
+    root_dim: Float[Array, ""]
+    reflecting: bool = eqx.field(static=True)
+
+    @property
+    def overlaps(self) -> Float[Array, " n"]:
+        """m at the nodes; rounding may carry the reflecting end of an odd link past -1."""
+        return jnp.clip(jnp.sinh(self.y) / self.root_dim, -1.0, 1.0)
+
+
+def grid(teacher: Teacher, dim: int, level: float, count: int) -> Grid:
+    """`count` nodes. Absorbing at the level; below, reflecting at 0 for even links, at -1 for odd k, else absorbing."""
+    root = np.sqrt(dim)
+    top = np.arcsinh(np.sqrt(level) * root)
+    link = teacher.link
+    reflecting = link.is_even or link.information_exponent % 2 == 1
+    low = 0.0 if link.is_even else -np.arcsinh(root) if reflecting else -top
+    first = 0 if reflecting else 1
+    spacing = (top - low) / (count + first)
+    nodes = low + spacing * np.arange(first, count + first)
+    y, spacing, root = jax.device_put((nodes, np.asarray(spacing), np.asarray(root)))
+    return Grid(y, spacing, root, reflecting)
+
+
+def initial_masses(grid: Grid, overlaps: Float[Array, "N M"]) -> Float[Array, "n M N"]:
+    """Unit masses at the overlaps, on four nodes each by cubic weights: exact for cubic backward solutions."""
+    at = (jnp.arcsinh(overlaps.T * grid.root_dim) - grid.y[0]) / grid.spacing
+    left = jnp.clip(jnp.floor(at).astype(int) - 1, 0, grid.y.shape[0] - 4)
+    s = at - left
+    weights = (
+        -(s - 1) * (s - 2) * (s - 3) / 6,
+        s * (s - 2) * (s - 3) / 2,
+        -s * (s - 1) * (s - 3) / 2,
+        s * (s - 1) * (s - 2) / 6,
+    )
+    nodes = jnp.arange(grid.y.shape[0])[:, None, None]
+    return sum((jnp.where(nodes == left + j, w, 0.0) for j, w in enumerate(weights)), start=jnp.zeros(1))
+
+
+class ForwardEquation(NamedTuple):
+    """What the march does not change.
+
+    Attributes:
+        teacher: the teacher.
+        grid: the nodes.
+        diffusion: its coefficients there.
+        times: (T,), canonical; what follows the last of them is padding.
+        last: (), index of the last time.
+        delays: (M,), from a direction's emergence until it is learned.
+        shared: (), 1 where neurons compete, 0 where each direction has its own.
+        given: (M,), 1 where a direction is not marched and F_ip is normal instead.
+        mean: (N, M), of those normal laws; never escaped where it is inf.
+        spread: (N, M), their standard deviations.
+    """
+
+    teacher: Teacher
+    grid: Grid
+    diffusion: Diffusion
+    times: Float[Array, " T"]
+    last: Int[Array, ""]
+    delays: Float[Array, " M"]
+    shared: Float[Array, ""]
+    given: Float[Array, " M"]
+    mean: Float[Array, "N M"]
+    spread: Float[Array, "N M"]
+
+
+class Front(NamedTuple):
+    """How far the march is.
+
+    Attributes:
+        now: (), index of the time reached.
+        density: (n, M, N), the pairs' density on the nodes.
+        unlearned_by: (N, M), 1 - ∫φ dF.
+        untaken_by: (N, M), 1 - ∫ψ dF.
+        history: (T, N+1, M), ψ_{p→i} at all times and, last, P_p.
+        reached: (T, N, M), F_ip at all times, the probability that the pair has escaped, whoever takes the direction.
+    """
+
+    now: Int[Array, ""]
+    density: Float[Array, "n M N"]
+    unlearned_by: Float[Array, "N M"]
+    untaken_by: Float[Array, "N M"]
+    history: Float[Array, "T N+1 M"]
+    reached: Float[Array, "T N M"]
+
+
+class Marched(NamedTuple):
+    """What a march yields, up to the last step taken.
+
+    Attributes:
+        times: (T,).
+        unlearned: (T, M), P_p.
+        reached: (T, N, M), F_ip.
+    """
+
+    times: Float[np.ndarray, " T"]
+    unlearned: Float[np.ndarray, "T M"]
+    reached: Float[np.ndarray, "T N M"]
+
+
+@jax.jit
+def coefficients(link: Link, grid: Grid, step: StepSize) -> Diffusion:
+    """The diffusion's coefficients at the nodes."""
+    return diffusion_at(link, grid.overlaps, step)
+
+
+@jax.jit
+def set_out(
+    equation: ForwardEquation, overlaps: Float[Array, "N M"], present: Float[Array, "N M"], level: ArrayLike
+) -> Front:
+    """Pairs at their overlaps; those past the level have escaped already, those not `present` never will."""
+    either_sign = equation.teacher.link.either_sign
+    escaped = ((jnp.abs(overlaps) if either_sign else overlaps) >= jnp.sqrt(level)) * present
+    masses = initial_masses(equation.grid, overlaps) * (present - escaped).T
+    density = solved(factored(_compact(equation.grid, jnp.ones(masses.shape[:2]))), masses)
+    ones = jnp.ones(overlaps.shape)
+    race = race_step(ones, ones, escaped, equation.shared * escaped)
+    shape = (equation.times.shape[0], overlaps.shape[0] + 1, overlaps.shape[1])
+    reached = jnp.broadcast_to(jnp.asarray(escaped, float), (shape[0], *escaped.shape))
+    return Front(jnp.asarray(0), density, *race, jnp.broadcast_to(messages(race[0]), shape), reached)
+
+
+def march(equation: ForwardEquation, state: Front) -> Marched:
+    """The whole march; stops where all is learned."""
+    steps = int(equation.last)
+    with progress(steps, "search phase") as bar:
+        for first in range(0, steps, _CHUNK):
+            state, unlearned = _march_on(equation, state)
+            bar.update(min(_CHUNK, steps - first))
+            if float(unlearned) < _DONE:
+                break
+    taken = int(state.now) + 1
+    return Marched(
+        np.asarray(equation.times)[:taken], np.asarray(state.history)[:taken, -1], np.asarray(state.reached)[:taken]
+    )
+
+
+@compiled_quickly()
+def _march_on(equation: ForwardEquation, state: Front) -> tuple[Front, Float[Array, ""]]:
+    """Some steps more, and the largest P_p there."""
+    count = jnp.minimum(_CHUNK, equation.last - state.now)
+    state = jax.lax.fori_loop(0, count, lambda _, at: _step(equation, at), state)
+    return state, jnp.max(state.history[state.now, -1])
+
+
+def _step(equation: ForwardEquation, state: Front) -> Front:
+    here, then = equation.times[state.now], equation.times[state.now + 1]
+    unlearned = _delayed(equation, state, (here + then) / 2 - equation.delays)
+    density = _tr_bdf2(equation, state.density, rest_energy(equation.teacher, unlearned[-1]), then - here)
+    known = _normal(equation, then) - _normal(equation, here)
+    escaped = jnp.where(equation.given > 0, known, jnp.sum(state.density - density, axis=0).T)
+    taken = equation.shared * unlearned[:-1] * escaped
+    race = race_step(state.unlearned_by, state.untaken_by, escaped, taken)
+    later = state.now + 1
+    history = state.history.at[later].set(messages(race[0]))
+    return Front(later, density, *race, history, state.reached.at[later].set(state.reached[state.now] + escaped))
+
+
+def _normal(equation: ForwardEquation, time: Array) -> Float[Array, "N M"]:
+    return jax.scipy.special.ndtr((time - equation.mean) / equation.spread)
+
+
+def _delayed(equation: ForwardEquation, state: Front, at: Float[Array, " M"]) -> Float[Array, "N+1 M"]:
+    """ψ_{p→i} and P_p at time at_p by straight lines; from the last step on beyond the present, to second order."""
+    index = jnp.clip(jnp.searchsorted(equation.times, at) - 1, 0, jnp.maximum(state.now - 1, 0))
+    p = jnp.arange(at.shape[0])
+    left, right = (state.history[index + n, :, p].T for n in (0, 1))
+    share = (at - equation.times[index]) / (equation.times[index + 1] - equation.times[index])
+    # no step has been taken yet: nothing to draw a line through
+    share = jnp.where(state.now > 0, jnp.maximum(share, 0.0), 0.0)
+    return jnp.clip(left + (right - left) * share, 0.0, 1.0)
+
+
+def _rates(equation: ForwardEquation, rest: Float[Array, " M"]) -> tuple[Float[Array, "n M"], Float[Array, "n M"]]:
+    """Rates from each node up and down: β ∂_y + ½ Δ ∂_y² (Itô's formula for y = arsinh x), multiplied by K.
+
+    K β ∂_y = β ∂_y + (h²/6)(β ∂_y³ + 2β' ∂_y² + β'' ∂_y): the first is what central differences make of β ∂_y.
+    """
+    nodes, root, a = equation.grid, equation.grid.root_dim, equation.teacher.a
+    at = jax.tree.map(lambda leaf: leaf[:, None] if leaf.ndim else leaf, equation.diffusion)
+    x, stretch = jnp.sinh(nodes.y)[:, None], jnp.cosh(nodes.y)[:, None]
+    drift, variance = root * at.drift(a, rest), root**2 * at.variance(a, rest)
+    beta = drift / stretch - variance * x / (2 * stretch**3)
+    ends = [2 * beta[:1] - beta[1:2], beta, 2 * beta[-1:] - beta[-2:-1]]
+    behind, ahead = jnp.concatenate(ends[:2])[:-1], jnp.concatenate(ends[1:])[1:]
+    diffusing = variance / (2 * (nodes.spacing * stretch) ** 2) + (ahead - behind) / (6 * nodes.spacing)
+    # β' < 0 beyond the equator, where no noise is left and nobody starts: never diffuse backwards
+    diffusing = jnp.maximum(diffusing, 0.0)
+    drifting = (behind + 4 * beta + ahead) / (12 * nodes.spacing)
+    return diffusing + drifting, diffusing - drifting
+
+
+def _tridiagonal(grid: Grid, down: Array, middle: Array, up: Array) -> Tridiagonal:
+    """With the node below a reflecting end the mirror image of the one above."""
+    return Tridiagonal(down, middle, up.at[0].add(down[0]) if grid.reflecting else up)
+
+
+def _compact(grid: Grid, like: Float[Array, "n M"]) -> Tridiagonal:
+    """K = (1, 4, 1)/6."""
+    side = jnp.full_like(like, 1 / 6)
+    return _tridiagonal(grid, side, 4 * side, side)
+
+
+def _tr_bdf2(equation: ForwardEquation, density: Array, rest: Array, dt: Array) -> Float[Array, "n M N"]:
+    """One step of Kᵀ dν/dt = Aᵀν, A frozen at the middle of the step."""
+    up, down = _rates(equation, rest)
+    A, K = _tridiagonal(equation.grid, down, -up - down, up), _compact(equation.grid, up)
+    implicit = factored(Tridiagonal(*(mass - _STAGE / 2 * dt * rate for mass, rate in zip(K, A, strict=True))))
+    begun = K.transposed(density)
+    halfway = solved(implicit, begun + _STAGE / 2 * dt * A.transposed(density))
+    return solved(implicit, (K.transposed(halfway) - (1 - _STAGE) ** 2 * begun) / (_STAGE * (2 - _STAGE)))

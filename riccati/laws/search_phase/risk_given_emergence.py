@@ -1,0 +1,171 @@
+"""k > 2: the risk of SGD when emergence times are given: who is learned when, and what the others do meanwhile.
+
+A direction's neuron comes to its emergence time T_p on the decoupled flow's own curve, m(t) = Φ(Φ⁻¹(√level) + a_p(t -
+T_p)): what noise does in the search phase is in T_p already. Once it is there, the second-order terms of a step act
+on it as in flows/gradient_noise/own_pairs.py, weighted by m², so that they fade in as it emerges; on norms,
+spectators' too, they act throughout:
+
+    dm/dt = a_p g'(m)(1 - m²) - (γ/2) m³ E e²σ'²,      ds/dt = 4s(a_p g(m) - g(1)s) + γ s E e²σ'².
+
+A neuron that escapes to a direction that another has shares it, and is not counted. Before anything is learned the risk
+still fluctuates, as a martingale of relative variance (η/B)v t, v = Var (e <∂R/∂W, ∂f/∂W>)/R² at the start.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Key
+from scipy.special import ndtri
+
+from ...flows import (
+    MasterCurve,
+    PairSetting,
+    PairState,
+    collapsed_time,
+    evaluate_curve,
+    master_curve_of,
+    own_pair_weights,
+    pair_risk,
+    pair_velocity,
+)
+from ...numerics import as_key, integrate, padded
+from ...problem import Link, Problem, Start, Teacher, population_risk
+from .competition import Raced
+
+_RTOL, _ATOL = 1e-6, 1e-9  # of log-odds and log-norms: far below the spread of any draw
+_SAMPLES = 14  # their binary logarithm
+
+
+class Draws(NamedTuple):
+    """What differs between draws.
+
+    Attributes:
+        has: (n, M), whether the direction is learned at all.
+        idle: (n, N), how many neurons of each size have no direction.
+    """
+
+    has: Bool[Array, "n M"]
+    idle: Float[Array, "n N"]
+
+
+def raced_risk(
+    problem: Problem,
+    raced: Raced,
+    step: float,
+    level: float,
+    times: Float[np.ndarray, " T"],
+    seed: int | Key[Array, ""],
+) -> Float[np.ndarray, "n T"]:
+    """The risk of each draw at `times`, for a pure link h_k and `step` = η/B; `seed` of the early fluctuations."""
+    teacher = problem.teacher
+    k = teacher.link.information_exponent
+    rate = np.asarray(teacher.link.coefficients)[k] ** 2
+    gamma = step * float(problem.start.dim or 0)
+    draws, state = _begun(problem, raced, level)
+    weights, noise, clock = jax.device_put((own_pair_weights(k), np.asarray(gamma * rate), rate * times))
+    setting = PairSetting(teacher.a, draws.has, draws.idle, weights, noise)
+    out = integrate(_velocity, state, setting, padded(clock), _RTOL, _ATOL)
+    at_start, risk = (np.asarray(values).T for values in _risks(state, out.states, setting))
+    risk = risk[:, : len(times)]
+    begun, variance = early_risk(problem)
+    moved = np.asarray(jax.random.normal(as_key(seed), risk.shape)) * np.sqrt(np.diff(times, prepend=0.0))
+    early = np.exp(np.sqrt(variance * step) * np.cumsum(moved, axis=1))
+    return risk * early * (begun / at_start[:, None] if begun else 1.0)
+
+
+def early_risk(problem: Problem) -> tuple[float, float]:
+    """The risk of the start with all its overlaps, and v by quasi-random samples of the reduced coordinates.
+
+    Zeros for a typical start, which does not hold them.
+    """
+    if not isinstance(problem.start, Start):
+        return 0.0, 0.0
+    dimensions = problem.start.weights.shape[1]
+    from scipy.stats import qmc  # 0.3 s to import, needed here only
+
+    points = qmc.Sobol(dimensions, seed=0).random_base2(_SAMPLES)
+    value, variance = _early_risk(problem.teacher, problem.start.weights, ndtri(points))
+    return float(value), float(variance)
+
+
+@jax.jit
+def _early_risk(
+    teacher: Teacher, W: Float[Array, "N D"], x: Float[Array, "n D"]
+) -> tuple[Float[Array, ""], Float[Array, ""]]:
+    def risk(W: Array) -> Array:
+        s = jnp.sum(W**2, axis=1)
+        return population_risk(teacher, W / jnp.sqrt(s)[:, None], s)
+
+    def student(W: Array) -> Array:
+        r = jnp.linalg.norm(W, axis=1)
+        return teacher.link(x @ W.T / r) @ r**2
+
+    value, slope = jax.value_and_grad(risk)(W)
+    here, change = jax.jvp(student, (W,), (slope,))
+    wrong = teacher.link(x[:, : teacher.width]) @ teacher.a - here
+    return value, jnp.var(wrong * change) / value**2
+
+
+def _begun(problem: Problem, raced: Raced, level: float) -> tuple[Draws, PairState]:
+    """Each draw's neurons at time 0: overlaps from T_p, norms from the start."""
+    teacher, start = problem.teacher, problem.start
+    emerged, norms = np.asarray(raced.emerged), np.asarray(start.norms)
+    has = np.isfinite(emerged)
+    ahead = np.asarray(_ahead(teacher, np.where(has, emerged, 0.0), has, np.asarray(level, float)))
+    position = _positions(teacher.link, master_curve_of(teacher.link, float(ahead.max())), ahead)
+    if isinstance(start, Start):
+        own, idle = norms[np.maximum(np.asarray(raced.neuron), 0)], np.asarray(raced.free, float)
+    else:
+        own, norms = np.broadcast_to(norms, has.shape), norms[:1]
+        idle = np.maximum(start.student_width - np.sum(has, axis=1, keepdims=True), 0.0)
+    spectators = np.broadcast_to(2 * np.log(norms), idle.shape)
+    learned, unused, *sizes = jax.device_put((has, idle, 2 * np.log(own), spectators))
+    return Draws(learned, unused), PairState(position, *sizes)
+
+
+@jax.jit
+def _ahead(
+    teacher: Teacher, emerged: Float[Array, "n M"], has: Bool[Array, "n M"], level: Array
+) -> Float[Array, "n M"]:
+    """The collapsed time from 0 to m² = ½ of each direction, 0 where it is not learned."""
+    return jnp.where(has, collapsed_time(teacher.link, jnp.sqrt(level)) + teacher.a * emerged, 0.0)
+
+
+@jax.jit
+def _positions(link: Link, curve: MasterCurve, ahead: Float[Array, "n M"]) -> Float[Array, "n M"]:
+    """Log-odds of m² a collapsed time `ahead` of m² = ½."""
+    return 2 * evaluate_curve(link, curve, ahead.ravel())[0].reshape(ahead.shape)
+
+
+def _each(setting: PairSetting, has: Array, idle: Array) -> PairSetting:
+    return setting._replace(has=has, idle=idle)
+
+
+def _velocity(_: Any, state: PairState, setting: PairSetting) -> PairState:
+    """`pair_velocity` of every draw, with the drag of overlaps weighted by m²."""
+
+    def one(state: PairState, has: Array, idle: Array) -> PairState:
+        own = _each(setting, has, idle)
+        free = pair_velocity(0.0, state, own._replace(gamma=jnp.zeros(())))
+        noisy = pair_velocity(0.0, state, own)
+        odds = free.odds + jax.nn.sigmoid(state.odds) * (noisy.odds - free.odds)
+        return noisy._replace(odds=odds)
+
+    return jax.vmap(one)(state, setting.has, setting.idle)
+
+
+@jax.jit
+def _risks(begun: PairState, states: PairState, setting: PairSetting) -> tuple[Float[Array, " n"], Float[Array, "T n"]]:
+    """At the start and at the output times."""
+    return _risk(begun, setting), jax.lax.map(lambda state: _risk(state, setting), states)
+
+
+def _risk(state: PairState, setting: PairSetting) -> Float[Array, " n"]:
+    def one(state: PairState, has: Array, idle: Array) -> Array:
+        return pair_risk(state, _each(setting, has, idle))
+
+    return jax.vmap(one)(state, setting.has, setting.idle)

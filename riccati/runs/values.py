@@ -1,0 +1,173 @@
+"""What the value of a run's key may be: the words it may hold, and one function a type that checks and converts it.
+
+Each of these functions takes the value as a file or a keyword gives it and the key's name, returns the value in its
+type, and raises an `ArgumentError` under that name for what cannot be meant.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from ..problem import Link
+from ..support import (
+    LOSS_NAMES,
+    OVERLAP_NAMES,
+    RUN_KINDS,
+    ArgumentError,
+    as_numbers,
+    require,
+    require_finite,
+    require_integer,
+    require_real,
+    require_unmasked,
+)
+from .numbers import are_steps
+
+TWO_HOMOGENEOUS, TWO_LAYER, STIEFEL = KINDS = RUN_KINDS
+HALF, SQUARE, RISK = CONVENTIONS = LOSS_NAMES
+SUBSPACE, NEURON = OVERLAPS = OVERLAP_NAMES
+SPHERE = "sphere"  # of `constraint`: each neuron is put back to its norm after every step
+
+# words for the two losses, without the library's name, spaces, underscores and the word loss
+_SQUARES = ("mse", "meansquarederror", "meansquare", "squared", "square", "squarederror", "l2", "(f*-f)^2", "(y-f)^2")
+_HALVES = ("half-", "half", "0.5*", "0.5", "1/2*", "1/2", "½*", "½")
+_LIBRARIES = re.compile(r"(torch|nn|functional|f|keras|tf|tensorflow|losses|metrics|jnp|flax)\.")
+_ADAPTIVE = re.compile(
+    r"ada(?!pt)[a-z]*|[a-z]*adam\w*|rms_?prop|r_?prop|lion|lamb|lars|muon|shampoo|soap|sophia|sign_?sgd|l?bfgs|yogi|"
+    r"prodigy|novograd|signum"
+)
+# of SGD, with the value that follows as in SGD(momentum=0.9) or as torch prints its optimisers, momentum: 0.9
+_BEYOND_PLAIN = re.compile(r"(momentum|nesterov|weight_?decay)['\"]?\s*[=:]\s*([\w.+-]+)")
+_OFF = re.compile(r"false|none|[0.]+(e[+-]?\d+)?")
+
+
+def anything(value: Any, _: str) -> Any:
+    """The value as it is; what it may be depends on other keys, or nothing reads it."""
+    return value
+
+
+def whole(value: Any, name: str) -> int:
+    """A whole number from 1 on."""
+    require_integer(value, name, 1)
+    return int(value)
+
+
+def positive(value: Any, name: str) -> float:
+    """A finite number above 0."""
+    require_real(value, name, above=0)
+    return float(value)
+
+
+def nonnegative(value: Any, name: str) -> float:
+    """A finite number, 0 or above."""
+    require_real(value, name, least=0)
+    return float(value)
+
+
+def word_of(*known: str) -> Callable[[Any, str], str]:
+    """A function that takes one of the `known` words."""
+
+    def word(value: Any, name: str) -> str:
+        require(isinstance(value, str) and value in known, name, f"be one of {', '.join(known)}", repr(value))
+        return value
+
+    return word
+
+
+def overlap_words(value: Any, name: str) -> str:
+    """A word for what overlaps are: `subspace`, `neuron`, or another program's."""
+    require(isinstance(value, str), name, f"be {SUBSPACE} or {NEURON}", repr(value))
+    return value
+
+
+def vector(value: Any, name: str) -> Float[np.ndarray, " n"]:
+    """A list of finite numbers as an array."""
+    return _array(value, name, 1, "a list of numbers")
+
+
+def matrix(value: Any, name: str) -> Float[np.ndarray, "m n"]:
+    """A list of lists of finite numbers, all of one length, as an array."""
+    return _array(value, name, 2, "a list of lists of numbers, all of one length")
+
+
+def _array(value: Any, name: str, axes: int, rows: str) -> np.ndarray:
+    try:
+        values = np.asarray(value, float)
+    except (TypeError, ValueError):
+        values = np.asarray(None, float)
+    require(values.ndim == axes and values.size > 0, name, f"be {rows}", "not")
+    require_finite(values, name)
+    return values
+
+
+def norms(value: Any, name: str) -> Float[np.ndarray, ...]:
+    """A number above 0, or a list of them."""
+    for norm in value if isinstance(value, (list, np.ndarray)) else [value]:
+        require_real(norm, name, above=0)
+    return np.asarray(value, float)
+
+
+def link_of(value: Any, name: str) -> Link:
+    """The link of that name, or of those Hermite coefficients."""
+    if isinstance(value, str):
+        return Link.named(value)
+    try:
+        return Link.from_coefficients(vector(value, name))
+    except ArgumentError as error:
+        raise error.renamed({"coefficients": name}) from None
+
+
+def links_of(value: Any, name: str) -> list[Link]:
+    """A list of links, one a direction."""
+    require(isinstance(value, list), name, "be a list of links, one a direction", repr(value))
+    return [link_of(each, "link") for each in value]
+
+
+def schedule_pairs(value: Any, name: str) -> Any:
+    """A list of pairs [step, η], or the dictionary by which `riccati simulate` records a schedule of its own."""
+    if value is None or (isinstance(value, dict) and "kind" in value):
+        return value
+    must = "be a list of pairs [step, η], with steps whole and increasing from 0 on and η > 0"
+    pairs = as_numbers(value, name, must)
+    require_unmasked(pairs, name)
+    require(pairs.ndim == 2 and pairs.shape[1:] == (2,), name, must, f"of shape {pairs.shape}")
+    steps, rates = np.asarray(pairs).T
+    sound = are_steps(steps).all() and np.all(np.diff(steps) > 0) and np.all(np.isfinite(rates) & (rates > 0))
+    require(len(steps) > 0 and bool(sound), name, must, "not")
+    return value
+
+
+def plain_sgd(value: Any, name: str) -> str:
+    """The name of an optimiser that is plain SGD; adaptive ones, momentum and weight decay are refused."""
+    optimiser = str(value)
+    words = re.split(r"[^a-z0-9_]+", optimiser.lower())
+    adaptive = any(_ADAPTIVE.fullmatch(word.strip("_0123456789")) for word in words)
+    require(not adaptive, name, "be of SGD, which alone the theory is about", optimiser)
+    plain = "be plain SGD, which alone is followed (with momentum μ its steps are as those at learning_rate/(1 - μ))"
+    for _, setting in _BEYOND_PLAIN.findall(optimiser.lower()):
+        require(_OFF.fullmatch(setting) is not None, name, plain, optimiser)
+    return optimiser
+
+
+def convention_of(loss: Any) -> Any:
+    """The convention that a loss means in the words people use, as mse or nn.MSELoss; what is none of these as it is.
+
+    mse, mse_loss, mean squared error, squared, l2 and nn.MSELoss are (f* - f)², half_mse and 0.5*mse half of it.
+    """
+    if not isinstance(loss, str):
+        return loss
+    word = re.sub(r"[\s_]+|\(\)$|\(reduction=.mean.\)$", "", loss.lower()).replace("**", "^").replace("mean-", "mean")
+    if word == RISK:
+        return RISK
+    half = next((mark for mark in _HALVES if word.startswith(mark)), "")
+    rest = word.removeprefix(half).removesuffix("/2")
+    while (library := _LIBRARIES.match(rest)) is not None:
+        rest = rest[library.end() :]
+    if rest == "l2loss" or rest.removesuffix("loss") not in _SQUARES:  # l2_loss is half of it in some libraries
+        return loss
+    return HALF if half or word.endswith("/2") else SQUARE

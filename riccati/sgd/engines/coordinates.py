@@ -1,0 +1,98 @@
+"""In which coordinates an experiment is simulated: "reduced" or "direct", whatever its rule.
+
+"reduced": so few that the cost does not depend on d, and the law is the same (reduced.py). Where they would be no fewer
+than d, the experiment is simulated directly, and the run says so. "direct": all d of them (direct.py).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ...problem import SGD, Constraint, Teacher
+from ...support import COORDINATES_NAMES, CoordinatesName, require
+from .direct import DirectEngine
+from .engine import Engine, speeds_of
+from .reduced import reduced_engine
+
+REDUCED, DIRECT = COORDINATES = COORDINATES_NAMES
+
+
+class EngineWords(NamedTuple):
+    """What an engine's name of up to 0.5 stood for.
+
+    Attributes:
+        constraint: of the algorithm, as `SGD` has it.
+        coordinates: one of COORDINATES.
+    """
+
+    constraint: Constraint | None
+    coordinates: CoordinatesName
+
+    def __str__(self) -> str:
+        rule = "" if self.constraint is None else f'constraint="{self.constraint}", '
+        return f'{rule}coordinates="{self.coordinates}"'
+
+
+_WORDS = {
+    "direct": EngineWords(None, "direct"),
+    "in_law": EngineWords(None, "reduced"),
+    "stiefel": EngineWords("stiefel", "reduced"),
+    "stiefel_direct": EngineWords("stiefel", "direct"),
+}
+
+
+def engine_words(engine: str) -> EngineWords:
+    """Return the constraint and the coordinates that `engine` named up to 0.5; its `str` is how they are written now.
+
+    Raises:
+        ArgumentError: an unknown name.
+    """
+    require(engine in _WORDS, "engine", f"be one of {', '.join(_WORDS)}", repr(engine))
+    return _WORDS[engine]
+
+
+class ChosenEngine(NamedTuple):
+    """The engine that simulates an experiment.
+
+    Attributes:
+        coordinates: one of COORDINATES, those of the engine that runs.
+        engine: the engine.
+        notes: a line where these coordinates are not those that were asked for.
+    """
+
+    coordinates: str
+    engine: Engine
+    notes: tuple[str, ...]
+
+
+def chosen_engine(coordinates: str, sgd: SGD, dtype: str, dim: int, teacher: Teacher, neurons: int) -> ChosenEngine:
+    """Return the engine with these coordinates; the direct one where reduced coordinates would be no fewer than d.
+
+    Raises:
+        ArgumentError: unknown coordinates, or single precision in reduced ones.
+    """
+    require(coordinates in COORDINATES, "coordinates", 'be "reduced" or "direct"', repr(coordinates))
+    require(dtype in ("float64", "float32"), "dtype", "be float64 or float32", repr(dtype))
+    must = f'be float64 for coordinates="{REDUCED}"'
+    require(dtype == "float64" or coordinates == DIRECT, "dtype", must, dtype)
+    covariance = teacher.covariance
+    speeds = None if covariance is None else speeds_of(covariance, np.asarray(covariance.eigenvalues))
+    direct = DirectEngine(coordinates=dim, speeds=speeds, batch_size=sgd.batch_size, dtype=dtype)
+    if coordinates == DIRECT:
+        return ChosenEngine(DIRECT, direct, ())
+    engine = reduced_engine(teacher, dim, neurons, sgd.batch_size)
+    if engine is not None:
+        return ChosenEngine(REDUCED, engine, ())
+    note = f"{_why_not(dim, teacher, neurons + min(sgd.batch_size, neurons))}: simulated directly, the same law"
+    return ChosenEngine(DIRECT, direct, (note,))
+
+
+def _why_not(dim: int, teacher: Teacher, least: int) -> str:
+    """Return why no coordinates can be left out, where `least` that move alike are needed for that."""
+    if teacher.covariance is None:
+        return f"d = {dim} too small for reduced coordinates, {teacher.frame_dim + least} or more"
+    if teacher.frame is not None:
+        return "under a covariance directions off its eigenvectors need all coordinates"
+    return f"under a covariance without {least} equal eigenvalues past the teacher's all coordinates are needed"

@@ -1,0 +1,170 @@
+"""Reduced coordinates: exact in law at a cost that does not depend on d, as the Gram matrices of (θ, w) move alone.
+
+Weights are kept as (m, ρ), their overlaps with the teacher and an N x R factor of the rest, so in the first M + R
+coordinates of a basis of R^d; correlated directions have as many of their own there (problem/directions.py).
+In these a sample is ξ ~ N(0, I), and x_⊥ ~ N(0, I) in the d - M - R dimensions that are left. A step
+
+    W -> kept + pushᵀ X,    X = (ξ, x_⊥),
+
+depends on x_⊥ through pushᵀ X_⊥ alone. Given ξ, push is known and X_⊥ independent of it, so with E = min(B, N),
+push = QT and L lower triangular with the law of a factor of an E x (d-M-R) Gaussian matrix (Bartlett),
+
+    pushᵀ X_⊥ = Tᵀ (QᵀX_⊥) ~ Tᵀ L
+
+in E more coordinates (T = push where B ≤ N). So R grows by E a step, from N on; before it passes 2N an LQ factorisation
+folds the rest back into N x N, which changes no Gram matrix.
+
+Under a covariance weights are whitened and a step is W -> W + (kept - W + pushᵀ X)Λ, Λ the speeds of the coordinates.
+Rotations within a group of equal eigenvalues commute with Λ, so each such group g of d_g coordinates has a rest of its
+own: a factor of R columns, independent L_g of d_g - R dimensions with one T for all, a fold of its own. It needs
+d_g ≥ N + nE for n steps from fold to fold; a smaller group is kept whole, with all its coordinates. n is N/E, or fewer
+if no group is that large. Isotropic input is one group. Derived in derivations/online_sgd.py.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int, Key
+
+from ...numerics import bartlett, bartlett_of
+from ...problem import Teacher
+from ..rules import Rate, Rule, Weights, moved
+from .engine import Engine, Number, speeds_of
+
+
+class ReducedNoise(NamedTuple):
+    """The randomness of a step, or of n steps of S runs.
+
+    Attributes:
+        xi: (B, D), samples in the coordinates there are.
+        L: (G, E, E), lower triangular, of the others, one for each group.
+    """
+
+    xi: Float[Array, "B D"] | Float[np.ndarray, "n S B D"]
+    L: Float[Array, "G E E"] | Float[np.ndarray, "n S G E E"]
+
+
+class ReducedEngine(Engine):
+    """SGD in reduced coordinates.
+
+    These are, in this order: those that are kept whole, the teacher's first; N of each of G groups; the E new ones of
+    each group that a step adds, step by step of a cycle. The groups are folded after the last step of each cycle,
+    whatever steps are done in one call: what a run is after n steps depends on n alone.
+
+    Attributes:
+        outside: d_g - N of each group, (G,), at least `cycle` times min(B, N).
+        places: which coordinate each of a start's is, (M + R,).
+        speeds: Λ, (coordinates,); None where all are 1.
+        coordinates: D, how many there are.
+        batch_size: B, samples a step.
+        cycle: steps from one fold to the next.
+    """
+
+    outside: Float[Array, " G"]
+    places: Int[Array, " K+R"]
+    speeds: Float[Array, " D"] | None
+    coordinates: int = eqx.field(static=True)
+    batch_size: int = eqx.field(static=True)
+    cycle: int = eqx.field(static=True)
+
+    def placed(self, weights: Float[Array, "N K+R"], teacher: Teacher) -> Float[Array, "N D"]:
+        """Return the weights, with room for the coordinates of a cycle."""
+        return jnp.zeros((weights.shape[0], self.coordinates)).at[:, self.places].set(weights)
+
+    def noise(self, key: Key[Array, ""], number: Number, neurons: int) -> ReducedNoise:
+        """Draw ξ and L from a key."""
+        fresh, since = min(self.batch_size, neurons), number % self.cycle
+        inside_key, below_key, diagonal_key = jax.random.split(key, 3)
+        xi = jax.random.normal(inside_key, (self.batch_size, self.coordinates))
+        return ReducedNoise(xi, bartlett(below_key, diagonal_key, fresh, self.outside - since * fresh))
+
+    def noise_of(
+        self, rng: np.random.Generator, numbers: Int[np.ndarray, " n"], runs: int, neurons: int
+    ) -> ReducedNoise:
+        """Draw ξ and L for each step of each run."""
+        fresh, since = min(self.batch_size, neurons), numbers % self.cycle
+        xi = rng.standard_normal((len(numbers), runs, self.batch_size, self.coordinates))
+        left = np.asarray(self.outside) - since[:, None] * fresh
+        return ReducedNoise(xi, bartlett_of(rng, fresh, np.repeat(left[:, None], runs, axis=1)))
+
+    def step(
+        self, rule: Rule, teacher: Teacher, weights: Weights, noise: ReducedNoise, rate: Rate, number: Number
+    ) -> Weights:
+        """Return the weights after step `number`: samples ξ in the coordinates in use, L factors of their others."""
+        xi, L, since = jnp.asarray(noise.xi), jnp.asarray(noise.L), number % self.cycle
+        W, (groups, fresh, _) = weights.W, L.shape
+        used = self.coordinates - (self.cycle - since) * groups * fresh
+        X = jnp.where(jnp.arange(self.coordinates) < used, xi, 0.0)
+        factors = jnp.moveaxis(L, 0, 1).reshape(fresh, groups * fresh)
+        if self.batch_size == fresh:
+            # T = push, so the samples may as well have L as their new coordinates; where W has none yet
+            X = jax.lax.dynamic_update_slice(X, factors, (0, used))
+        # without the barrier the compiler draws a sample anew wherever one of its coordinates is read
+        new, push = moved(rule, teacher, weights, jax.lax.optimization_barrier(X), rate)
+        after = new.W
+        if self.batch_size > fresh:
+            after = jax.lax.dynamic_update_slice(after, jnp.linalg.qr(push, mode="r").T @ factors, (0, used))
+        after = rule.retract(self.scaled_step(W, after), self.batch_size)
+        whole = self.coordinates - groups * (W.shape[0] + self.cycle * fresh)
+        ends = since == self.cycle - 1
+        return new._replace(W=jax.lax.cond(ends, lambda W: folded(W, whole, groups, fresh), lambda W: W, after))
+
+
+def folded(W: Float[Array, "N D"], whole: int, groups: int, fresh: int) -> Float[Array, "N D"]:
+    """Return weights with the same first `whole` coordinates, and each group's Gram matrix in its first N ones."""
+    neurons = W.shape[0]
+    first, added = jnp.split(W[:, whole:], [groups * neurons], axis=1)
+    added = jnp.swapaxes(added.reshape(neurons, -1, groups, fresh), 1, 2)
+    rest = jnp.concatenate([first.reshape(neurons, groups, neurons), added.reshape(neurons, groups, -1)], axis=2)
+    factors = jnp.linalg.qr(jnp.moveaxis(rest, 0, 2), mode="r")
+    first = jnp.moveaxis(factors, 2, 0).reshape(neurons, groups * neurons)
+    return jnp.concatenate([W[:, :whole], jnp.pad(first, ((0, 0), (0, added[0].size)))], axis=1)
+
+
+def reduced_engine(teacher: Teacher, dim: int, neurons: int, batch_size: int) -> ReducedEngine | None:
+    """Return the engine for N = `neurons` in R^dim, its coordinates in the order that `ReducedEngine` states.
+
+    None where no group has N + min(B, N) coordinates, so that there are none to leave out.
+    """
+    axes, fresh, (sizes, eigenvalues) = teacher.frame_dim, min(batch_size, neurons), _groups(teacher, dim)
+    outside = sizes - neurons
+    cycle = min(neurons, int(outside.max(initial=0))) // fresh
+    if cycle == 0:
+        return None
+    large = outside >= cycle * fresh
+    begins = axes + np.where(large, sizes[~large].sum(), np.cumsum(~large * sizes) - sizes)
+    begins += large * neurons * (np.cumsum(large) - 1)
+    places = [first + np.arange(min(size, neurons)) for first, size in zip(begins, sizes, strict=True)]
+    fold, added = (np.repeat(eigenvalues[large], columns) for columns in (neurons, fresh))
+    past = [np.repeat(eigenvalues[~large], sizes[~large]), fold, np.tile(added, cycle)]
+    covariance = teacher.covariance
+    along = np.ones(axes) if covariance is None else np.asarray(covariance.eigenvalues)[:axes]
+    each = np.concatenate([along, *past])
+    return ReducedEngine(
+        outside=jnp.asarray(outside[large], float), places=jnp.asarray(np.concatenate([np.arange(axes), *places])),
+        speeds=speeds_of(covariance, each), coordinates=len(each), batch_size=batch_size, cycle=cycle,
+    )  # fmt: skip
+
+
+class _Groups(NamedTuple):
+    """The coordinates past the teacher's that move alike, in the order in which a start has them.
+
+    Attributes:
+        sizes: d_g, how many coordinates each has.
+        eigenvalues: λ_g; 1 on isotropic input.
+    """
+
+    sizes: Int[np.ndarray, " n"]
+    eigenvalues: Float[np.ndarray, " n"]
+
+
+def _groups(teacher: Teacher, dim: int) -> _Groups:
+    if teacher.covariance is None:
+        return _Groups(np.array([dim - teacher.frame_dim]), np.ones(1))
+    groups = teacher.covariance.groups_after(teacher.frame_dim)
+    return _Groups(np.array([len(g.indices) for g in groups], int), np.array([g.eigenvalue for g in groups]))

@@ -1,0 +1,92 @@
+"""What an update rule of SGD is: a step that is linear in the samples, given their projections.
+
+The weights W (N, D) have rows w_i in coordinates whose first K hold the teacher's directions. A batch X (B, D) acts
+through its projections <x_b, θ_m> and <x_b, w_i> alone. Given these, a step is
+
+    W -> retract(W_kept + pushᵀ X),
+
+and the second layer b of a student that has one moves by what is known. That is why the Gram matrix of (θ, w), with b,
+is a Markov process of its own, whatever the dimension (sgd/engines/reduced.py).
+"""
+
+from __future__ import annotations
+
+import abc
+from typing import NamedTuple
+
+import equinox as eqx
+from jaxtyping import Array, Float
+
+from ...problem import SGD, Start, Teacher
+
+Rate = Float[Array, ""]  # η of one step, canonical time per step
+
+
+class Weights(NamedTuple):
+    """What SGD trains.
+
+    Attributes:
+        W: (N, D), the neurons.
+        b: (N,), the second layer; (0,) of a student without one of its own.
+    """
+
+    W: Float[Array, "N D"]
+    b: Float[Array, " L"]
+
+
+class Projections(NamedTuple):
+    """All that a step reads of its samples.
+
+    Attributes:
+        teacher: (B, M), <x_b, θ_m>.
+        student: (B, N), <x_b, w_i>.
+    """
+
+    teacher: Float[Array, "B M"]
+    student: Float[Array, "B N"]
+
+
+class Update(NamedTuple):
+    """A step, given the projections of its samples: W becomes kept.W + pushᵀX, and b becomes kept.b.
+
+    Attributes:
+        kept: the weights without what the samples add.
+        push: (B, N).
+    """
+
+    kept: Weights
+    push: Float[Array, "B N"]
+
+
+class Rule(eqx.Module):
+    """An update rule of online SGD."""
+
+    @abc.abstractmethod
+    def initial_weights(self, start: Start) -> Weights:
+        """Return the initial weights, W in the start's reduced coordinates."""
+
+    @abc.abstractmethod
+    def update(self, teacher: Teacher, weights: Weights, samples: Projections, rate: Rate) -> Update:
+        """Return the step with learning rate `rate` on samples with these projections, before the retraction."""
+
+    def retract(self, W: Float[Array, "N D"], batch_size: int) -> Float[Array, "N D"]:
+        """Return W put back onto the weights' manifold; W itself where there is no constraint."""
+        return W
+
+    @abc.abstractmethod
+    def directions(self, W: Float[Array, "N D"]) -> Float[Array, "N D"]:
+        """Return the neurons' unit directions."""
+
+    @abc.abstractmethod
+    def risk(self, teacher: Teacher, weights: Weights) -> Float[Array, ""]:
+        """Return the population risk, exact in the overlaps."""
+
+    @abc.abstractmethod
+    def config(self, teacher: Teacher, start: Start, sgd: SGD) -> dict[str, object]:
+        """Return what a run's JSON file says of the start, the learning rate and the loss."""
+
+
+def moved(rule: Rule, teacher: Teacher, weights: Weights, X: Float[Array, "B D"], rate: Rate) -> Update:
+    """Return the weights after a step on the samples X, before the retraction, with the step's `push`."""
+    kept, push = rule.update(teacher, weights, Projections(teacher.overlaps(X), X @ weights.W.T), rate)
+    return Update(kept._replace(W=kept.W + push.T @ X), push)

@@ -1,0 +1,127 @@
+"""The limit at step size γ/d of all neurons, any link: against the k = 2 limit, own pairs, outside moments, SGD."""
+
+import json
+from math import factorial
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import riccati as rc
+from riccati.flows.gradient_noise import (
+    counted_moments,
+    graphs_of,
+    multigraphs,
+    neuron_system,
+    states_at,
+    weights_system,
+)
+
+MIXED = rc.Link.from_coefficients([0.0, 0.0, 0.8, 0.6])
+OUTSIDE = json.loads((Path(__file__).parent / "data" / "hermite_moments.json").read_text())["cases"]
+
+
+@pytest.mark.parametrize("case", [case for case in OUTSIDE if "I4" in case][::4], ids=lambda case: f"he{case['k']}")
+def test_four_point_means_are_those_of_an_independent_code(case):
+    # E He_k'(a) He_k'(b) He_k(c) He_k(d), unnormalised polynomials: n = c, n' = d, i = a, l = b
+    k, S = case["k"], np.array(case["covariance"])
+    R = (S[2, 3], S[2, 0], S[2, 1], S[3, 0], S[3, 1], S[0, 1])
+    terms = [
+        np.prod([r**count / factorial(count) for r, count in zip(R, edges, strict=True)])
+        for edges in multigraphs((k, k, k - 1, k - 1))
+    ]
+    assert factorial(k) ** 2 * factorial(k - 1) ** 2 * k**2 * sum(terms) == pytest.approx(case["I4"], rel=1e-12)
+
+
+def test_counted_moments_are_those_of_quadrature():
+    # one direction, one neuron: E (sσ(z) - aσ(ν))²σ'(z)² by Gauss-Hermite
+    nodes, weights = np.polynomial.hermite_e.hermegauss(20)
+    weights = weights / weights.sum()
+    m, a, s = 0.4, 0.8, 0.5
+    nu = m * nodes[:, None] + np.sqrt(1 - m**2) * nodes
+    residual = s * np.asarray(MIXED(nodes))[:, None] - a * np.asarray(MIXED(nu))
+    exact = weights * np.asarray(MIXED.derivative(nodes)) ** 2 @ residual**2 @ weights
+    R = jnp.array([[1.0, m], [m, 1.0]])
+    counted = counted_moments(graphs_of(MIXED), jnp.array([-a, s]), R, 1, 3)
+    assert float(counted[0, 0]) == pytest.approx(exact, rel=1e-12)
+
+
+@pytest.mark.parametrize("gamma", [0.0, 0.1])
+def test_for_h2_it_is_the_limit_of_the_weights(h2, gamma):
+    teacher = rc.Teacher.power_law(4, 1.0, h2)
+    problem, times = rc.Problem(teacher, rc.Start.random(teacher, 3, 200, 0.1, seed=1)), jnp.linspace(0.5, 12, 8)
+    risks = []
+    for system in (neuron_system(problem, gamma), weights_system(problem, gamma)):
+        states = states_at(system, times, 1e-10).states
+        risks.append(jax.vmap(lambda state, system=system: system.observe(state, system.args).risk)(states))
+    np.testing.assert_allclose(*risks, rtol=1e-9)
+
+
+@pytest.mark.parametrize("k", [3, 4])
+def test_one_pair_is_the_own_pair(k):
+    teacher, times = rc.Teacher([1.0], rc.Link.hermite(k)), np.linspace(0.2, 6, 6)
+    start = rc.Start([[0.5]], norms=0.3)
+    every, own = (rc.solve(rc.FiniteStep(0.001, pairs=pairs), teacher, start, times) for pairs in ("all", "own"))
+    np.testing.assert_allclose(every.alignment, own.alignment, rtol=1e-6)
+    np.testing.assert_allclose(every.risk, own.risk, rtol=1e-6, atol=1e-9)
+
+
+def test_without_noise_it_is_gradient_flow():
+    teacher = rc.Teacher.power_law(3, 1.0, MIXED)
+    start, times = rc.Start.random(teacher, 4, 100, 0.1, seed=0), np.linspace(0.5, 20, 8)
+    limit, flow = (rc.solve(f, teacher, start, times) for f in (rc.FiniteStep(0.0), rc.Coupled()))
+    np.testing.assert_allclose(limit.risk, flow.risk, rtol=1e-6)
+    np.testing.assert_allclose(limit.alignment, flow.alignment, rtol=1e-5)
+
+
+def test_sgd_on_a_mixed_link_follows_it_where_gradient_flow_does_not():
+    teacher = rc.Teacher.power_law(2, 1.0, MIXED)
+    start = rc.Start.random(teacher, 3, 400, 0.3, seed=0)
+    gamma, horizon = 0.05, 12.0
+    rate = gamma / 400
+    experiment = rc.sgd.Experiment(teacher=teacher, start=start, learning_rate=rate, steps=int(horizon / rate), rows=30)
+    runs = experiment.ensemble(range(16))
+    late = runs.times[0] > 8
+    measured = np.median(runs.risk[:, late].mean(axis=1))
+    limit, flow = (
+        float(rc.solve(f, teacher, start, runs.times[0, late]).risk.mean())
+        for f in (rc.FiniteStep(gamma), rc.Coupled())
+    )
+    assert limit == pytest.approx(measured, rel=0.1)
+    assert flow < 0.8 * measured
+
+
+def test_relu_averages_over_points_and_says_how_well():
+    relu = rc.Link.named("relu")
+    teacher = rc.Teacher.power_law(2, 1.0, relu)
+    start = rc.Start.random(teacher, 2, 300, 0.3, seed=0)
+    system = neuron_system(rc.Problem(teacher, start), 0.05)
+    state, moments = system.state, system.args.moments
+    C = np.asarray(moments(teacher, state.m, state.p, jnp.exp(state.log_s)))
+    x = np.random.default_rng(0).standard_normal((2_000_000, 4))
+    z = x @ np.asarray(start.directions).T
+    e = np.maximum(z, 0) @ np.asarray(start.norms) ** 2 - np.maximum(x[:, :2], 0) @ np.asarray(teacher.a)
+    slopes = e[:, None] * (z > 0)
+    np.testing.assert_allclose(C, slopes.T @ slopes / len(x), rtol=5e-3)
+
+
+@pytest.mark.parametrize(
+    ("flow", "link", "message"),
+    [
+        (
+            rc.FiniteStep(0.1, pairs="own"),
+            MIXED,
+            '`teacher` must have a pure link h_k, k > 2 for FiniteStep(pairs="own")',
+        ),
+        (rc.FiniteStep(0.1, pairs="all"), rc.Link.hermite(2), "`pairs` must be left out for the link h_2"),
+        (rc.FiniteStep(0.1), rc.Link.named("sign"), "`teacher` must have a link with finite g'"),
+        (rc.FiniteStep(0.05, constraint="stiefel"), MIXED, "`teacher` must have the pure link h_2 for FiniteStep"),
+    ],
+)
+def test_what_it_does_not_describe_is_refused(flow, link, message):
+    teacher = rc.Teacher.power_law(2, 1.0, link)
+    with pytest.raises(rc.ArgumentError) as refused:
+        rc.solve(flow, teacher, rc.Start.random(teacher, 2, 50, 0.1, seed=0), [1.0])
+    assert message in str(refused.value)

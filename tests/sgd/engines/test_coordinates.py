@@ -1,0 +1,62 @@
+"""Which coordinates an experiment is simulated in: those asked for, all where few will not do, and the old names."""
+
+import numpy as np
+import pytest
+from sgd_runs import same
+
+import riccati as rc
+from riccati import sgd
+from riccati.support import ENGINE_NAMES, RenamedArgument
+
+
+@pytest.mark.parametrize("constraint", [None, "stiefel"])
+def test_few_dimensions_are_simulated_directly_and_the_run_says_so(tmp_path, constraint):
+    teacher = rc.Teacher.power_law(3, 1.0, rc.Link.hermite(2))
+    start = rc.Start.random(teacher, 4, 6, norm=0.5, seed=0)
+    settings = {"teacher": teacher, "start": start, "learning_rate": 0.01, "steps": 20, "batch_size": 8, "rows": 4}
+    ensemble = sgd.Experiment(**settings, constraint=constraint).ensemble([0])
+    run = ensemble.run(0)
+    assert run.config["coordinates"] == "direct"
+    assert "d = 6 too small for reduced coordinates, 11 or more: simulated directly" in run.notes[0]
+    assert "simulated directly" in repr(ensemble)
+    run.save(tmp_path / "run.csv")
+    assert rc.Run.load(tmp_path / "run.csv").notes == run.notes
+    asked = sgd.simulate(**settings, constraint=constraint, coordinates="direct")
+    assert asked.notes == ()
+    np.testing.assert_array_equal(asked.risk, run.risk)
+
+
+@pytest.mark.parametrize("dim", [4, 6, 7])
+def test_weights_in_few_dimensions_keep_their_gram_matrix(dim):
+    teacher = rc.Teacher.power_law(3, 1.0, rc.Link.hermite(2))
+    start = rc.Start.random(teacher, 4, dim, norm=0.5, seed=0)
+    experiment = sgd.Experiment(
+        teacher=teacher, start=start, learning_rate=0.01, steps=1, batch_size=8, coordinates="direct"
+    )
+    W = np.asarray(experiment.simulation.initial_states(1).W[0])
+    assert W.shape == (4, dim)
+    np.testing.assert_allclose(W @ W.T, np.asarray(start.weights @ start.weights.T), atol=1e-14)
+    np.testing.assert_allclose(W[:, :3], np.asarray(start.weights)[:, :3], atol=1e-15)
+
+
+@pytest.mark.parametrize("engine", ENGINE_NAMES)
+def test_the_old_name_of_an_engine_gives_the_same_run_and_says_the_new_words(engine):
+    teacher = rc.Teacher.power_law(2, 1.0, rc.Link.hermite(2))
+    settings = {"teacher": teacher, "start": rc.Start.random(teacher, 2, 30, norm=0.5), "learning_rate": 0.01}
+    constraint, coordinates = words = sgd.engine_words(engine)
+    new = sgd.simulate(**settings, steps=5, constraint=constraint, coordinates=coordinates)
+    with pytest.warns(RenamedArgument, match=f'engine="{engine}" is now {words}; the old name') as said:
+        old = sgd.simulate(**settings, steps=5, engine=engine)
+    assert [warning.filename for warning in said] == [__file__]
+    same(old, new)
+    assert old.config == new.config
+    assert new.config["coordinates"] == coordinates
+    assert (new.config["kind"] == "stiefel_quadratic") == (constraint == "stiefel")
+    with pytest.warns(RenamedArgument):
+        experiment = sgd.Experiment(**settings, steps=5, engine=engine)
+    assert (experiment.sgd.constraint, experiment.coordinates) == words
+
+
+def test_an_unknown_name_of_an_engine_is_refused():
+    with pytest.raises(rc.ArgumentError, match="`engine` must be one of direct, in_law, stiefel, stiefel_direct"):
+        sgd.engine_words("fast")

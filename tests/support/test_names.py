@@ -1,0 +1,36 @@
+"""The names that are written once are those that the rooms offer."""
+
+from itertools import product
+
+import pytest
+
+import riccati as rc
+from riccati.flows import FLOWS
+from riccati.problem import CONSTRAINTS
+from riccati.runs import CONVENTIONS, KINDS, OVERLAPS
+from riccati.sgd import COORDINATES, engine_words
+from riccati.support import (
+    CONSTRAINT_NAMES,
+    COORDINATES_NAMES,
+    ENGINE_NAMES,
+    FLOW_NAMES,
+    LINK_NAMES,
+    LOSS_NAMES,
+    OVERLAP_NAMES,
+    RUN_KINDS,
+    STUDENT_KINDS,
+)
+
+
+def test_names_are_those_of_the_rooms():
+    assert set(FLOW_NAMES) == set(FLOWS)
+    assert set(CONSTRAINT_NAMES) == set(CONSTRAINTS)
+    assert set(COORDINATES_NAMES) == set(COORDINATES)
+    assert {engine_words(name) for name in ENGINE_NAMES} == set(product((None, *CONSTRAINTS), COORDINATES))
+    assert set(RUN_KINDS) == set(KINDS)
+    assert set(STUDENT_KINDS) < set(RUN_KINDS)
+    assert set(OVERLAP_NAMES) == set(OVERLAPS)
+    assert LOSS_NAMES == CONVENTIONS
+    assert all(rc.Link.named(name).label == name for name in LINK_NAMES)
+    with pytest.raises(rc.ArgumentError, match=f"one of {', '.join(sorted(LINK_NAMES))}, or he1"):
+        rc.Link.named("none")
