@@ -99,6 +99,8 @@ class Experiment:
         engine: str | None = None,
     ):
         if engine is not None:
+            alone = constraint is None and coordinates == REDUCED
+            require(alone, "engine", "be left out beside `constraint` and `coordinates`", repr(engine))
             words = engine_words(engine)
             warn_renamed(f'engine="{engine}"', str(words))
             constraint, coordinates = words
@@ -285,15 +287,9 @@ def simulate(
         >>> run.steps.tolist(), float(run.times[-1]), run.config["coordinates"]
         ([0, 1, 3, 10, 32, 100], 1e-06, 'reduced')
     """
-    if engine is not None:
-        words = engine_words(engine)
-        warn_renamed(f'engine="{engine}"', str(words))
-        constraint, coordinates = words
-    sgd = sgd_of(
-        sgd, learning_rate=learning_rate, batch_size=batch_size, second_layer_rate=second_layer_rate,
-        constraint=constraint,
-    )  # fmt: skip
     experiment = Experiment(
-        teacher, start, sgd, steps=steps, coordinates=coordinates, student_scale=student_scale, dtype=dtype, rows=rows
-    )
+        teacher, start, sgd, steps=steps, coordinates=coordinates, student_scale=student_scale, dtype=dtype, rows=rows,
+        learning_rate=learning_rate, batch_size=batch_size, second_layer_rate=second_layer_rate,
+        constraint=constraint, engine=engine,
+    )  # fmt: skip
     return experiment.simulate(seed, checkpoint)

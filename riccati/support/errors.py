@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Mapping
 
+_INSIDE = ("riccati", "equinox")  # whose frames are not those of who used an old name
 _LONGEST_MESSAGE = 600
 
 
@@ -55,8 +57,12 @@ class RenamedArgument(FutureWarning):
 
 
 def warn_renamed(old: str, new: str) -> None:
-    """Say once, at the caller of the public function, that `old` is written `new` from the next version on."""
-    warnings.warn(f"{old} is now {new}; the old name goes in the next version", RenamedArgument, stacklevel=3)
+    """Warn, at the line outside this package that used it, that `old` is written `new` from the next version on."""
+    frame, level = sys._getframe(1), 2
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] in _INSIDE:
+        frame, level = frame.f_back, level + 1
+    message = f"{old} is now {new}; the old name goes in the next version"
+    warnings.warn(message, RenamedArgument, stacklevel=level)
 
 
 def _one_line(text: str) -> str:
