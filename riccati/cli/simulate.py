@@ -8,13 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..support import (
-    ArgumentError,
-    ConstraintName,
-    CoordinatesName,
-    EngineName,
-    require,
-)
+from ..support import ArgumentError, ConstraintName, CoordinatesName, EngineName, require
 from .options import Out, say_renamed, with_options
 from .problem import ProblemOptions
 
@@ -53,10 +47,10 @@ class ExperimentOptions:
     def __post_init__(self) -> None:
         if self.engine is None:
             return
-        given = self.constraint is not None or self.coordinates != "reduced"
-        require(not given, "engine", "be left out beside --constraint and --coordinates", self.engine)
         from ..sgd import engine_words
 
+        given = self.constraint is not None or self.coordinates != "reduced"
+        require(not given, "engine", "be left out beside --constraint and --coordinates", self.engine)
         constraint, coordinates = engine_words(self.engine)
         words = f"--coordinates {coordinates}"
         say_renamed(f"--engine {self.engine}", words if constraint is None else f"--constraint {constraint} {words}")
