@@ -158,7 +158,7 @@ def _verdict(
         """The clock by the draws; where they do not tell it the one by the flow, known no better than to tell."""
         if clock is not None:
             return clock
-        rough = clock_by_flow(observation, theory.of_flow)
+        rough = clock_by_flow(observation, theory.flow_alone)
         return None if rough is None else Clock(rough.factor, max(rough.error, TELLING))
 
     alternatives = alternatives_of(case, clock_or_flows) if explain else None

@@ -153,7 +153,7 @@ def _followed_causes(observation: Observation, theory: Theory, clock: Clock, by_
     for cause in causes_near(observation.run, clock, observation.exact):
         changed = Observation(cause.changed(observation.run))
         if cause.same_theory not in theories:
-            theories[cause.same_theory] = theory.again(changed)
+            theories[cause.same_theory] = theory.followed_again(changed)
         again = theories[cause.same_theory]
         if not by_risk or math.isnan(before) or risk_deviation(changed.run, again.best) < _BETTER * before:
             own = clock_by_flow(changed, again)

@@ -122,7 +122,7 @@ class DrawSetting:
     @classmethod
     def of(cls, observation: Observation, teacher: Teacher, start: AnyStart, replicas: int) -> DrawSetting:
         """That of a run which gives its batch size and dimension."""
-        sgd, dim = observation.sgd, observation.dim
+        sgd, dim = observation.run.sgd, observation.run.config.dim
         assert sgd is not None
         assert dim is not None
         logged = observation.run.steps[observation.rows]

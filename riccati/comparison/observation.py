@@ -1,4 +1,4 @@
-"""The run as it is compared with theory: its algorithm, the rows and overlaps that are used, and what it rules out.
+"""The run as it is compared with theory: the rows and overlaps that are used, and what it shows of itself.
 
 An `Observation` is made once for each run, and once more for each change of its keys that might explain it. What of
 it is held against draws of SGD are its `Readings`.
@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from ..numerics import first_crossings
-from ..problem import SGD, AnyStart, Logged, Start
+from ..problem import AnyStart, Start
 from ..runs import Run
 
 _MOST_ROWS = 200  # of a run that are held against draws, evenly in log t
@@ -73,25 +73,6 @@ class Observation:
     def has_start(self) -> bool:
         """Whether the run logged its own start; else one stands in."""
         return self.run.start is not None
-
-    @cached_property
-    def sgd(self) -> SGD | None:
-        """The algorithm of the run, a schedule where it logged its own clock; None without a batch size."""
-        run = self.run
-        if "batch_size" not in run.config:
-            return None
-        rate: float | Logged
-        if run.clock is None:
-            rate = run.time_per_step
-        else:
-            rate = Logged(tuple(int(n) for n in run.steps), tuple(float(t) for t in run.clock))
-        own = float(run.config.get("second_layer_rate", 1.0))
-        return SGD(rate, run.config["batch_size"], "stiefel" if self.on_stiefel else None, own)
-
-    @property
-    def dim(self) -> int | None:
-        """d, None where the run does not give it."""
-        return self.run.config.get("dim")
 
     @property
     def student_scale(self) -> float | None:

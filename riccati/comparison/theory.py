@@ -74,11 +74,11 @@ class Theory:
         return self.overlaps if self.is_native else None
 
     @property
-    def of_flow(self) -> Theory:
+    def flow_alone(self) -> Theory:
         """The trajectory of the flow alone, beside the overlaps that limit and law are about."""
         return Theory(self.trajectory, self.native_overlaps)
 
-    def again(self, changed: Observation) -> Theory:
+    def followed_again(self, changed: Observation) -> Theory:
         """Theory of a run with changed keys: the best trajectory alone, followed again."""
         flow = self.trajectory.flow if self.finite_step is None else _limit_of(changed)
         start = self.start if changed.run.start is None else changed.run.start
@@ -222,13 +222,14 @@ def _finite_step(observation: Observation, theory: Theory) -> tuple[Trajectory |
     """The limit at the run's step, or None; and what is to be said of it."""
     if theory.unknown_step:
         return None, (f"no finite-step limit: {theory.unknown_step}",)
-    assert observation.sgd is not None
+    sgd = observation.run.sgd
+    assert sgd is not None
     lines, limit = [], None
-    consumer = FiniteStep(0.0, constraint=observation.sgd.constraint).consumer(theory.teacher.link)
+    consumer = FiniteStep(0.0, constraint=sgd.constraint).consumer(theory.teacher.link)
     beyond = uncovered(consumer, theory.teacher, theory.start)
     if beyond:
         lines.append(f"no finite-step limit: none is known for {' and '.join(beyond)}")
-    if not observation.sgd.is_constant:
+    if not sgd.is_constant:
         lines.append("no finite-step limit: the learning rate is not constant")
     if not lines:
         limit = followed(_limit_of(observation), theory.teacher, theory.start, theory.trajectory.times)
@@ -240,6 +241,7 @@ def _finite_step(observation: Observation, theory: Theory) -> tuple[Trajectory |
 
 def _limit_of(observation: Observation) -> FiniteStep:
     """The limit at γ = ηd/B of a run that gives its step."""
-    assert observation.sgd is not None
-    assert observation.dim is not None
-    return FiniteStep.of(observation.sgd, observation.dim, observation.student_scale)
+    sgd, dim = observation.run.sgd, observation.run.config.dim
+    assert sgd is not None
+    assert dim is not None
+    return FiniteStep.of(sgd, dim, observation.student_scale)

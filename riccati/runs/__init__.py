@@ -1,4 +1,4 @@
-"""An SGD run of anyone's, read from the files people have."""
+"""Runs of SGD by any program, read from the files that people have."""
 
 from .config import RunConfig as RunConfig
 from .conventions import overlap_of as overlap_of

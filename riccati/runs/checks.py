@@ -1,6 +1,6 @@
-"""How the keys of a run go together: what is there but cannot be meant is refused under its name.
+"""Checks of a run's keys and arrays against each other; what cannot be meant is refused under its name.
 
-What is not there is refused when it is asked for.
+A key that is missing is refused when something asks for it.
 """
 
 from __future__ import annotations

@@ -43,7 +43,7 @@ _OVERLAP_PREFIXES = re.compile(r".*(overlap|align|cos)[a-z0-9]*[\W_]*")
 
 @dataclass(frozen=True)
 class Names:
-    """What the user calls the columns; None where they are to be found.
+    """What the user calls the columns; None where known names are looked for.
 
     Attributes:
         step: the column of the steps.
@@ -66,7 +66,7 @@ class Chosen(NamedTuple):
         clock: of canonical times, None where there are none.
         counters: of other columns that could be the steps, the likeliest first.
         epoch: of epochs, None where there are none.
-        samples: of the samples that were seen, None where there are none.
+        samples: of the samples so far, None where there are none.
         rates: of learning rates.
         run: of the run that a row belongs to, None where there is none.
         other_losses: of losses besides `loss`.
@@ -207,14 +207,19 @@ def _overlaps(columns: list[str], prefix: str | None) -> tuple[str, ...]:
             groups.setdefault(split[1] or "", {}).setdefault(int(split[2]), name)
     if prefix is not None:
         wanted = clean(prefix)
-        found = {
+        named = {
             number: name
             for start, group in groups.items()
             if start.startswith(wanted)
             for number, name in group.items()
         }
-        require(bool(found), "overlap_prefix", "begin the name of a numbered column", f"{prefix}: {', '.join(columns)}")
-        return _in_order(found)
+        require(
+            bool(named),
+            "overlap_prefix",
+            "begin the name of a numbered column",
+            f"{prefix}: {', '.join(columns)}",
+        )
+        return _in_order(named)
     likely = [group for start, group in groups.items() if _OVERLAP_PREFIXES.fullmatch(start)]
     if len(likely) > 1:
         heads = ", ".join(group[min(group)] for group in likely)

@@ -1,4 +1,4 @@
-"""What a run's keys say together: how weights move, the clock, what its numbers are; and what is assumed without them.
+"""What a run's keys mean: how weights move, the clock, the loss, the overlaps; and what is assumed without them.
 
 SGD on (f* - f)² is SGD on ½(f* - f)² at twice the rate. Derived in derivations/clocks.py.
 """
@@ -31,25 +31,25 @@ _SUBSPACE_WORDS, _NEURON_WORDS = ("g_mm", "diag", "projector", "span", "subspace
 
 
 def kind_of(config: RunConfig) -> str:
-    """One of KINDS; where the config does not say, a Riccati step or its parametrisation tells."""
+    """Return the kind that the config says, or that its Riccati step or parametrisation implies."""
     fallback = STIEFEL if "riccati_step" in config else config.get("parametrisation", TWO_HOMOGENEOUS)
     return config.get("kind", fallback)
 
 
 def directions_of(config: RunConfig) -> int | None:
-    """M, where the config tells it."""
+    """Return M, or None where the config does not give it."""
     if "teacher_width" in config or config.second_layer is None:
         return config.teacher_width
     return len(config.second_layer)
 
 
 def rate_key(config: RunConfig) -> Key[float]:
-    """The key of the learning rate: ε for Stiefel SGD, else η."""
+    """Return the key of the learning rate: ε for Stiefel SGD, else η."""
     return RunConfig.riccati_step if kind_of(config) == STIEFEL else RunConfig.learning_rate
 
 
 def sgd_of_keys(config: RunConfig) -> SGD:
-    """SGD at the rate that the keys give, on ½(f* - f)²; its batch size is 1 where they give none.
+    """Return SGD on ½(f* - f)² at the rate that the keys give; its batch size is 1 where they give none.
 
     A rate η of SGD on (f* - f)² is 2η here, and a Riccati step ε is SGD under the constraint "stiefel" at ε/2.
 
@@ -65,7 +65,7 @@ def sgd_of_keys(config: RunConfig) -> SGD:
 
 
 def sgd_of_run(config: RunConfig, steps: Int[np.ndarray, " T"], clock: Float[np.ndarray, " T"] | None) -> SGD | None:
-    """SGD at the rate of the keys, or where there is a clock at the mean rates between its times; None without both."""
+    """Return SGD at the rate of the keys, or at the mean rates of a clock; None where there is neither."""
     if clock is None:
         return sgd_of_keys(config) if rate_key(config).name in config else None
     logged = Logged(tuple(int(n) for n in steps), tuple(float(t) for t in clock))
@@ -73,12 +73,12 @@ def sgd_of_run(config: RunConfig, steps: Int[np.ndarray, " T"], clock: Float[np.
 
 
 def clock_factor(config: RunConfig) -> int:
-    """Canonical time of a step over the learning rate: 2 for SGD on (f* - f)², 1 for that on half of it."""
+    """Return canonical time per step over the learning rate: 2 for SGD on (f* - f)², 1 for that on half of it."""
     return 2 if config.get("training_loss", config.loss) == SQUARE else 1
 
 
 def risk_factor(config: RunConfig) -> int | None:
-    """E(f* - f)² over the loss; None where the loss is the risk itself."""
+    """Return E(f* - f)² over the loss, or None where the loss is the risk itself."""
     convention = config.get("loss", HALF)
     if kind_of(config) == STIEFEL or convention == RISK:
         return None
@@ -86,12 +86,12 @@ def risk_factor(config: RunConfig) -> int | None:
 
 
 def overlap_of(link: Link) -> str:
-    """What `alignment` is in theory: for h_2 and z² that with the student's span, else that of one neuron."""
+    """Return what `alignment` is in theory: `subspace` for h_2 and z², else `neuron`."""
     return SUBSPACE if link.is_quadratic else NEURON
 
 
 def overlap_said(config: RunConfig) -> str | None:
-    """`subspace` or `neuron`, as `overlap` says in these or another program's words; None if neither or both."""
+    """Return the definition that `overlap` names, in these or another program's words; None if neither or both."""
     said = (config.overlap or "").lower()
     if said in OVERLAPS:
         return said
@@ -104,7 +104,7 @@ def overlap_said(config: RunConfig) -> str | None:
 
 
 def missing_keys(config: RunConfig, has_clock: bool) -> list[str]:
-    """What theory needs and the config lacks, in words."""
+    """Return the keys that theory needs and the config lacks, in words."""
     kind = kind_of(config)
     needed: list[Key] = []
     if not has_clock:
@@ -123,7 +123,7 @@ def missing_keys(config: RunConfig, has_clock: bool) -> list[str]:
 
 
 def assumed(config: RunConfig, has_loss: bool, has_overlaps: bool) -> tuple[str, ...]:
-    """What the keys do not say and is taken for granted, a line each."""
+    """Return what is taken for granted where the keys are silent, a line each."""
     lines, kind = [], kind_of(config)
     if "kind" not in config and "parametrisation" not in config:
         student = f", {PARAMETRISATIONS[kind]}" if kind in PARAMETRISATIONS else ""

@@ -17,7 +17,7 @@ _ALIKE = 0.8  # similarity from which a name is taken for a misspelling
 
 
 def nearest_key(name: str, alike: float = _ALIKE) -> str | None:
-    """The key that `name` is a synonym or a misspelling of, None where nothing is near."""
+    """Return the key that `name` is a synonym or a misspelling of, None where nothing is near."""
     clean = name.strip().lower().replace("-", "_")
     if clean in _SYNONYMS:
         return _SYNONYMS[clean]
@@ -37,7 +37,7 @@ def refuse_unknown(names: Iterable[str]) -> None:
 
 
 def remarks_on_keys(config: Mapping[str, object], file: str) -> tuple[str, ...]:
-    """What is said of the keys in a JSON file that theory does not read, a line each.
+    """Return what is to be said of the keys of a JSON file that theory does not read, a line each.
 
     Raises:
         ArgumentError: a misspelling, a name near to a key that is not there.
@@ -56,7 +56,7 @@ def remarks_on_keys(config: Mapping[str, object], file: str) -> tuple[str, ...]:
 
 
 def keys_table() -> str:
-    """All keys of a run as a Markdown table: name, what it holds, unit, meaning, other names, what reads it."""
+    """Return all keys of a run as a Markdown table: name, what it holds, unit, meaning, other names, what reads it."""
     titles = ("key", "holds", "unit", "meaning", "other names", "read by")
     rows = [
         (f"`{name}`", key.holds, key.unit, key.help, ", ".join(f"`{word}`" for word in key.synonyms), key.reader)

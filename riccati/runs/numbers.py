@@ -1,4 +1,4 @@
-"""Columns as numbers: values, and where there is a number at all."""
+"""Columns of a log as numbers, and what there is to say of how they were read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Teacher and start by the keys of a run's JSON file, written and read.
+"""Teacher and start, written as keys of a run's JSON file and read from them.
 
 Directions that are orthonormal need no key, correlated ones `teacher_gram`. Under a covariance Gram matrices do not
 determine a problem: directions that lie on no eigenvectors have `teacher_directions`, the student `initial_weights`,
@@ -20,7 +20,7 @@ from .values import STIEFEL, TWO_HOMOGENEOUS, TWO_LAYER, matrix, vector
 
 
 def teacher_keys(teacher: Teacher) -> RunConfig:
-    """The teacher by the keys of a run's JSON file."""
+    """Return the teacher as keys of a run's JSON file."""
     keys = RunConfig(second_layer=np.asarray(teacher.a).tolist(), teacher_width=teacher.width) | _link_keys(
         teacher.link
     )
@@ -51,7 +51,7 @@ def _coefficients(link: Link) -> list[float]:
 
 
 def start_keys(teacher: Teacher, start: Start) -> RunConfig:
-    """The start of an unconstrained student by the keys of a run's JSON file."""
+    """Return the start of an unconstrained student as keys of a run's JSON file."""
     keys = RunConfig(kind=TWO_HOMOGENEOUS)
     if start.second_layer is not None:
         keys = RunConfig(kind=TWO_LAYER, initial_second_layer=np.asarray(start.second_layer).tolist())
@@ -133,7 +133,7 @@ def _eigenvalues_of(config: RunConfig) -> Float[np.ndarray, " d"]:
 
 
 def teacher_of(config: RunConfig) -> Teacher:
-    """The teacher, with the `second_layer` as it is given, or a_m ∝ m^-β with Σ a_m² = 1.
+    """Return the teacher, with the `second_layer` as it is given, or a_m ∝ m^-β with Σ a_m² = 1.
 
     Raises:
         ArgumentError: under the key's name, for one that is missing or cannot be meant.
@@ -164,7 +164,7 @@ def _second_layer(config: RunConfig) -> Float[np.ndarray, " M"]:
 
 
 def start_of(config: RunConfig) -> Start | None:
-    """The start of the student; None where it is not given.
+    """Return the start of the student, None where it is not given.
 
     Raises:
         ArgumentError: under the key's name, for one that is missing or cannot be meant.
@@ -195,6 +195,6 @@ def _first_layer(config: RunConfig) -> Start | None:
 
 
 def with_second_layer(start: Start, config: RunConfig) -> Start:
-    """The start with the initial second layer that the config gives."""
+    """Return the start with the initial second layer that the config gives."""
     b = config.initial_second_layer
     return start if b is None else start.with_second_layer(b)

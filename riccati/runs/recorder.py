@@ -1,4 +1,4 @@
-"""A recorder for anyone's training loop: exact population risk and both overlaps, from the weights themselves."""
+"""A recorder for any training loop: exact population risk and both overlaps, from the weights themselves."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""An SGD run of anyone's: a table of logged steps, and the keys that say what problem it solved.
+"""A run of SGD by any program: a table of logged steps, and the keys that say what problem it solved.
 
-What cannot be read is left out, and `Run.notes` says so, a line each; what is not said and taken for granted is in
-`Run.assumed`. The user's files are never changed.
+What cannot be read is left out, and `Run.notes` says so, a line each; what the run does not say and is taken for
+granted is in `Run.assumed`. The user's files are never changed.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from jaxtyping import Float, Int
 from ..problem import SGD, Problem, Start, Teacher
 from ..support import require
 from .checks import check_config, check_rows, is_beyond, require_keys
-from .columns import CLOCK, Names
+from .columns import Names
 from .config import RunConfig
 from .conventions import (
     assumed,
@@ -107,8 +107,7 @@ class Run:
     def sgd(self) -> SGD | None:
         """The algorithm on ½(f* - f)², or None where the run gives no rate or no batch size.
 
-        A run with a clock of its own has the mean rate between its rows as a schedule. Of `constraint = sphere`, which
-        SGD here does not have, nothing is said.
+        Of a run with a clock of its own the schedule is the mean rate between rows. `constraint = sphere` is left out.
         """
         return None if "batch_size" not in self.config else sgd_of_run(self.config, self.steps, self.clock)
 
@@ -123,10 +122,10 @@ class Run:
         return sgd_of_keys(self.config).rate
 
     def learning_rates(self, steps: ArrayLike) -> Float[np.ndarray, " n"]:
-        """η of SGD at each of these steps: that of the schedule, or of a run with a clock the mean between two rows.
+        """Return η of the loop at each of these steps: by its schedule, or the mean between two rows of its clock.
 
         Raises:
-            ArgumentError: what are no steps, or a run that does not tell its learning rate.
+            ArgumentError: numbers that are no steps, or a run that does not give its learning rate.
         """
         return learning_rates(self.config, self.steps, self.clock, steps)
 
@@ -201,7 +200,7 @@ class Run:
             loss_column: the loss column, if it is none of risk, loss, test_loss, train_loss and their like; of several
                 a population or test loss is taken before one on the minibatch.
             overlap_prefix: what the names of the overlap columns begin with, if more than one group of numbered
-                columns could be meant, or none is found.
+                columns could be meant, or none goes by a known name.
             overrides: replace keys of the JSON file, where not None.
 
         Raises:
@@ -213,16 +212,21 @@ class Run:
     def from_arrays(
         cls, steps: ArrayLike, risk: ArrayLike | None = None, overlaps: ArrayLike | None = None, **config: Any
     ) -> Run:
-        """A run from arrays (numpy, torch, jax) or lists, with the keys of the JSON file as keywords.
+        """Make a run of arrays (numpy, torch, jax) or lists, with the keys of the JSON file as keywords.
 
         Args:
             steps: (T,), whole numbers from 0, in any order.
             risk: (T,), E(f* - f)²/E f*², unless the keyword `loss` says that it holds something else.
             overlaps: (T, M), squared.
-            config: keys of a run (see the README).
+            config: keys of a run (`riccati.runs.RunConfig` lists them).
 
         Raises:
             ArgumentError: arrays that disagree, neither risk nor overlaps, or a key that is unknown or cannot be meant.
+
+        Example:
+            >>> import riccati as rc
+            >>> rc.Run.from_arrays([0, 10, 20], [1.0, 0.5, 0.2], learning_rate=0.1, training_loss="mse").times
+            array([0., 2., 4.])
         """
         return cls(*run_from_arrays(steps, risk, overlaps, config))
 
@@ -236,17 +240,22 @@ class Run:
         overlap_prefix: str | None = None,
         **config: Any,
     ) -> Run:
-        """A run from a table in memory; columns as in a file that `load` reads, keys of the JSON file as keywords.
+        """Read a table in memory; columns as in a file that `load` reads, keys of the JSON file as keywords.
 
         Args:
             frame: of pandas, polars (lazy too), pyarrow or another library that narwhals knows, an xarray Dataset, a
                 dict of lists or arrays, a list of dicts, or the History that Keras returns.
             step_column, loss_column, overlap_prefix: as in `load`.
-            config: keys of a run (see the README).
+            config: keys of a run (`riccati.runs.RunConfig` lists them).
 
         Raises:
             ArgumentError: what is no table, a column that is missing or holds no numbers, or a key that is unknown or
                 cannot be meant.
+
+        Example:
+            >>> import riccati as rc
+            >>> rc.Run.from_frame({"step": [0, 5], "test_loss": [0.5, 0.2], "lr": [0.1, 0.1]}).sgd is None
+            True
         """
         return cls(*run_from_frame(frame, Names(step_column, loss_column, overlap_prefix), config))
 
@@ -257,9 +266,7 @@ class Run:
             ArgumentError: if `path` does not end in .csv, or would replace the files that the run was read from.
         """
         lines = {"notes": self.notes} | ({"assumed": self.assumed_of_log} if self.assumed_of_log else {})
-        columns: dict[str, np.ndarray | None] = {"step": self.steps, CLOCK: self.clock, "loss": self.loss}
-        columns |= {f"overlap_{m + 1}": v for m, v in enumerate(() if self.overlaps is None else self.overlaps.T)}
-        write_run(path, self.source, columns, self.config | lines)
+        write_run(path, self.source, self.steps, self.clock, self.loss, self.overlaps, self.config | lines)
 
     def plot(self, ax: Sequence[Axes] | None = None) -> Figure:
         """Risk and squared overlaps against canonical time, as points; on two axes of the user's, or a new figure."""

@@ -1,4 +1,4 @@
-"""The steps of SGD that the rows of a log stand at: by the column that counts them, by samples or by epochs.
+"""Which step of SGD each row of a log belongs to, by the column that counts steps, samples or epochs.
 
 Of several counters the optimiser's is taken. A log that goes back to its first step has begun another run, of which the
 last is read; one that goes back less far is that of a resumed job.
@@ -21,7 +21,7 @@ _UNSORTED = 0.25  # of all moves from row to row, those back from which a log is
 
 
 class Steps(NamedTuple):
-    """Where the rows of a log stand.
+    """The steps of SGD that the rows of a log belong to.
 
     Attributes:
         values: (n,), the step of each row that is read; no whole number where there is none.

@@ -150,13 +150,13 @@ def test_an_exact_risk_has_no_wrong_convention(followed):
 
 def test_causes_that_make_the_same_step_are_followed_once(followed, monkeypatch):
     """A loss without its half and momentum ½ are one and the same theory, and both are named."""
-    once, again = [], Theory.again
+    once, again = [], Theory.followed_again
 
     def counted(theory, observation):
         once.append(observation)
         return again(theory, observation)
 
-    monkeypatch.setattr(Theory, "again", counted)
+    monkeypatch.setattr(Theory, "followed_again", counted)
     run = changed(followed, learning_rate=RATE / 2)
     causes = Assessment(Verdict(None, None, ""), clock=Clock(0.5, 0.01))
     observation = Observation(run)

@@ -1,12 +1,11 @@
-"""The run as it is compared: its algorithm, the rows that are used, and what it shows of itself."""
+"""The run as it is compared: the rows that are used, and what it shows of itself."""
 
 import numpy as np
 import pytest
 from comparison_draws import TIMES, risk_at
 
 import riccati as rc
-from riccati.comparison import Observation
-from riccati.problem import Logged
+from riccati.comparison import DrawSetting, Observation
 
 RISK = risk_at(TIMES, 1.0)
 CONFIG = {"information_exponent": 2, "second_layer": [0.8, 0.6], "learning_rate": 0.1, "batch_size": 8, "dim": 50,
@@ -18,23 +17,22 @@ def run_of(risk=RISK, clock=None, **keys):
     return rc.Run(np.arange(1, 61), risk, np.full((60, 2), 1.0), config, clock=clock)
 
 
-def test_the_algorithm_of_a_run_is_what_its_keys_say():
-    assert Observation(run_of()).sgd == rc.SGD(0.1, 8)
-    assert Observation(run_of(training_loss="(f*-f)^2")).sgd == rc.SGD(0.2, 8)
+def test_a_stiefel_run_has_a_scale_and_a_run_without_a_batch_size_no_step():
     keys = {"kind": "stiefel_quadratic", "riccati_step": 0.1, "student_scale": 0.5}
-    keys |= {"learning_rate": None, "training_loss": None}
-    stiefel = Observation(run_of(**keys))
-    assert stiefel.sgd == rc.SGD(0.05, 8, "stiefel")
+    stiefel = Observation(run_of(**keys, learning_rate=None, training_loss=None))
+    assert stiefel.on_stiefel
     assert stiefel.student_scale == 0.5
-    assert Observation(run_of(batch_size=None)).sgd is None
+    free = Observation(run_of())
+    assert free.student_scale is None
+    assert free.unknown_step(None) == ""
     assert Observation(run_of(batch_size=None)).unknown_step(None) == "the run does not give batch_size"
 
 
-def test_a_run_with_a_clock_of_its_own_has_a_schedule():
+def test_draws_for_a_run_with_a_clock_of_its_own_are_on_that_clock():
     clock = np.sqrt(np.arange(1.0, 61.0))
-    sgd = Observation(run_of(clock=clock, learning_rate=None)).sgd
-    assert isinstance(sgd.schedule, Logged)
-    np.testing.assert_array_equal(sgd.times(np.arange(1, 61)), clock)
+    observation = Observation(run_of(clock=clock, learning_rate=None))
+    setting = DrawSetting.of(observation, observation.run.teacher, None, replicas=64)
+    np.testing.assert_array_equal(setting.times, clock)
 
 
 def test_of_many_rows_some_evenly_in_the_logarithm_are_held_against_draws():

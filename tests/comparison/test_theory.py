@@ -52,14 +52,14 @@ def test_theory_is_followed_again_by_the_limit_where_there_is_one_and_else_by_it
     steps, risk = np.arange(20), np.linspace(1, 0.9, 20)
     twice = config | {"training_loss": "(f*-f)^2"}
     theory = theory_of(Observation(rc.Run(steps, risk, None, config)))
-    again = theory.again(Observation(rc.Run(steps, risk, None, twice)))
+    again = theory.followed_again(Observation(rc.Run(steps, risk, None, twice)))
     assert theory.finite_step.flow.gamma == pytest.approx(0.01 * 60 / 4)
     assert again.trajectory.flow.gamma == pytest.approx(2 * 0.01 * 60 / 4)
     assert again.best is again.trajectory
     clock = np.sqrt(steps) * 0.01
     scheduled = theory_of(Observation(rc.Run(steps, risk, None, config, clock=clock)))
     assert scheduled.finite_step is None
-    again = scheduled.again(Observation(rc.Run(steps, risk, None, twice, clock=2 * clock)))
+    again = scheduled.followed_again(Observation(rc.Run(steps, risk, None, twice, clock=2 * clock)))
     assert isinstance(again.trajectory.flow, rc.Quadratic)
 
 
@@ -73,4 +73,4 @@ def test_overlaps_of_the_other_definition_are_compared_with_the_flow_and_not_wit
     assert isinstance(theory.trajectory.flow, rc.Coupled)
     assert theory.overlaps is overlaps
     assert theory.native_overlaps is None
-    assert theory.of_flow.overlaps is None
+    assert theory.flow_alone.overlaps is None

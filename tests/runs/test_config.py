@@ -1,10 +1,16 @@
-"""Keys that cannot be meant are refused by name."""
+"""Keys that cannot be meant are refused by name; a config is a dictionary with typed attributes."""
+
+import copy
+import json
+import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from logs import CONFIG, OVERLAPS, STIEFEL, log, refusal
 
 import riccati as rc
+from riccati.runs import RunConfig
 
 
 @pytest.mark.parametrize(
@@ -122,3 +128,44 @@ def test_losses_in_the_words_people_use(tmp_path, words, convention):
 def test_losses_in_other_words_are_refused(tmp_path, words):
     for key in ("loss", "training_loss"):
         assert f"`{key}` must be one of 0.5*(f*-f)^2, (f*-f)^2" in refusal(log(tmp_path), **{key: words})
+
+
+def test_a_config_is_the_dictionary_of_the_file():
+    held = CONFIG | {"mine": "kept"}
+    config = RunConfig(held)
+    assert dict(config) == held == {**config}
+    assert json.loads(json.dumps(config)) == held
+    assert (config["dim"], config.get("beta"), config.get("no"), "mine" in config) == (50, 1.0, None, True)
+    for again in (copy.copy(config), copy.deepcopy(config), pickle.loads(pickle.dumps(config))):
+        assert type(again) is RunConfig
+        assert again == config
+
+
+def test_attributes_of_a_config_have_their_types():
+    config = RunConfig(CONFIG | {"initial_overlaps": OVERLAPS, "link": "relu", "second_layer": [3, 4]})
+    assert (config.dim, config.learning_rate, config.batch_size, config.kind) == (50, 0.01, 8, "two_homogeneous")
+    assert config.initial_overlaps.shape == (3, 2)
+    assert config.initial_overlaps is config.initial_overlaps  # converted once
+    assert config.second_layer.dtype == float
+    assert config.link.label == "relu"
+    assert config.covariance is None
+    with pytest.raises(rc.ArgumentError, match=r"^Argument `dim` must be a whole number ≥ 1"):
+        _ = RunConfig({"dim": 0.5}).dim
+    with pytest.raises(rc.ArgumentError, match=r"^Argument `beta` must be given, in the run's JSON file"):
+        RunConfig().needed(RunConfig.beta)
+
+
+def test_a_config_is_read_only_and_another_is_made_of_it():
+    run = rc.Run.from_arrays([0, 1], [1.0, 0.5], **CONFIG)
+    for write in (
+        lambda c: c.__setitem__("dim", 3), lambda c: c.__delitem__("dim"), lambda c: c.update(dim=3),
+        lambda c: c.pop("dim"), lambda c: c.clear(), lambda c: c.setdefault("seed", 1), lambda c: c.popitem(),
+        lambda c: setattr(c, "dim", 3),
+    ):  # fmt: skip
+        with pytest.raises(TypeError, match="the keys of a run are read only"):
+            write(run.config)
+    other = run.config | {"dim": 60}
+    assert (type(other), other.dim, run.config.dim) == (RunConfig, 60, 50)
+    assert replace(run, config=dict(other)).config.dim == 60  # a plain dictionary will do
+    other |= {"dim": 70}
+    assert other.dim == 70

@@ -294,3 +294,65 @@ def test_rows_of_another_length_than_the_teachers_are_refused():
     units = rc.Teacher.from_directions(rows, [1.0, 1.0], relu, lengths="divided")
     with pytest.raises(rc.ArgumentError, match="`Theta` must have rows of the teacher's lengths"):
         recorder(units, rows)
+
+
+def logged(log, rows=((0, 0.0), (10, 0.1), (30, 0.2))):
+    for step, shift in rows:
+        log(step, weights() + shift)
+    return log.run()
+
+
+def test_an_algorithm_is_that_of_its_parts():
+    teacher, Theta = rc.Teacher.power_law(2, 1.0, rc.Link.hermite(2)), np.eye(2, 8)
+    sgd = rc.SGD(learning_rate=1e-3, batch_size=4)
+    whole, parts = logged(rc.Recorder(teacher, Theta, sgd)), logged(recorder(teacher))
+    assert whole.config == parts.config
+    assert whole.sgd == parts.sgd == sgd
+    squared = logged(recorder(teacher, training_loss="mse"))
+    assert squared.sgd == sgd.faster(2)
+    half = logged(rc.Recorder(teacher, Theta, sgd, training_loss="0.5*(f*-f)^2"))
+    assert half.config == whole.config
+
+
+@pytest.mark.parametrize("training_loss", ["0.5*(f*-f)^2", "(f*-f)^2"])
+@pytest.mark.parametrize("rate", [lambda n: 0.01 / (1 + n), rc.SGD(1e-3).schedule, None])
+def test_a_schedule_sets_the_clock_of_what_is_logged(tmp_path, rate, training_loss):
+    rate = rc.sgd.PowerLaw(0.01, 0.5, 3.0) if rate is None else rate
+    log = recorder(learning_rate=rate, training_loss=training_loss)
+    run = logged(log)
+    factor = 2 if training_loss == "(f*-f)^2" else 1
+    np.testing.assert_allclose(run.times, factor * rc.SGD(rate).times(run.steps), rtol=1e-14)
+    log.save(tmp_path / "run.csv")
+    np.testing.assert_array_equal(rc.Run.load(tmp_path / "run.csv").times, run.times)
+
+
+def test_the_rate_of_a_second_layer_is_said_where_there_is_one():
+    teacher, sgd = rc.Teacher.power_law(2, 1.0, rc.Link.named("relu")), rc.SGD(1e-3, 4, second_layer_rate=0.5)
+    log = rc.Recorder(teacher, np.eye(2, 8), sgd)
+    for step in range(2):
+        log(step, weights(step), np.ones(3) + step)
+    assert log.run().sgd == sgd
+    one = rc.Recorder(rc.Teacher.power_law(2, 1.0, rc.Link.hermite(2)), np.eye(2, 8), sgd)
+    assert "second_layer_rate" not in logged(one).config
+
+
+def test_algorithms_that_cannot_be_logged_are_refused():
+    teacher, Theta, sgd = rc.Teacher.power_law(2, 1.0, rc.Link.hermite(2)), np.eye(2, 8), rc.SGD(1e-3)
+    for algorithm, parts, words in (
+        (None, {}, "`learning_rate` must be given, or sgd, but is missing"),
+        (None, {"learning_rate": 0.1, "training_loss": "mse"}, "`batch_size` must be given, or sgd, but is missing"),
+        (None, {"learning_rate": 0.1, "batch_size": 1}, "`training_loss` must be one of"),
+        (sgd, {"learning_rate": 0.1}, "`learning_rate` must be left out beside `sgd`"),
+        (sgd, {"training_loss": "(f*-f)^2"}, "`training_loss` must be left out beside `sgd`, which descends ½"),
+        (rc.SGD(1e-3, constraint="stiefel"), {}, "`sgd` must have no constraint here"),
+        (rc.SGD(rc.sgd.PerDirection(1e-3)), {}, "`learning_rate` must not depend on what is learned"),
+        (3, {}, "`sgd` must be a riccati.SGD"),
+    ):
+        with pytest.raises(rc.ArgumentError) as refused:
+            rc.Recorder(teacher, Theta, algorithm, **parts)
+        assert words in str(refused.value)
+
+
+@pytest.mark.parametrize("wrap", [np.float32, np.asarray])
+def test_a_rate_may_be_a_scalar_of_another_library(wrap):
+    assert logged(recorder(learning_rate=wrap(0.5))).time_per_step == 0.5

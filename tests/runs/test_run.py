@@ -202,3 +202,30 @@ def test_repr_is_an_aligned_block(tmp_path):
     assert "  loss     0.5 to 0.125 (0.5*(f*-f)^2)" in lines
     assert "  overlaps of 2 directions" in lines
     assert "  note     steps were not in order: sorted" in lines
+
+
+def test_a_run_has_its_algorithm():
+    assert rc.Run.from_arrays([0, 10], [1.0, 0.5], **CONFIG).sgd == rc.SGD(0.01, 8)
+    squared = rc.Run.from_arrays([0, 10], [1.0, 0.5], **CONFIG, training_loss="(f*-f)^2")
+    assert squared.sgd == rc.SGD(0.02, 8)  # on half the loss
+    np.testing.assert_array_equal(squared.times, squared.sgd.times(squared.steps))
+    stiefel = rc.Run.from_arrays([0, 10], [1.0, 0.5], **STIEFEL, batch_size=4)
+    assert stiefel.sgd == rc.SGD.from_riccati_step(0.01, 4)
+    assert stiefel.sgd.constraint == "stiefel"
+    np.testing.assert_array_equal(stiefel.times, stiefel.sgd.times(stiefel.steps))
+    layered = {"kind": "two_layer", "link": "relu", "learning_rate": 0.1, "batch_size": 2, "second_layer_rate": 0.0}
+    assert rc.Run.from_arrays([0, 1], [1.0, 0.5], **layered).sgd == rc.SGD(0.1, 2, second_layer_rate=0.0)
+
+
+@pytest.mark.parametrize("missing", ["learning_rate", "batch_size"])
+def test_a_run_that_does_not_give_its_rate_or_batch_has_no_algorithm(missing):
+    assert rc.Run.from_arrays([0, 10], [1.0, 0.5], **CONFIG | {missing: None}).sgd is None
+
+
+@pytest.mark.parametrize("keys", [{"schedule": [[0, 0.04], [10, 0.02]]}, {"schedule": [[0, 0.04], [10, 0.02]],
+                                  "learning_rate": None, "training_loss": "(f*-f)^2"}])  # fmt: skip
+def test_the_algorithm_of_a_schedule_has_the_times_of_the_run(keys):
+    run = rc.Run.from_arrays([0, 5, 10, 30], [1.0, 0.5, 0.25, 0.1], **CONFIG | keys)
+    assert not run.sgd.is_constant
+    np.testing.assert_allclose(run.sgd.times(run.steps), run.times, rtol=1e-14)
+    assert run.sgd.batch_size == 8

@@ -11,7 +11,7 @@ import riccati as rc
 from riccati.runs import KEYS
 
 WAYS = {"training_loss": "0.5*(f*-f)^2", "overlap": "neuron"}
-COURSE = np.array([[0.01, 0.02], [0.5, 0.03], [0.9, 0.4]])
+OVERLAP_ROWS = np.array([[0.01, 0.02], [0.5, 0.03], [0.9, 0.4]])
 
 
 class Tensor:
@@ -30,11 +30,11 @@ class Tensor:
 @pytest.mark.parametrize("wrap", [list, np.asarray, Tensor])
 def test_arrays_lists_and_tensors(wrap):
     run = rc.Run.from_arrays(
-        wrap([0, 10, 20]), wrap([1.0, 0.5, 0.25]), wrap(COURSE.tolist()), **CONFIG | WAYS | {"loss": None}
+        wrap([0, 10, 20]), wrap([1.0, 0.5, 0.25]), wrap(OVERLAP_ROWS.tolist()), **CONFIG | WAYS | {"loss": None}
     )
     np.testing.assert_array_equal(run.steps, [0, 10, 20])
     np.testing.assert_array_equal(run.risk, [1, 0.5, 0.25])
-    np.testing.assert_array_equal(run.overlaps, COURSE)
+    np.testing.assert_array_equal(run.overlaps, OVERLAP_ROWS)
     assert run.config["loss"] == "risk"
     assert run.assumed == ()
 
@@ -71,11 +71,11 @@ def test_arrays_refused(arrays, words):
 @pytest.mark.parametrize("overlap", ["overlap_", "cos2/", "val_overlap.", "alignment"])
 def test_names_as_people_have_them(step, overlap):
     frame = pd.DataFrame({step: [0, 10, 20], "train_loss": [9.0, 9, 9], "test_loss": [0.5, 0.25, 0.125], "lr": 1.0})
-    frame[[f"{overlap}{m}" for m in (1, 2)]] = COURSE
+    frame[[f"{overlap}{m}" for m in (1, 2)]] = OVERLAP_ROWS
     run = rc.Run.from_frame(frame, **CONFIG)
     np.testing.assert_array_equal(run.steps, [0, 10, 20])
     np.testing.assert_array_equal(run.loss, [0.5, 0.25, 0.125])
-    np.testing.assert_array_equal(run.overlaps, COURSE)
+    np.testing.assert_array_equal(run.overlaps, OVERLAP_ROWS)
     np.testing.assert_array_equal(rc.Run.from_frame(frame.set_index(step), **CONFIG).loss, run.loss)
 
 

@@ -11,8 +11,10 @@ from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Float, Int
 
 from ...support import ArgumentError, require, whole_file
+from ..columns import CLOCK
 from ..config import RunConfig
 from ..numbers import Remarks
 
@@ -26,10 +28,15 @@ _PIECE = 2**20  # bytes unpacked at a time
 
 
 def sample_runs() -> dict[str, Path]:
-    """The runs that ship with the package, by name.
+    """Return the files of the runs that ship with the package, by name, as `Run.load` takes them.
 
     Two of k = 2, one of k = 4; and one each with Gaussian teacher directions of either sign, anisotropic input, a link
-    for each direction, and a two-layer ReLU student.
+    for each direction, and a two-layer ReLU student. An independent program made them, with full d-dimensional weights.
+
+    Example:
+        >>> import riccati as rc
+        >>> list(rc.sample_runs())[:3]
+        ['anisotropic', 'gaussian-rows', 'hermite4']
     """
     folder = Path(str(files("riccati").joinpath("runs", "data")))
     return {path.stem: path for path in sorted(folder.glob("*.csv"))}
@@ -133,9 +140,15 @@ def read_sidecar(path: Path) -> RunConfig:
 
 
 def write_run(
-    path: str | os.PathLike, source: str, columns: Mapping[str, np.ndarray | None], config: Mapping[str, object]
+    path: str | os.PathLike,
+    source: str,
+    steps: Int[np.ndarray, " T"],
+    clock: Float[np.ndarray, " T"] | None,
+    loss: Float[np.ndarray, " T"] | None,
+    overlaps: Float[np.ndarray, "T M"] | None,
+    config: Mapping[str, object],
 ) -> None:
-    """Write the columns that are not None, and the keys; `source` is where the run came from.
+    """Write a column for each array that is not None, and the keys beside it; `source` is where the run came from.
 
     Raises:
         ArgumentError: if `path` does not end in .csv, or would replace the files of `source`.
@@ -144,6 +157,8 @@ def write_run(
     require(path.suffix == ".csv", "path", "end in .csv", path)
     own = read.is_file() and sidecar_path(read).resolve() == sidecar_path(path).resolve()
     require(not own, "path", "have another name than the run's own file", path)
+    columns = {"step": steps, CLOCK: clock, "loss": loss}
+    columns |= {f"overlap_{m + 1}": values for m, values in enumerate(() if overlaps is None else overlaps.T)}
     there = {name: values.tolist() for name, values in columns.items() if values is not None}
     # Python's numbers, whose repr is exact; an empty field where there is none
     body = zip(*there.values(), strict=True)
