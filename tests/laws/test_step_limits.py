@@ -71,5 +71,5 @@ def test_higher_exponents_and_what_is_refused():
     ):
         with pytest.raises(rc.ArgumentError, match=message):
             rc.largest_step(quadratic, start, **settings)
-    with pytest.raises(rc.ArgumentError, match=r"algorithm.*h_2"):
+    with pytest.raises(rc.ArgumentError, match=r"teacher.*h_2 for largest_step of Stiefel SGD"):
         rc.largest_step(teacher, start, algorithm="stiefel")
