@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..support import ArgumentError, ConstraintName, CoordinatesName, EngineName, require
+from ..support import ArgumentError, Constraint, Coordinates, EngineName, require
 from .options import Out, say_renamed, with_options
 from .problem import ProblemOptions
 
@@ -27,10 +27,10 @@ class ExperimentOptions:
     learning_rate: Annotated[float, typer.Option(help="η, canonical time per step.")]
     batch_size: Annotated[int, typer.Option(help="Samples per step.")] = 1
     constraint: Annotated[
-        ConstraintName | None, typer.Option(help="stiefel: weights stay orthonormal (k = 2); free if not given.")
+        Constraint | None, typer.Option(help="stiefel: weights stay orthonormal (k = 2); free if not given.")
     ] = None
     coordinates: Annotated[
-        CoordinatesName,
+        Coordinates,
         typer.Option(help="reduced: those that the law of a step depends on, exact at any d; direct: all d."),
     ] = "reduced"
     schedule: Annotated[
