@@ -16,7 +16,7 @@ from .direct import DirectEngine
 from .engine import Engine, speeds_of
 from .reduced import reduced_engine
 
-REDUCED, DIRECT = COORDINATES = COORDINATES
+REDUCED, DIRECT = COORDINATES
 
 
 class EngineWords(NamedTuple):
