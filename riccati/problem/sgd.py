@@ -15,19 +15,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Literal, get_args
+from typing import Any
 
 import jax
 import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from ..support import ArgumentError, is_traced, require, require_integer, require_real
+from ..support import CONSTRAINTS, ArgumentError, Constraint, is_traced, require, require_integer, require_real
 from .schedule import Constant, Logged, Schedule, as_schedule
 from .teacher import Teacher
-
-Constraint = Literal["stiefel"]
-CONSTRAINTS: tuple[str, ...] = get_args(Constraint)
 
 
 @dataclass(frozen=True)
