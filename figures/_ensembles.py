@@ -51,11 +51,11 @@ def flow(of: rc.Flow, teacher: rc.Teacher, start: Any, times: np.ndarray) -> Arr
 
 
 def risk_band(
-    teacher: rc.Teacher, start: rc.Start, rate: float, batch: int, times: np.ndarray, algorithm: Any = "homogeneous"
+    teacher: rc.Teacher, start: rc.Start, rate: float, batch: int, times: np.ndarray, constraint: Any = None
 ) -> Arrays:
     """The first and the ninth decile of the law of SGD's risk at `times`, (T,) each."""
     law = rc.risk_law(
-        teacher, start, learning_rate=rate, times=times, batch_size=batch, algorithm=algorithm, replicas=_REPLICAS
+        teacher, start, learning_rate=rate, times=times, batch_size=batch, constraint=constraint, replicas=_REPLICAS
     )
     return {"low": np.asarray(law.quantile(0.1)), "high": np.asarray(law.quantile(0.9))}
 

@@ -16,8 +16,8 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from ..laws import Algorithm, EmergenceLaw, risk_law
-from ..problem import AnyStart, Start, Teacher, departures
+from ..laws import EmergenceLaw, risk_law
+from ..problem import AnyStart, Constraint, Start, Teacher, departures
 from ..sgd import Ensemble, Experiment
 from ..support import ArgumentError, Stopped, duration, orderly_stop, require
 from .step import RunStep
@@ -184,12 +184,12 @@ class Setting:
             ArgumentError: a problem whose law is not known, see `risk_law`, or a schedule.
         """
         require(self.step.schedule is None, "run", "have a constant learning rate for the law", "of one that changes")
-        algorithm: Algorithm = "stiefel" if self.step.on_stiefel else "homogeneous"
+        constraint: Constraint | None = "stiefel" if self.step.on_stiefel else None
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # said as the draws' caution instead
             law = risk_law(
                 self.teacher, self.start, times=self.times, learning_rate=self.step.learning_rate,
-                batch_size=self.step.batch_size, algorithm=algorithm, student_scale=self.step.student_scale,
+                batch_size=self.step.batch_size, constraint=constraint, student_scale=self.step.student_scale,
                 replicas=self.replicas, seed=_SEED,
             )  # fmt: skip
         source, slack = f"{self.replicas} draws of the law", _LATE / self.step.dim

@@ -6,7 +6,7 @@ second term acts from the right, so the column space moves alone, and with P the
     dG/dτ = A G + G A - 2 G A G,        0 ≼ G ≼ I,   rank G ≤ N.
 
 Exact solution: span W(τ) = e^{ρτ} span W(0), rates ρ = (a_1 … a_M, 0 … 0) in reduced coordinates (flows/chart).
-Source: BEVW25 (arXiv 2508.03688), the gradient-flow theorem; derivations/riccati_equation.py, derivations/grassmannian.py.
+Source: BEVW25 (arXiv 2508.03688), the gradient-flow theorem; derivations/riccati_equation.py, grassmannian.py.
 """
 
 from __future__ import annotations
