@@ -143,7 +143,7 @@ def _computed() -> dict[str, Any]:
 
 
 def check(derivation: Derivation | None = None) -> Checked:
-    """flows/chart's drift and exchange on a random chart, and solve(Riccati()) across many exchanges."""
+    """flows/grassmannian's drift and exchange on a random chart, and solve(Riccati()) across many exchanges."""
     d, code = derivation or derive(), _computed()
     B, J, rates, pivots = code["chart"]
     moved = numeric(d["B(τ)"], B_0, rho_i, rho_j, tau)(B, rates[:, None], pivots, 0.7)
