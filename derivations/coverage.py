@@ -47,7 +47,7 @@ def pair() -> tuple[sp.Expr, sp.Expr]:
 
 
 def both_covered() -> sp.Expr:
-    """P(both directions covered) by inclusion and exclusion, which is the series' coefficient, a sum of multinomials."""
+    """P(both directions covered) by inclusion and exclusion, equal to the coefficient of the series."""
     excluded = 1 - (1 - first) ** n - (1 - second) ** n + (1 - first - second) ** n
     rest = 1 - first - second
     for number in _EXPLICIT:

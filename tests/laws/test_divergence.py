@@ -74,7 +74,7 @@ def test_the_finite_step_limit_explodes_beyond_it_and_not_below(k, width):
     ],
 )
 def test_the_fraction_of_diverging_runs_against_sgd(k, width, neurons, dim, norm, share, horizon):
-    """Sixty-four seeds, four standard errors of 0.06: where a tenth of them diverge it is said, where most do, too."""
+    """Sixty-four seeds, four standard errors of 0.06: a caution where a tenth of them diverge, and where most do."""
     teacher, start = ahead(k, width, neurons, dim, norm)
     gamma = share * divergence_at(teacher, start, 1e-6).held
     measured, estimate = fraction_of_sgd(teacher, start, gamma, horizon, 64), divergence_at(teacher, start, gamma)
