@@ -69,7 +69,7 @@ def emergence_law(
             has not emerged by then counts as never.
         replicas: k = 2, how many; None takes 512.
         seed: k = 2, of the replicas, an integer or a JAX key; None takes 0.
-        resolution: k > 2, how fine the grid is; None is fine enough for quartiles to 5e-4.
+        resolution: k > 2, a `riccati.laws.Resolution`: how fine the grid is; None gives quartiles to 5e-4.
         algorithm: the old name of `constraint`, "homogeneous" or "stiefel".
 
     Raises:

@@ -171,7 +171,7 @@ def risk_law(
         >>> teacher = rc.Teacher([1.0], rc.Link.hermite(2))
         >>> start = rc.Start([[0.1]], norms=0.1, dim=100)
         >>> law = rc.risk_law(teacher, start, learning_rate=1e-3, times=[0.5, 3.0], replicas=8)
-        >>> law.mean.shape, bool(law.mean[1] < 0.1 < law.mean[0])
+        >>> law.mean.shape, bool(law.mean[1] < 0.5 < law.mean[0])
         ((2,), True)
     """
     require_double_precision()

@@ -66,7 +66,7 @@ class StepLimits(eqx.Module):
         >>> teacher = rc.Teacher([0.8, 0.6], rc.Link.hermite(2))
         >>> limits = rc.largest_step(teacher, rc.Start.random(teacher, student_width=2, dim=1000, seed=0))
         >>> [round(limit.gamma, 3) for limit in limits]
-        [0.345, 0.345]
+        [0.417, 0.35]
     """
 
     gamma: Float[Array, " M"]

@@ -13,8 +13,7 @@ of order √(γ/d), so the risk is random as well.
 
 Two things are approximate: steps of SGD are few and heavy-tailed at small d, where their sum is not Gaussian yet, and
 the fluctuations of e²uuᵀ about H are left out; both are of relative order 1/d in overlaps and risk. A batch counts
-through η/B.
-Splitting is of second order in Δ; 1 - G is resolved to 10⁻¹⁴. Derived in derivations/gradient_noise_k2.py.
+through η/B. Splitting is of second order in Δ; 1 - G is resolved to 10⁻¹⁴. Derived in derivations/gradient_noise_k2.py.
 """
 
 from __future__ import annotations
@@ -38,8 +37,8 @@ _RESOLVED = 1e-14  # of 1 - G, above rounding
 _RUNAWAY = 10.0  # the misfit, in units of the larger of Σa² and the initial one, past which noise outgrows any drift
 
 
-class Dynamics(eqx.Module):
-    """What replicas share; time is c_2² t, for which the link is h_2.
+class ReplicaDynamics(eqx.Module):
+    """The dynamics that replicas share, and their start; time is c_2² t, for which the link is h_2.
 
     Attributes:
         a: (M,), the second layer.
@@ -78,7 +77,7 @@ class Dynamics(eqx.Module):
 
 
 class Replica(NamedTuple):
-    """Where a replica is.
+    """The state of a replica.
 
     Attributes:
         V, T: (M+N, N) and (N, N), in W = VT; NaN once it has diverged.
@@ -110,7 +109,7 @@ class ReplicaStep(NamedTuple):
     time: Float[Array, ""]
 
 
-def dynamics_of(problem: Problem, sgd: SGD, level: float, student_scale: float | None) -> Dynamics:
+def dynamics_of(problem: Problem, sgd: SGD, level: float, student_scale: float | None) -> ReplicaDynamics:
     """The dynamics of a k = 2 problem whose start knows its dimension.
 
     Raises:
@@ -130,11 +129,11 @@ def dynamics_of(problem: Problem, sgd: SGD, level: float, student_scale: float |
     # on the host, where nothing compiles
     held = (rate, sgd.rate_per_sample * rate, start.dim, c, log_odds(level), *np.linalg.qr(weights.T))
     rate, step, dim, scale, goal, V, T = jax.device_put([np.asarray(part, float) for part in held])
-    return Dynamics(teacher.a, rate, step, dim, scale, goal, V, T, sgd.on_stiefel)
+    return ReplicaDynamics(teacher.a, rate, step, dim, scale, goal, V, T, sgd.on_stiefel)
 
 
 @compiled_quickly()
-def begin(dynamics: Dynamics, half: Float[Array, ""]) -> tuple[Replica, Float[Array, ""]]:
+def begin(dynamics: ReplicaDynamics, half: Float[Array, ""]) -> tuple[Replica, Float[Array, ""]]:
     """The start and its risk, `half` a first step of flow later; directions past the level have emerged at time 0."""
     Y = dynamics.V[: dynamics.a.shape[0]]
     odds = log_odds(jnp.sum(Y**2, axis=1))
@@ -145,7 +144,7 @@ def begin(dynamics: Dynamics, half: Float[Array, ""]) -> tuple[Replica, Float[Ar
 
 @compiled_quickly()
 def advance(
-    dynamics: Dynamics, keys: Key[Array, " S"], replicas: Replica, steps: ReplicaStep
+    dynamics: ReplicaDynamics, keys: Key[Array, " S"], replicas: Replica, steps: ReplicaStep
 ) -> tuple[Replica, Float[Array, "S n"]]:
     """S replicas through n steps, and the risk at their times, inf once a replica has diverged."""
     width = dynamics.a.shape[0]
@@ -166,7 +165,7 @@ def advance(
 
 
 def emerging(
-    dynamics: Dynamics, replica: Replica, Y: Float[Array, "M N"], time: Float[Array, ""]
+    dynamics: ReplicaDynamics, replica: Replica, Y: Float[Array, "M N"], time: Float[Array, ""]
 ) -> tuple[Float[Array, " M"], Float[Array, " M"]]:
     """Log-odds of diag G at `time`, and emergence times, interpolated in the log-odds since the step before."""
     odds = log_odds(jnp.sum(Y**2, axis=1))
@@ -176,7 +175,11 @@ def emerging(
 
 
 def noise(
-    dynamics: Dynamics, V: Float[Array, "D N"], T: Float[Array, "N N"], length: Float[Array, ""], key: Key[Array, ""]
+    dynamics: ReplicaDynamics,
+    V: Float[Array, "D N"],
+    T: Float[Array, "N N"],
+    length: Float[Array, ""],
+    key: Key[Array, ""],
 ) -> tuple[Float[Array, "M N"], Float[Array, "N N"], Float[Array, "D N"]]:
     """Noise over a time `length`: Y and Ω in its middle, and V after it, not orthonormal, in W = VT with T as it was.
 
@@ -201,7 +204,7 @@ def noise(
 
 
 def flow(
-    dynamics: Dynamics, V: Float[Array, "D N"], T: Float[Array, "N N"], time: Float[Array, ""]
+    dynamics: ReplicaDynamics, V: Float[Array, "D N"], T: Float[Array, "N N"], time: Float[Array, ""]
 ) -> tuple[Float[Array, "D N"], Float[Array, "N N"]]:
     """Gradient flow for a `time`, exactly, from W = VT with any V; V is orthonormal after it.
 

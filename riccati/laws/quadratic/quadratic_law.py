@@ -18,7 +18,7 @@ from ...problem import SGD, Problem
 from ...support import require_integer, require_open_unit, require_real
 from ..divergence import divergence
 from ..law import EmergenceLaw
-from .dynamics import Dynamics, dynamics_of
+from .dynamics import ReplicaDynamics, dynamics_of
 from .replicas import COARSE, Replication, replicas_of
 
 _MORE = 2.0  # the horizon, in units of gradient flow's last emergence
@@ -44,7 +44,7 @@ class QuadraticLaw(EmergenceLaw):
 
     times: Float[Array, " T"]
     emerged: Float[Array, "n M"]
-    dynamics: Dynamics
+    dynamics: ReplicaDynamics
     without_noise: Float[Array, " M"]
     level: float = eqx.field(static=True)
     sgd: SGD = eqx.field(static=True)

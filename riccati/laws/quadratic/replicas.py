@@ -10,12 +10,12 @@ from jaxtyping import Array, Float, Int, Key
 
 from ...numerics import as_key
 from ...support import progress, require_integer, require_real
-from .dynamics import Dynamics, ReplicaStep, advance, begin
+from .dynamics import ReplicaDynamics, ReplicaStep, advance, begin
 
 _STEP, _GROWTH = 0.04, 0.02  # Δ, in units of 1/a_1 to begin with, and relative to the time
 # the longest Δ a_1: for fluctuations of what is learned, which relax at 4a_1; for emergence times
 FINE, COARSE = 0.1, 1.0
-_FIRST, _EARLY = 4, 0.3  # before that, while nothing but noise moves: Δ in steps of SGD, and relative to the time
+_FIRST, _EARLY = 4, 0.3  # Δ at first, while nothing but noise acts: in steps of SGD, and relative to the time
 _CHUNK, _BLOCK = 32, 128  # steps in one call, and replicas in one array: programs compile for these alone
 
 
@@ -54,8 +54,8 @@ class Replicas(NamedTuple):
         return float(np.mean(~np.isfinite(self.risk[:, -1])))
 
 
-def replicas_of(dynamics: Dynamics, drawing: Replication) -> Replicas:
-    """Replicas up to the horizon, or a little beyond.
+def replicas_of(dynamics: ReplicaDynamics, drawing: Replication) -> Replicas:
+    """Replicas drawn up to the horizon, or a little beyond.
 
     Raises:
         ArgumentError: a horizon or a number of replicas out of range.

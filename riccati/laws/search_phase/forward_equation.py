@@ -98,7 +98,7 @@ class ForwardEquation(NamedTuple):
         last: (), index of the last time.
         delays: (M,), from a direction's emergence until it is learned.
         shared: (), 1 where neurons compete, 0 where each direction has its own.
-        given: (M,), 1 where a direction is not marched and F_ip is normal instead.
+        given: (M,), 1 where F_ip is normal and the equation is not solved.
         mean: (N, M), of those normal laws; never escaped where it is inf.
         spread: (N, M), their standard deviations.
     """
