@@ -116,7 +116,7 @@ def fact(data: Data) -> Fact:
         [1.0, 0.25],
         0.08,
         {
-            "FiniteStep alone, without kicks": [late, 0.0],
+            "FiniteStep alone, without fluctuations": [late, 0.0],
             "a spread that falls as 1/√d": [1.0, 0.25 / np.sqrt(p.dims[-1] / p.dims[0])],
         },
     )

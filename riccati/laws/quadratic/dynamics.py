@@ -153,7 +153,7 @@ def advance(
 
     def one(key: Array, replica: Replica) -> tuple[Replica, Array]:
         def step(replica: Replica, now: ReplicaStep) -> tuple[Replica, Array]:
-            Y, Omega, V = noise(dynamics, replica.V, replica.T, now.length, jax.random.fold_in(key, now.number))
+            Y, Omega, V = noise(dynamics, replica, now.length, jax.random.fold_in(key, now.number))
             sound = dynamics.misfit(Y, Omega) < largest
             V, T = flow(dynamics, jnp.where(sound, V, jnp.nan), replica.T, now.flowing)
             odds, emerged = emerging(dynamics, replica, Y, now.time)
@@ -175,19 +175,15 @@ def emerging(
 
 
 def noise(
-    dynamics: ReplicaDynamics,
-    V: Float[Array, "D N"],
-    T: Float[Array, "N N"],
-    length: Float[Array, ""],
-    key: Key[Array, ""],
+    dynamics: ReplicaDynamics, replica: Replica, length: Float[Array, ""], key: Key[Array, ""]
 ) -> tuple[Float[Array, "M N"], Float[Array, "N N"], Float[Array, "D N"]]:
-    """Noise over a time `length`: Y and Ω in its middle, and V after it, not orthonormal, in W = VT with T as it was.
+    """The replica under noise for a time `length`: Y and Ω in its middle, and V after it.
 
-    The middle has half of the noise's variance, so that learned directions fluctuate as widely as they should, and H
-    there makes the drag of second order.
+    V is then not orthonormal, and T in W = VT is as it was. The middle has half of the noise's variance, so that
+    learned directions fluctuate as widely as they should, and H there makes the drag of second order.
     """
-    width, (rows, neurons) = dynamics.a.shape[0], V.shape
-    a, Omega = dynamics.a, dynamics.Omega(T)
+    a, V, Omega = dynamics.a, replica.V, dynamics.Omega(replica.T)
+    width, (rows, neurons) = a.shape[0], V.shape
     growth = dynamics.step * (dynamics.dim - rows) * length
     moved = gradient_noise(noise_normals(key, rows), V, Omega, a, dynamics.misfit(V[:width], Omega))
     if dynamics.on_stiefel:
