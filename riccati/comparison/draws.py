@@ -17,10 +17,11 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from ..laws import EmergenceLaw, risk_law
-from ..problem import SGD, AnyStart, Start, Teacher, uncovered
+from ..problem import SGD, AnyStart, Start, Teacher
 from ..sgd import Ensemble, Experiment
 from ..support import ArgumentError, Stopped, duration, orderly_stop, require
 from .observation import Observation
+from .theory import beyond_scope
 
 LEAST_RISK = 1e-12  # of a risk whose logarithm is taken
 FEWEST = 128  # draws: fewer cannot tell 5 %
@@ -230,9 +231,8 @@ class DrawSetting:
 
     def quick_law(self) -> tuple[Draws | None, str]:
         """Draws of the law where they take seconds, else None and why there are none."""
-        beyond = uncovered("risk_law", self.teacher, self.start)
-        if beyond:
-            return None, f"no law of the risk is known for {' and '.join(beyond)}"
+        if beyond := beyond_scope("risk_law", self.teacher, self.start):
+            return None, f"no law of the risk is known for {beyond}"
         if not self.sgd.is_constant:
             return None, "no law of the risk is known for a learning rate that is not constant"
         if not self.law_is_quick:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float
@@ -179,7 +179,7 @@ class Comparison:
         checks = [f"{marks[check.holds]}: {check.message}" for check in self.checks]
         return [*checks, *(f"assumed: {line}" for line in self.assumed), *(f"note: {line}" for line in self.notes)]
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """What `comparison.json` holds; times canonical, null where never, unknown or not applicable."""
         finite_step = None
         if self.finite_step is not None:

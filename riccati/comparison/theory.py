@@ -123,6 +123,12 @@ def followed(flow: Flow, teacher: Teacher, start: AnyStart, times: ArrayLike) ->
     return trajectory
 
 
+def beyond_scope(consumer: str, teacher: Teacher, start: AnyStart) -> str:
+    """What of a problem a limit or law does not cover, as the words of a note; empty where it covers the problem."""
+    parts = [part.removesuffix(f", {teacher.link!r}") for part in uncovered(consumer, teacher, start)]
+    return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
+
+
 def definition_of(trajectory: Trajectory) -> str:
     """What `alignment` of a trajectory is, `subspace` or `neuron`."""
     flow = trajectory.flow
@@ -226,9 +232,8 @@ def _finite_step(observation: Observation, theory: Theory) -> tuple[Trajectory |
     assert sgd is not None
     lines, limit = [], None
     consumer = FiniteStep(0.0, constraint=sgd.constraint).consumer(theory.teacher.link)
-    beyond = uncovered(consumer, theory.teacher, theory.start)
-    if beyond:
-        lines.append(f"no finite-step limit: none is known for {' and '.join(beyond)}")
+    if beyond := beyond_scope(consumer, theory.teacher, theory.start):
+        lines.append(f"no finite-step limit: none is known for {beyond}")
     if not sgd.is_constant:
         lines.append("no finite-step limit: the learning rate is not constant")
     if not lines:

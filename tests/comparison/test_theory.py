@@ -5,7 +5,7 @@ import pytest
 
 import riccati as rc
 from riccati.comparison import Observation
-from riccati.comparison.theory import theory_of
+from riccati.comparison.theory import beyond_scope, theory_of
 
 
 def test_a_run_in_law_lies_between_the_quartiles_of_its_law_half_the_time():
@@ -74,3 +74,13 @@ def test_overlaps_of_the_other_definition_are_compared_with_the_flow_and_not_wit
     assert theory.overlaps is overlaps
     assert theory.native_overlaps is None
     assert theory.flow_alone.overlaps is None
+
+
+def test_a_note_names_all_that_a_limit_does_not_cover():
+    both = rc.Link.from_coefficients([0, 0, 0.8, 0.6])
+    teacher = rc.Teacher([0.8, -0.6], both, links=[rc.Link.hermite(2), rc.Link.hermite(3)])
+    start = rc.Start.random(teacher, 2, 40, norm=0.3)
+    assert beyond_scope("risk_law", rc.Teacher([0.8, 0.6], rc.Link.hermite(2)), start) == ""
+    assert beyond_scope("FiniteStep", teacher, start) == "negative a and a link for each direction"
+    several = "a link of several Hermite degrees, negative a and a link for each direction"
+    assert beyond_scope("risk_law", teacher, start) == several
