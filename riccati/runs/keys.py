@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping
 
 from ..support import ArgumentError
@@ -13,6 +14,7 @@ _RECORDED = frozenset(name for name, key in _TABLE.items() if key.reader == RECO
 _NOT_FOLLOWED = frozenset(name for name, key in _TABLE.items() if key.reader == NOT_FOLLOWED)
 KEYS = tuple(name for name in _TABLE if name not in _RECORDED | _NOT_FOLLOWED)
 _SYNONYMS = {word: name for name, key in _TABLE.items() for word in key.synonyms}
+_MARKUP = re.compile(r"[|*<]")  # what Markdown would take for its own
 _ALIKE = 0.8  # similarity from which a name is taken for a misspelling
 
 
@@ -63,4 +65,4 @@ def keys_table() -> str:
         for name, key in _TABLE.items()
     ]
     lines = [titles, ("---",) * len(titles), *rows]
-    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines) + "\n"
+    return "\n".join("| " + " | ".join(_MARKUP.sub(r"\\\g<0>", cell) for cell in line) + " |" for line in lines) + "\n"
