@@ -76,7 +76,7 @@ def _fixed(p: Parameters) -> Arrays:
 
 def _law(p: Parameters) -> Arrays:
     """The median times at the fixed step, and the probabilities of emerging within as long as SGD runs."""
-    law = rc.emergence_law(*_problem(p), learning_rate=_per_sample(p.fixed, p), batch_size=1)
+    law = rc.emergence_law(*_problem(p), rc.SGD(_per_sample(p.fixed, p)))
     return {"median": np.asarray(law.quantile(0.5)), "probability": np.asarray(law.probability(_end(p)))}
 
 

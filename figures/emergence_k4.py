@@ -60,7 +60,7 @@ def _flow(name: str, p: Parameters) -> Arrays:
 
 def _law(p: Parameters) -> Arrays:
     rate = p.step * p.dim ** (-p.degree / 2)
-    law = rc.emergence_law(*random_problem(p, p.degree, p.norm), learning_rate=rate, batch_size=1)
+    law = rc.emergence_law(*random_problem(p, p.degree, p.norm), rc.SGD(rate))
     return {"quantiles": np.stack([law.quantile(q) for q in (0.1, 0.5, 0.9)])}
 
 

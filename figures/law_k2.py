@@ -52,9 +52,7 @@ def _case(gamma: float, dim: int, p: Parameters) -> Arrays:
     limit = flow(rc.FiniteStep(gamma=gamma), teacher, start, np.geomspace(end / 100, end, 60))
     batch = max(int(p.step * min(p.dims) / min(p.gammas)), 1)
     sgd = rc.SGD.from_gamma(gamma, dim, batch)
-    law = rc.emergence_law(
-        teacher, start, learning_rate=sgd.rate, batch_size=sgd.batch_size, horizon=end, replicas=p.replicas, seed=p.seed
-    )
+    law = rc.emergence_law(teacher, start, sgd, horizon=end, replicas=p.replicas, seed=p.seed)
     runs = ensemble(teacher, start, sgd, int(end / sgd.rate), p.runs, rows=160)
     return {
         "law": np.sort(law.sample(p.replicas, p.seed), axis=0),

@@ -78,10 +78,8 @@ class ObservedCurve:
             ArgumentError: at a step at which draws diverge.
         """
         sgd = self.sgd.faster(at.clock)
-        law = risk_law(
-            Teacher(at.a, self.link), self.start, learning_rate=sgd.rate, batch_size=sgd.batch_size,
-            times=at.clock * self.times, replicas=_DRAWS, seed=_SEED,
-        )  # fmt: skip
+        teacher, times = Teacher(at.a, self.link), at.clock * self.times
+        law = risk_law(teacher, self.start, sgd, times=times, replicas=_DRAWS, seed=_SEED)
         log_risk = np.log(np.asarray(law.draws))
         sound = bool(np.isfinite(log_risk).all())
         require(sound, "run", "have a step at which the law does not diverge", f"η = {sgd.rate:.3g}")
