@@ -5,7 +5,6 @@ import subprocess
 import sys
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -193,13 +192,12 @@ def test_a_trajectory_holds_the_solution_of_its_flow():
     assert len(short.times) == len(short.solution.observables.risk) == short.solution.reached < 3
 
 
-def test_risks_of_many_starts_come_as_one_trajectory():
-    teacher, _ = problem(3, 2, 30, 1.0)
-    starts = [rc.Start.random(teacher, 2, 30, norm=0.1, seed=seed) for seed in range(2)]
-    together = jax.tree.map(lambda *leaves: jnp.stack(leaves), *(eqx.filter(s, eqx.is_array) for s in starts))
-    static = eqx.filter(starts[0], eqx.is_array, inverse=True)
-    times = jnp.array([0.5, 2.0])
-    many = eqx.filter_jit(jax.vmap(lambda s: rc.solve(rc.Riccati(), teacher, eqx.combine(s, static), times).solution))
-    for n, start in enumerate(starts):
-        alone = rc.solve(rc.Riccati(), teacher, start, times)
-        np.testing.assert_allclose(many(together).observables.risk[n], alone.risk, rtol=1e-12)
+def test_many_teachers_give_one_trajectory_with_the_solutions_of_all():
+    teacher, start = problem(3, 2, 30, 1.0)
+    amplitudes, times = jnp.array([[1.0, 0.5, 0.2], [0.8, 0.6, 0.1]]), jnp.array([0.5, 2.0])
+    many = eqx.filter_vmap(lambda a: rc.solve(rc.Quadratic(), rc.Teacher(a, teacher.link), start, times))(amplitudes)
+    for n, a in enumerate(amplitudes):
+        alone = rc.solve(rc.Quadratic(), rc.Teacher(a, teacher.link), start, times)
+        for kept, given in zip(many.solution.observables, alone.solution.observables, strict=True):
+            np.testing.assert_allclose(kept[n], given, rtol=1e-9, atol=1e-14)
+        np.testing.assert_array_equal(many.risk[n], many.solution.observables.risk[n])
