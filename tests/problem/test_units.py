@@ -75,8 +75,8 @@ def test_two_layer_students_and_a_frozen_second_layer():
     ("link", "settings"),
     [
         (H2, {}),
-        (H2, {"algorithm": "stiefel"}),
-        (H2, {"algorithm": "stiefel", "student_scale": 0.7}),
+        (H2, {"constraint": "stiefel"}),
+        (H2, {"constraint": "stiefel", "student_scale": 0.7}),
         (H3, {}),
     ],
     ids=["h2", "Stiefel", "Stiefel, scale", "h3"],
