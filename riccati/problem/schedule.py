@@ -9,7 +9,7 @@ import abc
 import hashlib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import jax.numpy as jnp
 import numpy as np
@@ -35,7 +35,7 @@ class Schedule(abc.ABC):
     def scaled(self, factor: float) -> Schedule:
         """The same schedule with every rate so many times larger."""
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> dict[str, object]:
         """The schedule as a run's JSON file carries it."""
         return {"schedule": {"kind": type(self).__name__, **asdict(self)}}  # type: ignore[call-overload]
 
@@ -57,7 +57,7 @@ class Constant(Schedule):
         """`rate`, `count` times."""
         return np.full(count, float(self.rate))
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> dict[str, object]:
         """Just the learning rate, so that a run's times follow from its steps."""
         return {"learning_rate": float(self.rate)}
 
@@ -208,7 +208,7 @@ class Function(Schedule):
                 "learning_rate", "be a function of the step", f"none at step {step} ({error})"
             ) from None
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> dict[str, object]:
         """Its name, and a digest of its values that tells it from another function of that name."""
         values = np.array([self._value(n) for n in _SAMPLED])
         name = getattr(self.function, "__qualname__", type(self.function).__name__)

@@ -1,4 +1,4 @@
-"""Experiments as a user meets them: schedules, divergence, checkpoints, files, Phase II, refusals."""
+"""Experiments as a user meets them: schedules, divergence, files, refusals."""
 
 import dataclasses
 
@@ -136,27 +136,6 @@ def test_logged_steps_begin_with_zero_and_end_with_the_last():
         assert np.all(np.diff(steps) > 0)
 
 
-def test_the_second_phase_reaches_its_limit_with_many_samples():
-    run = sgd.simulate(**problem(2, width=5, neurons=4), learning_rate=2e-3, steps=4000, rows=5, constraint="stiefel")
-    fits = [sgd.second_phase(run, n, seed=n) for n in (400, 6400)]
-    assert fits[0].limit == pytest.approx(run.risk[-1], rel=1e-10)
-    K = np.asarray(run.config["final_overlaps"])
-    K = K.T @ (np.asarray(run.teacher.a)[:, None] * K)
-    np.testing.assert_allclose(fits[1].Omega, K, atol=0.1)
-    # the excess falls as 1/n': here the mean over seeds at two sizes
-    excess = [np.mean([sgd.second_phase(run, n, seed=s).risk - fits[0].limit for s in range(60)]) for n in (200, 800)]
-    assert excess[0] / excess[1] == pytest.approx(4.0, rel=0.35)
-    assert np.all(np.array([fit.risk for fit in fits]) >= fits[0].limit)
-
-
-def test_the_ridge_shrinks_the_second_phase():
-    run = sgd.simulate(**problem(2, width=5, neurons=4), learning_rate=2e-3, steps=2000, rows=5, constraint="stiefel")
-    free, shrunk = (sgd.second_phase(run, 3000, ridge=ridge) for ridge in (0.0, 2.0))
-    # features have variance 2 on and off the diagonal in an orthonormal basis, so a ridge of 2 halves Ω
-    np.testing.assert_allclose(shrunk.Omega, free.Omega / 2, atol=0.05)
-    assert sgd.second_phase(run, 5, ridge=1.0).risk < 1.5
-
-
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -193,14 +172,8 @@ def test_what_cannot_be_simulated_is_refused_in_one_line(change, message):
     assert "\n" not in str(caught.value)
 
 
-def test_a_typical_start_and_an_unfit_run_are_refused():
+def test_a_typical_start_is_refused():
     settings = problem()
     typical = rc.Start.typical(settings["teacher"], 2, 50)
     with pytest.raises(rc.ArgumentError, match="`start` must hold all overlaps"):
         sgd.simulate(settings["teacher"], typical, learning_rate=1e-3, steps=5)
-    run = sgd.simulate(**settings, learning_rate=1e-3, steps=5)
-    with pytest.raises(rc.ArgumentError, match="`run` must be one of Stiefel SGD"):
-        sgd.second_phase(run, 100)
-    run = sgd.simulate(**problem(2), learning_rate=1e-3, steps=5, constraint="stiefel")
-    with pytest.raises(rc.ArgumentError, match=r"`samples` must be ≥ N\(N\+1\)/2 = 6 without a ridge, but is 5"):
-        sgd.second_phase(run, 5)

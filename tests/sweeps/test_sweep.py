@@ -12,10 +12,6 @@ import riccati as rc
 GRID = {"seed": range(5), "beta": [0.5, 1.0]}
 
 
-def as_bytes(path):
-    return path.read_bytes()
-
-
 def test_a_table_has_a_row_a_point_and_its_provenance(tmp_path):
     kept = rc.sweep(points.cheap, GRID, tmp_path / "a.parquet", workers=0)
     in_memory = rc.sweep(points.cheap, GRID, workers=0)
@@ -32,37 +28,6 @@ def test_a_table_has_a_row_a_point_and_its_provenance(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.parquet"]
 
 
-def test_killed_workers_lose_nothing(tmp_path):
-    grid = {"seed": range(100), "beta": [0.5, 1.0], "folder": [str(tmp_path / "marks")]}
-    (tmp_path / "marks").mkdir()
-    killed = rc.sweep(points.deadly, grid, tmp_path / "killed.parquet", workers=2)
-    assert sorted(path.name for path in (tmp_path / "marks").iterdir()) == ["30", "70"]
-    rc.sweep(points.deadly, grid, tmp_path / "serial.parquet", workers=0)
-    assert len(killed) == 200
-    assert as_bytes(tmp_path / "killed.parquet") == as_bytes(tmp_path / "serial.parquet")
-
-
-def test_a_stopped_sweep_goes_on_where_it_was(tmp_path):
-    log, path = tmp_path / "log", tmp_path / "a.parquet"
-    grid = GRID | {"log": [str(log)]}
-    rc.sweep(points.counting, grid, path, workers=0)
-    whole, calls = as_bytes(path), len(log.read_text().splitlines())
-    # what a process killed in the middle of its fourth line leaves behind
-    provenance = rc.sweep(points.counting, grid, path, workers=0).attrs["provenance"]
-    assert len(log.read_text().splitlines()) == calls == 10
-    path.unlink()
-    rows = [points.cheap(seed, beta) for seed in range(2) for beta in (0.5, 1.0)]
-    lines = [json.dumps([i, row | {"draws": row["draws"].tolist()}]) for i, row in enumerate(rows)]
-    journal = tmp_path / "a.parquet.journal"
-    journal.write_text("\n".join([json.dumps(provenance), *lines])[:-20])
-    rc.sweep(points.counting, grid, path, workers=0)
-    assert as_bytes(path) == whole
-    assert len(log.read_text().splitlines()) == calls + 7
-    assert not journal.exists()
-    with pytest.raises(rc.ArgumentError, match=r"be of this sweep .* with another grid"):
-        rc.sweep(points.counting, grid | {"seed": [1]}, path, workers=0)
-
-
 def test_points_that_fail_are_said_and_the_others_kept(tmp_path):
     with pytest.raises(rc.SweepFailed, match=r"2 of 10 points failed, the first at seed = 1, .*not this one") as failed:
         rc.sweep(points.picky, GRID, tmp_path / "a.parquet", workers=0)
@@ -76,16 +41,8 @@ def test_points_that_fail_are_said_and_the_others_kept(tmp_path):
     assert not (tmp_path / "a.parquet").exists()
 
 
-def matrix(seed):
-    return {"x": np.eye(2)}
-
-
 def other_names(seed):
     return {f"x{seed}": 1}
-
-
-def same_name(seed):
-    return {"seed": 1}
 
 
 @pytest.mark.parametrize(
@@ -104,14 +61,3 @@ def same_name(seed):
 def test_refusals(function, grid, settings, message):
     with pytest.raises(rc.ArgumentError, match=message):
         rc.sweep(function, grid, **settings)
-
-
-@pytest.mark.parametrize(("function", "message"), [(matrix, "vector of numbers as x"), (same_name, "the grid has not")])
-def test_what_no_table_holds_fails_at_its_point(function, message):
-    with pytest.raises(rc.SweepFailed, match=message):
-        rc.sweep(function, {"seed": [0]}, workers=0)
-
-
-def test_a_scheduler_that_does_not_answer_is_refused():
-    with pytest.raises(rc.ArgumentError, match="`scheduler` must be the address of a Dask scheduler"):
-        rc.sweep(points.cheap, GRID, scheduler="not an address")
