@@ -121,7 +121,7 @@ CALLS = {
     "emergence_law": [law(rc.emergence_law)],
     "risk_law": [law(rc.risk_law, times=[1.0])],
     "largest_step": [rc.largest_step],
-    "largest_step of Stiefel SGD": [lambda teacher, start: rc.largest_step(teacher, start, algorithm="stiefel")],
+    "largest_step of Stiefel SGD": [lambda teacher, start: rc.largest_step(teacher, start, constraint="stiefel")],
     "recommended_step": [lambda teacher, start: recommended_step(teacher, start, samples=samples_for(teacher))],
     "optimal_schedule": [lambda teacher, start: optimal_schedule(teacher, start, samples=samples_for(teacher))],
     "sharp_limit": [lambda teacher, start: sharp_limit(teacher)],
