@@ -45,14 +45,14 @@ def transpose(expression: sp.Expr, of: Mapping[sp.Symbol, sp.Symbol]) -> sp.Expr
     """Reverse every product; `of` gives the transposes of the symbols that are not symmetric."""
     both = {**of, **{v: k for k, v in of.items()}}
     parts = map(factors, sp.Add.make_args(sp.expand(expression)))
-    return sp.Add(*(c * sp.Mul(*(both.get(f, f) for f in reversed(chain))) for c, chain in parts))
+    return sp.Add(*(c * sp.Mul(*(both.get(f, f) for f in reversed(product))) for c, product in parts))
 
 
 def trace(expression: sp.Expr, rules: Mapping[sp.Expr, sp.Expr] | None = None) -> sp.Expr:
     """The trace, linear; every product is rotated until the rules apply no more, then to alphabetical order."""
     total = sp.S.Zero
-    for c, chain in map(factors, sp.Add.make_args(sp.expand(expression))):
-        rotations = [chain[i:] + chain[:i] for i in range(max(len(chain), 1))]
+    for c, product in map(factors, sp.Add.make_args(sp.expand(expression))):
+        rotations = [product[i:] + product[:i] for i in range(max(len(product), 1))]
         rewritten = [rewrite(sp.Mul(*rotation), rules or {}) for rotation in rotations]
         changed = [new for new, old in zip(rewritten, rotations, strict=True) if new != sp.Mul(*old)]
         first = min(rotations, key=lambda r: [f.name for f in r])
@@ -63,9 +63,9 @@ def trace(expression: sp.Expr, rules: Mapping[sp.Expr, sp.Expr] | None = None) -
 def rate(expression: sp.Expr, velocity: Mapping[sp.Symbol, sp.Expr]) -> sp.Expr:
     """The rate of change by the product rule, when each symbol changes with its `velocity` (0 if not named)."""
     total = sp.S.Zero
-    for c, chain in map(factors, sp.Add.make_args(sp.expand(expression))):
-        for i, f in enumerate(chain):
-            total += c * sp.Mul(*chain[:i], velocity.get(f, sp.S.Zero), *chain[i + 1 :])
+    for c, product in map(factors, sp.Add.make_args(sp.expand(expression))):
+        for i, f in enumerate(product):
+            total += c * sp.Mul(*product[:i], velocity.get(f, sp.S.Zero), *product[i + 1 :])
     return sp.expand(total)
 
 

@@ -44,8 +44,8 @@ def prove_whitened() -> sp.Expr:
     loss = sp.Function("L")(*v)
     whitened = {v[n]: sp.sqrt(scales[n]) * w[n] for n in range(_SIZE)}
     for n in range(_SIZE):
-        chain = sum(sp.diff(loss, v[x]) * sp.diff(whitened[v[x]], w[n]) for x in range(_SIZE))
-        prove_zero(sp.sqrt(scales[n]) * chain - scales[n] * sp.diff(loss, v[n]), "the whitened gradient")
+        by_chain_rule = sum(sp.diff(loss, v[x]) * sp.diff(whitened[v[x]], w[n]) for x in range(_SIZE))
+        prove_zero(sp.sqrt(scales[n]) * by_chain_rule - scales[n] * sp.diff(loss, v[n]), "the whitened gradient")
     return -lam * slope
 
 

@@ -6,7 +6,7 @@ matter, so Gaussian x_p stand for m_p, and for two directions with r = (a_1/a_2)
 
     π_1 = P(|x_2| < r |x_1|) = (2/π) atan r     (k even),      (π/2 + atan r)/2π     (k odd).
 
-N neurons are N independent draws: direction p is found with probability 1 - (1 - π_p)^N, and all of a set with
+N neurons are N independent draws: direction p is covered with probability 1 - (1 - π_p)^N, and all of a set with
 N! [z^N] Π_p (e^{π_p z} - 1) e^{(1 - Σπ)z}, which is inclusion and exclusion.
 """
 
@@ -46,21 +46,21 @@ def pair() -> tuple[sp.Expr, sp.Expr]:
     return even, odd
 
 
-def both_found() -> sp.Expr:
-    """P(both directions found) by inclusion and exclusion, equal to the series' coefficient, a sum of multinomials."""
+def both_covered() -> sp.Expr:
+    """P(both directions covered) by inclusion and exclusion, equal to the coefficient of the series."""
     excluded = 1 - (1 - first) ** n - (1 - second) ** n + (1 - first - second) ** n
     rest = 1 - first - second
     for number in _EXPLICIT:
         ways = multinomial_coefficients(3, number)
         terms = (count * first**i * second**j * rest**o for (i, j, o), count in ways.items() if i and j)
         counted = sum(terms, sp.S.Zero)
-        prove_zero(counted - excluded.subs(n, number), f"both found by {number} neurons")
+        prove_zero(counted - excluded.subs(n, number), f"both covered by {number} neurons")
     return excluded
 
 
 def derive() -> Derivation:
     """The density of an overlap, the destinations of two directions, and their coverage."""
-    density, (even, odd), both = overlap_density(), pair(), both_found()
+    density, (even, odd), both = overlap_density(), pair(), both_covered()
     single = 1 - (1 - first) ** n
     return Derivation(
         title="Coverage of directions by neurons that do not see each other",
@@ -78,8 +78,8 @@ def derive() -> Derivation:
             "density": equation("p(m)", density),
             "even": equation(r"\pi_1", even),
             "odd": equation(r"\pi_1", odd),
-            "one found": equation(r"P(1\ \mathrm{found})", single),
-            "both found": equation(r"P(\mathrm{both\ found})", both),
+            "one covered": equation(r"P(1\ \mathrm{covered})", single),
+            "both covered": equation(r"P(\mathrm{both\ covered})", both),
         },
         proved="density of an overlap; π of two directions for even and odd k; the series is inclusion and exclusion",
     )
@@ -100,9 +100,9 @@ def check(derivation: Derivation | None = None) -> Checked:
             worst.append(agree(share, chances[p], f"π_{p + 1}, k = {k}", 1e-11))
     chances = np.array([0.3, 0.15])
     for number in (3, 40):
-        one = numeric(derived["one found"], first, n)(chances[0], number)
+        one = numeric(derived["one covered"], first, n)(chances[0], number)
         worst.append(agree(one, coverage(chances, number)[0], f"coverage by {number}"))
-        both = numeric(derived["both found"], first, second, n)(*chances, number)
+        both = numeric(derived["both covered"], first, second, n)(*chances, number)
         worst.append(agree(both, coverage_of_top(chances, number, 2), f"coverage of both by {number}", 1e-11))
     nodes, weights = np.polynomial.legendre.leggauss(80)
     for dim in (5, 40):

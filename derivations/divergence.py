@@ -137,10 +137,10 @@ def supremum() -> sp.Expr:
     lam, constant = sp.symbols("lambda C")
     near = climbs * (lam - alpha)
     pole = sp.limit(lam * falls / near * (alpha - lam), lam, alpha)
-    found = sp.solve(pole - alpha * constant, constant)[0]
+    solved = sp.solve(pole - alpha * constant, constant)[0]
     # Brownian motion of drift -1 and variance 2: S is exponential of rate α = 1, C = 1
-    prove_zero(found.subs({falls: -1, climbs: 1}) - 1, "C of Brownian motion")
-    return found
+    prove_zero(solved.subs({falls: -1, climbs: 1}) - 1, "C of Brownian motion")
+    return solved
 
 
 def moments(degree: int) -> dict[str, sp.Expr]:
@@ -180,9 +180,9 @@ def derive() -> Derivation:
             "C": equation("C", constant),
             "chance": equation(r"P(S > h)", sp.Symbol("C") * sp.exp(-alpha * h)),
         }
-        | {f"held, k = {k}": equation(rf"\gamma a[k = {k}]", found) for k, found in held_of.items()}
-        | {f"{name}, k = {k}": equation(rf"E_{{{name}}}[k = {k}]", found)
-           for k, of in by_degree.items() for name, found in of.items()},
+        | {f"held, k = {k}": equation(rf"\gamma a[k = {k}]", value) for k, value in held_of.items()}
+        | {f"{name}, k = {k}": equation(rf"E_{{{name}}}[k = {k}]", value)
+           for k, of in by_degree.items() for name, value in of.items()},
         proved="A and what it leaves out; the mean, for any angle, and its root for 1 to 3 directions; C",
     )  # fmt: skip
 
@@ -214,9 +214,10 @@ def check(derivation: Derivation | None = None) -> Checked:
         teacher = rc.Teacher(layer, rc.Link.hermite(k))
         start = rc.Start(0.3 * np.eye(2), norms=0.2, dim=dim)
         limit = largest_held(moments_of(teacher.link), np.array(layer))
-        said = divergence(rc.Problem(teacher, start), part * limit / dim, 1)
+        at_step = divergence(rc.Problem(teacher, start), rc.SGD.from_gamma(part * limit, dim))
         # h = (k - 1)/2 is fitted to SGD
-        same(_chance(D, teacher.link, part * limit, limit, layer[0], dim, (k - 1) / 2), said.estimate, "chance", 1e-11)
+        chance = _chance(D, teacher.link, part * limit, limit, layer[0], dim, (k - 1) / 2)
+        same(chance, at_step.estimate, "chance", 1e-11)
     compared = "moments_of, largest_held, divergence; a step of sgd: TwoHomogeneous"
     return Checked(D.proved, compared, max(worst))
 

@@ -4,10 +4,10 @@ One step is W <- polar(W + εΔ), Δ = -(1/2B) Σ_b e_b (I - P)x_b x_bᵀW, e = 
 
     polar(W + εΔ) = W + εΔ - ½ε² WΔᵀΔ + O(ε³),      E Δ = (I - P)S*W,
 
-and the part of E ΔᵀΔ that grows with d is (1/4B)(d - N) E e²uuᵀ, u = Wᵀx. With γ = εd/B, Z = ΘᵀW, K = ZᵀAZ,
-K₂ = ZᵀA²Z, in Riccati time,
+and the part of E ΔᵀΔ that grows with d is (1/4B)(d - N) E e²uuᵀ, u = Wᵀx. With ε = 2η, γ = ηd/B, Z = ΘᵀW,
+K = ZᵀAZ, K₂ = ZᵀA²Z, in Riccati time,
 
-    dZ/dτ = A Z - Z K - (γ/8)(1 - N/d) Z H,      H = 2(c²N - 2c tr K + Σa²) I + 8(c² I - 2cK + K₂).
+    dZ/dτ = A Z - Z K - (γ/4)(1 - N/d) Z H,      H = 2(c²N - 2c tr K + Σa²) I + 8(c² I - 2cK + K₂).
 
 In full, with Q = I - P: E e²|x_⊥|²uuᵀ = Wᵀ[(d - N)(2 tr D² + 8D²) + 8 tr(QD) D + 8 tr(QD²) + 16 DQD]W, where
 QD = -QS* keeps all but the first bounded.
@@ -40,12 +40,12 @@ def retraction() -> sp.Expr:
 
 
 def noise() -> sp.Expr:
-    """E e²(xᵀQx)xxᵀ between projectors P, where PQ = 0: chains that begin or end with Q drop out."""
+    """E e²(xᵀQx)xxᵀ between projectors P, where PQ = 0: products that begin or end with Q drop out."""
     three = mean_outer([D, D, Q]) - 2 * tr(D) * mean_outer([D, Q]) + tr(D) ** 2 * mean_outer([Q])
     kept = sp.S.Zero
     for term in sp.Add.make_args(sp.expand(three)):
-        chain = factors(term)[1]
-        if not chain or Q not in (chain[0], chain[-1]):
+        product = factors(term)[1]
+        if not product or Q not in (product[0], product[-1]):
             kept += term
     return sp.expand(kept)
 
@@ -68,13 +68,13 @@ def derive() -> Derivation:
     norm = trace((D**2).subs(form), {P**2: P}).subs(tr(P), neurons)
     norm = norm.subs({trace(F * P): tr(K), tr(F**2): tr(A**2)})  # tr(PS*) = tr(WᵀS*W)
     whole = sp.expand(2 * norm + 8 * inside)
-    step = gamma * batch / dim  # ε
+    step = 2 * gamma * batch / dim  # ε = 2η
     weight = sp.cancel(step / 2 * (dim - neurons) / (4 * batch))
-    velocity = A * Z - Z * K - gamma / 8 * (1 - neurons / dim) * Z * H
+    velocity = A * Z - Z * K - gamma / 4 * (1 - neurons / dim) * Z * H
     prove_zero(velocity - (A * Z - Z * K - weight * Z * H), "the factor equation's coefficient")
     return Derivation(
         title="The limit at step size gamma/d",
-        statement=r"$dZ/d\tau = AZ - ZK - \frac\gamma8(1-\frac Nd)ZH$, $H = 2\|D\|^2 + 8W^TD^2W$, $D = cP - S^*$.",
+        statement=r"$dZ/d\tau = AZ - ZK - \frac\gamma4(1-\frac Nd)ZH$, $H = 2\|D\|^2 + 8W^TD^2W$, $D = cP - S^*$.",
         steps=(
             (r"$W^T\Delta = 0$, so the polar retraction to second order in $\epsilon$ is", polar),
             (r"$E\,e\,xx^T = 2D$ gives $E\,\Delta = (1-P)S^*W$, and $\Theta^TE\,\Delta$ is", in_Z),
@@ -95,13 +95,13 @@ def derive() -> Derivation:
 
 
 def _by_code(w: np.ndarray, a: np.ndarray) -> dict[str, np.ndarray]:
-    """H, and what gradient flow and the noise say of dY/dτ, by the flow that integrates it."""
+    """H and dY/dτ, gradient flow and noise, by the flow that integrates them."""
     import jax.numpy as jnp
 
     from riccati.flows.gradient_noise import second_order, stiefel_velocity
 
     Y, weights = jnp.asarray(w[:2]), jnp.asarray(a)
-    noise = jnp.asarray(_GAMMA / 8 * (1 - 2 / _DIM))
+    noise = jnp.asarray(_GAMMA / 4 * (1 - 2 / _DIM))
     velocity = stiefel_velocity(0.0, Y, (weights, jnp.asarray(_C), noise))
     return {"H": second_order(Y, _C * jnp.eye(2), weights)[2], "dZ/dτ": velocity}
 
@@ -124,7 +124,7 @@ def _computed() -> dict[str, np.ndarray]:
         return left @ right
 
     H = np.einsum("n,ni,nj->ij", size, u, u)
-    epsilon = _GAMMA / _DIM  # batches of one
+    epsilon = 2 * _GAMMA / _DIM  # batches of one
     velocity = step[:2] - epsilon / 2 * (_DIM - 2) / 4 * w[:2] @ H
     return {
         "w": w, "a": a, "target": target, "form": form, "rest": rest, "step": step, "noise": noise, "H": H,
@@ -152,5 +152,5 @@ def check(derivation: Derivation | None = None) -> Checked:
         agree(evaluate(d["dZ/dτ"], values), code["dZ/dτ"], "dZ/dτ"),
         *(agree(evaluate(d[name], values), flow[name], f"{name} of the flow") for name in flow),
     ]
-    compared = "quadrature over samples in R⁴, retraction by singular values; flows/gradient_noise/quadratic.py"
+    compared = "quadrature over samples in R⁴, retraction by singular values; second_order, stiefel_velocity"
     return Checked(d.proved, compared, max(worst))

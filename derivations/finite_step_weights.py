@@ -17,8 +17,7 @@ In a moving frame W = VT, VᵀV = 1, Y = ΘᵀV, Ω = TTᵀ, K = YᵀAY, H = 2||
 
     dY/dτ = AY - Y(K + γH/4),      dT/dτ = (K - Ω + γH/4) T,
 
-which is Stiefel SGD's equation with Ω in the place of c (finite_step.py; there γ counts Riccati time, and e is not
-scaled by 1/√2: γ/8).
+which is Stiefel SGD's equation (finite_step.py) with Ω in the place of c, d → ∞.
 """
 
 from __future__ import annotations
@@ -147,4 +146,4 @@ def check(derivation: Derivation | None = None) -> Checked:
         agree(evaluate(d["dY/dτ"], values), moved_y, "dY/dτ"),
         agree(evaluate(d["dT/dτ"], values), moved_t, "dT/dτ"),
     ]
-    return Checked(d.proved, "flows/gradient_noise/quadratic.py; quadrature over samples in R³", max(worst))
+    return Checked(d.proved, "second_order, weights_velocity; quadrature over samples in R³", max(worst))

@@ -1,4 +1,4 @@
-"""k = 2: the kicks of SGD's noise, their covariance, a factor of it, and what they do to a start.
+"""k = 2: the gradient noise of SGD, its covariance, a factor of it, and what a start gathers of it.
 
 One step moves the weights by -ηe(xxᵀ - 1)W, e = xᵀDx - tr D. Its noise Ξ = e(xxᵀ - 1) - 2D has, over the 105 pairings
 of four forms and for symmetric E and F,
@@ -15,9 +15,8 @@ unit of the initial |w|²,
 
     V_p = (2γ/d)(R + 4a_p²) ∫ e^{2γRt - 4a_pt} dt     ->     γ(R + 4a_p²)/(d(2a_p - γR)),
 
-the dressed start: of the size of the start itself, 1/d, unless γ -> 0. At γR = 2a_p it grows as 2γ(R + 4a_p²)t/d, and
-past it, in units of |w|², the variance is stationary at γ(R + 4a_p²)/(d(γR - 2a_p)): the direction waits until R
-falls.
+of the size of the start itself, 1/d, unless γ -> 0. At γR = 2a_p it grows as 2γ(R + 4a_p²)t/d, and past that, in units
+of |w|², the variance is stationary at γ(R + 4a_p²)/(d(γR - 2a_p)): the direction waits until R falls.
 """
 
 from __future__ import annotations
@@ -79,7 +78,7 @@ def row(whole: sp.Expr) -> sp.Expr:
 
 
 def gathered() -> tuple[sp.Expr, sp.Expr, sp.Expr, sp.Expr]:
-    """∫ of the kicks up to t_1, its end for 2a > γR, its limit at γR = 2a, and the stationary variance past it."""
+    """The noise gathered up to t_1, its end for 2a > γR, its limit at γR = 2a, and the stationary variance past it."""
     rate = 2 * gamma / dim * (R + 4 * a_p**2)
     exponent = sp.symbols("nu", real=True, nonzero=True)  # 2γR - 4a
     before = sp.integrate(rate * sp.exp(exponent * t), (t, 0, horizon))
@@ -91,32 +90,32 @@ def gathered() -> tuple[sp.Expr, sp.Expr, sp.Expr, sp.Expr]:
 
 
 def derive() -> Derivation:
-    """The covariance over all pairings, its factor, a row of it, and the dressed start."""
+    """The covariance over all pairings, its factor, a row of it, and the noise that a start gathers."""
     whole = covariance()
     short = 4 * trace(D**2) * trace(E * F) + 4 * trace(D * E) * trace(D * F)
     short += 16 * trace(D**2 * E * F + D**2 * F * E + D * E * D * F)
     prove_zero(whole - symmetric(short), "the covariance")
     prove_zero(whole - of_factor(), "the factor's covariance")
-    kick = row(whole)
+    on_row = row(whole)
     scalar = trace(u * vt)
     expected = 2 * (R + 4 * a_p**2) * scalar + 8 * trace(D**2 * u * vt) - 8 * a_p * trace(D * u * vt)
-    prove_zero(symmetric(kick - expected), "a row that is not learned")
+    prove_zero(symmetric(on_row - expected), "a row that is not learned")
     before, end, waiting, past = gathered()
     prove_zero(sp.limit(end, gamma, 0), "without noise nothing is gathered")
     return Derivation(
-        title="Kicks of the noise",
+        title="Gradient noise",
         statement=r"$\Xi = e(xx^T-1) - 2D$ has the covariance of $2gD + \sqrt R(X+X^T) + DB + B^TD$; a direction not "
         r"yet learned gathers $V_p \to \gamma(R+4a_p^2)/(d(2a_p - \gamma R))$ of it.",
         steps=(
             (r"Over 105 pairings, less the means, $\mathrm{Cov}(\mathrm{tr}E\Xi, \mathrm{tr}F\Xi)$ is", whole),
-            (r"On a row with $D\theta = -a\theta$, $\theta^Tu = \theta^Tv = 0$:", kick),
+            (r"On a row with $D\theta = -a\theta$, $\theta^Tu = \theta^Tv = 0$:", on_row),
             (r"What a start gathers up to $t_1$:", before),
         ),
         result={
             "covariance": equation(r"\mathrm{Cov}(\mathrm{tr}E\Xi, \mathrm{tr}F\Xi)", whole),
-            "row": equation(r"\mathrm{Cov}(\theta^T\Xi u, \theta^T\Xi v)", kick),
+            "row": equation(r"\mathrm{Cov}(\theta^T\Xi u, \theta^T\Xi v)", on_row),
             "V_p": equation("V_p", before),
-            "dressed": equation(r"V_p(\infty)", end),
+            "gathered": equation(r"V_p(\infty)", end),
             "waiting": equation(r"V_p, \gamma R = 2a_p", waiting),
             "stationary": equation(r"V_p, \gamma R > 2a_p", past),
         },
@@ -126,11 +125,11 @@ def derive() -> Derivation:
 
 @cache
 def _computed() -> dict[str, np.ndarray]:
-    """Two directions and two neurons in R⁴: riccati's kick as a linear map of its normals, squared; and quadrature."""
+    """Two directions and two neurons in R⁴: riccati's noise as a linear map of its normals, squared; and quadrature."""
     import jax
     import jax.numpy as jnp
 
-    from riccati.laws import Draws, kick
+    from riccati.laws.quadratic import NoiseNormals, gradient_noise
 
     random = np.random.default_rng(7)
     a = np.array([0.8, 0.6])
@@ -141,7 +140,8 @@ def _computed() -> dict[str, np.ndarray]:
 
     def drawn(numbers: np.ndarray) -> np.ndarray:
         plain, shaped = numbers[1:].reshape(2, 4, 4)
-        return kick(Draws(numbers[0], plain, shaped), jnp.asarray(V), jnp.asarray(Omega), jnp.asarray(a), size)
+        normals = NoiseNormals(numbers[0], plain, shaped)
+        return gradient_noise(normals, jnp.asarray(V), jnp.asarray(Omega), jnp.asarray(a), size)
 
     factor = np.asarray(jax.vmap(drawn)(jnp.eye(33)))
     x, weights = quadrature(4, 5)
@@ -172,7 +172,7 @@ def _derived(covariance: sp.Expr, form: np.ndarray, V: np.ndarray) -> np.ndarray
 
 
 def check(derivation: Derivation | None = None) -> Checked:
-    """Against riccati's kick, exactly, as a linear map of its normals; against quadrature over samples in R⁴."""
+    """Against riccati's gradient noise, a linear map of its normals, exactly; against quadrature in R⁴."""
     from scipy.integrate import quad
 
     d, code = derivation or derive(), _computed()
@@ -190,8 +190,10 @@ def check(derivation: Derivation | None = None) -> Checked:
     sides = [(unit @ w.T + w @ unit.T) / 2 for w in (left, right)]
     x, weights = quadrature(4, 5)
     e = np.einsum("ni,ij,nj->n", x, form, x) - np.trace(form)
-    seen = [e * (np.einsum("ni,ij,nj->n", x, side, x) - np.trace(side)) - 2 * np.sum(form * side) for side in sides]
-    worst.append(agree(by_row, weights @ (seen[0] * seen[1]), "row"))
+    projected = [
+        e * (np.einsum("ni,ij,nj->n", x, side, x) - np.trace(side)) - 2 * np.sum(form * side) for side in sides
+    ]
+    worst.append(agree(by_row, weights @ (projected[0] * projected[1]), "row"))
 
     def grown(a: float, g: float, rest: float, end: float) -> float:
         return quad(lambda s: 2 * g / 300 * (rest + 4 * a**2) * np.exp((2 * g * rest - 4 * a) * s), 0, end, epsabs=0,
@@ -200,10 +202,10 @@ def check(derivation: Derivation | None = None) -> Checked:
     arguments = (a_p, gamma, R, dim, horizon)
     cases = {
         "V_p": ((0.3, 0.2, 0.9, 300, 4.0), grown(0.3, 0.2, 0.9, 4.0)),
-        "dressed": ((0.3, 0.2, 0.9, 300, 0.0), grown(0.3, 0.2, 0.9, 60.0)),
+        "gathered": ((0.3, 0.2, 0.9, 300, 0.0), grown(0.3, 0.2, 0.9, 60.0)),
         "waiting": ((0.1, 0.2, 1.0, 300, 4.0), grown(0.1, 0.2, 1.0, 4.0)),
         "stationary": ((0.05, 0.4, 0.9, 300, 0.0), grown(0.05, 0.4, 0.9, 90.0) * np.exp(-(0.72 - 0.2) * 90.0)),
     }
     for name, (at, computed) in cases.items():
         worst.append(agree(numeric(d[name], *arguments)(*at), computed, name))
-    return Checked(d.proved, "emergence/kicks.kick as a linear map; quadrature over samples in R⁴", max(worst))
+    return Checked(d.proved, "gradient_noise as a linear map; quadrature over samples in R⁴", max(worst))

@@ -72,13 +72,13 @@ def derive() -> Derivation:
     own = in_p.subs({C_il: C_ii, C_ll: C_ii, p: 1 - m**2})
     prove_zero(2 * m * in_m + own, "directions stay of length one")
     means = {degrees: four_points(degrees) for degrees in DEGREES}
-    for degrees, found in means.items():
+    for degrees, moments in means.items():
         # all four on one variable, and a pair on each of two independent ones
         one = sp.prod([polynomial(j) for j in degrees])
-        prove_zero(found.subs(dict.fromkeys(R.values(), 1)) - mean(one, z), f"one variable, degrees {degrees}")
+        prove_zero(moments.subs(dict.fromkeys(R.values(), 1)) - mean(one, z), f"one variable, degrees {degrees}")
         apart = {symbol: int(pair in ((0, 2), (1, 3))) for pair, symbol in R.items()}
         first, second = (sp.expand(polynomial(degrees[n]) * polynomial(degrees[n + 2])) for n in range(2))
-        prove_zero(found.subs(apart) - mean(first, z) * mean(second, z), f"two variables, degrees {degrees}")
+        prove_zero(moments.subs(apart) - mean(first, z) * mean(second, z), f"two variables, degrees {degrees}")
     return Derivation(
         title="All pairs of neurons at finite step size",
         statement=r"One step's second-order terms on norms, overlaps and the Gram matrix, for any link, and "
@@ -93,7 +93,7 @@ def derive() -> Derivation:
             "m": equation(r"dm_i/dt", in_m),
             "p": equation(r"dp_{il}/dt", in_p),
         }
-        | {f"{degrees}": equation(rf"E\,h h h h{degrees}", found) for degrees, found in means.items() if found != 0},
+        | {f"{degrees}": equation(rf"E\,h h h h{degrees}", value) for degrees, value in means.items() if value != 0},
         proved="the second order of a step on all pairs, unit directions stay so; four-point means, degrees 1 to 3, on "
         "one variable and on two",
     )  # fmt: skip
@@ -123,9 +123,7 @@ def check(derivation: Derivation | None = None) -> Checked:
     link = rc.Link.from_coefficients(c)
     computed = counted_moments(graphs_of(link), jnp.asarray(b), jnp.asarray(all_R), 2, 3)
     deviation = agree(derived, computed, "E e²σ'σ'")
-    return Checked(
-        d.proved, "flows/gradient_noise: counted_moments, neuron_velocity", max(deviation, _against_flow(d, m0, q))
-    )
+    return Checked(d.proved, "counted_moments, neuron_velocity", max(deviation, _against_flow(d, m0, q)))
 
 
 def _against_flow(d: Derivation, m0: np.ndarray, q: np.ndarray) -> float:

@@ -200,7 +200,7 @@ def _check_groups(derivation: Derivation) -> float:
     kept, pushed = rule.update(teacher, weights, Projections(X[:, :1], X @ W.T), rate)
     noise = ReducedNoise(jnp.asarray(np.pad(X, ((0, 0), (0, 2)))), jnp.asarray(rest[:, None, None]))
     new = np.asarray(engine.step(rule, teacher, weights, noise, rate, jnp.asarray(0)).W)[0]
-    found = new[1:3] ** 2 + new[3:] ** 2
+    moved = new[1:3] ** 2 + new[3:] ** 2
     growth = float(kept.W[0, 0]) / W[0, 0] - 1
     of = numeric(derivation["group"], of_group, c, rho, push, xi, beyond)
-    return agree(of(speeds, growth, W[0, 1:], float(pushed[0, 0]), X[0, 1:], rest), found, "group")
+    return agree(of(speeds, growth, W[0, 1:], float(pushed[0, 0]), X[0, 1:], rest), moved, "group")

@@ -143,7 +143,7 @@ def check(derivation: Derivation | None = None) -> Checked:
             f"{name}, second order",
             1e-3,
         )
-    compared = "Link.hermite under quadrature; flows/gradient_noise/own_pairs.py; a step taken in R³ by differences"
+    compared = "Link.hermite under quadrature; pair_residuals, pair_velocity; a step taken in R³ by differences"
     return Checked(d.proved, compared, max(worst))
 
 

@@ -87,7 +87,7 @@ def _computed(degree: int) -> dict[str, float]:
     from scipy.special import roots_hermitenorm
 
     import riccati as rc
-    from riccati.laws import diffusion_at, rest_energy, step_size
+    from riccati.laws.search_phase import diffusion_at, rest_energy, step_size
 
     link, amplitude = rc.Link.hermite(degree), np.array([0.8, 0.6])
     nodes, weights = roots_hermitenorm(16)
@@ -101,7 +101,7 @@ def _computed(degree: int) -> dict[str, float]:
     # riccati's diffusion in a large dimension, in units of x and u
     dim, batch_size, strength, at = 10**16, 4, 0.3, 1.7
     overlap = at / np.sqrt(dim)
-    step = step_size(strength * batch_size * dim ** (-degree / 2), batch_size, dim)
+    step = step_size(rc.SGD(strength * batch_size * dim ** (-degree / 2), batch_size), dim)
     here = diffusion_at(link, jnp.array([overlap]), step)
     rest = rest_energy(rc.Teacher(amplitude, link), jnp.ones(2))[0]
     per_u = dim ** (degree / 2 - 1)
@@ -115,7 +115,7 @@ def _computed(degree: int) -> dict[str, float]:
 
 
 def check(derivation: Derivation | None = None) -> Checked:
-    """Against moments by quadrature over riccati's polynomials, and the diffusion that riccati marches."""
+    """Against moments by quadrature over riccati's polynomials, and the diffusion that riccati solves."""
     derived = derivation or derive()
     worst = []
     for degree in (3, 4):

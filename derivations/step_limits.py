@@ -7,7 +7,7 @@ In a stationary state of SGD on the weights (finite_step_weights.py) a learned d
 and adds Ω² - 2ΩaG + a² = γRa/(1 - 2γa) to R. A neuron without a direction has Ω = (γ/4)(2R + 8Ω²), or is short, Ω =
 0, and a direction grows from nothing in it at the rate a_m - (γ/4)(2R + 8Ω²): which vanishes at 2a_m = γR for short
 ones and, as then Ω = a_m, at 2a_m = γ(R + 4a_m²) for long ones. On the Stiefel manifold (finite_step.py), Ω = c, with
-κ = (γ/8)(1 - N/d)
+κ = (γ/4)(1 - N/d)
 
     a - aG - κ[2R + 8(c² - 2caG + a²G)] = 0:    G = (a - κ(2R + 8c²))/(a + 8κ(a² - 2ca)),   rate a_m - κ(2R + 8c²).
 """
@@ -121,6 +121,4 @@ def check(derivation: Derivation | None = None) -> Checked:
     same(1 + _on_stiefel(overlap, scale, strength), np.ones(2), "Stiefel: the flow")
     rate = numeric(d["rate, Stiefel"], a, kappa, R, c)
     same(rate(_A[1], 2 * strength, residual, scale), -_A[1], "rate, Stiefel")
-    return Checked(
-        d.proved, "largest_step; flows/gradient_noise/quadratic: weights_velocity, stiefel_velocity", max(worst)
-    )
+    return Checked(d.proved, "largest_step; weights_velocity, stiefel_velocity", max(worst))

@@ -48,8 +48,8 @@ def prove_motion() -> tuple[sp.Expr, sp.Expr]:
     prove_zero(sp.expand(block + other - flow), "dP/dτ = H + Hᵀ")
     moved = rewrite(rate(block, {P: flow}), held)
     outside, inside = F - P * F - F * P + P * F * P, P * F * P
-    said = rewrite(outside * block - block * inside + block * other - other * block, held)
-    prove_zero(sp.expand(moved - said), "dH/dτ")
+    claimed = rewrite(outside * block - block * inside + block * other - other * block, held)
+    prove_zero(sp.expand(moved - claimed), "dH/dτ")
     along = sp.expand(theta_t * flow * theta)
     prove_zero(sp.expand(along - theta_t * (block + other) * theta), "dy/dτ")
     prove_zero(sp.expand(transpose(block, {theta: theta_t}) - other), "Hᵀ")

@@ -1,7 +1,7 @@
 """Gaussian means of products of quadratic forms, for matrices of any size (Isserlis, Wick).
 
 E (xᵀD_1x) … (xᵀD_nx) xxᵀ for x ~ N(0, I) and symmetric D_i is a sum over the pairings of the 2n + 2 factors x: each
-pairing is a chain of D's that leads from one free index to the other, times the traces of the loops that are left.
+pairing is a product of D's that leads from one free index to the other, times the traces of the loops that are left.
 For e = xᵀDx - tr D:
 
     E e² = 2 tr D²,      E e xxᵀ = 2D,      E e² xxᵀ = 2 tr(D²) I + 8 D²,
@@ -39,11 +39,11 @@ def mean_outer(forms: list[sp.Symbol]) -> sp.Expr:
     left, right = 2 * len(forms), 2 * len(forms) + 1
 
     def walk(slot: int, pairing: dict[int, int], stop: int) -> list[int]:
-        chain = []
+        product = []
         while (slot := pairing[slot]) != stop:
-            chain.append(slot // 2)
+            product.append(slot // 2)
             slot ^= 1
-        return chain
+        return product
 
     total = sp.S.Zero
     for pairing in pairings(tuple(range(right + 1))):
@@ -60,12 +60,12 @@ def mean_outer(forms: list[sp.Symbol]) -> sp.Expr:
 
 def mean_form(forms: list[sp.Symbol]) -> sp.Expr:
     """E Π_i (xᵀ D_i x): the last form is closed with the outer product of the others."""
-    return sp.expand(sum(scalar * trace(chain * forms[-1]) for scalar, chain in _terms(mean_outer(forms[:-1]))))
+    return sp.expand(sum(scalar * trace(product * forms[-1]) for scalar, product in _terms(mean_outer(forms[:-1]))))
 
 
 def _terms(expression: sp.Expr) -> list[tuple[sp.Expr, sp.Expr]]:
     split = [term.args_cnc() for term in sp.Add.make_args(sp.expand(expression))]
-    return [(sp.Mul(*scalar), sp.Mul(*chain)) for scalar, chain in split]
+    return [(sp.Mul(*scalar), sp.Mul(*product)) for scalar, product in split]
 
 
 def derive() -> Derivation:

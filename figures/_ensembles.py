@@ -52,10 +52,7 @@ def flow(of: rc.Flow, teacher: rc.Teacher, start: Any, times: np.ndarray) -> Arr
 
 def risk_band(teacher: rc.Teacher, start: rc.Start, sgd: rc.SGD, times: np.ndarray) -> Arrays:
     """The first and the ninth decile of the law of SGD's risk at `times`, (T,) each."""
-    law = rc.risk_law(
-        teacher, start, learning_rate=sgd.rate, batch_size=sgd.batch_size, times=times,
-        algorithm=sgd.constraint or "homogeneous", replicas=_REPLICAS,
-    )  # fmt: skip
+    law = rc.risk_law(teacher, start, sgd, times=times, replicas=_REPLICAS)
     return {"low": np.asarray(law.quantile(0.1)), "high": np.asarray(law.quantile(0.9))}
 
 

@@ -80,4 +80,4 @@ def written_to_out() -> Iterator[None]:
     except ArgumentError as error:
         if error.argument not in ("path", "directory"):
             raise
-        raise ArgumentError("out", error.must, error.found) from None
+        raise ArgumentError("out", error.must, error.value) from None

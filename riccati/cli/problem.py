@@ -92,7 +92,7 @@ class ProblemOptions:
         try:
             return Covariance.power_law(self.dim, self.covariance_exponent)
         except ArgumentError as error:
-            raise error.renamed(dict.fromkeys(("gamma", "exponent"), "covariance_exponent")) from None
+            raise error.renamed({"exponent": "covariance_exponent"}) from None
 
     def _teacher(self, link: Link, covariance: Covariance | None) -> Teacher:
         from ..problem import Teacher

@@ -8,13 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..support import (
-    ArgumentError,
-    ConstraintName,
-    CoordinatesName,
-    EngineName,
-    require,
-)
+from ..support import ArgumentError, Constraint, Coordinates, EngineName, require
 from .options import Out, say_renamed, with_options
 from .problem import ProblemOptions
 
@@ -33,10 +27,10 @@ class ExperimentOptions:
     learning_rate: Annotated[float, typer.Option(help="η, canonical time per step.")]
     batch_size: Annotated[int, typer.Option(help="Samples per step.")] = 1
     constraint: Annotated[
-        ConstraintName | None, typer.Option(help="stiefel: weights stay orthonormal (k = 2); free if not given.")
+        Constraint | None, typer.Option(help="stiefel: weights stay orthonormal (k = 2); free if not given.")
     ] = None
     coordinates: Annotated[
-        CoordinatesName,
+        Coordinates,
         typer.Option(help="reduced: those that the law of a step depends on, exact at any d; direct: all d."),
     ] = "reduced"
     schedule: Annotated[
@@ -53,10 +47,10 @@ class ExperimentOptions:
     def __post_init__(self) -> None:
         if self.engine is None:
             return
-        given = self.constraint is not None or self.coordinates != "reduced"
-        require(not given, "engine", "be left out beside --constraint and --coordinates", self.engine)
         from ..sgd import engine_words
 
+        given = self.constraint is not None or self.coordinates != "reduced"
+        require(not given, "engine", "be left out beside --constraint and --coordinates", self.engine)
         constraint, coordinates = engine_words(self.engine)
         words = f"--coordinates {coordinates}"
         say_renamed(f"--engine {self.engine}", words if constraint is None else f"--constraint {constraint} {words}")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from ..support import FLOW_NAMES, ConstraintName, FlowName, require, require_integer, require_memory, require_real
+from ..support import FLOW_NAMES, Constraint, FlowName, require, require_integer, require_memory, require_real
 from .options import Level, Out, say_renamed, with_options, written_to_out
 from .problem import ProblemOptions
 
@@ -26,7 +26,7 @@ class FlowOptions:
     flow: Annotated[FlowName | None, typer.Option(help="The best for the link if not given.")] = None
     gamma: Annotated[float | None, typer.Option(help="γ = ηd/B of FiniteStep, η SGD's learning rate.")] = None
     constraint: Annotated[
-        ConstraintName | None,
+        Constraint | None,
         typer.Option(help="of FiniteStep: SGD on the weights if not given, or on orthonormal ones, stiefel (k = 2)."),
     ] = None
     horizon: Annotated[float | None, typer.Option(help="Last time; past the last emergence if not given.")] = None

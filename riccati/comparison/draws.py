@@ -16,7 +16,7 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from ..laws import Algorithm, EmergenceLaw, risk_law
+from ..laws import EmergenceLaw, risk_law
 from ..problem import SGD, AnyStart, Start, Teacher
 from ..sgd import Ensemble, Experiment
 from ..support import ArgumentError, Stopped, duration, orderly_stop, require
@@ -203,12 +203,10 @@ class DrawSetting:
             ArgumentError: a problem whose law is not known, see `risk_law`, or a schedule.
         """
         require(self.sgd.is_constant, "run", "have a constant learning rate for the law", "of one that changes")
-        algorithm: Algorithm = "stiefel" if self.sgd.on_stiefel else "homogeneous"
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # said as the draws' caution instead
             law = risk_law(
-                self.teacher, self.start, times=self.times, learning_rate=self.sgd.rate,
-                batch_size=self.sgd.batch_size, algorithm=algorithm, student_scale=self.student_scale,
+                self.teacher, self.start, self.sgd, times=self.times, student_scale=self.student_scale,
                 replicas=self.replicas, seed=_SEED,
             )  # fmt: skip
         source, slack = f"{self.replicas} draws of the law", _LATE / self.dim

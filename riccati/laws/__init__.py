@@ -1,4 +1,4 @@
-"""What is random: the laws of emergence times and of the risk, what they come from, the coverage of directions."""
+"""What is random: the laws of emergence times and of the risk, the largest step sizes, the coverage of directions."""
 
 from .coverage import coverage as coverage
 from .coverage import coverage_of_top as coverage_of_top
@@ -13,23 +13,9 @@ from .divergence import largest_safe as largest_safe
 from .divergence import moments_of as moments_of
 from .emergence_law import emergence_law as emergence_law
 from .law import EmergenceLaw as EmergenceLaw
-from .quadratic.gradient_noise import Draws as Draws
-from .quadratic.gradient_noise import draws as draws
-from .quadratic.gradient_noise import kick as kick
-from .quadratic.quadratic_law import Algorithm as Algorithm
-from .quadratic.quadratic_law import QuadraticLaw as QuadraticLaw
 from .risk_law import RiskLaw as RiskLaw
 from .risk_law import risk_law as risk_law
-from .search_phase.competition import Race as Race
-from .search_phase.competition import run_race as run_race
-from .search_phase.diffusion import diffusion_at as diffusion_at
-from .search_phase.diffusion import rest_energy as rest_energy
-from .search_phase.diffusion import sample_emergence_times as sample_emergence_times
-from .search_phase.diffusion import step_size as step_size
-from .search_phase.forward_equation import Resolution as Resolution
-from .search_phase.march import grid as grid
-from .search_phase.tree_race import messages as messages
-from .search_phase.tree_race import race_step as race_step
+from .search_phase import Resolution as Resolution
 from .step_limits import StepLimits as StepLimits
 from .step_limits import homogeneous_limit as homogeneous_limit
 from .step_limits import homogeneous_residual as homogeneous_residual

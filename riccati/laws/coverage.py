@@ -1,11 +1,11 @@
-"""Coverage: which directions N neurons of the correlation loss find, and the width that finds them all.
+"""Coverage: which directions N neurons of the correlation loss learn, and the width that learns them all.
 
 Without deflation every neuron goes to argmax_p a_p |m_ip(0)|^(k-2), so the N neurons are N independent draws of a
 direction, p with probability
 
     π_p = ∫ dP(x) Π_{q≠p} P(|x_q| < (a_p/a_q)^(1/(k-2)) |x|),      x ~ N(0, 1)
 
-(only x > 0 grows for odd k), and small a_p are found by an exponentially small fraction of them.
+(only x > 0 grows for odd k), and small a_p are learned by an exponentially small fraction of them.
 Source: Oko, Song, Suzuki & Wu 2024 for the algorithm; derivations/coverage.py.
 """
 
@@ -29,10 +29,10 @@ _TAIL = 12.0  # |x| past it has probability 10⁻³²
 
 
 def destination_probabilities(teacher: Teacher) -> np.ndarray:
-    """π_p (M,): the probability that a random neuron goes to direction p; for odd k, that it goes to any adds up to
-    1 - 2^-M, as a neuron whose overlaps are all negative goes nowhere. k > 2.
+    """The probability π_p (M,) that a random neuron goes to direction p, k > 2.
 
-    By Gauss-Legendre over the Gaussian overlap; exact for d → ∞, and for every d, as lengths do not matter.
+    They add up to 1, for odd k to 1 - 2^-M, as a neuron whose overlaps are all negative goes nowhere. By Gauss-Legendre
+    over the Gaussian overlap; exact for d → ∞, and for every d, as lengths do not matter.
     """
     k = teacher.link.information_exponent
     require_covered(_CONSUMER, teacher)
@@ -52,13 +52,13 @@ def destination_probabilities(teacher: Teacher) -> np.ndarray:
 
 
 def coverage(chances: ArrayLike, student_width: int) -> np.ndarray:
-    """The probability (M,) that direction p is found by at least one of N neurons: 1 - (1 - π_p)^N."""
+    """The probability (M,) that at least one of N neurons goes to direction p: 1 - (1 - π_p)^N."""
     require_integer(student_width, "student_width", 1)
     return -np.expm1(student_width * np.log1p(-np.asarray(chances, float)))
 
 
 def coverage_of_top(chances: ArrayLike, student_width: int, top: int) -> float:
-    """The probability that N neurons find every one of the first `top` directions, exactly.
+    """The probability that N neurons cover every one of the first `top` directions, exactly.
 
     N! [z^N] Π_{p ≤ top}(e^{π_p z} - 1) e^{(1 - Σ π_p) z}: a product of truncated power series, all terms positive.
     """
@@ -85,10 +85,10 @@ def coverage_of_top(chances: ArrayLike, student_width: int, top: int) -> float:
 
 
 def width_to_cover(chances: ArrayLike, top: int, probability: float = 0.9) -> int:
-    """The least N at which every one of the first `top` directions is found with at least `probability`.
+    """The least N that covers every one of the first `top` directions with at least `probability`.
 
-    By bisection on `coverage_of_top`; past N = 2000, where it grows slow, on the product of the single coverages,
-    which exceeds the exact probability by a relative π²N e^{-πN} at the most.
+    By bisection on `coverage_of_top`; past N = 2000, where that is slow, on the product of the single coverages, which
+    exceeds the exact probability by a relative π²N e^{-πN} at the most.
     """
     chances = np.asarray(chances, float)
     require_integer(top, "top", 1)
@@ -113,14 +113,14 @@ def width_to_cover(chances: ArrayLike, top: int, probability: float = 0.9) -> in
 def simulated_coverage(
     teacher: Teacher, student_width: int, dim: int, draws: int = 200, seed: int | Key[Array, ""] = 0
 ) -> np.ndarray:
-    """Monte Carlo of `coverage`: the fraction of `draws` random starts in which each direction is some neuron's."""
+    """The fraction (M,) of `draws` random starts in which a neuron goes to direction p: `coverage` by Monte Carlo."""
     require_integer(draws, "draws", 1)
     require_covered(_CONSUMER, teacher)
 
-    def found(key: Array) -> Array:
+    def covered(key: Array) -> Array:
         start = Start.random(teacher, student_width, dim, seed=key)
         scores = overlap_scores(teacher.a, start.teacher_overlaps, teacher.link)
         goes = jnp.max(scores, axis=1) > 0
         return jnp.zeros(teacher.width, bool).at[jnp.argmax(scores, axis=1)].max(goes)
 
-    return np.asarray(jnp.mean(jax.lax.map(found, jax.random.split(as_key(seed), draws)), axis=0))
+    return np.asarray(jnp.mean(jax.lax.map(covered, jax.random.split(as_key(seed), draws)), axis=0))

@@ -1,4 +1,4 @@
-"""The step size beyond which SGD on the weights diverges, for k = 2 and k > 2: the one place that says it.
+"""The step size beyond which SGD on the weights diverges, and the fraction of its runs that do, for k = 2 and k > 2.
 
 **Learned directions.** A neuron w = |w|(θ_p + ε) that has learned direction p leaves the residual e = -a_p σ'(z)<x, ε>,
 so noise is proportional to what is left and feeds itself. With γ = ηd/B, y = <x, ε>/|ε| and z independent standard
@@ -22,8 +22,8 @@ direction emerged, by the estimate of Cramér and Lundberg with probability
 **Neurons without a direction** obey d log s/dt = γ(E σ²σ'² s² + g'(1) R) - 4 g(1) s, R the energy of the rest of the
 residual. They grow without bound from lengths above its upper root, and from all where it has none.
 
-All but h is derived, in derivations/divergence.py and idle_neurons.py; the mean is the limit of own_pair.py there,
-linear about what is learned (k = 2: step_limits.py). Stiefel SGD does not diverge.
+All but h is derived, in derivations/divergence.py and derivations/idle_neurons.py; the mean is the limit of
+derivations/own_pair.py, linear about what is learned (k = 2: derivations/step_limits.py). Stiefel SGD does not diverge.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ from jaxtyping import Bool, Float
 from numpy.polynomial import hermite_e
 from scipy.optimize import brentq
 
-from ..problem import Link, Problem, Start
+from ..problem import SGD, Link, Problem, Start
 
-SAID = 0.05  # fraction of diverging runs from which a law says so
+NOTABLE = 0.05  # fraction of diverging runs from which a law has a caution
 _CLIMB = 0.5  # h/(k - 1), fitted to SGD at k = 2, 3, 4, d = 100 to 1600, M ≤ 4, norms 0.05 to 0.7
-_NEAR = 0.25  # c_2²γ||a|| from which a law for k = 2 is warned of, whatever the estimate
-_ACTIVE = 0.7  # share of `unlearned` from which kicks carry neurons over the barrier without learning anything
+_NEAR = 0.25  # c_2²γ||a|| from which a law for k = 2 has a caution, whatever the estimate
+_ACTIVE = 0.7  # share of `unlearned` from which noise carries neurons over the barrier that have learned nothing
 _MOST = 0.75  # an estimated fraction from which no more than that is known
 _FAR = 0.3  # share of `held` below which nothing diverges
 _LEAST = 1e-12  # of A, which no sample that counts comes near
@@ -80,7 +80,7 @@ class Divergence(NamedTuple):
         unlearned: γ beyond which a neuron grows without bound whatever it has learned.
         longest: |w| beyond which a neuron that has learned nothing grows without bound.
         norm: the largest initial |w| of such neurons, 0 where there are none.
-        is_near: whether γ is in the range that a law for k = 2 is warned of in any case.
+        is_near: whether γ is in the range in which a law for k = 2 has a caution in any case.
     """
 
     gamma: float
@@ -102,7 +102,7 @@ class Divergence(NamedTuple):
 
     @property
     def caution(self) -> str:
-        """What has to be said of it; empty where hardly a run diverges."""
+        """The warning of a law at this step; empty where hardly a run diverges."""
         step = f"γ = ηd/B = {self.gamma:.3g}"
         near = f"{step} is near the step size at which SGD diverges, or beyond it"
         smaller = "take a smaller learning_rate or a larger batch"
@@ -114,7 +114,7 @@ class Divergence(NamedTuple):
                 f"{near}: {share} of the runs diverge, as neurons that have learned nothing explode from "
                 f"{self.unlearned:.3g} on; {smaller}"
             )
-        if self.fraction >= SAID:
+        if self.fraction >= NOTABLE:
             return (
                 f"{near}: {share} of the runs diverge, as direction {self.direction + 1} is not held once learned "
                 f"(for d → ∞ it is below {self.held:.3g}); {smaller}"
@@ -122,23 +122,23 @@ class Divergence(NamedTuple):
         return near if self.is_near else ""
 
 
-def divergence(
-    problem: Problem, learning_rate: float, batch_size: int, learned: Float[np.ndarray, " M"] | None = None
-) -> Divergence:
+def divergence(problem: Problem, sgd: SGD, learned: Float[np.ndarray, " M"] | None = None) -> Divergence:
     """Whether SGD on the weights of a standard problem diverges at a constant step, and which fraction of the runs.
 
     Args:
         problem: teacher and start; the dimension is the start's.
-        learning_rate: η, canonical time per step.
-        batch_size: B.
+        sgd: the algorithm, at one learning rate.
         learned: the probability that each direction is learned; None takes all that `can_be_learned` for certain.
+
+    Raises:
+        ArgumentError: a learning rate that is a schedule.
     """
     teacher, dim = problem.teacher, float(problem.start.dim or 0)
-    gamma, a = float(learning_rate) * dim / batch_size, np.abs(np.asarray(teacher.a))
+    gamma, a = sgd.gamma(dim), np.abs(np.asarray(teacher.a))
     moments, k = moments_of(teacher.link), teacher.link.information_exponent
     if learned is None:
         learned = can_be_learned(problem).astype(float)
-    able = [p for p in np.argsort(-a, kind="stable") if learned[p] >= SAID]
+    able = [p for p in np.argsort(-a, kind="stable") if learned[p] >= NOTABLE]
     first = int(able[0]) if able else -1
     likely = np.array([a[p] for p in able if p == first or learned[p] > 0.5])
     held = largest_held(moments, likely)
@@ -159,14 +159,14 @@ def divergence(
     )
 
 
-def announce(caution: str) -> None:
-    """Warn the caller's caller of what a law says of itself, if there is anything."""
+def warn_of(caution: str) -> None:
+    """Warn the caller's caller of a law's caution, where it has one."""
     if caution:
         warnings.warn(f"The law may be off: {caution}.", RuntimeWarning, stacklevel=3)
 
 
 def moments_of(link: Link) -> Moments:
-    """By quadrature on the nodes, exact to rounding for Hermite series of usual degree."""
+    """The moments of a link by quadrature on the nodes, exact to rounding for Hermite series of usual degree."""
     c = np.asarray(link.coefficients, float)
     standard = c / np.sqrt([float(factorial(j)) for j in range(len(c))])  # of He_j in place of h_j
     value, slope = hermite_e.hermeval(_Z, standard), hermite_e.hermeval(_Z, hermite_e.hermeder(standard))
@@ -179,8 +179,8 @@ def moments_of(link: Link) -> Moments:
 def largest_held(moments: Moments, a: Float[np.ndarray, " n"]) -> float:
     """γ up to which directions of these a, once learned, are held together as d → ∞; inf without any.
 
-    It is γ = one/(1 + κu), `one` the limit of the largest a alone, in the form of derivations/divergence.py that loses
-    no digit to the pole of the sum and does not depend on the scale of a.
+    γ = one/(1 + κu), `one` the limit of the largest a alone: the form of derivations/divergence.py that loses no digit
+    to the pole of the sum and does not depend on the scale of a.
     """
     if not len(a):
         return np.inf
@@ -238,7 +238,7 @@ def _chance(moments: Moments, gamma: float, held: float, a: float, dim: float, k
     return float(-walk.slope(0.0) / walk.slope(walk.alpha) * np.exp(-walk.alpha * _CLIMB * (k - 1)))
 
 
-def largest_safe(problem: Problem, chance: float = SAID) -> float:
+def largest_safe(problem: Problem, chance: float = NOTABLE) -> float:
     """γ up to which no more than a fraction `chance` of the runs diverges once all that can be learned is."""
     a = np.abs(np.asarray(problem.teacher.a))[can_be_learned(problem)]
     moments, k = moments_of(problem.teacher.link), problem.teacher.link.information_exponent
@@ -253,7 +253,7 @@ def largest_safe(problem: Problem, chance: float = SAID) -> float:
 
 
 def can_be_learned(problem: Problem) -> Bool[np.ndarray, " M"]:
-    """k = 2: the directions of largest a, one for each neuron; k > 2: those to which a neuron is assigned."""
+    """Which directions some neuron can learn: for k = 2 those of largest a, one a neuron, for k > 2 the assigned."""
     if problem.teacher.link.information_exponent > 2:
         return np.asarray(problem.assigned()[0]) != 0
     a = np.abs(np.asarray(problem.teacher.a))

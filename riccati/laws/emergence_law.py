@@ -5,13 +5,12 @@ from __future__ import annotations
 from jaxtyping import Array, Key
 
 from ..numerics import require_double_precision
-from ..problem import AnyStart, Problem, Teacher, require_covered
-from ..support import require, require_integer, require_open_unit, require_real
-from .divergence import announce
-from .law import EmergenceLaw
-from .quadratic.quadratic_law import Algorithm, quadratic_law
-from .search_phase.diffusion_law import diffusion_law
-from .search_phase.forward_equation import DEFAULT_RESOLUTION, Resolution
+from ..problem import SGD, AnyStart, Constraint, Teacher, sgd_of
+from ..support import require, require_open_unit, warn_renamed
+from .divergence import warn_of
+from .law import EmergenceLaw, constraint_named, problem_of_law
+from .quadratic import COARSE, Replication, quadratic_law
+from .search_phase import DEFAULT_RESOLUTION, Resolution, diffusion_law
 
 REPLICAS = 512
 
@@ -19,81 +18,92 @@ REPLICAS = 512
 def emergence_law(
     teacher: Teacher,
     start: AnyStart,
+    sgd: SGD | None = None,
     *,
-    learning_rate: float,
-    batch_size: int = 1,
+    learning_rate: float | None = None,
+    batch_size: int | None = None,
+    constraint: Constraint | None = None,
     level: float = 0.5,
-    algorithm: Algorithm = "homogeneous",
     student_scale: float | None = None,
     horizon: float | None = None,
     replicas: int | None = None,
     seed: int | Key[Array, ""] | None = None,
     resolution: Resolution | None = None,
+    algorithm: str | None = None,
 ) -> EmergenceLaw:
     """The law of T_m, the first time that direction m has squared overlap ≥ level; canonical time t = η·step.
 
-    Online SGD on ½(f* - f)² with fresh samples, from the given start. The law is what the spread of runs that differ in
-    their seeds alone is drawn from; it costs the same at every d.
+    Online SGD on ½(f* - f)² with fresh samples, from the given start. The law describes the spread of runs that differ
+    in their seeds alone; it costs the same at every d.
 
-    k = 2, the link h_2: by seeded replicas of the finite-step limit with the kicks that it leaves out (chain.py), each
-    time interpolated in log-odds of diag G. Monte Carlo: a median has a standard error of 1.25/√replicas of the law's
-    spread, `quantile_error(q)` says it, a probability √(P(1-P)/replicas). Approximate to relative O(1/d): T is within
-    1 % at d = 300, γ = 0.2, and the risk within 3 %. Warns where γ = ηd/B ≥ 0.25 (c_2 = 1), near the explosion.
+    k = 2, the link h_2: by seeded replicas of the finite-step limit together with the gradient noise that it leaves out
+    (laws/quadratic), each time interpolated in log-odds of diag G. Monte Carlo: a median has a standard error of
+    1.25/√replicas of the law's spread, which `law.quantile_error(q)` estimates, and a probability one of
+    √(P(1-P)/replicas). Approximate to relative O(1/d): T is within 1 % at d = 300, γ = 0.2, and the risk within 3 %.
+    Warns where γ = ηd/B ≥ 0.25 (c_2 = 1), near the explosion.
 
-    Where SGD diverges, as it does once γ = ηd/B reaches some 2g'(1)/(a_1 E σ'⁴), 0.044/a_1 for h_3, the law has no
-    runs to describe: its times are those at which runs that diverge later come by. `diverged` is the fraction of such
-    runs, for k > 2 an estimate (divergence.py); from a twentieth on `caution` and a warning say so.
+    k > 2, c_0 = 0, small initial norms: by the forward equation of each pair's diffusion (laws/search_phase); what is
+    left to learn enters by its mean. For odd k only positive overlaps count. With a `TypicalStart` each direction has
+    its own neuron and no competitor. Where many neurons with widely overlapping laws compete, probabilities are
+    accurate to a few per cent. Against 1024 runs of SGD from each of two starts (k = 3, M = 2, N = 4, d = 200,
+    γ = 0.03, norms 0.2) probabilities of the second direction, for which neurons compete, are right within 0.02; a
+    first direction ahead of the others comes up to 0.05 of probability, or 5 % of T, early. Where the noise is too
+    small for the grid, direction m keeps its assigned neuron and gets the normal law to which its emergence time tends
+    (never, if the path without noise does not reach the level), to relative order of the squared relative spread.
 
-    k > 2, c_0 = 0, small initial norms: by the forward equation of each pair's diffusion (forward.py); what is left to
-    learn enters by its mean. For odd k only positive overlaps count. With a `TypicalStart` each direction has its own
-    neuron and no competitor. The race of many neurons with widely overlapping laws is accurate to a few per cent of
-    probability. Against 1024 runs of SGD from each of two starts (k = 3, M = 2, N = 4, d = 200, γ = 0.03, norms 0.2)
-    probabilities of the second direction, for which neurons compete, are right within 0.02; a first direction ahead of
-    the others comes up to 0.05 of probability, or 5 % of T, early. Where the noise is too small for the grid, direction
-    m keeps its assigned neuron and gets the normal law to which its emergence time tends (never, if the path without
-    noise does not reach the level), to relative order of the squared relative spread.
+    SGD diverges once γ = ηd/B reaches some 2g'(1)/(a_1 E σ'⁴), 0.044/a_1 for h_3. The law has no runs to describe
+    there: its times are those of runs that diverge later. `diverged` is the fraction of such runs, for k > 2 an
+    estimate (laws/divergence.py); from a twentieth on `caution` and a warning say so.
 
     Args:
         teacher: the teacher, M directions.
         start: a `Start` with `dim`; for k > 2 also a `TypicalStart`.
-        learning_rate: η; a step of Stiefel SGD is ε = 2η of Riccati time.
-        batch_size: B, samples of a step; it counts through η/B.
+        sgd: the algorithm, at one learning rate η, with a batch of B samples that counts through η/B; its constraint
+            may be "stiefel" for k = 2, whose step is ε = 2η of Riccati time.
         level: squared overlap at which a direction has emerged, in (0, 1).
-        algorithm: `"homogeneous"`, SGD on the weights, or for k = 2 `"stiefel"`, as in `FiniteStep`.
+
+    Other args:
+        learning_rate, batch_size, constraint: the algorithm in the place of `sgd`.
         student_scale: c of Stiefel SGD; None takes ‖a‖/√N.
         horizon: k = 2, canonical time up to which replicas run; None takes twice gradient flow's last emergence. What
             has not emerged by then counts as never.
         replicas: k = 2, how many; None takes 512.
         seed: k = 2, of the replicas, an integer or a JAX key; None takes 0.
-        resolution: k > 2, how fine the grid is; a finer one than None's shows that nothing changes.
+        resolution: k > 2, a `riccati.laws.Resolution`: how fine the grid is; None gives quartiles to 5e-4.
+        algorithm: the old name of `constraint`, "homogeneous" or "stiefel".
 
     Raises:
-        ArgumentError: for k = 2 a link other than h_2, a start without all overlaps or with d < M + N; for k > 2
-            c_0 ≠ 0, or an argument that k = 2 alone has; a start without `dim`, or a number out of range.
+        ArgumentError: no algorithm, two of them or a schedule; for k = 2 a link other than h_2, a start without all
+            overlaps or with d < M + N; for k > 2 c_0 ≠ 0, or an argument that k = 2 alone has; a start without `dim`,
+            a problem that is not the standard one, or a number out of range.
+
+    Source: BEVW25 (arXiv 2508.03688) and RNWL25 (arXiv 2504.19983) for the algorithms;
+    derivations/gradient_noise_k2.py and derivations/search_phase.py for the laws.
+
+    Example:
+        >>> import riccati as rc
+        >>> teacher = rc.Teacher([1.0], rc.Link.hermite(2))
+        >>> start = rc.Start([[0.1]], norms=0.1, dim=100)
+        >>> law = rc.emergence_law(teacher, start, learning_rate=1e-3, horizon=3.0, replicas=8)
+        >>> law.quantile(0.5).shape, law.probability(3.0).tolist()
+        ((1,), [1.0])
     """
     require_double_precision()
-    problem = Problem(teacher, start)
-    require_covered("emergence_law", teacher, start)
-    check_step(learning_rate, batch_size)
+    if algorithm is not None:
+        constraint = constraint_named(algorithm, constraint)
+        warn_renamed(f"algorithm={algorithm!r}", f"constraint={constraint!r}")
+    sgd = sgd_of(sgd, learning_rate=learning_rate, batch_size=batch_size, constraint=constraint)
+    problem = problem_of_law("emergence_law", teacher, start, sgd)
     require_open_unit(level, "level")
+    law: EmergenceLaw
     if teacher.link.information_exponent == 2:
         require(resolution is None, "resolution", "be left out where the information exponent is 2", resolution)
-        count, drawn_with = (REPLICAS if replicas is None else replicas), (0 if seed is None else seed)
-        quadratic = quadratic_law(
-            problem, learning_rate, batch_size, level, algorithm, student_scale, horizon, count, drawn_with
-        )
-        announce(quadratic.caution)
-        return quadratic
-    given = {"student_scale": student_scale, "horizon": horizon, "replicas": replicas, "seed": seed}
-    for name, value in given.items():
-        require(value is None, name, "be left out unless the information exponent is 2", value)
-    require(algorithm == "homogeneous", "algorithm", 'be "homogeneous" unless the link is h_2', repr(algorithm))
-    law = diffusion_law(problem, learning_rate, batch_size, level, resolution or DEFAULT_RESOLUTION)
-    announce(law.caution)
+        number, drawn_with = (REPLICAS if replicas is None else replicas), (0 if seed is None else seed)
+        law = quadratic_law(problem, sgd, level, student_scale, Replication(horizon, number, drawn_with, COARSE))
+    else:
+        given = {"student_scale": student_scale, "horizon": horizon, "replicas": replicas, "seed": seed}
+        for name, value in given.items():
+            require(value is None, name, "be left out unless the information exponent is 2", value)
+        law = diffusion_law(problem, sgd, level, resolution or DEFAULT_RESOLUTION)
+    warn_of(law.caution)
     return law
-
-
-def check_step(learning_rate: float, batch_size: int) -> None:
-    """Refuse numbers that are no step of SGD."""
-    require_real(learning_rate, "learning_rate", above=0)
-    require_integer(batch_size, "batch_size", 1)

@@ -8,39 +8,56 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Float, Key
 
+from ..problem import SGD, AnyStart, Constraint, Problem, Teacher, require_covered
+from ..support import require, warn_renamed
+
 
 class EmergenceLaw(eqx.Module):
-    """The law of M emergence times, canonical time t = η·step.
+    """The law of M emergence times, canonical time t = η·step; made by `emergence_law`.
 
     Attributes:
-        times: (T,), the times that were looked at, up to where the law is known.
+        times: (T,), the times at which overlaps were looked at; the law is known up to the last of them.
         level: the squared overlap that counts as emerged.
-        learning_rate, batch_size: η and B.
+        sgd: the algorithm.
         gamma: γ = ηd/B.
-        without_noise: (M,), the emergence times of gradient flow, γ → 0; NaN where it has none of its own.
-        diverged: the fraction of runs that diverge; for k > 2 an estimate (divergence.py).
+        without_noise: (M,), the emergence times of gradient flow, γ → 0; NaN where it does not cover the problem.
+        diverged: the fraction of runs that diverge; for k > 2 an estimate (laws/divergence.py).
         caution: what should be known before the law is trusted, empty where there is nothing.
+
+    Example:
+        >>> import riccati as rc
+        >>> teacher = rc.Teacher([1.0], rc.Link.hermite(2))
+        >>> start = rc.Start([[0.1]], norms=0.1, dim=100)
+        >>> law = rc.emergence_law(teacher, start, rc.SGD(1e-3), horizon=3.0, replicas=8)
+        >>> round(law.gamma, 3), law.sample(5, seed=1).shape
+        (0.1, (5, 1))
+        >>> bool(law.quantile(0.25)[0] < law.quantile(0.75)[0])
+        True
     """
 
     times: eqx.AbstractVar[Float[Array, " T"]]
     level: eqx.AbstractVar[float]
-    learning_rate: eqx.AbstractVar[float]
-    batch_size: eqx.AbstractVar[int]
+    sgd: eqx.AbstractVar[SGD]
     gamma: eqx.AbstractVar[float]
     without_noise: eqx.AbstractVar[Float[Array, " M"]]
     diverged: eqx.AbstractVar[float]
     caution: eqx.AbstractVar[str]
 
-    def finite_step(self) -> str:
-        """What the finite step adds to gradient flow, in words: by how much medians are later."""
-        with np.errstate(invalid="ignore", divide="ignore"):
-            ratio = np.asarray(self.quantile(0.5)) / np.asarray(self.without_noise)
-        ratio = ratio[np.isfinite(ratio) & (ratio > 0)]
-        if not len(ratio):
-            return f"γ = ηd/B = {self.gamma:.3g}"
-        low, high = f"{ratio.min():.3g}", f"{ratio.max():.3g}"
-        times = low if low == high else f"{low} to {high}"
-        return f"γ = ηd/B = {self.gamma:.3g}: medians are {times} times the emergence times of gradient flow, γ → 0"
+    @property
+    def learning_rate(self) -> float:
+        """η, canonical time per step."""
+        return self.sgd.rate
+
+    @property
+    def batch_size(self) -> int:
+        """B, samples of a step."""
+        return self.sgd.batch_size
+
+    @property
+    def algorithm(self) -> str:
+        """The old name of what `sgd.constraint` says."""
+        warn_renamed("the law's `algorithm`", "its `sgd.constraint`")
+        return old_name_of(self.sgd.constraint)
 
     @abc.abstractmethod
     def quantile(self, q: float) -> Float[Array, " M"]:
@@ -60,8 +77,74 @@ class EmergenceLaw(eqx.Module):
 
     @abc.abstractmethod
     def sample(self, n: int, seed: int | Key[Array, ""] = 0) -> Float[Array, "n M"]:
-        """`n` joint draws of the M times, inf where a direction is not learned.
+        """`n` joint draws of the M times, inf where a direction is not learned by times[-1].
 
         Raises:
             ArgumentError: if `n` is not a whole number ≥ 1.
         """
+
+    def finite_step(self) -> str:
+        """What the finite step adds to gradient flow, in words: by how much medians are later."""
+        with np.errstate(invalid="ignore", divide="ignore"):
+            ratio = np.asarray(self.quantile(0.5)) / np.asarray(self.without_noise)
+        ratio = ratio[np.isfinite(ratio) & (ratio > 0)]
+        if not len(ratio):
+            return f"γ = ηd/B = {self.gamma:.3g}"
+        low, high = f"{ratio.min():.3g}", f"{ratio.max():.3g}"
+        times = low if low == high else f"{low} to {high}"
+        return f"γ = ηd/B = {self.gamma:.3g}: medians are {times} times the emergence times of gradient flow, γ → 0"
+
+    def accuracy(self) -> dict[str, str]:
+        """The rows of the printed law on how it was drawn; none where nothing was."""
+        return {}
+
+    def __repr__(self) -> str:
+        last = float(self.times[-1])
+        learned = np.asarray(self.probability(last))
+        rows = {
+            "directions": f"{len(learned)}, emerged at squared overlap {self.level:g}",
+            "step": in_words(self.sgd),
+            "finite step": self.finite_step(),
+            "times": f"{len(self.times)} up to {last:.4g} (canonical)",
+            "learned": f"by then with probability {learned.min():.4g} to {learned.max():.4g}",
+            **self.accuracy(),
+        }
+        if self.caution:
+            rows["caution"] = self.caution
+        return "EmergenceLaw\n" + "\n".join(f"  {name:<11} {value}" for name, value in rows.items())
+
+
+def in_words(sgd: SGD) -> str:
+    """The step of an algorithm with one learning rate, for a printed law."""
+    kind = ", Stiefel SGD" if sgd.on_stiefel else ""
+    return f"learning rate {sgd.rate:.4g}, batch of {sgd.batch_size}{kind}"
+
+
+def problem_of_law(consumer: str, teacher: Teacher, start: AnyStart, sgd: SGD) -> Problem:
+    """The problem, where `consumer` of the table in problem/scope.py covers it, at one learning rate.
+
+    Raises:
+        ArgumentError: a start for another number of directions, a problem that is not covered, or a learning rate that
+            is a schedule.
+    """
+    problem = Problem(teacher, start)
+    require_covered(consumer, teacher, start)
+    _ = sgd.rate
+    return problem
+
+
+def constraint_named(algorithm: str, constraint: Constraint | None) -> Constraint | None:
+    """The constraint that the old argument `algorithm` stands for.
+
+    Raises:
+        ArgumentError: an unknown name, or a `constraint` beside it.
+    """
+    require(constraint is None, "algorithm", "be left out beside `constraint`", repr(algorithm))
+    known = algorithm in ("homogeneous", "stiefel")
+    require(known, "algorithm", 'be left out, or "stiefel" or "homogeneous" in the old way', repr(algorithm))
+    return "stiefel" if algorithm == "stiefel" else None
+
+
+def old_name_of(constraint: Constraint | None) -> str:
+    """What the constraint was called as an `algorithm`."""
+    return "homogeneous" if constraint is None else constraint

@@ -13,28 +13,24 @@ from jaxtyping import Array, Float, Key
 
 from ..flows import FiniteStep
 from ..numerics import as_key, require_double_precision
-from ..problem import AnyStart, Problem, Teacher, require_covered
-from ..support import require, require_integer, require_open_unit, require_times
-from .divergence import announce
-from .emergence_law import REPLICAS, check_step
-from .law import EmergenceLaw
-from .quadratic.quadratic_law import Algorithm, caution_of, quadratic_replicas
-from .quadratic.replicas import FINE
-from .search_phase.competition import run_race
-from .search_phase.diffusion_law import diffusion_law
-from .search_phase.forward_equation import DEFAULT_RESOLUTION
-from .search_phase.risk_given_emergence import raced_risk
+from ..problem import SGD, AnyStart, Constraint, Teacher, sgd_of
+from ..support import require, require_integer, require_open_unit, require_times, warn_renamed
+from .divergence import warn_of
+from .emergence_law import REPLICAS
+from .law import EmergenceLaw, constraint_named, in_words, problem_of_law
+from .quadratic import FINE, Replication, caution_of, dynamics_of, replicas_of
+from .search_phase import DEFAULT_RESOLUTION, diffusion_law, risk_given_emergence, winners_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_LEVEL = 0.5  # squared overlap at which draws of the race are joined to the course
+_LEVEL = 0.5  # squared overlap at which drawn emergence times are joined to the risk
 _LEAST = 1e-300  # of a risk whose logarithm is taken
 
 
 class RiskLaw(eqx.Module):
-    """The risk of SGD at T times as a random variable, by draws.
+    """The risk of SGD at T times as a random variable, by draws; made by `risk_law`.
 
     Attributes:
         times: (T,), canonical time t = η·step.
@@ -42,21 +38,40 @@ class RiskLaw(eqx.Module):
         emerged: (n, M), its emergence times at squared overlap ½, inf where not by the end of what was drawn, which is
             times[-1] or later.
         flow: (T,), the risk of the finite-step limit, which no run need follow.
-        learning_rate, batch_size: η and B.
-        label: what `flow` is, in the words of a legend.
+        sgd: the algorithm.
+        label: the name of `flow` in a legend.
         caution: what should be known before the law is trusted, empty where there is nothing.
         emergence: k > 2, the law of the emergence times that `emerged` are drawn from; None for k = 2.
+
+    Example:
+        >>> import riccati as rc
+        >>> teacher = rc.Teacher([1.0], rc.Link.hermite(2))
+        >>> start = rc.Start([[0.1]], norms=0.1, dim=100)
+        >>> law = rc.risk_law(teacher, start, rc.SGD(1e-3), times=[0.5, 3.0], replicas=8)
+        >>> law.draws.shape, bool((law.quantile(0.1) <= law.quantile(0.9)).all())
+        ((8, 2), True)
+        >>> law.label
+        'SGD limit at step γ/d, γ = 0.1'
     """
 
     times: Float[Array, " T"]
     draws: Float[Array, "n T"]
     emerged: Float[Array, "n M"]
     flow: Float[Array, " T"]
-    learning_rate: float = eqx.field(static=True)
-    batch_size: int = eqx.field(static=True)
+    sgd: SGD = eqx.field(static=True)
     label: str = eqx.field(static=True)
     caution: str = eqx.field(static=True)
     emergence: EmergenceLaw | None = None
+
+    @property
+    def learning_rate(self) -> float:
+        """η, canonical time per step."""
+        return self.sgd.rate
+
+    @property
+    def batch_size(self) -> int:
+        """B, samples of a step."""
+        return self.sgd.batch_size
 
     @property
     def mean(self) -> Float[Array, " T"]:
@@ -73,9 +88,9 @@ class RiskLaw(eqx.Module):
         return jnp.asarray(np.quantile(self.draws, q, axis=0, method="inverted_cdf"))
 
     def plot(self, coverage: float = 0.9, ax: Axes | None = None) -> Figure:
-        """The band that holds a fraction `coverage` of the runs at each time, the median, and the mean flow.
+        """A figure of the band that holds a fraction `coverage` of the runs at each time, the median and the limit.
 
-        On axes of the user's, or a new figure.
+        On the axes `ax`, or on a new figure where it is None.
 
         Raises:
             ArgumentError: if `coverage` is not in (0, 1).
@@ -92,7 +107,7 @@ class RiskLaw(eqx.Module):
         low, high = (float(self.quantile(q)[-1]) for q in (0.05, 0.95))
         rows = {
             "times": f"{len(self.times)} from {self.times[0]:.4g} to {self.times[-1]:.4g} (canonical)",
-            "step": f"learning rate {self.learning_rate:.4g}, batch of {self.batch_size}",
+            "step": in_words(self.sgd),
             "draws": f"{len(self.draws)}",
             "risk": f"at the end {low:.4g} to {high:.4g} in nine of ten runs, mean {float(self.mean[-1]):.4g}, "
             f"{self.label} {float(self.flow[-1]):.4g}",
@@ -105,82 +120,94 @@ class RiskLaw(eqx.Module):
 def risk_law(
     teacher: Teacher,
     start: AnyStart,
+    sgd: SGD | None = None,
     *,
-    learning_rate: float,
     times: ArrayLike,
-    batch_size: int = 1,
-    algorithm: Algorithm = "homogeneous",
+    learning_rate: float | None = None,
+    batch_size: int | None = None,
+    constraint: Constraint | None = None,
     student_scale: float | None = None,
     replicas: int = REPLICAS,
     seed: int | Key[Array, ""] = 0,
+    algorithm: str | None = None,
 ) -> RiskLaw:
     """The law of the risk of online SGD from the given start, at `times`; pure links h_k, k ≥ 2.
 
-    k = 2: replicas of the whole course (chain.py). The random emergence times, and the fluctuations of learned
-    directions around their place, of order √(γ/d) in W, come from the same kicks; with D = S - S* the risk's own are
-    2 tr D δS + ||δS||². Left out, of relative order 1/d: the fluctuations of e²uuᵀ, and that few heavy-tailed steps are
-    not Gaussian yet. Warns as `emergence_law` does.
+    k = 2: replicas from the start to the last of the times (laws/quadratic). The random emergence times, and the
+    fluctuations of learned directions around their place, of order √(γ/d) in W, come from the same gradient noise; with
+    D = S - S* the risk's own are 2 tr D δS + ||δS||². Left out, of relative order 1/d: the fluctuations of e²uuᵀ, and
+    that few heavy-tailed steps are not Gaussian yet. Warns as `emergence_law` does.
 
-    k > 2, c_0 = 0: joint draws of the emergence times, with the race, through the decoupled equations with spectators
-    and the late finite-step terms (raced_risk.py), and the fluctuations before anything is learned (not from a
-    `TypicalStart`). Those after a direction is learned, and those of spectators, are left out: where the risk is down
-    to them, the band is too narrow. Where a direction has emerged in about as many runs as lie outside the band, the
-    edge of the band jumps from learned to unlearned, so that an error of 0.01 in that probability takes coverage from
-    90 % to 75 %; elsewhere it was 0.82 to 0.97 (two starts with competing neurons, 1024 runs of SGD from each). Draws
-    that the equations do not hold at this step have infinite risk; `caution` says which fraction of runs diverges, as
-    in `emergence_law`.
+    k > 2, c_0 = 0: joint draws of the emergence times, for which the neurons compete, give the risk by the decoupled
+    equations with spectators and the late finite-step terms (laws/search_phase), with the fluctuations before anything
+    is learned (not from a `TypicalStart`). Those after a direction is learned, and those of spectators, are left out:
+    where the risk is down to them, the band is too narrow. Where a direction has emerged in about as many runs as lie
+    outside the band, the edge of the band jumps from learned to unlearned, so that an error of 0.01 in that probability
+    takes coverage from 90 % to 75 %; elsewhere it was 0.82 to 0.97 (two starts with competing neurons, 1024 runs of SGD
+    from each). Draws that the equations do not hold at this step have infinite risk; `caution` says which fraction of
+    runs diverges, as in `emergence_law`.
 
     Args:
         teacher: the teacher, M directions.
         start: a `Start` with `dim`; for k > 2 also a `TypicalStart`.
-        learning_rate: η; a step of Stiefel SGD is ε = 2η of Riccati time.
+        sgd: the algorithm, at one learning rate η, with a batch of B samples that counts through η/B; its constraint
+            may be "stiefel" for k = 2, whose step is ε = 2η of Riccati time.
         times: (T,), canonical, increasing.
-        batch_size: B, samples of a step; it counts through η/B.
-        algorithm: `"homogeneous"`, SGD on the weights, or for k = 2 `"stiefel"`, as in `FiniteStep`.
+
+    Other args:
+        learning_rate, batch_size, constraint: the algorithm in the place of `sgd`.
         student_scale: c of Stiefel SGD; None takes ‖a‖/√N.
         replicas: how many draws; a quantile q has an error of √(q(1-q)/replicas) in probability.
         seed: of the draws, an integer or a JAX key.
+        algorithm: the old name of `constraint`, "homogeneous" or "stiefel".
 
     Raises:
-        ArgumentError: another link, a start without `dim`, or as `emergence_law`.
+        ArgumentError: another link, a start without `dim`, times that do not increase, or as `emergence_law`.
+
+    Source: as of `emergence_law`.
+
+    Example:
+        >>> import riccati as rc
+        >>> teacher = rc.Teacher([1.0], rc.Link.hermite(2))
+        >>> start = rc.Start([[0.1]], norms=0.1, dim=100)
+        >>> law = rc.risk_law(teacher, start, learning_rate=1e-3, times=[0.5, 3.0], replicas=8)
+        >>> law.mean.shape, bool(law.mean[1] < 0.5 < law.mean[0])
+        ((2,), True)
     """
     require_double_precision()
-    problem = Problem(teacher, start)
-    require_covered("risk_law", teacher, start)
-    check_step(learning_rate, batch_size)
+    if algorithm is not None:
+        constraint = constraint_named(algorithm, constraint)
+        warn_renamed(f"algorithm={algorithm!r}", f"constraint={constraint!r}")
+    sgd = sgd_of(sgd, learning_rate=learning_rate, batch_size=batch_size, constraint=constraint)
+    problem = problem_of_law("risk_law", teacher, start, sgd)
     require_times(times)
     require_integer(replicas, "replicas", 1)
     at = np.asarray(times, float)
-    gamma = learning_rate * float(start.dim or 0) / batch_size
-    caution, law = "", None
+    law = None
     if teacher.link.degree == 2:
         horizon = max(float(at[-1]), np.finfo(float).tiny)
-        drawn, _, _ = quadratic_replicas(
-            problem, learning_rate, batch_size, _LEVEL, algorithm, student_scale, horizon, replicas, seed, FINE
-        )
-        diverged = float(np.mean(~np.isfinite(drawn.risk[:, -1])))
-        caution = caution_of(problem, learning_rate, batch_size, algorithm == "stiefel", diverged)
+        dynamics = dynamics_of(problem, sgd, _LEVEL, student_scale)
+        drawn = replicas_of(dynamics, Replication(horizon, replicas, seed, FINE))
+        caution = caution_of(problem, sgd, drawn.diverged)
         draws, emerged = _interpolated(at, drawn.times, drawn.risk), drawn.emerged
     else:
-        require(algorithm == "homogeneous", "algorithm", 'be "homogeneous" unless the link is h_2', repr(algorithm))
         must = "be left out unless the link is h_2"
         require(student_scale is None, "student_scale", must, student_scale)
-        law = diffusion_law(problem, learning_rate, batch_size, _LEVEL, DEFAULT_RESOLUTION)
+        law = diffusion_law(problem, sgd, _LEVEL, DEFAULT_RESOLUTION)
         caution = law.caution
-        race_key, early_key = jax.random.split(as_key(seed))
-        raced = run_race(law.race, replicas, race_key)
-        draws = raced_risk(problem, raced, learning_rate / batch_size, _LEVEL, at, early_key)
-        emerged = raced.emerged
-    flow = FiniteStep(gamma, student_scale=student_scale, constraint="stiefel" if algorithm == "stiefel" else None)
+        escape_key, early_key = jax.random.split(as_key(seed))
+        winners = winners_of(law.competition, replicas, escape_key)
+        draws = risk_given_emergence(problem, sgd, winners, _LEVEL, at, early_key)
+        emerged = winners.emerged
+    flow = FiniteStep.of(sgd, float(start.dim or 0), student_scale)
     mean_flow = flow.evolve(problem, jnp.asarray(at)).observables.risk
-    announce(caution)
+    warn_of(caution)
     return RiskLaw(
         times=jnp.asarray(at),
         draws=jnp.asarray(draws),
         emerged=jnp.asarray(emerged),
         flow=mean_flow,
-        learning_rate=float(learning_rate),
-        batch_size=int(batch_size),
+        sgd=sgd,
         label=flow.label,
         caution=caution,
         emergence=law,
@@ -190,7 +217,7 @@ def risk_law(
 def _interpolated(
     at: Float[np.ndarray, " T"], times: Float[np.ndarray, " K"], risk: Float[np.ndarray, "n K"]
 ) -> Float[np.ndarray, "n T"]:
-    """The logarithm of each row, straight between `times`."""
+    """The risk of each row at `at`, its logarithm interpolated linearly between `times`."""
     with np.errstate(invalid="ignore"):
         logs = [np.interp(at, times, row) for row in np.log(np.maximum(risk, _LEAST))]
     return np.exp(np.where(np.isnan(logs), np.inf, logs))

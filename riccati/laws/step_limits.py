@@ -1,25 +1,27 @@
-"""Loss of directions: for each direction the step size beyond which SGD does not learn it.
+"""For each direction the step size beyond which SGD does not learn it.
 
-Noise draws every direction away from the teacher at a rate proportional to γ times the residual R that is left when its
-turn comes: the directions of larger a_q are learned by then, as far as the same noise lets them. In FiniteStep's limit
-d → ∞ the stationary state with those directions learned is a closed form, and direction m is lost where it does not
-grow in it. For directions in order of a, with U_m = Σ_{q≥m} a_q² and c_2 = 1,
+Noise draws every direction away from the teacher at a rate proportional to γ times the residual R that is left when it
+begins to grow: the directions of larger a_q are learned by then, as far as the same noise lets them. In FiniteStep's
+limit d → ∞ the stationary state with those directions learned is a closed form, and direction m is lost where it does
+not grow in it. For directions in order of a, with U_m = Σ_{q≥m} a_q², c_2 = 1 and γ = ηd/B,
 
-    homogeneous, k = 2   2a_m = γR,              R = U_m / [1 - Σ_{q<m} γa_q/(1 - 2γa_q)],
+    weights, k = 2       2a_m = γR,              R = U_m / [1 - Σ_{q<m} γa_q/(1 - 2γa_q)],
       settled            2a_m = γ(R + 4a_m²),    U_m + (N - m + 1)a_m² in the place of U_m,
-    stiefel              a_m = κ(2R + 8c²),      R = c²N + Σa² - 2c Σ_{q<m} a_q G_q,     κ = (γ/8)(1 - N/d),
+    Stiefel SGD, k = 2   a_m = κ(2R + 8c²),      R = c²N + Σa² - 2c Σ_{q<m} a_q G_q,     κ = (γ/4)(1 - N/d),
                          G_q = (a_q - κ(2R + 8c²))/(a_q + 8κ(a_q² - 2ca_q)),
-    k > 2                2a_p |m_p|^(k-2) = c_k²γ Σa²,  nothing learned yet, small norms,
+    weights, k > 2       2a_p |m_p|^(k-2) = c_k²γ Σa²,  nothing learned yet, small norms,
 
-and a direction is lost with any before it. The first has the neurons without a direction still short, the second as
-long as noise makes them in the end, Ω = γR/2 + 2γΩ², which is a_m where direction m no longer grows. To leading order
-R = U_m: FiniteStep's γ < 2a_m, with what is learned taken off the residual. SGD on the weights diverges where it does
-not hold what it has learned by then (divergence.py): no step may be larger. Derived in derivations/step_limits.py.
+and a direction is lost with any before it. In the first line the neurons without a direction are still short, in the
+second as long as noise makes them in the end, Ω = γR/2 + 2γΩ², which is a_m where direction m no longer grows. To
+leading order R = U_m: FiniteStep's γ < 2a_m, with what is learned taken off the residual. SGD on the weights diverges
+where it does not hold what it has learned by then (divergence.py): no step may be larger. Derived in
+derivations/step_limits.py.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -27,44 +29,74 @@ import numpy as np
 from jaxtyping import Array, Float
 from scipy.optimize import brentq
 
-from ..problem import AnyStart, Problem, Teacher, require_covered
-from ..support import require, require_integer, require_real
+from ..problem import CONSTRAINTS, AnyStart, Constraint, Problem, Teacher, require_covered
+from ..support import require, require_integer, require_real, warn_renamed
 from .divergence import can_be_learned, largest_held, moments_of
-from .quadratic.quadratic_law import Algorithm
+from .law import constraint_named, old_name_of
 
 _INSIDE = 1 - 1e-9  # of a pole
 _SHOWN = 8  # directions in a repr
 
 
+class StepLimit(NamedTuple):
+    """The largest step of one direction; its fields are those of `StepLimits`."""
+
+    gamma: float
+    settled: float
+    held: float
+    learning_rate: float | None
+
+
 class StepLimits(eqx.Module):
-    """The largest steps of M directions.
+    """The largest steps of M directions, made by `largest_step`; `limits[m]` are those of direction m, from 0.
 
     Attributes:
-        gamma: (M,), γ beyond which the direction is not learned, as `FiniteStep` counts it: ηd/B, for Stiefel SGD εd/B;
+        gamma: (M,), γ = ηd/B beyond which the direction is not learned, as `FiniteStep` counts it, for Stiefel SGD too;
             0 for a direction that no step learns. Never more than `held`.
-        held: (M,), γ beyond which SGD on the weights diverges once it has learned the direction and those before it, as
-            d → ∞; inf for Stiefel SGD, 0 for a direction that no step learns.
         settled: (M,), the same with the neurons that have no direction as long as noise makes them; for Stiefel SGD and
             k > 2, where lengths do not matter, it is `gamma`.
+        held: (M,), γ beyond which SGD on the weights diverges once it has learned the direction and those before it, as
+            d → ∞; inf for Stiefel SGD, 0 for a direction that no step learns.
         learning_rate: (M,), `gamma` as η, canonical time per step of a batch; None without the start's dimension.
-        algorithm: "homogeneous" or "stiefel".
-        formula: what was solved.
+        constraint: None, SGD on the weights, or "stiefel".
+        formula: the equation that was solved.
+
+    Example:
+        >>> import riccati as rc
+        >>> teacher = rc.Teacher([0.8, 0.6], rc.Link.hermite(2))
+        >>> limits = rc.largest_step(teacher, rc.Start.random(teacher, student_width=2, dim=1000, seed=0))
+        >>> [round(limit.gamma, 3) for limit in limits]
+        [0.417, 0.35]
     """
 
     gamma: Float[Array, " M"]
     settled: Float[Array, " M"]
     held: Float[Array, " M"]
     learning_rate: Float[Array, " M"] | None
-    algorithm: str = eqx.field(static=True)
+    constraint: Constraint | None = eqx.field(static=True)
     formula: str = eqx.field(static=True)
 
+    @property
+    def algorithm(self) -> str:
+        """The old name of what `constraint` says."""
+        warn_renamed("`algorithm` of StepLimits", "`constraint`")
+        return old_name_of(self.constraint)
+
+    def __len__(self) -> int:
+        return len(self.gamma)
+
+    def __getitem__(self, m: int) -> StepLimit:
+        at = range(len(self))[m]  # an index of a JAX array that is out of range would give its last entry
+        rate = None if self.learning_rate is None else float(self.learning_rate[at])
+        return StepLimit(float(self.gamma[at]), float(self.settled[at]), float(self.held[at]), rate)
+
     def __repr__(self) -> str:
-        more = " …" if len(self.gamma) > _SHOWN else ""
+        more = " …" if len(self) > _SHOWN else ""
         rows = {
             name: " ".join(f"{value:.4g}" for value in np.asarray(values)[:_SHOWN]) + more
             for name, values in (("gamma", self.gamma), ("settled", self.settled), ("held", self.held))
         }
-        rows |= {"from": self.formula, "algorithm": self.algorithm}
+        rows |= {"from": self.formula, "constraint": str(self.constraint)}
         return "StepLimits\n" + "\n".join(f"  {name:<10} {value}" for name, value in rows.items())
 
 
@@ -73,16 +105,19 @@ def largest_step(
     start: AnyStart,
     *,
     batch_size: int = 1,
-    algorithm: Algorithm = "homogeneous",
+    constraint: Constraint | None = None,
     student_scale: float | None = None,
+    algorithm: str | None = None,
 ) -> StepLimits:
     """For each direction the γ, and the η, beyond which SGD does not learn it; pure links h_k, k ≥ 2.
 
-    k = 2: in the limit d → ∞, the directions of larger a learned as far as noise allows; only the first min(N, M) are
-    learned at all. Below `settled` a direction is learned, above `gamma` it is lost; between the two it is learned
+    The learning rate is what is asked for, so it takes no SGD object; `limits.learning_rate[m]` makes one.
+
+    k = 2: in the limit d → ∞, with the directions of larger a learned as far as noise allows; only the first min(N, M)
+    are learned at all. Below `settled` a direction is learned, above `gamma` it is lost; between the two it is learned
     only if it grows before noise has lengthened the neurons that have no direction, in a time of log(1/s_0)/(2γR). At
-    finite d a direction above its limit waits, and kicks may carry it over; one below is slow: `emergence_law` gives
-    the probability by a given time.
+    finite d a direction above its limit waits, and gradient noise may carry it over; one below is slow:
+    `emergence_law` gives the probability by a given time.
 
     k > 2: from the start's overlaps, for the neuron that greedy assignment gives the direction, with nothing learned
     yet; noise carries some directions past it and loses others below it, by `emergence_law`.
@@ -94,47 +129,78 @@ def largest_step(
         teacher: the teacher, M directions.
         start: where the student starts; for k = 2 only its width and dimension matter.
         batch_size: B, for `learning_rate`.
-        algorithm: `"homogeneous"`, SGD on the weights, or for k = 2 `"stiefel"`.
+        constraint: None, SGD on the weights, or for k = 2 `"stiefel"`.
+
+    Other args:
         student_scale: c of Stiefel SGD; None takes ‖a‖/√N.
+        algorithm: the old name of `constraint`, "homogeneous" or "stiefel".
 
     Raises:
-        ArgumentError: another link, Stiefel SGD for k > 2 or without the start's dimension, or a number out of range.
+        ArgumentError: another link, Stiefel SGD for k > 2 or without the start's dimension, a problem that is not the
+            standard one, or a number out of range.
+
+    Source: derivations/step_limits.py for k = 2, derivations/search_phase.py for k > 2, derivations/divergence.py for
+    `held`.
+
+    Example:
+        >>> import riccati as rc
+        >>> teacher = rc.Teacher([1.0], rc.Link.hermite(2))
+        >>> limits = rc.largest_step(teacher, rc.Start([[0.1]], dim=200), batch_size=4, constraint="stiefel")
+        >>> round(limits[0].gamma, 4), round(limits[0].learning_rate, 5)
+        (0.335, 0.0067)
     """
-    problem = Problem(teacher, start)
-    link = teacher.link
+    if algorithm is not None:
+        constraint = constraint_named(algorithm, constraint)
+        warn_renamed(f"algorithm={algorithm!r}", f"constraint={constraint!r}")
+    problem, link = Problem(teacher, start), teacher.link
     require_integer(batch_size, "batch_size", 1)
-    require(algorithm in ("homogeneous", "stiefel"), "algorithm", 'be "homogeneous" or "stiefel"', repr(algorithm))
-    on_stiefel = algorithm == "stiefel"
-    require_covered("largest_step of Stiefel SGD" if on_stiefel else "largest_step", teacher, start)
+    known = constraint is None or constraint in CONSTRAINTS
+    require(known, "constraint", 'be None or "stiefel"', repr(constraint))
+    require_covered("largest_step" if constraint is None else "largest_step of Stiefel SGD", teacher, start)
     if student_scale is not None:
-        require(on_stiefel, "student_scale", 'be left out unless algorithm="stiefel"', student_scale)
+        must = 'be left out unless constraint="stiefel"'
+        require(constraint == "stiefel", "student_scale", must, student_scale)
         require_real(student_scale, "student_scale", above=0)
-    square = float(link.coefficients[link.information_exponent]) ** 2
-    if link.degree != 2:
-        overlaps = np.abs(np.asarray(problem.assigned()[0]))
-        a = np.asarray(teacher.a)
-        gamma = 2 * a * overlaps ** (link.information_exponent - 2) / (square * np.sum(a**2))
-        formula = "2a_p |m_p|^(k-2) = c_k²γ Σa², nothing learned yet"
-    elif on_stiefel:
-        neurons = start.student_width
-        c = float(teacher.norm) / neurons**0.5 if student_scale is None else float(student_scale)
-        kappa = _in_turn(problem, lambda a, m, most: stiefel_limit(a, neurons, m, c, most))
-        gamma = kappa * 8 / (1 - neurons / int(start.dim or 0))
-        formula = "a_m = (γ/4)(1 - N/d)(R + 4c²), R what the directions before leave"
+    if constraint == "stiefel":
+        gamma = settled = _stiefel_limits(problem, student_scale)
+        held = np.full(teacher.width, np.inf)
+        formula = "a_m = (γ/2)(1 - N/d)(R + 4c²), R what the directions before leave"
     else:
-        gamma = _in_turn(problem, lambda a, m, most: homogeneous_limit(a, m, 0, most)) / square
-        formula = "2a_m = c_2²γR, R what the directions before leave"
-    settled, held = gamma, np.full(teacher.width, np.inf)
-    if link.degree == 2 and not on_stiefel:
-        neurons = start.student_width
-        settled = _in_turn(problem, lambda a, m, most: homogeneous_limit(a, m, neurons - m, most)) / square
-    if not on_stiefel:
         held = _held_in_turn(problem)
-        gamma, settled = np.minimum(gamma, held), np.minimum(settled, held)
-    rate = None
-    if start.dim is not None:
-        rate = jnp.asarray(gamma * batch_size / start.dim / (2 if on_stiefel else 1))
-    return StepLimits(jnp.asarray(gamma), jnp.asarray(settled), jnp.asarray(held), rate, algorithm, formula)
+        if link.degree == 2:
+            lost, lost_settled = _limits_on_weights(problem)
+            formula = "2a_m = c_2²γR, R what the directions before leave"
+        else:
+            lost = lost_settled = _limits_of_overlaps(problem)
+            formula = "2a_p |m_p|^(k-2) = c_k²γ Σa², nothing learned yet"
+        gamma, settled = np.minimum(lost, held), np.minimum(lost_settled, held)
+    rate = None if start.dim is None else jnp.asarray(gamma * batch_size / start.dim)
+    return StepLimits(jnp.asarray(gamma), jnp.asarray(settled), jnp.asarray(held), rate, constraint, formula)
+
+
+def _stiefel_limits(problem: Problem, student_scale: float | None) -> Float[np.ndarray, " M"]:
+    """γ of each direction under Stiefel SGD, c = `student_scale` or ‖a‖/√N."""
+    teacher, start = problem.teacher, problem.start
+    require(start.dim is not None, "start", "have a dimension (Start(…, dim=d))", "without one")
+    neurons = start.student_width
+    c = float(teacher.norm) / neurons**0.5 if student_scale is None else float(student_scale)
+    kappa = _in_turn(problem, lambda a, m, most: stiefel_limit(a, neurons, m, c, most))
+    return kappa * 4 / (1 - neurons / int(start.dim or 0))
+
+
+def _limits_on_weights(problem: Problem) -> tuple[Float[np.ndarray, " M"], Float[np.ndarray, " M"]]:
+    """γ of each direction under SGD on the weights, k = 2: with idle neurons still short, and settled."""
+    neurons, square = problem.start.student_width, float(problem.teacher.link.coefficients[2]) ** 2
+    short = _in_turn(problem, lambda a, m, most: homogeneous_limit(a, m, 0, most))
+    settled = _in_turn(problem, lambda a, m, most: homogeneous_limit(a, m, neurons - m, most))
+    return short / square, settled / square
+
+
+def _limits_of_overlaps(problem: Problem) -> Float[np.ndarray, " M"]:
+    """γ of each direction under SGD on the weights, k > 2, from the overlap of its neuron."""
+    teacher, k = problem.teacher, problem.teacher.link.information_exponent
+    a, overlaps = np.asarray(teacher.a), np.abs(np.asarray(problem.assigned()[0]))
+    return 2 * a * overlaps ** (k - 2) / (float(teacher.link.coefficients[k]) ** 2 * np.sum(a**2))
 
 
 def _held_in_turn(problem: Problem) -> Float[np.ndarray, " M"]:
@@ -151,10 +217,10 @@ def _in_turn(problem: Problem, limit: Callable[[np.ndarray, int, float], float])
     """`limit` of each place in the order of a, at most the one before; 0 for those beyond the student's rank."""
     a = np.asarray(problem.teacher.a)
     order = np.argsort(-a, kind="stable")
-    found, most = np.zeros(len(a)), np.inf
+    limits, most = np.zeros(len(a)), np.inf
     for m, direction in enumerate(order[: problem.start.student_width]):
-        found[direction] = most = limit(a[order], m, most)
-    return found
+        limits[direction] = most = limit(a[order], m, most)
+    return limits
 
 
 def homogeneous_limit(a: Float[np.ndarray, " M"], m: int, long: int, most: float) -> float:
@@ -181,7 +247,7 @@ def _held(a: Float[np.ndarray, " M"], m: int, gamma: float) -> float:
 
 
 def stiefel_limit(a: Float[np.ndarray, " M"], neurons: int, m: int, c: float, most: float) -> float:
-    """κ = (γ/8)(1 - N/d) of direction a[m], a in descending order; `most` where there is none below."""
+    """κ = (γ/4)(1 - N/d) of direction a[m], a in descending order; `most` where there is none below."""
     if m == 0:
         return float(a[0] / (2 * (c**2 * neurons + np.sum(a**2)) + 8 * c**2))
     return _root(lambda kappa: kappa * (2 * stiefel_residual(a, neurons, m, c, kappa) + 8 * c**2) - a[m], most)

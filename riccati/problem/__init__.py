@@ -1,4 +1,4 @@
-"""What is given: the link function, the teacher, the student's start; and what is seen of a student."""
+"""What is given: teacher, start and algorithm; what is observed of a student; and what covers which problems."""
 
 from .assignment import TypicalStart as TypicalStart
 from .assignment import greedy_assignment as greedy_assignment

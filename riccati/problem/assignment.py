@@ -38,7 +38,7 @@ _TAKEN = -1.0  # below every score, which are ≥ 0
 
 
 def overlap_scores(a: Float[Array, " M"], overlaps: Float[Array, "N M"], link: Link) -> Float[Array, "N M"]:
-    """|a_p| |m_ip|^(k-2), 0 where the signs of a_p and m_ip forbid growth."""
+    """The scores |a_p| |m_ip|^(k-2) of greedy assignment, (N, M); 0 where the signs of a_p and m_ip forbid growth."""
     if link.either_sign:
         return jnp.maximum(a, 0.0) * jnp.abs(overlaps) ** max(link.information_exponent - 2, 0)
     size = jnp.maximum(jnp.sign(a) * overlaps, 0.0)
@@ -83,7 +83,7 @@ def _match(a: Float[Array, " M"], overlaps: Float[Array, "N M"], link: Link) -> 
 
 
 def greedy_assignment(a: Float[Array, " M"], overlaps: Float[Array, "N M"], link: Link) -> Int[Array, " M"]:
-    """ι (M,): the neuron of each direction, -1 for those that get none.
+    """The neuron that greedy maximum selection gives each direction, (M,) whole numbers; -1 for those that get none.
 
     A score of 0, an overlap that cannot grow, gives nobody a direction. Ties go to the lower indices.
     """
@@ -91,7 +91,10 @@ def greedy_assignment(a: Float[Array, " M"], overlaps: Float[Array, "N M"], link
 
 
 class TypicalStart(eqx.Module):
-    """Overlaps m_p(0) of the neuron that each direction gets, at one quantile of their exact law.
+    """The overlaps m_p(0) of the neuron that each direction gets in a random start, at one quantile of their exact law.
+
+    It takes O(M) memory where a `Start` takes O(NM), and holds no other overlaps: `Decoupled` and the laws for k > 2
+    need no more (problem/scope.py). Derived in derivations/coverage.py.
 
     Args:
         teacher: the teacher.
@@ -107,6 +110,13 @@ class TypicalStart(eqx.Module):
     Raises:
         ArgumentError: widths or a dimension that cannot be, a norm that is not positive, a quantile outside (0, 1), a
             teacher with correlated directions or a link for each.
+
+    Example:
+        >>> import riccati as rc
+        >>> teacher = rc.Teacher.power_law(width=3, beta=1.0, link=rc.Link.hermite(4))
+        >>> start = rc.Start.typical(teacher, student_width=16, dim=10**6)
+        >>> [round(float(m), 6) for m in start.overlaps]
+        [0.00203, 0.002003, 0.001975]
     """
 
     is_typical: ClassVar[bool] = True
@@ -131,9 +141,9 @@ class TypicalStart(eqx.Module):
         rank = np.empty(teacher.width, int)
         rank[np.argsort(-pull(teacher), kind="stable")] = np.arange(teacher.width)
         left = np.maximum(student_width - rank, 0)
-        found = (left > 0) & ((a > 0) | (not link.either_sign))
+        given = (left > 0) & ((a > 0) | (not link.either_sign))
         overlaps = np.zeros(teacher.width)
-        overlaps[found] = np.sign(a[found]) * largest_overlap(left[found], dim, quantile, link.either_sign)
+        overlaps[given] = np.sign(a[given]) * largest_overlap(left[given], dim, quantile, link.either_sign)
         self.overlaps = jnp.asarray(overlaps if teacher.covariance is None else _stretched(overlaps, teacher))
         self.norms = jnp.full(teacher.width, float(norm))
         self.student_width, self.dim = int(student_width), int(dim)
@@ -143,7 +153,7 @@ class TypicalStart(eqx.Module):
 
 
 def pull(teacher: Teacher) -> np.ndarray:
-    """What directions choose by, (M,): |a_p| λ_p^(k/2), or a_p where a negative one attracts nobody.
+    """The strength with which each direction attracts neurons, (M,): |a_p| λ_p^(k/2), for even k with the sign of a_p.
 
     It is a_p on isotropic input, and a_p λ_p^(k/2-1) where steps are preconditioned. T_p goes as its inverse.
     """
@@ -164,7 +174,7 @@ def _stretched(u: np.ndarray, teacher: Teacher) -> np.ndarray:
 
 
 def largest_overlap(count: ArrayLike, dim: int, quantile: float, either_sign: bool) -> np.ndarray:
-    """The `quantile` of the largest of `count` independent overlaps on the sphere of R^dim, each count's.
+    """The `quantile` of the largest of `count` independent overlaps on the sphere of R^dim, for each count.
 
     Overlaps are |m| where `either_sign`, else m. Exact: m² ~ Beta(1/2, (dim-1)/2). `dim` ≥ 2.
     """

@@ -19,7 +19,9 @@ _TERMS = 64  # coefficients listed for a closed form; g itself is exact
 
 
 class ClosedForm(NamedTuple):
-    """A link known exactly; pickled by its name, as functions of no module's level cannot be.
+    """A link that is known in closed form.
+
+    It is pickled by its name, as its functions, which no module has by name, cannot be.
 
     Attributes:
         name: its name in `CLOSED_FORMS`.

@@ -1,4 +1,4 @@
-"""Anisotropic input x ~ N(0, Σ), in the eigenbasis of Σ.
+"""The covariance Σ of anisotropic input x ~ N(0, Σ), in its eigenbasis.
 
 With the student f = Σ s_i σ(<x, w_i>/|w_i|_Σ), s_i = |w_i|_Σ² = w_iᵀΣw_i, and standardised teacher directions, whitened
 weights v_i = Σ^½ w_i see isotropic input: risk and overlaps are those of v. Gradient descent in w moves v by the
@@ -16,32 +16,43 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from ..support import is_traced, require, require_finite, require_integer, require_real
+from ..support import is_traced, require, require_finite, require_integer, require_real, warn_renamed
 
 
-class Group(NamedTuple):
-    """Coordinates of one eigenvalue.
+class EigenGroup(NamedTuple):
+    """The coordinates that share one eigenvalue.
 
     Attributes:
         eigenvalue: λ.
-        places: which coordinates of R^d have it.
+        indices: which coordinates of R^d have it, increasing.
     """
 
     eigenvalue: float
-    places: np.ndarray
+    indices: np.ndarray
 
 
 class Covariance(eqx.Module):
-    """The input's covariance Σ = diag λ.
+    """The covariance Σ = diag λ of the input, in its eigenbasis.
+
+    Give it to a Teacher; its directions are then the first M eigenvectors, unless `Teacher.from_directions` is given
+    others. Derived in derivations/anisotropic.py.
 
     Attributes:
-        eigenvalues: λ, (d,), positive, in any order; they are not scaled, so they set the clock. A teacher's m-th
-            direction lies on the m-th of them unless it is given others.
+        eigenvalues: λ, (d,), positive, in any order. They are not rescaled: larger ones make the flow faster.
         preconditioned: whether steps are preconditioned by Σ^{-1}, which makes the flow the isotropic one from a
             start drawn under Σ.
 
     Raises:
         ArgumentError: eigenvalues that are not a vector of positive finite numbers.
+
+    Example:
+        >>> import riccati as rc
+        >>> spiked = rc.Covariance([4.0, 1.0, 1.0, 1.0])
+        >>> teacher = rc.Teacher([1.0], rc.Link.hermite(4), covariance=spiked)
+        >>> teacher.search_rates.tolist()
+        [4.0]
+        >>> rc.Covariance.power_law(dim=1000, exponent=0.5)
+        Covariance(1000 eigenvalues from 0.0316 to 1)
     """
 
     eigenvalues: Float[Array, " d"]
@@ -61,31 +72,43 @@ class Covariance(eqx.Module):
         self.eigenvalues, self.preconditioned = jnp.asarray(values), preconditioned
 
     @classmethod
-    def power_law(cls, dim: int, gamma: float, *, preconditioned: bool = False) -> Covariance:
-        """λ_i = i^-γ, i = 1 … `dim`.
+    def power_law(
+        cls, dim: int, exponent: float | None = None, *, preconditioned: bool = False, gamma: float | None = None
+    ) -> Covariance:
+        """The covariance with eigenvalues λ_i = i^-α, i = 1 … d.
+
+        Args:
+            dim: d.
+            exponent: α ≥ 0.
+            preconditioned: as for a Covariance.
+            gamma: the old name of `exponent`, for one version.
 
         Raises:
-            ArgumentError: if `dim` < 1, or `gamma` is negative or not finite.
+            ArgumentError: if `dim` < 1, or `exponent` is left out, negative or not finite.
         """
         require_integer(dim, "dim", 1)
-        require_real(gamma, "gamma", least=0)
-        return cls(np.arange(1.0, dim + 1) ** -float(gamma), preconditioned=preconditioned)
+        if gamma is not None:
+            require(exponent is None, "gamma", "be left out beside `exponent`", gamma)
+            warn_renamed("Covariance.power_law(dim, gamma=α)", "Covariance.power_law(dim, exponent=α)")
+            exponent = gamma
+        require_real(exponent, "exponent", least=0)
+        return cls(np.arange(1.0, dim + 1) ** -float(exponent), preconditioned=preconditioned)  # type: ignore[arg-type]
 
     @property
     def dim(self) -> int:
-        """d."""
+        """d, the dimension of the input."""
         return self.eigenvalues.shape[0]
 
     def speeds(self, eigenvalues: Float[Array, " n"]) -> Float[Array, " n"]:
-        """What the isotropic velocity along coordinates with these eigenvalues is multiplied by."""
+        """The factors by which Σ changes the isotropic velocity along coordinates with these eigenvalues, (n,)."""
         return jnp.ones_like(eigenvalues) if self.preconditioned else eigenvalues
 
-    def groups_after(self, first: int) -> list[Group]:
-        """The coordinates from `first` on by their eigenvalue, in the order in which they occur."""
+    def groups_after(self, first: int) -> list[EigenGroup]:
+        """The coordinates from number `first` on, grouped by eigenvalue in the order in which eigenvalues occur."""
         values = np.asarray(self.eigenvalues)[first:]
         distinct, at, where = np.unique(values, return_index=True, return_inverse=True)
-        places = np.split(first + np.argsort(where, kind="stable"), np.cumsum(np.bincount(where))[:-1])
-        return [Group(float(distinct[g]), places[g]) for g in np.argsort(at)] if len(values) else []
+        indices = np.split(first + np.argsort(where, kind="stable"), np.cumsum(np.bincount(where))[:-1])
+        return [EigenGroup(float(distinct[g]), indices[g]) for g in np.argsort(at)] if len(values) else []
 
     def __repr__(self) -> str:
         low, high = float(self.eigenvalues.min()), float(self.eigenvalues.max())

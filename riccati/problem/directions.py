@@ -30,7 +30,7 @@ GRAM_TOLERANCE = 1e-6  # logs carry seven digits or more
 
 
 def root_of_gram(gram: ArrayLike, width: int, name: str) -> Float[np.ndarray, "M M"]:
-    """C^½, the symmetric root, of a Gram matrix of unit directions.
+    """The symmetric root C^½ of a Gram matrix C of unit directions, (M, M).
 
     Raises:
         ArgumentError: under `name`, if C is no symmetric positive semidefinite matrix with ones on its diagonal.
@@ -58,7 +58,7 @@ def is_orthonormal(gram: ArrayLike) -> bool:
 def unit_rows(
     rows: Any, name: str, covariance: Covariance | None = None
 ) -> tuple[Float[np.ndarray, "n d"], Float[np.ndarray, " n"]]:
-    """Rows whitened and scaled to length one, and the lengths that they had, |θ|_Σ under a covariance.
+    """The rows, whitened and scaled to length one, and the lengths that they had, |θ|_Σ under a covariance.
 
     Raises:
         ArgumentError: under `name`, for rows that are no matrix of finite numbers, of another length than the
@@ -76,7 +76,7 @@ def unit_rows(
 
 
 def frame_of(directions: Float[np.ndarray, "M d"], covariance: Covariance | None) -> Float[Array, "M K"] | None:
-    """Coordinates of unit directions; None where they are orthonormal, or the first M axes of the input."""
+    """The coordinates of unit directions, (M, K); None where they are orthonormal, or the first M axes of the input."""
     width = len(directions)
     if covariance is not None:
         along = directions.shape[1] >= width and np.abs(directions - np.eye(*directions.shape)).max() < GRAM_TOLERANCE
@@ -86,19 +86,19 @@ def frame_of(directions: Float[np.ndarray, "M d"], covariance: Covariance | None
 
 
 def coordinates_of(m: Array, teacher_gram: ArrayLike) -> Array | None:
-    """Coordinates whose overlaps with the rows of C^½ are m; None where C is the identity."""
+    """The coordinates, (N, M), whose overlaps with the rows of C^½ are m; None where C is the identity.
+
+    Raises:
+        ArgumentError: a C that is no Gram matrix of unit directions, or overlaps that directions cannot have with it.
+    """
     root = root_of_gram(teacher_gram, m.shape[1], "teacher_gram")
     if is_orthonormal(root @ root.T):
         return None
     part = m @ jnp.asarray(np.linalg.pinv(root))
     if not is_traced(m):
         off = float(np.abs(np.asarray(part) @ root - np.asarray(m)).max())
-        require(
-            off < GRAM_TOLERANCE,
-            "teacher_overlaps",
-            "be overlaps with directions of that Gram matrix",
-            f"off by {off:.2g}",
-        )
+        must = "be overlaps with directions of that Gram matrix"
+        require(off < GRAM_TOLERANCE, "teacher_overlaps", must, f"off by {off:.2g}")
     return part
 
 
@@ -109,7 +109,7 @@ def power_of_lengths(
     lengths: str | None,
     sizes: Float[np.ndarray, " M"],
 ) -> int | None:
-    """p of a_m |θ_m|^p, None where lengths do not count; see `Teacher.from_directions`."""
+    """The power p with which lengths count, a_m |θ_m|^p; None where they do not. See `Teacher.from_directions`."""
     known = lengths in (None, "kept", "divided")
     require(known, "lengths", 'be "kept", "divided" or None', repr(lengths))
     own = link.homogeneity if links is None else None
@@ -144,7 +144,7 @@ class Spectrum(NamedTuple):
 
 
 def spectrum(teacher: Teacher) -> Spectrum:
-    """The eigenbasis of S*; the derivative of a degenerate one does not exist, and is not a number."""
+    """The eigenbasis of S* of a quadratic teacher; the derivative of a degenerate one does not exist, and is NaN."""
     if teacher.frame is None:
         return Spectrum(teacher.a)
     F, xp = teacher.frame, jnp if is_traced(teacher) else np  # on the host nothing compiles

@@ -28,7 +28,7 @@ _VANISHING = 1e-12  # a product of coefficients this small beside the largest co
 
 
 def hermite_series(coefficients: ArrayLike, z: ArrayLike) -> Array:
-    """Σ_j c_j h_j(z), by Clenshaw's recurrence; coefficients (J+1,), z any shape, the result of z's shape."""
+    """The series Σ_j c_j h_j(z) by Clenshaw's recurrence, of z's shape; coefficients (J+1,)."""
     c, z = jnp.asarray(coefficients), jnp.asarray(z)
     ahead = behind = jnp.zeros(z.shape, jnp.result_type(c, z))
     for j in range(c.shape[0] - 1, -1, -1):
@@ -43,7 +43,7 @@ def hermite(degree: int, z: ArrayLike) -> Array:
 
 
 def series_derivative(coefficients: ArrayLike) -> Array:
-    """Coefficients of σ' from those of σ: h_j' = √j h_(j-1)."""
+    """The coefficients of σ', from those of σ: h_j' = √j h_(j-1)."""
     c = jnp.asarray(coefficients)
     if c.shape[0] == 1:
         return jnp.zeros(1, c.dtype)
@@ -51,21 +51,21 @@ def series_derivative(coefficients: ArrayLike) -> Array:
 
 
 def information_exponents(links: Sequence[Link], student: Link) -> tuple[int, ...]:
-    """k_m = min{j ≥ 1 : c_j c_j^{(m)} ≠ 0} of each direction, 0 where there is none."""
+    """The information exponent of each direction, k_m = min{j ≥ 1 : c_j c_j^{(m)} ≠ 0}; 0 where there is none."""
     shared = np.asarray(coefficient_rows([student])) * np.asarray(coefficient_rows(links, student.coefficients.size))
     present = np.abs(shared[:, 1:]) > _VANISHING * np.abs(shared).max()
     return tuple(int(np.argmax(row)) + 1 if row.any() else 0 for row in present)
 
 
 def coefficient_rows(links: Sequence[Link], size: int = 0) -> Float[Array, "M J"]:
-    """The links' coefficients as rows, all of the longest length, or cut and padded to `size`."""
+    """The coefficients of links as rows of one length, the longest, or cut and padded to `size`."""
     length = size or max(link.coefficients.size for link in links)
     rows = [link.coefficients[:length] for link in links]
     return jnp.stack([jnp.pad(row, (0, length - row.size)) for row in rows])
 
 
 def dual_pairs(coefficients: Float[Array, "M J"], q: Float[Array, "... M"]) -> tuple[Array, Array]:
-    """Σ_j c_mj q_m^j and its derivative, by Horner's rule, a row of coefficients for each entry of the last axis."""
+    """The dual Σ_j c_mj q_m^j and its derivative, by Horner's rule; a row of coefficients for each last entry of q."""
     value = slope = jnp.zeros_like(q)
     for j in reversed(range(coefficients.shape[1])):
         slope = slope * q + value
@@ -74,6 +74,6 @@ def dual_pairs(coefficients: Float[Array, "M J"], q: Float[Array, "... M"]) -> t
 
 
 def gram_of_links(links: Sequence[Link], overlaps: Float[Array, "M M"]) -> Float[Array, "M M"]:
-    """Γ_mn = Σ_j c_j^{(m)} c_j^{(n)} C_mn^j."""
+    """The matrix Γ_mn = Σ_j c_j^{(m)} c_j^{(n)} C_mn^j of E σ_m σ_n, of directions with overlaps C."""
     rows = coefficient_rows(links)
     return jnp.einsum("mj,nj,jmn->mn", rows, rows, overlaps ** jnp.arange(rows.shape[1])[:, None, None])

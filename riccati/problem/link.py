@@ -1,4 +1,4 @@
-"""Hermite calculus: the orthonormal polynomials h_j and the link function σ = Σ_j c_j h_j.
+"""The link function σ = Σ_j c_j h_j, in the orthonormal Hermite polynomials h_j.
 
 h_j = He_j/√(j!) satisfies E h_i(z) h_j(z) = δ_ij for z ~ N(0, 1), and for unit u, v and x ~ N(0, I)
 
@@ -34,9 +34,11 @@ _PANELS, _COUNT, _FURTHEST = 560, 16, 14.0  # of ∫ σ² dP, in which a jump co
 
 
 class Link(eqx.Module):
-    """A link function σ = Σ_j c_j h_j of one Gaussian variable.
+    """The link function (activation) σ = Σ_j c_j h_j of teacher and student, as a Hermite series or in closed form.
 
-    Build one with `Link.hermite`, `Link.from_coefficients`, `Link.from_function` or `Link.named`.
+    Build one with `Link.hermite`, `Link.from_coefficients`, `Link.from_function` or `Link.named`. Called with an array
+    it gives σ. Risk and flows depend on it through the dual activation g(q) = Σ_j c_j² q^j alone, and the search phase
+    through the information exponent k, the lowest degree j ≥ 1 that occurs (derivations/information_exponent.py).
 
     Attributes:
         coefficients: c_0 … c_J, (J+1,), in the orthonormal basis. A closed form's series is cut at J.
@@ -50,6 +52,16 @@ class Link(eqx.Module):
         error: estimated error of the coefficients, 0 where they are exact.
         missing: the share of E σ² that the coefficients leave out, 1 - Σ c_j²/E σ², where it was estimated; else 0.
         label: the name that figures and files use.
+
+    Example:
+        >>> import riccati as rc
+        >>> rc.Link.named("relu").information_exponent
+        1
+        >>> mixed = rc.Link.from_coefficients([0, 0, 0.8, 0, 0.6])
+        >>> mixed
+        Link(series, information exponent 2)
+        >>> round(float(mixed.dual(0.5)), 6)
+        0.1825
     """
 
     coefficients: Float[Array, " J+1"]
@@ -182,7 +194,7 @@ class Link(eqx.Module):
         return hermite_series(series_derivative(self.coefficients), z)
 
     def dual(self, q: ArrayLike) -> Array:
-        """The dual activation g(q) = Σ_j c_j² q^j = E σ(<u,x>) σ(<v,x>) at <u,v> = q."""
+        """The dual activation g(q) = Σ_j c_j² q^j = E σ(<u,x>) σ(<v,x>) of unit u, v with <u,v> = q; of q's shape."""
         q = jnp.asarray(q)
         if self.closed_form is not None:
             return self.closed_form.dual(q)

@@ -28,7 +28,7 @@ _RANK = 1e-12  # singular values of the neurons' directions below it add nothing
 
 
 class Observables(NamedTuple):
-    """What is seen of a student at T times; of one time without the axis.
+    """The risk, alignments and radii of a student at T times; of one time, without that axis.
 
     Attributes:
         risk: (T,), E(f* - f)²/E f*².
@@ -43,7 +43,7 @@ class Observables(NamedTuple):
 
 @jax.jit
 def population_risk(teacher: Teacher, U: Float[Array, "N D"], s: Float[Array, " N"]) -> Float[Array, ""]:
-    """E(f* - f)²/E f*² from unit directions U and squared norms s; for a two-layer student s_i = b_i|w_i|."""
+    """The population risk E(f* - f)²/E f*² of unit directions U and amplitudes s, `Start.amplitudes`."""
     a, link = teacher.a, teacher.link
     m = teacher.overlaps(U)
     excess = teacher.second_moment - 2 * s @ teacher.dual(m) @ a + s @ link.dual(U @ U.T) @ s
@@ -51,9 +51,10 @@ def population_risk(teacher: Teacher, U: Float[Array, "N D"], s: Float[Array, " 
 
 
 def squared_overlaps(teacher: Teacher, U: Float[Array, "N D"], overlap: str | None = None) -> Float[Array, " M"]:
-    """max_i m_im² (`neuron`), or diag G = ||P θ_m||², P the projector on the span of U (`subspace`).
+    """The squared overlap of each direction, (M,), by either definition, from unit directions U.
 
-    Without `overlap` what emerges: for h_2 and z², where neurons share directions, the latter.
+    `overlap` is "neuron", max_i m_im², or "subspace", diag G = ||P θ_m||² with P the projector on the span of U; None
+    takes what emerges, the latter for h_2 and z², where neurons share directions.
     """
     if overlap == "subspace" or (overlap is None and teacher.link.is_quadratic):
         Q = jnp.linalg.qr(U.T)[0]
@@ -62,7 +63,7 @@ def squared_overlaps(teacher: Teacher, U: Float[Array, "N D"], overlap: str | No
 
 
 def subspace_population_risk(a: Float[Array, " M"], Z: Float[Array, "M N"]) -> Float[Array, ""]:
-    """1 - tr(AGAG)/Σa², G = ZZᵀ: the risk of a quadratic student on the subspace of U, after the best radial fit."""
+    """The risk of a quadratic student on the span of U after the best radial fit: 1 - tr(AGAG)/Σa², G = ZZᵀ."""
     return 1 - jnp.sum((Z.T @ (a[:, None] * Z)) ** 2) / jnp.sum(a**2)
 
 
@@ -95,24 +96,42 @@ def as_directions(Theta: Any, dim: int) -> Float[np.ndarray, "M dim"]:
 
 
 def neuron_alignment(W: Any, Theta: Any) -> Float[np.ndarray, " M"]:
-    """max_i cos²(w_i, θ_m) (M,), of weights W (N, d) and orthonormal directions Θ (M, d); numpy, jax or torch.
+    """The neuron overlap of each direction, max_i cos²(w_i, θ_m), (M,): what emerges for k > 2.
+
+    Args:
+        W: weights (N, d), numpy, jax or torch.
+        Theta: orthonormal teacher directions (M, d), likewise.
 
     Raises:
         ArgumentError: shapes that disagree, a zero row of W, rows of Θ that are not orthonormal.
+
+    Example:
+        >>> import riccati as rc
+        >>> rc.neuron_alignment(W=[[3.0, 4.0, 0.0], [0.0, 0.0, 1.0]], Theta=[[1.0, 0.0, 0.0]]).round(2).tolist()
+        [0.36]
     """
     U = _units(W)
     return np.minimum(np.max((U @ as_directions(Theta, U.shape[1]).T) ** 2, axis=0), 1.0)
 
 
 def subspace_alignment(W: Any, Theta: Any) -> Float[np.ndarray, " M"]:
-    """diag G (M,), ||P θ_m||² with P the projector on the span of W's rows; arguments as in `neuron_alignment`."""
+    """The subspace overlap of each direction, diag G = ||P θ_m||², (M,): what emerges for k = 2.
+
+    P is the projector on the span of W's rows; arguments and errors are those of `neuron_alignment`.
+
+    Example:
+        >>> import riccati as rc
+        >>> W = [[1.0, 1.0, 0.0], [1.0, -1.0, 0.0]]
+        >>> rc.subspace_alignment(W, Theta=[[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]).round(2).tolist()
+        [1.0, 0.0]
+    """
     U = _units(W)
     directions = as_directions(Theta, U.shape[1])
     return np.minimum(np.sum((directions @ _spanned(U).T) ** 2, axis=1), 1.0)
 
 
 def alignments(teacher: Teacher, start: Start) -> tuple[Float[np.ndarray, " M"], Float[np.ndarray, " M"]]:
-    """Both of a student anywhere, by subspace and by neuron; of whitened weights and directions under a covariance."""
+    """The alignments of a student's start, by subspace and by neuron, (M,) each; of whitened weights under Σ."""
     basis = _spanned(np.asarray(start.directions))
     of_span = np.sum(np.asarray(teacher.overlaps(jnp.asarray(basis))) ** 2, axis=0)
     of_neuron = np.max(np.asarray(start.teacher_overlaps) ** 2, axis=0)

@@ -41,14 +41,24 @@ class Spectators(NamedTuple):
 
 
 class Problem(eqx.Module):
-    """A teacher and a start that fit each other; what every flow, law and experiment is given.
+    """A teacher and a start that fit each other: what a flow, a law or an experiment is about.
+
+    It is checked once, when it is made; functions that take a teacher and a start make it themselves.
 
     Attributes:
         teacher: f*(x) = Σ_m a_m σ(<x, θ_m>).
         start: the student's initial overlaps and norms, all of them or the typical ones.
 
     Raises:
-        ArgumentError: something else than a teacher or a start, or a start for another number of directions.
+        ArgumentError: something else than a teacher or a start, or a start for other directions, another input or a
+            link that its second layer cannot have.
+
+    Example:
+        >>> import riccati as rc
+        >>> teacher = rc.Teacher([1.0, 0.5], rc.Link.hermite(4))
+        >>> problem = rc.Problem(teacher, rc.Start([[0.1, 0.3], [0.2, 0.1]], norms=0.5))
+        >>> [round(float(m), 6) for m in problem.assigned()[0]]
+        [0.2, 0.3]
     """
 
     teacher: Teacher
@@ -73,7 +83,10 @@ class Problem(eqx.Module):
         return self.start  # type: ignore[return-value]
 
     def assigned(self) -> tuple[Float[Array, " M"], Float[Array, " M"]]:
-        """m_p(0) and s_p(0) of the neuron that greedy selection gives direction p; both 0 where it gets none."""
+        """The overlap m_p(0) and squared norm s_p(0), (M,) each, of the neuron that greedy selection gives direction p.
+
+        Both are 0 where it gets none.
+        """
         start = self.start
         if isinstance(start, TypicalStart):
             return start.overlaps, jnp.where(start.overlaps != 0, start.norms**2, 0.0)
@@ -91,7 +104,7 @@ class Problem(eqx.Module):
 
     @property
     def speeds(self) -> Float[Array, " D"] | None:
-        """What the isotropic velocity along each reduced coordinate is multiplied by, None for isotropic input."""
+        """The factors by which Σ changes the velocity along each reduced coordinate, (D,); None for isotropic input."""
         covariance, start = self.teacher.covariance, self.full_start
         if covariance is None:
             return None

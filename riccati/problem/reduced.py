@@ -26,13 +26,13 @@ _INDEPENDENT = 1e-10  # least eigenvalue of q - m mᵀ at which Cholesky keeps i
 
 
 class Reduced(NamedTuple):
-    """Unit directions u_i.
+    """The unit directions u_i of neurons, in reduced coordinates.
 
     Attributes:
-        along: (N, K), their coordinates along the teacher's.
-        factor: (N, R), the others.
-        eigenvalues: (R,), of the covariance along each of the latter; None for isotropic input.
-        frame: (M, K), the teacher's directions in the former; None where they are the axes.
+        along: (N, K), the coordinates that hold the teacher's directions.
+        factor: (N, R), all others.
+        eigenvalues: (R,), of the covariance along each of the others; None for isotropic input.
+        frame: (M, K), the teacher's directions in the first K; None where they are the axes.
     """
 
     along: Float[Array, "N K"]
@@ -42,7 +42,7 @@ class Reduced(NamedTuple):
 
 
 def drawn(key: Array, teacher: Teacher, neurons: int, dim: int) -> Reduced:
-    """w uniform on the sphere of R^d: Gaussian coordinates along the teacher's, a Bartlett factor for the rest.
+    """Random directions, w uniform on the sphere of R^d: Gaussian along the teacher's, a Bartlett factor for the rest.
 
     The factor is lower triangular, N(0, 1) below the diagonal, χ_(d-K-i) on it. Under a covariance a group of more than
     N equal eigenvalues has a factor of its own, the other coordinates are Gaussian, all are stretched by √λ, and
@@ -52,7 +52,7 @@ def drawn(key: Array, teacher: Teacher, neurons: int, dim: int) -> Reduced:
     if covariance is None:
         return Reduced(*_isotropic(key, dim - axes, neurons, axes), None, teacher.frame)
     groups = covariance.groups_after(axes)
-    sizes = np.array([len(group.places) for group in groups], int)
+    sizes = np.array([len(group.indices) for group in groups], int)
     columns, factored = np.minimum(sizes, neurons), sizes > neurons
     eigenvalues = np.repeat([group.eigenvalue for group in groups], columns)
     # factors come first, then all others; a group's columns are in the order of its coordinates
@@ -70,7 +70,7 @@ def located(
     frame: Float[Array, "M K"] | None,
     covariance: Covariance | None,
 ) -> Reduced:
-    """Given unit directions, whitened under a covariance, as are the teacher's, which `frame_of` gives a frame.
+    """Given unit directions in reduced coordinates; U and the teacher's are whitened, and `frame` is of `frame_of`.
 
     The residual factor comes from QR decompositions of the orthogonal parts, so that nearly dependent neurons keep
     their digits.
@@ -87,7 +87,7 @@ def located(
     axes = len(directions) if frame is None else covariance.dim
     parts, eigenvalues = [np.zeros((len(U), 0))], [np.zeros(0)]
     for group in covariance.groups_after(axes):
-        parts.append(np.linalg.qr(U[:, group.places].T, mode="r").T)  # type: ignore[attr-defined]
+        parts.append(np.linalg.qr(U[:, group.indices].T, mode="r").T)  # type: ignore[attr-defined]
         eigenvalues.append(np.full(parts[-1].shape[1], group.eigenvalue))
     rest = jnp.asarray(np.concatenate(parts, axis=1))
     return Reduced(jnp.asarray(U[:, :axes]), rest, jnp.asarray(np.concatenate(eigenvalues)), frame)
@@ -100,17 +100,17 @@ def _polar_factor(directions: Float[np.ndarray, "M d"]) -> Float[np.ndarray, "M 
 
 
 def in_eigenbasis(weights: Float[Array, "N K+R"], axes: int, covariance: Covariance) -> Float[Array, "N d"]:
-    """Weights in the first K = `axes` and the groups' coordinates, in all d of the covariance's eigenbasis.
+    """Weights in all d coordinates of the covariance's eigenbasis, from those in the first K = `axes` and the groups'.
 
     A group's columns take its first places: which of them does not matter to SGD or a flow.
     """
-    found, used = np.zeros((weights.shape[0], covariance.dim)), axes
-    found[:, :axes] = weights[:, :axes]
+    every, used = np.zeros((weights.shape[0], covariance.dim)), axes
+    every[:, :axes] = weights[:, :axes]
     for group in covariance.groups_after(axes):
-        places = group.places[: weights.shape[0]]
-        found[:, places] = weights[:, used : used + len(places)]
+        places = group.indices[: weights.shape[0]]
+        every[:, places] = weights[:, used : used + len(places)]
         used += len(places)
-    return jnp.asarray(found)
+    return jnp.asarray(every)
 
 
 def _isotropic(key: Array, outside: int, neurons: int, axes: int) -> tuple[Array, Array]:
@@ -158,7 +158,7 @@ def _on_sphere(key: Array, factor: Array, roots: Array) -> tuple[Array, Array]:
 
 
 def factor_of_gram(m: Float[Array, "N K"], student_gram: ArrayLike) -> Float[Array, "N N"]:
-    """ρ with ρ ρᵀ = q - m mᵀ, of given Gram matrices.
+    """The factor ρ with ρ ρᵀ = q - m mᵀ, of given Gram matrices.
 
     Raises:
         ArgumentError: a q that no directions of unit length with these coordinates can have.

@@ -26,25 +26,15 @@ GivenStart = Union["Start", "TypicalStart", None]
 class Feature(Enum):
     """Something that a problem may have and a consumer may not cover; in the order in which it is refused.
 
+    A row is (words, argument, must, holds).
+
     Attributes:
         words: what it is called.
         argument: the argument that has it.
-        must: what that has to do or be instead.
-        holds: whether a teacher and a start, or None, have it.
+        must: what that argument has to do or be instead.
+        holds: whether a teacher and a start, which may be None, have it.
     """
 
-    SEVERAL_DEGREES = (
-        "a link of several Hermite degrees", "teacher", "have a pure link h_k",
-        lambda teacher, start: teacher.link.only_degree is None,
-    )  # fmt: skip
-    UNCENTRED = (
-        "a link with c_0 ≠ 0", "teacher", "have a link with c_0 = 0",
-        lambda teacher, start: not teacher.link.is_centred,
-    )  # fmt: skip
-    STEEP = (
-        "a link with infinite g'(1)", "teacher", "have a link with finite g'(1), a smooth one such as erf for sign,",
-        lambda teacher, start: not teacher.link.has_finite_slope,
-    )  # fmt: skip
     SIGNED = (
         "negative a", "teacher", "have a > 0 in every entry",
         lambda teacher, start: not is_traced(teacher.a) and bool((np.asarray(teacher.a) < 0).any()),
@@ -64,6 +54,18 @@ class Feature(Enum):
     TWO_LAYER = (
         "a two-layer student", "start", "be of a 2-homogeneous student, without `second_layer`,",
         lambda teacher, start: start is not None and start.second_layer is not None,
+    )  # fmt: skip
+    SEVERAL_DEGREES = (
+        "a link of several Hermite degrees", "teacher", "have a pure link h_k",
+        lambda teacher, start: teacher.link.only_degree is None,
+    )  # fmt: skip
+    UNCENTRED = (
+        "a link with c_0 ≠ 0", "teacher", "have a link with c_0 = 0",
+        lambda teacher, start: not teacher.link.is_centred,
+    )  # fmt: skip
+    STEEP = (
+        "a link with infinite g'(1)", "teacher", "have a link with finite g'(1), a smooth one such as erf for sign,",
+        lambda teacher, start: not teacher.link.has_finite_slope,
     )  # fmt: skip
     TYPICAL = (
         "typical overlaps alone", "start", "hold all overlaps, as Start.random does,",
@@ -161,15 +163,16 @@ def require_covered(consumer: str, teacher: Teacher, start: GivenStart = None) -
 def _gaps(consumer: str, teacher: Teacher, start: GivenStart) -> Iterator[_Gap]:
     rows, k = COVERS[consumer], teacher.link.information_exponent
     order = min(k, _MOST)
-    if order not in rows:
-        yield _Gap(f"information exponent {k}, {teacher.link!r}", "teacher", _link_of(consumer), True)
     covered = rows.get(order, set().union(*rows.values()))
-    for feature in features(teacher, start):
-        if feature not in covered:
-            pure = feature in _LINKS and F.SEVERAL_DEGREES not in covered
-            must = _link_of(consumer) if pure else feature.must
-            words = f"{feature.words}, {teacher.link!r}" if feature in _LINKS else feature.words
-            yield _Gap(words, feature.argument, must, feature in COVERS[_OTHERS][order] - {F.DIMENSIONLESS})
+    for feature in Feature:
+        if feature is F.SEVERAL_DEGREES and order not in rows:  # before what else the link may have
+            yield _Gap(f"information exponent {k}, {teacher.link!r}", "teacher", _link_of(consumer), True)
+        if feature in covered or not feature.holds(teacher, start):
+            continue
+        pure = feature in _LINKS and F.SEVERAL_DEGREES not in covered
+        must = _link_of(consumer) if pure else feature.must
+        words = f"{feature.words}, {teacher.link!r}" if feature in _LINKS else feature.words
+        yield _Gap(words, feature.argument, must, feature in COVERS[_OTHERS][order] - {F.DIMENSIONLESS})
 
 
 def _link_of(consumer: str) -> str:

@@ -1,4 +1,4 @@
-"""The algorithm: online SGD on L = ½ E(f* - f)², with all that a step depends on.
+"""The algorithm, online SGD on L = ½ E(f* - f)², and the clocks: what a step depends on is computed here.
 
 One step with B fresh samples moves the weights by -η times the mean gradient of ½(f* - f)². Everything that is said of
 its step size follows from η, B and the dimension d (derivations/clocks.py, derivations/finite_step.py):
@@ -6,6 +6,8 @@ its step size follows from η, B and the dimension d (derivations/clocks.py, der
     η           canonical gradient-flow time per step
     γ = ηd/B    the strength of gradient noise in the limit d → ∞
     ε = 2η      Riccati time per step for σ = h_2 (dτ/dt = 2c_2², c_2 = 1): the step of Stiefel SGD
+
+Canonical time t is gradient-flow time of L; the k = 2 equation runs in Riccati time τ.
 """
 
 from __future__ import annotations
@@ -13,19 +15,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Literal, get_args
+from typing import Any
 
 import jax
 import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from ..support import ArgumentError, is_traced, require, require_integer, require_real
+from ..support import CONSTRAINTS, ArgumentError, Constraint, is_traced, require, require_integer, require_real
 from .schedule import Constant, Logged, Schedule, as_schedule
 from .teacher import Teacher
-
-Constraint = Literal["stiefel"]
-CONSTRAINTS: tuple[str, ...] = get_args(Constraint)
 
 
 @dataclass(frozen=True)
@@ -149,7 +148,7 @@ def sgd_of(sgd: SGD | None = None, **shorthand: Any) -> SGD:
 
 
 def riccati_rate(teacher: Teacher) -> Float[Array, ""]:
-    """dτ/dt = 2 c_2²: Riccati time per canonical time, 2 for σ = h_2."""
+    """The Riccati time per canonical time, dτ/dt = 2 c_2²: 2 for σ = h_2 (derivations/clocks.py)."""
     coefficients = teacher.link.coefficients
     if is_traced(coefficients):
         return 2 * coefficients[2] ** 2

@@ -1,4 +1,4 @@
-"""Where a student starts: its overlaps with the teacher and among itself, in reduced coordinates.
+"""The student's start: overlaps of its neurons with the teacher and with each other, and their norms.
 
 Neuron i has direction u_i and norm r_i. An isometry puts (θ, u) in R^(M+N): u_i = (m_i, ρ_i), with
 m_im = <u_i, θ_m> and ρ the rows of a factor of the Gram matrix of the parts orthogonal to the teacher,
@@ -37,7 +37,9 @@ from .teacher import Teacher
 
 
 class Start(eqx.Module):
-    """Initial overlaps and norms of N student neurons.
+    """The start of a student of N neurons: their overlaps with the teacher and with each other, and their norms.
+
+    Build one from overlaps, as here, or with `Start.random`, `Start.from_weights` or `Start.typical`.
 
     Args:
         teacher_overlaps: m, (N, M), m_im = <u_i, θ_m>.
@@ -59,6 +61,15 @@ class Start(eqx.Module):
     Raises:
         ArgumentError: shapes that disagree, entries that are not finite, norms that are not positive, or a Gram
             matrix that no directions of unit length can have.
+
+    Example:
+        >>> import riccati as rc
+        >>> teacher = rc.Teacher.power_law(width=4, beta=1.0, link=rc.Link.hermite(2))
+        >>> rc.Start.random(teacher, student_width=3, dim=10**6, norm=1e-3, seed=0)
+        Start(3 neurons, 4 directions, dim 1000000)
+        >>> start = rc.Start([[0.1, 0.2]], norms=0.5, dim=100)
+        >>> start.amplitudes.tolist()
+        [0.25]
     """
 
     is_typical: ClassVar[bool] = False
@@ -126,10 +137,11 @@ class Start(eqx.Module):
         norm: float = 1e-2,
         seed: int | Key[Array, ""] = 0,
     ) -> Start:
-        """Directions w uniform on the sphere of R^d, all norms `norm`, drawn in law; `seed` is an integer or a JAX key.
+        """A random start: w_i uniform on the sphere of R^d, all of norm `norm`; `seed` is an integer or a JAX key.
 
-        Under the teacher's covariance it is w that is uniform, so that v = Σ^½ w leans to large eigenvalues, and
-        `norm` is |w|_Σ, the student's own scale. See problem/reduced.py.
+        Only the overlaps are drawn, from their exact law, at a cost that does not depend on d. Under the teacher's
+        covariance it is w that is uniform, so that v = Σ^½ w leans to large eigenvalues, and `norm` is |w|_Σ, the
+        student's own scale. See problem/reduced.py.
 
         Raises:
             ArgumentError: if `student_width` < 1, or it or the teacher's width exceeds `dim`, or `dim` is not the
@@ -149,7 +161,7 @@ class Start(eqx.Module):
 
     @classmethod
     def from_weights(cls, W: ArrayLike, Theta: ArrayLike, covariance: Covariance | None = None) -> Start:
-        """From student weights W (N, d) and teacher directions Θ (M, d), in the input's coordinates.
+        """The start at student weights W (N, d) for teacher directions Θ (M, d), in the input's coordinates.
 
         The rows of Θ need be neither orthogonal nor of length one, as independent Gaussian rows are not; only their
         directions count, and the teacher is `Teacher.from_directions(Theta, …)` then, which is checked. Under a
@@ -176,12 +188,13 @@ class Start(eqx.Module):
     def typical(
         teacher: Teacher, student_width: int, dim: int, norm: float = 1e-2, quantile: float = 0.5
     ) -> TypicalStart:
-        """What greedy assignment gives a typical random start, in O(M) memory; see `TypicalStart`."""
+        """The overlaps that greedy assignment gives a typical random start, in O(M) memory; see `TypicalStart`."""
         return TypicalStart(teacher, student_width, dim, norm, quantile)
 
     def with_second_layer(self, b: ArrayLike) -> Start:
-        """The same weights in the standard parametrisation, f(x) = Σ b_i σ(<x, w_i>), b (N,) or one number, of either
-        sign; b_i = ±|w_i| is the balanced start.
+        """The start with the same weights and a second layer b, of the student f(x) = Σ b_i σ(<x, w_i>).
+
+        b is (N,) or one number, of either sign; b_i = ±|w_i| is the balanced start.
 
         Raises:
             ArgumentError: numbers that are not finite, or not N.
@@ -227,7 +240,7 @@ class Start(eqx.Module):
         return self.directions @ self.directions.T
 
     def assignment(self, teacher: Teacher) -> Array:
-        """ι (M,): the neuron that greedy maximum selection gives direction p, -1 where none is left."""
+        """The neuron that greedy maximum selection gives each direction, (M,) whole numbers; -1 where none is left."""
         return greedy_assignment(teacher.search_rates, self.teacher_overlaps, teacher.link)
 
     @property

@@ -1,4 +1,4 @@
-"""The teacher f*(x) = Σ_m a_m σ(<x, θ_m>), unit θ_m.
+"""The teacher f*(x) = Σ_m a_m σ(<x, θ_m>) with unit directions θ_m: the target, and the law of its input.
 
 Directions are orthonormal unless their Gram matrix C is given, a link serves every direction unless each has its own,
 and x ~ N(0, I) unless a covariance is given; a_m may be of either sign. E f*² = Σ_mn a_m a_n Γ_mn, Γ_mn = g_mn(C_mn).
@@ -30,9 +30,10 @@ _NOTHING = 1e-14  # E f*² this small beside its diagonal is a function that can
 
 
 class Teacher(eqx.Module):
-    """A two-layer teacher on Gaussian data.
+    """The two-layer teacher f*(x) = Σ_m a_m σ(<x, θ_m>) on Gaussian input x, which the student learns.
 
     The risk of every student is relative to E f*² (`second_moment`), so that it is 1 for f = 0 whatever the norm of a.
+    Derived in derivations/teachers.py and derivations/risk.py.
 
     Args:
         a: second layer (M,), of either sign, no entry 0; kept as it is given.
@@ -48,8 +49,18 @@ class Teacher(eqx.Module):
             were 1, or do not count.
 
     Raises:
-        ArgumentError: if `a` is not a vector of finite numbers other than 0, C no Gram matrix of unit directions, a
-            link none or foreign to the student's, a dimension too small, or f* = 0.
+        ArgumentError: if `a` is not a vector of finite numbers other than 0, C is no Gram matrix of unit directions,
+            something else is given for a link, a direction's link shares no degree with the student's, a dimension is
+            too small, or f* = 0.
+
+    Example:
+        >>> import riccati as rc
+        >>> teacher = rc.Teacher.power_law(width=8, beta=1.0, link=rc.Link.hermite(2))
+        >>> teacher
+        Teacher(8 directions, Link(he2, information exponent 2))
+        >>> signed = rc.Teacher([1.0, -0.5], rc.Link.hermite(4))
+        >>> float(signed.second_moment)
+        1.25
     """
 
     a: Float[Array, " M"]
@@ -107,7 +118,9 @@ class Teacher(eqx.Module):
         links: Sequence[Link] | None = None,
         covariance: Covariance | None = None,
     ) -> Teacher:
-        """a_m = m^-β/(Σ_n n^-2β)^½, m = 1 … `width`, so Σ a_m² = 1; `links` and `covariance` as those of a Teacher.
+        """The teacher with a_m = m^-β/(Σ_n n^-2β)^½, m = 1 … `width`, so that Σ a_m² = 1.
+
+        `links` and `covariance` are those of a Teacher.
 
         Raises:
             ArgumentError: if `width` < 1, or `beta` is negative or not finite.
@@ -131,7 +144,7 @@ class Teacher(eqx.Module):
         covariance: Covariance | None = None,
         lengths: Literal["kept", "divided"] | None = None,
     ) -> Teacher:
-        """From directions Θ (M, d), of any length and overlaps, such as independent Gaussian rows.
+        """The teacher with given directions Θ (M, d), of any length and overlaps, such as independent Gaussian rows.
 
         Args:
             Theta: the rows θ_m, as the training loop has them; under a covariance in its eigenbasis.
@@ -155,8 +168,8 @@ class Teacher(eqx.Module):
         counted = power is not None and bool(np.abs(sizes - 1).max() > GRAM_TOLERANCE)
         amplitudes = a * sizes**power if counted else a
         plain = cls(amplitudes, link, links=links, covariance=covariance)
-        found = (frame_of(directions, covariance), jnp.asarray(sizes) if counted else None)
-        teacher = eqx.tree_at(lambda t: (t.frame, t.lengths), plain, found, is_leaf=lambda leaf: leaf is None)
+        fields = (frame_of(directions, covariance), jnp.asarray(sizes) if counted else None)
+        teacher = eqx.tree_at(lambda t: (t.frame, t.lengths), plain, fields, is_leaf=lambda leaf: leaf is None)
         teacher._require_something()
         return teacher
 

@@ -60,8 +60,8 @@ def sgd_of_keys(config: RunConfig) -> SGD:
     if kind_of(config) == STIEFEL:
         return SGD.from_riccati_step(config.needed(RunConfig.riccati_step), batch)
     own = config.second_layer_rate
-    sgd = SGD(config.needed(RunConfig.learning_rate), batch, second_layer_rate=1.0 if own is None else own)
-    return sgd.faster(clock_factor(config))
+    rate = clock_factor(config) * config.needed(RunConfig.learning_rate)
+    return SGD(rate, batch, second_layer_rate=1.0 if own is None else own)
 
 
 def sgd_of_run(config: RunConfig, steps: Int[np.ndarray, " T"], clock: Float[np.ndarray, " T"] | None) -> SGD | None:

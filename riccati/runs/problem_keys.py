@@ -100,7 +100,7 @@ _OF_START = {"W": "initial_weights", "Theta": "teacher_directions", "second_laye
 
 def _by_key(error: ArgumentError, names: dict[str, str]) -> ArgumentError:
     """The same refusal of the key of a run; its words stay, as these names are parts of words."""
-    return ArgumentError(names.get(error.argument, error.argument), error.must, error.found)
+    return ArgumentError(names.get(error.argument, error.argument), error.must, error.value)
 
 
 def covariance_of(config: RunConfig) -> Covariance | None:
@@ -114,7 +114,7 @@ def covariance_of(config: RunConfig) -> Covariance | None:
             return Covariance.power_law(dim, config["covariance"], preconditioned=preconditioned)
         return Covariance(_eigenvalues_of(config), preconditioned=preconditioned)
     except ArgumentError as error:
-        raise error.renamed(dict.fromkeys(("eigenvalues", "gamma", "exponent"), "covariance")) from None
+        raise error.renamed({"eigenvalues": "covariance", "exponent": "covariance"}) from None
 
 
 def is_exponent(covariance: object) -> bool:

@@ -138,8 +138,8 @@ def _made(
     except ArgumentError as error:  # of a key without which there are no steps: what theory asks for later is said now
         has_clock = chosen.clock is not None or bool(chosen.rates) or "schedule" in config
         others = missing_keys(config, has_clock)
-        also = f"; theory needs {', '.join(others)} as well" if others and error.found == "missing" else ""
-        raise ArgumentError(error.argument, f"{error.must}{also}", error.found) from None
+        also = f"; theory needs {', '.join(others)} as well" if others and error.value == "missing" else ""
+        raise ArgumentError(error.argument, f"{error.must}{also}", error.value) from None
     columns = without_gaps(chosen, {name: column.at(rows.rows) for name, column in columns.items()}, nan_is_all)
     remarks += rows.remarks
     table = table_of(chosen, columns, rows.values, argument, remarks)

@@ -141,8 +141,7 @@ def recommended_step(teacher: Teacher, start: AnyStart, *, samples: int, batch_s
         plan = rc.scaling.recommended_step(teacher, start, samples=10**5, batch_size=16)
         run = rc.sgd.simulate(teacher, start, plan.sgd, steps=10**5 // 16)
     """
-    require_covered("recommended_step", teacher, start)
-    return _Budget.of(teacher, start, samples, batch_size).best("constant")
+    return _Budget.of("recommended_step", Problem(teacher, start), samples, batch_size).best("constant")
 
 
 def optimal_schedule(teacher: Teacher, start: AnyStart, *, samples: int, batch_size: int = 1) -> ScheduleReport:
@@ -155,8 +154,7 @@ def optimal_schedule(teacher: Teacher, start: AnyStart, *, samples: int, batch_s
         report = rc.scaling.optimal_schedule(teacher, start, samples=10**5)
         report.gain, report.free.sgd
     """
-    require_covered("optimal_schedule", teacher, start)
-    budget = _Budget.of(teacher, start, samples, batch_size)
+    budget = _Budget.of("optimal_schedule", Problem(teacher, start), samples, batch_size)
     beta = power_of(np.asarray(teacher.a))
     form = None if beta is None else budget.best("form", 2 * beta - 1)
     constant = budget.best("constant")
@@ -193,11 +191,12 @@ class _Budget:
     floor: float
 
     @classmethod
-    def of(cls, teacher: Teacher, start: AnyStart, samples: int, batch_size: int) -> _Budget:
+    def of(cls, consumer: str, problem: Problem, samples: int, batch_size: int) -> _Budget:
+        teacher, start, k = problem.teacher, problem.start, problem.teacher.link.information_exponent
+        require_covered(consumer, teacher, start)
         require_integer(samples, "samples", 1)
         require_integer(batch_size, "batch_size", 1)
         limits = largest_step(teacher, start)
-        problem, k = Problem(teacher, start), teacher.link.information_exponent
         system = weights_system(problem, 1.0) if k == 2 else pair_system(problem, 1.0)
         left = np.sort(np.asarray(teacher.normalised_a) ** 2)[: max(teacher.width - start.student_width, 0)]
         safe = largest_safe(problem)

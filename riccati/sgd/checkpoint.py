@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from .loop import Measured, RunStates
 
 _HEAD = b"riccati checkpoint\n"
 _DIGEST = hashlib.sha256().digest_size
+_ROUNDING = 1e-12  # relative, between numbers of two versions
 
 
 @dataclass(frozen=True)
@@ -77,10 +79,12 @@ class Checkpoint(NamedTuple):
     Attributes:
         states: where its runs are.
         record: what was logged of them.
+        notes: what is to be said of going on from here, a line each.
     """
 
     states: RunStates
     record: Record
+    notes: tuple[str, ...] = ()
 
 
 def save_checkpoint(path: str | os.PathLike, config: Mapping[str, object], checkpoint: Checkpoint) -> None:
@@ -95,6 +99,9 @@ def save_checkpoint(path: str | os.PathLike, config: Mapping[str, object], check
 def load_checkpoint(path: str | os.PathLike, config: Mapping[str, object], begun: Checkpoint) -> Checkpoint | None:
     """Read the checkpoint of an experiment with this `config`, which begins as `begun`; None if there is no such file.
 
+    One that other versions of the package or of its libraries wrote is gone on with, to the same result up to
+    rounding, and a note says so.
+
     Raises:
         ArgumentError: a file that is no checkpoint, or one of another experiment; the first key that differs is named.
     """
@@ -102,8 +109,10 @@ def load_checkpoint(path: str | os.PathLike, config: Mapping[str, object], begun
     if held is None:
         return None
     theirs, mine = held.config, json.loads(_text(config))
+    then, now = theirs.pop("versions", None), mine.pop("versions", None)
     for key in sorted(mine.keys() | theirs.keys()):
-        if mine.get(key) != theirs.get(key):
+        alike = mine.get(key) == theirs.get(key) or (then != now and _agree(mine.get(key), theirs.get(key)))
+        if not alike:
             must = "be of this experiment (name another file, or remove it)"
             raise ArgumentError("checkpoint", must, f"{path}, of one with another {key}")
     for name, array in _arrays(begun).items():
@@ -112,7 +121,22 @@ def load_checkpoint(path: str | os.PathLike, config: Mapping[str, object], begun
         require(sound, "checkpoint", f"hold {name} of shape {array.shape}, {array.dtype}", f"{path}, which does not")
     states = {name: jnp.asarray(held.arrays[f"states_{name}"]) for name in RunStates._fields}
     record = {name: held.arrays[f"record_{name}"] for name in Record.__dataclass_fields__}
-    return Checkpoint(RunStates(**states), Record(**record))
+    notes = () if then == now else (f"gone on from a checkpoint of {_versions(then)}: the same up to rounding",)
+    return Checkpoint(RunStates(**states), Record(**record), notes)
+
+
+def _agree(one: object, other: object) -> bool:
+    """Whether two values of a configuration differ by no more than other versions of a library may round."""
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(_agree, one, other))
+    if isinstance(one, float) and isinstance(other, float):
+        return math.isclose(one, other, rel_tol=_ROUNDING, abs_tol=_ROUNDING)
+    return one == other
+
+
+def _versions(versions: object) -> str:
+    """Versions of packages in words."""
+    return " ".join(f"{name} {version}" for name, version in dict(versions).items()) if versions else "unknown versions"  # type: ignore[call-overload]
 
 
 class _Held(NamedTuple):

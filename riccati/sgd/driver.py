@@ -84,7 +84,7 @@ def run_to_end(
     Raises:
         Stopped: after SIGINT or SIGTERM.
     """
-    pace, saved, (states, record) = _Pace(), time.monotonic(), begun
+    pace, saved, states, record = _Pace(), time.monotonic(), begun.states, begun.record
     with orderly_stop() as stop:
         bar.update(int(states.step))
         while not stop and record.next_step is not None:

@@ -99,6 +99,8 @@ class Experiment:
         engine: str | None = None,
     ):
         if engine is not None:
+            alone = constraint is None and coordinates == REDUCED
+            require(alone, "engine", "be left out beside `constraint` and `coordinates`", repr(engine))
             words = engine_words(engine)
             warn_renamed(f'engine="{engine}"', str(words))
             constraint, coordinates = words
@@ -209,7 +211,8 @@ class Experiment:
         """Simulate runs from the same start, one for each seed, all at once.
 
         With `checkpoint`, a file, the state is saved there every ten seconds, at SIGINT or SIGTERM, and at the end; a
-        call with the same arguments goes on from it to the bit-identical result. Remove the file once that is kept.
+        call with the same arguments goes on from it to the bit-identical result. One that other versions of the package
+        or its libraries wrote leads to the same up to rounding, as a note says. Remove the file once that is kept.
 
         Raises:
             ArgumentError: what memory does not hold, a file that is no checkpoint of this experiment, or one that
@@ -284,15 +287,9 @@ def simulate(
         >>> run.steps.tolist(), float(run.times[-1]), run.config["coordinates"]
         ([0, 1, 3, 10, 32, 100], 1e-06, 'reduced')
     """
-    if engine is not None:
-        words = engine_words(engine)
-        warn_renamed(f'engine="{engine}"', str(words))
-        constraint, coordinates = words
-    sgd = sgd_of(
-        sgd, learning_rate=learning_rate, batch_size=batch_size, second_layer_rate=second_layer_rate,
-        constraint=constraint,
-    )  # fmt: skip
     experiment = Experiment(
-        teacher, start, sgd, steps=steps, coordinates=coordinates, student_scale=student_scale, dtype=dtype, rows=rows
-    )
+        teacher, start, sgd, steps=steps, coordinates=coordinates, student_scale=student_scale, dtype=dtype, rows=rows,
+        learning_rate=learning_rate, batch_size=batch_size, second_layer_rate=second_layer_rate,
+        constraint=constraint, engine=engine,
+    )  # fmt: skip
     return experiment.simulate(seed, checkpoint)

@@ -103,13 +103,13 @@ class Simulation:
             begun = load_checkpoint(checkpoint, config, begun) or begun
             save = partial(save_checkpoint, checkpoint, config)
             save(begun)  # what cannot be saved there is said before the first step
-        states, record = run_to_end(self.dynamics, stepper, begun, save, bar)
-        times = record.times
+        reached = run_to_end(self.dynamics, stepper, begun, save, bar)
+        states, record, times = reached.states, reached.record, reached.record.times
         if self.sgd.is_constant:  # to the last bit, as a run's times are
             times = np.where(np.isfinite(times), self.sgd.times(record.steps), np.nan)
         return Ensemble(
             record.steps, times, record.risk, record.overlaps, np.asarray(states.diverged), np.asarray(seeds),
-            np.asarray(signed_overlaps(self.dynamics, states)), config, self.notes,
+            np.asarray(signed_overlaps(self.dynamics, states)), config, (*self.notes, *begun.notes),
         )  # fmt: skip
 
 

@@ -22,8 +22,8 @@ from .files import package_versions as package_versions
 from .files import require_folder as require_folder
 from .files import sole_writer as sole_writer
 from .files import whole_file as whole_file
-from .names import CONSTRAINT_NAMES as CONSTRAINT_NAMES
-from .names import COORDINATES_NAMES as COORDINATES_NAMES
+from .names import CONSTRAINTS as CONSTRAINTS
+from .names import COORDINATES as COORDINATES
 from .names import ENGINE_NAMES as ENGINE_NAMES
 from .names import FLOW_NAMES as FLOW_NAMES
 from .names import LINK_NAMES as LINK_NAMES
@@ -31,8 +31,8 @@ from .names import LOSS_NAMES as LOSS_NAMES
 from .names import OVERLAP_NAMES as OVERLAP_NAMES
 from .names import RUN_KINDS as RUN_KINDS
 from .names import STUDENT_KINDS as STUDENT_KINDS
-from .names import ConstraintName as ConstraintName
-from .names import CoordinatesName as CoordinatesName
+from .names import Constraint as Constraint
+from .names import Coordinates as Coordinates
 from .names import EngineName as EngineName
 from .names import FlowName as FlowName
 from .names import LinkName as LinkName

@@ -83,23 +83,19 @@ def require_times(times: Any) -> None:
 
 
 def require_norms(norms: Any, name: str) -> None:
-    """Refuse norms that are not finite or below 10⁻¹⁵⁰."""
+    """Refuse initial norms that are not finite, or so small (below 10⁻¹⁵⁰) that their squares are no normal doubles."""
     if np.ndim(norms) == 0 and not is_traced(norms):
         require_real(norms, name, above=0)
     require_finite(norms, name)
     if not is_traced(norms):
         least = np.asarray(norms, float).min()
         require(bool(least > 0), name, "be > 0", f"{least:g}")
-        require(
-            bool(least >= _LEAST_NORM),
-            name,
-            f"be ≥ {_LEAST_NORM:g}, so that its square is a normal number",
-            f"{least:g}",
-        )
+        must = f"be ≥ {_LEAST_NORM:g}, so that its square is a normal number"
+        require(bool(least >= _LEAST_NORM), name, must, f"{least:g}")
 
 
 def memory_limit() -> float:
-    """Bytes that this process may have: the machine's memory, or less where a limit is set; inf where unknown."""
+    """The bytes that this process may have: the machine's memory, or less where a limit is set; inf where unknown."""
     limits = [float("inf")]
     if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
         limits.append(float(os.sysconf("SC_PHYS_PAGES")) * os.sysconf("SC_PAGE_SIZE"))
@@ -112,14 +108,17 @@ def memory_limit() -> float:
 
 
 def require_memory(numbers: float, argument: str, value: object) -> None:
-    """Refuse `value` of an argument that asks for as many double-precision `numbers` as memory does not hold."""
+    """Refuse `value` of an argument that asks for more double-precision `numbers` than memory holds.
+
+    It is asked before anything is allocated, as a process that runs out of memory is ended without a word.
+    """
     wanted, there = 8.0 * numbers / _GIGABYTE, memory_limit() / _GIGABYTE
     must = f"need no more memory than the {there:.3g} GB there are"
     require(wanted <= there, argument, must, f"{value}, which needs {wanted:.3g} GB")
 
 
 def restored(kind: type, **fields: Any) -> Any:
-    """A `kind` with these fields, past the constructor that would check or derive them anew."""
+    """An object of class `kind` with these fields, made past the constructor that would check or derive them anew."""
     module: Any = object.__new__(kind)
     for name, value in fields.items():
         object.__setattr__(module, name, value)

@@ -1,28 +1,44 @@
-"""What a caller is told: refusals, and names that have changed."""
+"""What is said to a caller: refusals of arguments, and the new names of what was renamed."""
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Mapping
 
+_INSIDE = ("riccati", "equinox")  # whose frames are not those of who used an old name
 _LONGEST_MESSAGE = 600
 
 
 class ArgumentError(ValueError):
-    """An argument that cannot be used; its message is one line with the argument's name and the remedy.
+    """The refusal of an argument that cannot be used; its message is one line, with the argument's name and the remedy.
 
     Attributes:
         argument: the argument's name.
         must: what it has to do or be.
-        found: what it is instead.
+        value: what it is instead.
+
+    Example:
+        >>> import riccati as rc
+        >>> try:
+        ...     rc.Teacher.power_law(width=8, beta=-1.0, link=rc.Link.hermite(2))
+        ... except rc.ArgumentError as error:
+        ...     print(error)
+        Argument `beta` must be ≥ 0, but is -1.0.
     """
 
-    def __init__(self, argument: str, must: str, found: object):
-        self.argument, self.must, self.found = argument, must, found
-        super().__init__(_one_line(f"Argument `{argument}` must {must}, but is {found}."))
+    def __init__(self, argument: str, must: str, value: object):
+        self.argument, self.must, self.value = argument, must, value
+        super().__init__(_one_line(f"Argument `{argument}` must {must}, but is {value}."))
 
     def __reduce__(self) -> tuple:
-        return type(self), (self.argument, self.must, self.found)
+        return type(self), (self.argument, self.must, self.value)
+
+    @property
+    def found(self) -> object:
+        """The old name of `value`."""
+        warn_renamed("ArgumentError.found", "ArgumentError.value")
+        return self.value
 
     def renamed(self, names: Mapping[str, str]) -> ArgumentError:
         """The same refusal in the words of a caller whose arguments have other names."""
@@ -33,7 +49,7 @@ class ArgumentError(ValueError):
                 words = words.replace(theirs, name)
             return words
 
-        return ArgumentError(names.get(self.argument, self.argument), ours(self.must), ours(self.found))
+        return ArgumentError(names.get(self.argument, self.argument), ours(self.must), ours(self.value))
 
 
 class RenamedArgument(FutureWarning):
@@ -41,8 +57,12 @@ class RenamedArgument(FutureWarning):
 
 
 def warn_renamed(old: str, new: str) -> None:
-    """Say once, at the caller of the public function, that `old` is written `new` from the next version on."""
-    warnings.warn(f"{old} is now {new}; the old name goes in the next version", RenamedArgument, stacklevel=3)
+    """Warn, at the line outside this package that used it, that `old` is written `new` from the next version on."""
+    frame, level = sys._getframe(1), 2
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] in _INSIDE:
+        frame, level = frame.f_back, level + 1
+    message = f"{old} is now {new}; the old name goes in the next version"
+    warnings.warn(message, RenamedArgument, stacklevel=level)
 
 
 def _one_line(text: str) -> str:

@@ -115,10 +115,10 @@ def _locked(lock: Path) -> int:
 @cache
 def package_versions() -> dict[str, str]:
     """The versions of this package and of what it computes with; looked up once a process."""
-    found = {}
+    versions = {}
     for name in _RECORDED:
         try:
-            found[name] = version(name)
+            versions[name] = version(name)
         except PackageNotFoundError:  # run from a source tree that was never installed
-            found[name] = "not installed"
-    return found
+            versions[name] = "not installed"
+    return versions

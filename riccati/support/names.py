@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import Literal, get_args
 
 FlowName = Literal["Riccati", "Quadratic", "Decoupled", "Coupled", "Correlation", "FiniteStep"]
-ConstraintName = Literal["stiefel"]
-CoordinatesName = Literal["reduced", "direct"]
+Constraint = Literal["stiefel"]
+Coordinates = Literal["reduced", "direct"]
 StudentKind = Literal["two_homogeneous", "two_layer"]
 RunKind = Literal["two_homogeneous", "two_layer", "stiefel_quadratic"]
 OverlapName = Literal["subspace", "neuron"]
@@ -18,8 +18,8 @@ LinkName = Literal["relu", "abs", "sign", "erf", "exp", "cos", "sin"]  # those i
 EngineName = Literal["in_law", "direct", "stiefel", "stiefel_direct"]  # up to 0.4, a rule and coordinates in one word
 
 FLOW_NAMES: tuple[str, ...] = get_args(FlowName)
-CONSTRAINT_NAMES: tuple[str, ...] = get_args(ConstraintName)
-COORDINATES_NAMES: tuple[str, ...] = get_args(CoordinatesName)
+CONSTRAINTS: tuple[str, ...] = get_args(Constraint)
+COORDINATES: tuple[str, ...] = get_args(Coordinates)
 STUDENT_KINDS: tuple[str, ...] = get_args(StudentKind)
 RUN_KINDS: tuple[str, ...] = get_args(RunKind)
 OVERLAP_NAMES: tuple[str, ...] = get_args(OverlapName)

@@ -19,8 +19,8 @@ import riccati as rc
 _ROWS = 200
 
 
-def said(what: str, goal: str, measured: str) -> None:
-    print(f"{what:<44} {goal:<34} {measured}", flush=True)
+def report(what: str, goal: str, outcome: str) -> None:
+    print(f"{what:<44} {goal:<34} {outcome}", flush=True)
 
 
 def power_law(M, N, d, degree=2, norm=0.1, seed=0):
@@ -36,31 +36,31 @@ def sgd(teacher, start, rate, horizon, seeds, batch=1, constraint=None):
     return run.ensemble(range(seeds))
 
 
-def emergence(what, teacher, start, rate, horizon, seen, batch=1, algorithm="homogeneous"):
+def emergence(what, teacher, start, rate, horizon, runs, batch=1, constraint=None):
     """Kolmogorov and Smirnov, pooled medians and probabilities of being learned by the horizon."""
     law = rc.emergence_law(
-        teacher, start, learning_rate=rate, batch_size=batch, horizon=horizon, algorithm=algorithm, replicas=1024
+        teacher, start, learning_rate=rate, batch_size=batch, horizon=horizon, constraint=constraint, replicas=1024
     )
-    found, drawn = seen.emergence_times(), np.asarray(law.emerged)
+    measured, drawn = runs.emergence_times(), np.asarray(law.emerged)
     drawn = np.where(drawn <= horizon, drawn, np.inf)
-    learned = np.isfinite(found).mean(axis=0)
+    learned = np.isfinite(measured).mean(axis=0)
     often = np.flatnonzero(learned > 0.5)
-    p = [ks_2samp(np.minimum(found[:, m], 2 * horizon), np.minimum(drawn[:, m], 2 * horizon)).pvalue for m in often]
-    ratio = np.median(drawn[:, often], axis=0) / np.median(found[:, often], axis=0)
-    said(what, "KS p > 0.01 in 9 of 10 directions", " ".join(f"{x:.3f}" for x in p))
-    said("", "pooled median of T within 5 %", f"{np.mean(ratio):.3f} (" + " ".join(f"{x:.3f}" for x in ratio) + ")")
+    p = [ks_2samp(np.minimum(measured[:, m], 2 * horizon), np.minimum(drawn[:, m], 2 * horizon)).pvalue for m in often]
+    ratio = np.median(drawn[:, often], axis=0) / np.median(measured[:, often], axis=0)
+    report(what, "KS p > 0.01 in 9 of 10 directions", " ".join(f"{x:.3f}" for x in p))
+    report("", "pooled median of T within 5 %", f"{np.mean(ratio):.3f} (" + " ".join(f"{x:.3f}" for x in ratio) + ")")
     worst = np.abs(np.isfinite(drawn).mean(axis=0) - learned).max()
-    said("", "P(learned) within 0.05", f"{worst:.3f} at the most")
-    return found, drawn
+    report("", "P(learned) within 0.05", f"{worst:.3f} at the most")
+    return measured, drawn
 
 
-def coverage(what, teacher, start, rate, seen, batch=1, algorithm="homogeneous"):
+def coverage(what, teacher, start, rate, runs, batch=1, constraint=None):
     """Of (seed, time) pairs: rows as runs are logged, evenly in the logarithm of the step, and evenly in time."""
-    times = seen.steps[1:] * rate
-    law = rc.risk_law(teacher, start, learning_rate=rate, batch_size=batch, times=times, algorithm=algorithm)
-    inside = (seen.risk[:, 1:] >= law.quantile(0.05)) & (seen.risk[:, 1:] <= law.quantile(0.95))
+    times = runs.steps[1:] * rate
+    law = rc.risk_law(teacher, start, learning_rate=rate, batch_size=batch, times=times, constraint=constraint)
+    inside = (runs.risk[:, 1:] >= law.quantile(0.05)) & (runs.risk[:, 1:] <= law.quantile(0.95))
     even = np.searchsorted(times, np.linspace(0.02, 1, 50) * times[-1]).clip(max=len(times) - 1)
-    said(
+    report(
         what, "90 % band covers 85 to 95 %", f"{inside.mean():.3f} logged rows, {inside[:, even].mean():.3f} even times"
     )
 
@@ -71,64 +71,64 @@ def clock() -> None:
         for which, goal in (("first call", "20 s"), ("warm", "5 s")):
             begun = time.perf_counter()
             law = rc.emergence_law(teacher, start, learning_rate=1e-4, replicas=512)
-            said(f"law, M = N = {N}, {which}", goal, f"{time.perf_counter() - begun:.1f} s, 512 replicas")
+            report(f"law, M = N = {N}, {which}", goal, f"{time.perf_counter() - begun:.1f} s, 512 replicas")
         begun = time.perf_counter()
         law.sample(replicas, 1)
-        said(f"sample({replicas}), M = N = {N}", "10 s (1000 at 8)", f"{time.perf_counter() - begun:.1f} s")
+        report(f"sample({replicas}), M = N = {N}", "10 s (1000 at 8)", f"{time.perf_counter() - begun:.1f} s")
 
 
 def one() -> None:
     for x0 in (1.0, 2.0):
         teacher, start = rc.Teacher([1.0], rc.Link.hermite(2)), rc.Start([[x0 / 20]], norms=0.1, dim=400)
         rate = 0.05 / 400
-        seen = sgd(teacher, start, rate, 3.0, 1000)
+        runs = sgd(teacher, start, rate, 3.0, 1000)
         law = rc.emergence_law(teacher, start, learning_rate=rate, replicas=4096)
-        found, drawn = seen.emergence_times()[:, 0], np.asarray(law.emerged)[:, 0]
-        ratios = [np.quantile(drawn, q) / np.quantile(found, q) for q in (0.25, 0.5, 0.75)]
-        said(f"N = M = 1, x_0 = {x0:g}", "quartiles within 3 %", " ".join(f"{r:.3f}" for r in ratios))
-        said("", "KS p > 0.01 at 400 seeds", f"{ks_2samp(found[:400], drawn).pvalue:.3f}")
+        measured, drawn = runs.emergence_times()[:, 0], np.asarray(law.emerged)[:, 0]
+        ratios = [np.quantile(drawn, q) / np.quantile(measured, q) for q in (0.25, 0.5, 0.75)]
+        report(f"N = M = 1, x_0 = {x0:g}", "quartiles within 3 %", " ".join(f"{r:.3f}" for r in ratios))
+        report("", "KS p > 0.01 at 400 seeds", f"{ks_2samp(measured[:400], drawn).pvalue:.3f}")
 
 
 def weights() -> None:
     for gamma, horizon in ((0.02, 9.0), (0.0625, 10.0), (0.2, 8.0)):
         teacher, start = power_law(8, 8, 300)
         rate = gamma / 300
-        seen = sgd(teacher, start, rate, horizon, 200)
+        runs = sgd(teacher, start, rate, horizon, 200)
         what = f"M = N = 8, d = 300, γ = {gamma:g}"
-        emergence(what, teacher, start, rate, horizon, seen)
-        coverage(what, teacher, start, rate, seen)
+        emergence(what, teacher, start, rate, horizon, runs)
+        coverage(what, teacher, start, rate, runs)
 
 
 def wide() -> None:
     teacher, start = power_law(8, 8, 10**5)
     rate = 0.2 * 500 / 10**5
-    seen = sgd(teacher, start, rate, 10.0, 60, batch=500)
-    emergence("d = 10⁵, batch 500, γ = 0.2", teacher, start, rate, 10.0, seen, batch=500)
+    runs = sgd(teacher, start, rate, 10.0, 60, batch=500)
+    emergence("d = 10⁵, batch 500, γ = 0.2", teacher, start, rate, 10.0, runs, batch=500)
 
 
 def stiefel() -> None:
-    for gamma, batch, horizon in ((0.02, 64, 15.0), (0.2, 16, 20.0)):
+    for gamma, batch, horizon in ((0.01, 64, 15.0), (0.1, 16, 20.0)):
         teacher, start = power_law(16, 8, 400, norm=1.0)
-        rate = gamma * batch / 800
-        seen = sgd(teacher, start, rate, horizon, 100, batch, "stiefel")
+        rate = gamma * batch / 400
+        runs = sgd(teacher, start, rate, horizon, 100, batch, "stiefel")
         what = f"Stiefel, N = 8, M = 16, d = 400, γ = {gamma:g}"
-        coverage(what, teacher, start, rate, seen, batch, "stiefel")
-        emergence(what, teacher, start, rate, horizon, seen, batch, "stiefel")
+        coverage(what, teacher, start, rate, runs, batch, "stiefel")
+        emergence(what, teacher, start, rate, horizon, runs, batch, "stiefel")
 
 
 def k3() -> None:
     for g in (0.1, 0.3):
         teacher, start = power_law(4, 8, 150, degree=3)
         rate = g * 10 * 150**-1.5
-        seen = sgd(teacher, start, rate, 20.0, 100, batch=10)
-        coverage(f"k = 3, M = 4, N = 8, d = 150, g = {g:g}", teacher, start, rate, seen, batch=10)
+        runs = sgd(teacher, start, rate, 20.0, 100, batch=10)
+        coverage(f"k = 3, M = 4, N = 8, d = 150, g = {g:g}", teacher, start, rate, runs, batch=10)
 
 
 def k4() -> None:
     teacher, start = power_law(3, 6, 80, degree=4)
     rate = 0.1 * 10 * 80**-2
-    seen = sgd(teacher, start, rate, 30.0, 100, batch=10)
-    coverage("k = 4, M = 3, N = 6, d = 80, g = 0.1", teacher, start, rate, seen, batch=10)
+    runs = sgd(teacher, start, rate, 30.0, 100, batch=10)
+    coverage("k = 4, M = 3, N = 6, d = 80, g = 0.1", teacher, start, rate, runs, batch=10)
 
 
 _ALL = {"time": clock, "one": one, "weights": weights, "wide": wide, "stiefel": stiefel, "k3": k3, "k4": k4}

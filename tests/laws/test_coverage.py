@@ -18,9 +18,9 @@ def test_destination_probabilities(k):
     teacher = rc.Teacher.power_law(5, 0.4, rc.Link.hermite(k))
     chances = destination_probabilities(teacher)
     np.testing.assert_allclose(chances.sum(), 1 if k % 2 == 0 else 1 - 0.5**5, rtol=1e-12)
-    found = simulated_coverage(teacher, 12, 50, 3000)
+    simulated = simulated_coverage(teacher, 12, 50, 3000)
     error = 4 * np.sqrt(0.25 / 3000)
-    np.testing.assert_allclose(coverage(chances, 12), found, atol=error)
+    np.testing.assert_allclose(coverage(chances, 12), simulated, atol=error)
     even = destination_probabilities(rc.Teacher.power_law(5, 0.0, rc.Link.hermite(4)))
     np.testing.assert_allclose(even, 0.2, rtol=1e-12)
 

@@ -29,8 +29,8 @@ def fraction_of_sgd(teacher, start, gamma, horizon, seeds, batch=8):
     return float(np.mean(run.ensemble(range(seeds)).diverged >= 0))
 
 
-def said(teacher, start, gamma):
-    return divergence(rc.Problem(teacher, start), gamma / start.dim, 1)
+def divergence_at(teacher, start, gamma):
+    return divergence(rc.Problem(teacher, start), rc.SGD.from_gamma(gamma, start.dim))
 
 
 @pytest.mark.parametrize("k", HELD)
@@ -39,9 +39,9 @@ def test_moments_and_the_limit_of_one_direction(k):
     link = rc.Link.from_coefficients([0] * k + [0.7])
     z, weights = np.polynomial.hermite_e.hermegauss(4 * k)
     value, slope, mean = np.asarray(link(z)), np.asarray(link.derivative(z)), weights / weights.sum()
-    found = moments_of(link)
+    moments = moments_of(link)
     expected = [0.49, mean @ slope**2, mean @ slope**4, mean @ (value**2 * slope**2)]
-    np.testing.assert_allclose(found[:4], expected, rtol=1e-9)
+    np.testing.assert_allclose(moments[:4], expected, rtol=1e-9)
     np.testing.assert_allclose(largest_held(moments_of(rc.Link.hermite(k)), np.array([0.5])), 2 * HELD[k], rtol=1e-9)
 
 
@@ -50,7 +50,7 @@ def test_the_finite_step_limit_explodes_beyond_it_and_not_below(k, width):
     """A tenth on either side, from what has been learned but for a little."""
     teacher = rc.Teacher.power_law(width, 1.0, rc.Link.hermite(k))
     start = rc.Start(np.sqrt(0.98) * np.eye(width), norms=np.sqrt(np.asarray(teacher.a)), dim=10**6)
-    held = said(teacher, start, 1e-6).held
+    held = divergence_at(teacher, start, 1e-6).held
     times = np.linspace(0.5, 60, 40)
     below = rc.solve(rc.FiniteStep(0.9 * held), teacher, start, times)
     assert bool(below.outcome == rc.Outcome.complete)
@@ -74,13 +74,13 @@ def test_the_finite_step_limit_explodes_beyond_it_and_not_below(k, width):
     ],
 )
 def test_the_fraction_of_diverging_runs_against_sgd(k, width, neurons, dim, norm, share, horizon):
-    """Sixty-four seeds, four standard errors of 0.06: where a tenth of them diverge it is said, where most do, too."""
+    """Sixty-four seeds, four standard errors of 0.06: a caution where a tenth of them diverge, and where most do."""
     teacher, start = ahead(k, width, neurons, dim, norm)
-    gamma = share * said(teacher, start, 1e-6).held
-    found, estimate = fraction_of_sgd(teacher, start, gamma, horizon, 64), said(teacher, start, gamma)
-    assert abs(found - estimate.fraction) < 0.25
-    assert (estimate.caution != "") == (found > 0.05)
-    assert ("most of the runs diverge" in estimate.caution) == (found > 0.85)
+    gamma = share * divergence_at(teacher, start, 1e-6).held
+    measured, estimate = fraction_of_sgd(teacher, start, gamma, horizon, 64), divergence_at(teacher, start, gamma)
+    assert abs(measured - estimate.fraction) < 0.25
+    assert (estimate.caution != "") == (measured > 0.05)
+    assert ("most of the runs diverge" in estimate.caution) == (measured > 0.85)
 
 
 def test_the_largest_step_scales_with_the_second_layer():
@@ -100,8 +100,8 @@ def test_a_mean_that_does_not_change_climbs_with_exponent_one():
     """At `held` E A = 1 in any dimension, so that α = 1 and the fraction is C e^(-h), with other directions too."""
     for k, width in ((2, 1), (2, 2), (2, 4), (3, 4)):
         teacher, start = ahead(k, width, width, 400)
-        held = said(teacher, start, 1e-6).held
-        below, at, beyond = (said(teacher, start, share * held).estimate for share in (0.995, 1.0, 1.005))
+        held = divergence_at(teacher, start, 1e-6).held
+        below, at, beyond = (divergence_at(teacher, start, share * held).estimate for share in (0.995, 1.0, 1.005))
         assert below < at < beyond
         assert at < np.exp(-(k - 1) / 2)
 
@@ -111,7 +111,7 @@ def test_a_typical_start_counts_the_other_neurons():
     teacher = rc.Teacher([0.8, 0.6], rc.Link.hermite(3))
     drawn = rc.Start.random(teacher, student_width=6, dim=400, norm=0.9, seed=0)
     typical = rc.Start.typical(teacher, student_width=6, dim=400, norm=0.9)
-    first, second = (said(teacher, start, 0.01) for start in (drawn, typical))
+    first, second = (divergence_at(teacher, start, 0.01) for start in (drawn, typical))
     np.testing.assert_allclose([first.unlearned, first.longest], [second.unlearned, second.longest], rtol=1e-12)
 
 
@@ -120,33 +120,33 @@ def test_no_false_alarm_at_small_steps():
         for width, neurons, norm in ((1, 1, 0.2), (4, 6, 0.01), (8, 4, 0.4)):
             for dim in (100, 10**4, 10**9):
                 teacher, start = problem(width, neurons, dim, 1.0, degree=k, norm=norm)
-                assert said(teacher, start, 0.25 * held).caution == ""
-                assert said(teacher, start, 0.25 * held).fraction < 0.02
+                assert divergence_at(teacher, start, 0.25 * held).caution == ""
+                assert divergence_at(teacher, start, 0.25 * held).fraction < 0.02
 
 
 def test_it_grows_with_the_step_and_is_sharp_in_high_dimension():
     teacher, start = ahead(3, 1, 1, 100)
-    fractions = [said(teacher, start, share * HELD[3]).fraction for share in (0.5, 0.8, 1.0, 1.1, 1.2, 1.4)]
+    fractions = [divergence_at(teacher, start, share * HELD[3]).fraction for share in (0.5, 0.8, 1.0, 1.1, 1.2, 1.4)]
     assert np.all(np.diff(fractions) > 0)
     assert fractions[-1] == 1
     vast = rc.Start(np.asarray(start.teacher_overlaps), norms=0.2, dim=10**7)
-    assert said(teacher, vast, 0.98 * HELD[3]).fraction < 1e-3
-    assert said(teacher, vast, 1.02 * HELD[3]).fraction == 1
+    assert divergence_at(teacher, vast, 0.98 * HELD[3]).fraction < 1e-3
+    assert divergence_at(teacher, vast, 1.02 * HELD[3]).fraction == 1
     safe = largest_safe(rc.Problem(teacher, start))
-    np.testing.assert_allclose(said(teacher, start, safe).fraction, 0.05, atol=1e-3)
+    np.testing.assert_allclose(divergence_at(teacher, start, safe).fraction, 0.05, atol=1e-3)
 
 
 def test_neurons_that_are_too_long_explode_at_once():
     """And those of any length beyond 2g(1)/√(E σ²σ'² g'(1) R), which is 0.12 for h_3; of those that know nothing."""
     teacher = rc.Teacher([1.0], rc.Link.hermite(3))
     long, short = (rc.Start([[-0.05]], norms=norm, dim=200) for norm in (1.6, 0.3))
-    assert "neurons of |w| > 1.1" in said(teacher, long, 0.03).caution
-    assert said(teacher, short, 0.03).caution == ""
+    assert "neurons of |w| > 1.1" in divergence_at(teacher, long, 0.03).caution
+    assert divergence_at(teacher, short, 0.03).caution == ""
     assert fraction_of_sgd(teacher, long, 0.03, 1.0, 32) > 0.6
     assert fraction_of_sgd(teacher, short, 0.03, 1.0, 32) == 0
-    assert "neurons that have learned nothing explode from 0.12 on" in said(teacher, short, 0.13).caution
+    assert "neurons that have learned nothing explode from 0.12 on" in divergence_at(teacher, short, 0.13).caution
     learned = rc.Start([[0.99]], norms=1.0, dim=200)
-    assert said(teacher, learned, 0.02).caution == ""
+    assert divergence_at(teacher, learned, 0.02).caution == ""
 
 
 def test_directions_that_nobody_learns_do_not_count():
@@ -154,12 +154,15 @@ def test_directions_that_nobody_learns_do_not_count():
     teacher = rc.Teacher([2.0, 1.0], rc.Link.hermite(3))
     start = rc.Start([[-0.1, 0.4]], norms=0.2, dim=400)
     np.testing.assert_array_equal(can_be_learned(rc.Problem(teacher, start)), [False, True])
-    alone, both = said(teacher, start, 0.01), divergence(rc.Problem(teacher, start), 0.01 / 400, 1, np.ones(2))
+    alone, both = (
+        divergence_at(teacher, start, 0.01),
+        divergence(rc.Problem(teacher, start), rc.SGD(0.01 / 400), np.ones(2)),
+    )
     np.testing.assert_allclose(alone.held, HELD[3] / float(teacher.a[1]))
     assert alone.direction == 1
     assert both.direction == 0
     assert both.held < alone.held / 1.9
-    half = divergence(rc.Problem(teacher, start), 0.8 * alone.held / 400, 1, np.array([0.0, 0.5]))
+    half = divergence(rc.Problem(teacher, start), rc.SGD(0.8 * alone.held / 400), np.array([0.0, 0.5]))
     np.testing.assert_allclose(half.fraction, 0.5 * half.estimate)
     steps = rc.largest_step(teacher, start)
     assert steps.held[0] == 0

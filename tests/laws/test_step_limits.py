@@ -6,18 +6,19 @@ import pytest
 from systems import problem
 
 import riccati as rc
+from riccati.support import RenamedArgument
 
 
 def test_stiefel_limits_are_those_of_the_finite_step_limit():
     """In turn, 3 % on either side."""
     teacher, start = problem(16, 4, 10**9, 0.5, seed=1)
-    limits = rc.largest_step(teacher, start, algorithm="stiefel")
+    limits = rc.largest_step(teacher, start, constraint="stiefel")
     assert np.all(limits.gamma[4:] == 0)
-    np.testing.assert_allclose(limits.learning_rate, limits.gamma / (2 * 10**9))
+    np.testing.assert_allclose(limits.learning_rate, limits.gamma / 10**9)
     for m in (0, 2):
         below, above = (
             rc.solve(
-                rc.FiniteStep(f * float(limits.gamma[m]) / 2, constraint="stiefel"), teacher, start, [3000.0]
+                rc.FiniteStep(f * float(limits.gamma[m]), constraint="stiefel"), teacher, start, [3000.0]
             ).alignment[0, m]
             for f in (0.97, 1.03)
         )
@@ -40,11 +41,11 @@ def test_limits_on_the_weights_are_those_of_the_finite_step_limit():
 
 
 def test_sgd_learns_below_and_not_above():
-    """Stiefel SGD with one neuron: γ = 2/3 is the limit for c = 1."""
+    """Stiefel SGD with one neuron: γ = 1/3 is the limit for c = 1."""
     teacher = rc.Teacher([1.0], rc.Link.hermite(2))
     start = rc.Start([[0.1]], dim=200)
-    limit = rc.largest_step(teacher, start, algorithm="stiefel")
-    np.testing.assert_allclose(limit.gamma[0], 4 / 6 / (1 - 1 / 200))
+    limit = rc.largest_step(teacher, start, constraint="stiefel")
+    np.testing.assert_allclose(limit.gamma[0], 2 / 6 / (1 - 1 / 200))
     for factor, learned in ((0.5, True), (1.5, False)):
         rate = factor * float(limit.learning_rate[0])
         run = rc.sgd.Experiment(
@@ -65,11 +66,34 @@ def test_higher_exponents_and_what_is_refused():
     assert "2a_p" in repr(limits)
     quadratic, _ = problem(2, 2, 400, 1.0)
     for settings, message in (
+        ({"constraint": "polar"}, "constraint"),
         ({"algorithm": "polar"}, "algorithm"),
         ({"student_scale": 1.0}, "student_scale.*left out"),
         ({"batch_size": 0}, "batch_size"),
     ):
         with pytest.raises(rc.ArgumentError, match=message):
             rc.largest_step(quadratic, start, **settings)
-    with pytest.raises(rc.ArgumentError, match=r"algorithm.*h_2"):
-        rc.largest_step(teacher, start, algorithm="stiefel")
+    with pytest.raises(rc.ArgumentError, match=r"teacher.*h_2 for largest_step of Stiefel SGD"):
+        rc.largest_step(teacher, start, constraint="stiefel")
+
+
+def test_one_direction_is_looked_up_by_its_number():
+    teacher, start = problem(3, 2, 400, 1.0)
+    limits = rc.largest_step(teacher, start, batch_size=2)
+    assert len(limits) == len(list(limits)) == 3
+    assert limits[-1] == limits[2] == (0.0, 0.0, 0.0, 0.0)
+    np.testing.assert_allclose(limits[1].learning_rate, 2 * limits[1].gamma / 400)
+    np.testing.assert_allclose(rc.FiniteStep.of(rc.SGD(limits[1].learning_rate, 2), 400).gamma, limits[1].gamma)
+    with pytest.raises(IndexError):
+        limits[3]
+    assert rc.largest_step(teacher, rc.Start(start.teacher_overlaps))[0].learning_rate is None
+
+
+def test_the_old_name_of_the_constraint():
+    teacher, start = problem(3, 2, 400, 1.0)
+    new = rc.largest_step(teacher, start, constraint="stiefel")
+    with pytest.warns(RenamedArgument, match="constraint='stiefel'"):
+        old = rc.largest_step(teacher, start, algorithm="stiefel")
+    np.testing.assert_array_equal(old.gamma, new.gamma)
+    with pytest.warns(RenamedArgument, match="constraint"):
+        assert new.algorithm == "stiefel"

@@ -1,12 +1,14 @@
 """The table of problem/scope.py, cell by cell: what it says is covered computes, the rest is refused by name."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 import riccati as rc
 from riccati.laws import destination_probabilities, simulated_coverage
 from riccati.problem import COVERS, Feature, features, uncovered
-from riccati.problem.scope import WITHOUT_START
+from riccati.problem.scope import WITHOUT_START, table
 from riccati.scaling import (
     infer_beta,
     infer_second_layer,
@@ -160,3 +162,12 @@ def agrees(consumer, teacher, start, order):
         with pytest.raises(rc.ArgumentError) as refused:
             call(teacher, start)
         assert lacking[0] in str(refused.value), (consumer, teacher, start)
+
+
+def test_the_documentation_has_the_table_as_it_is():
+    page = Path(__file__).resolve().parents[2] / "docs" / "scope.md"
+    assert page.read_text(encoding="utf-8").endswith(f"\n\n{table()}")
+
+
+def test_every_consumer_is_called_here():
+    assert set(CALLS) == set(COVERS)

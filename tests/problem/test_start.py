@@ -183,12 +183,12 @@ def brute_force(scores):
 @pytest.mark.parametrize(("neurons", "width"), [(1, 1), (7, 7), (20, 8), (8, 20)])
 def test_greedy_assignment_is_the_brute_force_one(k, neurons, width):
     teacher, start = problem(width, neurons, 50, 0.4, degree=k, seed=k)
-    found = np.asarray(start.assignment(teacher))
+    assigned = np.asarray(start.assignment(teacher))
     scores = np.asarray(overlap_scores(teacher.a, start.teacher_overlaps, teacher.link))
     expected = brute_force(scores)
     # a score of 0 is an overlap that cannot grow, and gives nobody a direction
     grows = (expected >= 0) & (scores[np.maximum(expected, 0), np.arange(width)] > 0)
-    np.testing.assert_array_equal(found, np.where(grows, expected, -1))
+    np.testing.assert_array_equal(assigned, np.where(grows, expected, -1))
     if k != 3:
         assert grows.sum() == min(neurons, width)
 

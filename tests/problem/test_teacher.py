@@ -77,7 +77,7 @@ def test_random_starts_of_correlated_teachers_are_uniform_directions():
         (lambda: rc.Teacher(A, THIRD, covariance=np.ones(3)), "`covariance` must be a riccati.Covariance"),
         (lambda: rc.Teacher([1], THIRD, gram=[[1]], covariance=rc.Covariance([1])), "`gram` must be left out"),
         (lambda: rc.Covariance([1.0, 0.0]), "`eigenvalues` must be > 0 in every entry"),
-        (lambda: rc.Covariance.power_law(5, -1), "`gamma` must be ≥ 0"),
+        (lambda: rc.Covariance.power_law(5, -1), "`exponent` must be ≥ 0"),
         (lambda: rc.Start([[0.9, 0.9]], teacher_gram=[[1, -0.9], [-0.9, 1]]), "`teacher_overlaps` must have rows"),
         (lambda: rc.Start([[0.1]], second_layer=[1, 2]), "`second_layer` must be one number or 1"),
     ],

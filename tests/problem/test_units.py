@@ -39,13 +39,13 @@ FLOWS = {
 def test_flows(name):
     link, flow = FLOWS[name]
 
-    def seen(c):
+    def observed(c):
         teacher, start = problem(link, c)
-        course = rc.solve(flow(c), teacher, start, TIMES / c)
-        radius = np.zeros(1) if course.radius is None else np.asarray(course.radius) / c
-        return course.risk, course.alignment, radius, c * np.asarray(course.emergence_times(0.05))
+        solution = rc.solve(flow(c), teacher, start, TIMES / c)
+        radius = np.zeros(1) if solution.radius is None else np.asarray(solution.radius) / c
+        return solution.risk, solution.alignment, radius, c * np.asarray(solution.emergence_times(0.05))
 
-    for here, there in zip(seen(1.0), seen(C), strict=True):
+    for here, there in zip(observed(1.0), observed(C), strict=True):
         np.testing.assert_allclose(there, here, rtol=1e-5, atol=1e-12)
 
 
@@ -54,35 +54,35 @@ def test_units_in_which_all_happens_within_the_integrators_first_steps():
 
     W = 0.2 * np.random.default_rng(0).standard_normal((3, 30))
 
-    def seen(c):
+    def observed(c):
         start = rc.Start.from_weights(c**0.5 * W, np.eye(2, 30))
         return rc.solve(rc.Coupled(), rc.Teacher([c, c / 2], H3), start, np.array([60.0, 1000.0]) / c).risk
 
-    np.testing.assert_allclose(seen(1e6), seen(1.0), rtol=1e-5)
+    np.testing.assert_allclose(observed(1e6), observed(1.0), rtol=1e-5)
 
 
 def test_two_layer_students_and_a_frozen_second_layer():
     for rate in (1.0, 0.0):
 
-        def seen(c, rate=rate):
+        def observed(c, rate=rate):
             teacher, start = problem(RELU, c, b=[0.4, -0.3, 0.5])
             return rc.solve(rc.Coupled(second_layer_rate=rate), teacher, start, TIMES / c).risk
 
-        np.testing.assert_allclose(seen(C), seen(1.0), rtol=1e-5)
+        np.testing.assert_allclose(observed(C), observed(1.0), rtol=1e-5)
 
 
 @pytest.mark.parametrize(
     ("link", "settings"),
     [
         (H2, {}),
-        (H2, {"algorithm": "stiefel"}),
-        (H2, {"algorithm": "stiefel", "student_scale": 0.7}),
+        (H2, {"constraint": "stiefel"}),
+        (H2, {"constraint": "stiefel", "student_scale": 0.7}),
         (H3, {}),
     ],
     ids=["h2", "Stiefel", "Stiefel, scale", "h3"],
 )
 def test_laws(link, settings):
-    def seen(c):
+    def observed(c):
         teacher, start = problem(link, c)
         at = {"learning_rate": 5e-4 / c, "batch_size": 2, **settings}
         if "student_scale" in at:
@@ -94,25 +94,25 @@ def test_laws(link, settings):
         quantile, late = c * np.asarray(law.quantile(0.5)), c * np.asarray(risk.emerged)
         return quantile, law.probability(9.0 / c), risk.draws, late, risk.flow, c * limits.gamma, c * limits.settled
 
-    for here, there in zip(seen(1.0), seen(C), strict=True):
+    for here, there in zip(observed(1.0), observed(C), strict=True):
         np.testing.assert_allclose(there, here, rtol=1e-3)
 
 
 @pytest.mark.parametrize(("coordinates", "constraint"), [("reduced", None), ("direct", None), ("reduced", "stiefel")])
 def test_online_sgd(coordinates, constraint):
-    def seen(c):
+    def observed(c):
         teacher, start = problem(H2, c)
         settings = {"steps": 64, "batch_size": 2, "coordinates": coordinates, "constraint": constraint, "rows": 8}
         run = rc.sgd.simulate(teacher, start, learning_rate=2e-3 / c, **settings)
         norms = np.asarray(run.start.norms) / (1.0 if constraint == "stiefel" else c**0.5)
         return run.risk, run.overlaps, c * run.times, norms
 
-    for here, there in zip(seen(1.0), seen(C), strict=True):
+    for here, there in zip(observed(1.0), observed(C), strict=True):
         np.testing.assert_allclose(there, here, rtol=1e-7)
 
 
 def test_scaling():
-    def seen(c):
+    def observed(c):
         teacher = eqx.tree_at(lambda t: t.a, rc.Teacher.power_law(32, 1.0, H2), replace_fn=lambda a: c * a)
         limit = scaling.sharp_limit(teacher, 8)
         cost = scaling.samples_to_learn(teacher, 4, dim=1000, student_width=8)
@@ -121,17 +121,17 @@ def test_scaling():
         shown = (limit.risk(np.array([0.5, 2.0]) / c), limit.floor, c * limit.emergence_times, left)
         return *shown, cost.samples, c * cost.learning_rate, c * front.compute, front.risk, front.exponent
 
-    for here, there in zip(seen(1.0), seen(C), strict=True):
+    for here, there in zip(observed(1.0), observed(C), strict=True):
         np.testing.assert_allclose(there, here, rtol=1e-6)
 
 
 def test_samples_of_higher_information_exponents():
-    def seen(c):
+    def observed(c):
         teacher = eqx.tree_at(lambda t: t.a, rc.Teacher.power_law(8, 1.0, H3), replace_fn=lambda a: c * a)
         cost = scaling.samples_to_learn(teacher, 3, dim=1000, student_width=8)
         return cost.samples, c * cost.learning_rate
 
-    np.testing.assert_allclose(seen(C), seen(1.0), rtol=1e-6)
+    np.testing.assert_allclose(observed(C), observed(1.0), rtol=1e-6)
 
 
 def test_a_teacher_keeps_what_it_was_given():

@@ -309,7 +309,7 @@ def test_an_algorithm_is_that_of_its_parts():
     assert whole.config == parts.config
     assert whole.sgd == parts.sgd == sgd
     squared = logged(recorder(teacher, training_loss="mse"))
-    assert squared.sgd == sgd.faster(2)
+    assert squared.sgd == rc.SGD(learning_rate=2e-3, batch_size=4)
     half = logged(rc.Recorder(teacher, Theta, sgd, training_loss="0.5*(f*-f)^2"))
     assert half.config == whole.config
 

@@ -5,13 +5,13 @@ from itertools import product
 import pytest
 
 import riccati as rc
+from riccati import problem, sgd
 from riccati.flows import FLOWS
-from riccati.problem import CONSTRAINTS
 from riccati.runs import CONVENTIONS, KINDS, OVERLAPS
-from riccati.sgd import COORDINATES, engine_words
+from riccati.sgd import engine_words
 from riccati.support import (
-    CONSTRAINT_NAMES,
-    COORDINATES_NAMES,
+    CONSTRAINTS,
+    COORDINATES,
     ENGINE_NAMES,
     FLOW_NAMES,
     LINK_NAMES,
@@ -24,8 +24,9 @@ from riccati.support import (
 
 def test_names_are_those_of_the_rooms():
     assert set(FLOW_NAMES) == set(FLOWS)
-    assert set(CONSTRAINT_NAMES) == set(CONSTRAINTS)
-    assert set(COORDINATES_NAMES) == set(COORDINATES)
+    assert problem.CONSTRAINTS == CONSTRAINTS
+    assert sgd.COORDINATES == COORDINATES
+    assert all(problem.SGD(0.1, constraint=name).on_stiefel for name in CONSTRAINTS)
     assert {engine_words(name) for name in ENGINE_NAMES} == set(product((None, *CONSTRAINTS), COORDINATES))
     assert set(RUN_KINDS) == set(KINDS)
     assert set(STUDENT_KINDS) < set(RUN_KINDS)

@@ -1,19 +1,19 @@
-"""k = 2: SGD at a finite step as a chain with long steps, at a cost that does not depend on d.
+"""k = 2: the dynamics of a replica of SGD at a finite step, at a cost that does not depend on d.
 
 Over a time Δ that holds many steps of SGD, the sum of their noises is Gaussian. With W = VT, VᵀV = 1, in the M + N
 reduced coordinates, Ω = TTᵀ (Stiefel SGD: cI) and γ = ηd/B, a replica alternates the two parts of the limit:
 
     flow    dV and dT of gradient flow, exactly: V -> e^{2S*Δ}V, and S⁻¹ along it (flows/quadratic.py)
-    noise   V -> V - √(ηΔ/B) ΞV, Ξ the kick of kicks.py (Stiefel: its part outside the subspace), and in the other
-            d - M - N dimensions rows that enlarge VᵀV by (1 - (M+N)/d)γΔ H, H = 2R + 8VᵀD²V
+    noise   V -> V - √(ηΔ/B) ΞV, Ξ the gradient noise (gradient_noise.py; Stiefel: its part outside the subspace), and
+            in the other d - M - N dimensions rows that enlarge VᵀV by (1 - (M+N)/d)γΔ H, H = 2R + 8VᵀD²V
 
-and V is made orthonormal again, W as it was. The second line's H is FiniteStep's drag; the kick is what it leaves out.
-A kick of the start is as large as the start itself, so emergence times are random at every d; learned directions keep
-fluctuations of order √(γ/d), so the risk is random as well.
+and V is made orthonormal again, W as it was. H is FiniteStep's drag; Ξ is what FiniteStep leaves out. At the start the
+sum of Ξ is as large as the start itself, so emergence times are random at every d; learned directions keep fluctuations
+of order √(γ/d), so the risk is random as well.
 
-What is approximate: steps of SGD are few and heavy-tailed at small d, where their sum is not Gaussian yet, and the
-fluctuations of e²uuᵀ about H are left out; both are of relative order 1/d in what is seen. A batch counts through η/B.
-Splitting is of second order in Δ; 1 - G is resolved to 10⁻¹⁴. Derived in derivations/gradient_noise_k2.py.
+Two things are approximate: steps of SGD are few and heavy-tailed at small d, where their sum is not Gaussian yet, and
+the fluctuations of e²uuᵀ about H are left out; both are of relative order 1/d in overlaps and risk. A batch counts
+through η/B. Splitting is of second order in Δ; 1 - G is resolved to 10⁻¹⁴. Derived in derivations/gradient_noise_k2.py.
 """
 
 from __future__ import annotations
@@ -29,18 +29,20 @@ from jaxtyping import Array, Float, Int, Key
 
 from ...flows import misfit, second_order
 from ...numerics import compiled_quickly, log_odds
-from ...problem import Problem, subspace_population_risk
-from .gradient_noise import draws, kick
+from ...problem import SGD, Problem, subspace_population_risk
+from ...support import require, require_real
+from .gradient_noise import gradient_noise, noise_normals
 
 _RESOLVED = 1e-14  # of 1 - G, above rounding
 _RUNAWAY = 10.0  # the misfit, in units of the larger of Σa² and the initial one, past which noise outgrows any drift
 
 
-class Chain(eqx.Module):
-    """What replicas share; time is c_2² t, for which the link is h_2.
+class ReplicaDynamics(eqx.Module):
+    """The dynamics that replicas share, and their start; time is c_2² t, for which the link is h_2.
 
     Attributes:
         a: (M,), the second layer.
+        rate: (), c_2², that time per canonical time.
         step: (), η/B of that time.
         dim: (), d.
         scale: (), c of Stiefel SGD.
@@ -50,6 +52,7 @@ class Chain(eqx.Module):
     """
 
     a: Float[Array, " M"]
+    rate: Float[Array, ""]
     step: Float[Array, ""]
     dim: Float[Array, ""]
     scale: Float[Array, ""]
@@ -74,11 +77,11 @@ class Chain(eqx.Module):
 
 
 class Replica(NamedTuple):
-    """Where a replica is.
+    """The state of a replica.
 
     Attributes:
         V, T: (M+N, N) and (N, N), in W = VT; NaN once it has diverged.
-        time: (), when it was last looked at.
+        time: (), of its last step.
         odds: (M,), the log-odds of diag G then.
         emerged: (M,), the time at which they first reached the level, inf where they have not.
     """
@@ -90,14 +93,14 @@ class Replica(NamedTuple):
     emerged: Float[Array, " M"]
 
 
-class Step(NamedTuple):
-    """A step of the chain; n of them have an axis in front.
+class ReplicaStep(NamedTuple):
+    """A step of a replica; n of them have an axis in front.
 
     Attributes:
         number: (), from 0.
         length: (), Δ of its noise.
         flowing: (), how long the flow after it lasts.
-        time: (), of the middle of its noise, when the replica is looked at.
+        time: (), of the middle of its noise, at which overlaps and risk are taken.
     """
 
     number: Int[Array, ""]
@@ -106,81 +109,90 @@ class Step(NamedTuple):
     time: Float[Array, ""]
 
 
-def chain_of(
-    problem: Problem, learning_rate: float, batch_size: int, level: float, student_scale: float | None, on_stiefel: bool
-) -> Chain:
-    """The chain of a k = 2 problem whose start knows its dimension."""
+def dynamics_of(problem: Problem, sgd: SGD, level: float, student_scale: float | None) -> ReplicaDynamics:
+    """The dynamics of a k = 2 problem whose start knows its dimension.
+
+    Raises:
+        ArgumentError: a link other than h_2, a start without all overlaps or with d < M + N, a scale that is not > 0
+            or without Stiefel SGD.
+    """
     teacher, start = problem.teacher, problem.full_start
-    assert start.dim is not None
-    size = learning_rate / batch_size * np.asarray(teacher.link.coefficients)[2] ** 2
-    weights = np.asarray(start.directions if on_stiefel else start.weights)
+    require(teacher.link.degree == 2, "teacher", "have the pure link h_2, or information exponent > 2", teacher.link)
+    must = "be at least M + N, as the reduced coordinates need (simulate smaller ones: riccati.sgd)"
+    require((start.dim or 0) >= teacher.width + start.student_width, "dim", must, start.dim)
+    if student_scale is not None:
+        require(sgd.on_stiefel, "student_scale", 'be left out unless constraint="stiefel"', student_scale)
+        require_real(student_scale, "student_scale", above=0)
+    rate = np.asarray(teacher.link.coefficients)[2] ** 2
+    weights = np.asarray(start.directions if sgd.on_stiefel else start.weights)
     c = np.asarray(teacher.norm) / start.student_width**0.5 if student_scale is None else student_scale
     # on the host, where nothing compiles
-    held = (size, start.dim, c, log_odds(level), *np.linalg.qr(weights.T))
-    step, dim, scale, goal, V, T = jax.device_put([np.asarray(part, float) for part in held])
-    return Chain(teacher.a, step, dim, scale, goal, V, T, on_stiefel)
+    held = (rate, sgd.rate_per_sample * rate, start.dim, c, log_odds(level), *np.linalg.qr(weights.T))
+    rate, step, dim, scale, goal, V, T = jax.device_put([np.asarray(part, float) for part in held])
+    return ReplicaDynamics(teacher.a, rate, step, dim, scale, goal, V, T, sgd.on_stiefel)
 
 
 @compiled_quickly()
-def begin(chain: Chain, half: Float[Array, ""]) -> tuple[Replica, Float[Array, ""]]:
-    """The start, `half` a first step of flow later, emerged at once where it is past the level; and its risk."""
-    Y = chain.V[: chain.a.shape[0]]
+def begin(dynamics: ReplicaDynamics, half: Float[Array, ""]) -> tuple[Replica, Float[Array, ""]]:
+    """The start and its risk, `half` a first step of flow later; directions past the level have emerged at time 0."""
+    Y = dynamics.V[: dynamics.a.shape[0]]
     odds = log_odds(jnp.sum(Y**2, axis=1))
-    V, T = flow(chain, chain.V, chain.T, half)
-    replica = Replica(V, T, jnp.zeros(()), odds, jnp.where(odds >= chain.goal, 0.0, jnp.inf))
-    return replica, chain.risk(Y, chain.Omega(chain.T))
+    V, T = flow(dynamics, dynamics.V, dynamics.T, half)
+    replica = Replica(V, T, jnp.zeros(()), odds, jnp.where(odds >= dynamics.goal, 0.0, jnp.inf))
+    return replica, dynamics.risk(Y, dynamics.Omega(dynamics.T))
 
 
 @compiled_quickly()
 def advance(
-    chain: Chain, keys: Key[Array, " S"], replicas: Replica, steps: Step
+    dynamics: ReplicaDynamics, keys: Key[Array, " S"], replicas: Replica, steps: ReplicaStep
 ) -> tuple[Replica, Float[Array, "S n"]]:
     """S replicas through n steps, and the risk at their times, inf once a replica has diverged."""
-    width = chain.a.shape[0]
-    largest = _RUNAWAY * jnp.maximum(jnp.sum(chain.a**2), chain.misfit(chain.V[:width], chain.Omega(chain.T)))
+    width = dynamics.a.shape[0]
+    begun = dynamics.misfit(dynamics.V[:width], dynamics.Omega(dynamics.T))
+    largest = _RUNAWAY * jnp.maximum(jnp.sum(dynamics.a**2), begun)
 
     def one(key: Array, replica: Replica) -> tuple[Replica, Array]:
-        def step(replica: Replica, now: Step) -> tuple[Replica, Array]:
-            Y, Omega, V = noise(chain, replica.V, replica.T, now.length, jax.random.fold_in(key, now.number))
-            sound = chain.misfit(Y, Omega) < largest
-            V, T = flow(chain, jnp.where(sound, V, jnp.nan), replica.T, now.flowing)
-            odds, emerged = look(chain, replica, Y, now.time)
-            return Replica(V, T, now.time, odds, emerged), jnp.where(sound, chain.risk(Y, Omega), jnp.inf)
+        def step(replica: Replica, now: ReplicaStep) -> tuple[Replica, Array]:
+            Y, Omega, V = noise(dynamics, replica, now.length, jax.random.fold_in(key, now.number))
+            sound = dynamics.misfit(Y, Omega) < largest
+            V, T = flow(dynamics, jnp.where(sound, V, jnp.nan), replica.T, now.flowing)
+            odds, emerged = emerging(dynamics, replica, Y, now.time)
+            return Replica(V, T, now.time, odds, emerged), jnp.where(sound, dynamics.risk(Y, Omega), jnp.inf)
 
         return jax.lax.scan(step, replica, steps)
 
     return jax.vmap(one)(keys, replicas)
 
 
-def look(
-    chain: Chain, replica: Replica, Y: Float[Array, "M N"], time: Float[Array, ""]
+def emerging(
+    dynamics: ReplicaDynamics, replica: Replica, Y: Float[Array, "M N"], time: Float[Array, ""]
 ) -> tuple[Float[Array, " M"], Float[Array, " M"]]:
-    """Log-odds of diag G at `time`, and emergence times, interpolated in the log-odds since the last look."""
+    """Log-odds of diag G at `time`, and emergence times, interpolated in the log-odds since the step before."""
     odds = log_odds(jnp.sum(Y**2, axis=1))
-    share = (chain.goal - replica.odds) / (odds - replica.odds)
-    crossing = jnp.isinf(replica.emerged) & (odds >= chain.goal)
+    share = (dynamics.goal - replica.odds) / (odds - replica.odds)
+    crossing = jnp.isinf(replica.emerged) & (odds >= dynamics.goal)
     return odds, jnp.where(crossing, replica.time + share * (time - replica.time), replica.emerged)
 
 
 def noise(
-    chain: Chain, V: Float[Array, "D N"], T: Float[Array, "N N"], length: Float[Array, ""], key: Key[Array, ""]
+    dynamics: ReplicaDynamics, replica: Replica, length: Float[Array, ""], key: Key[Array, ""]
 ) -> tuple[Float[Array, "M N"], Float[Array, "N N"], Float[Array, "D N"]]:
-    """Noise over a time `length`: Y and Ω in its middle, and V after it, not orthonormal, in W = VT with T as it was.
+    """The replica under noise for a time `length`: Y and Ω in its middle, and V after it.
 
-    The middle has half of the kick's variance, so that learned directions fluctuate as widely as they should, and H
-    there makes the drag of second order.
+    V is then not orthonormal, and T in W = VT is as it was. The middle has half of the noise's variance, so that
+    learned directions fluctuate as widely as they should, and H there makes the drag of second order.
     """
-    width, (rows, neurons) = chain.a.shape[0], V.shape
-    a, Omega = chain.a, chain.Omega(T)
-    growth = chain.step * (chain.dim - rows) * length
-    moved = kick(draws(key, rows), V, Omega, a, chain.misfit(V[:width], Omega))
-    if chain.on_stiefel:
+    a, V, Omega = dynamics.a, replica.V, dynamics.Omega(replica.T)
+    width, (rows, neurons) = a.shape[0], V.shape
+    growth = dynamics.step * (dynamics.dim - rows) * length
+    moved = gradient_noise(noise_normals(key, rows), V, Omega, a, dynamics.misfit(V[:width], Omega))
+    if dynamics.on_stiefel:
         moved = moved - V @ (V.T @ moved)
-    moved = -jnp.sqrt(chain.step * length) * moved
+    moved = -jnp.sqrt(dynamics.step * length) * moved
     half_way = V + np.sqrt(0.5) * moved
     half = jnp.linalg.cholesky(half_way.T @ half_way + growth / 2 * second_order(V[:width], Omega, a)[2])
     Y = _over(half_way[:width], half)
-    middle = Omega if chain.on_stiefel else half.T @ Omega @ half
+    middle = Omega if dynamics.on_stiefel else half.T @ Omega @ half
     lengthening = growth * half @ second_order(Y, middle, a)[2] @ half.T
     V = V + moved
     rest = V[width:].T @ V[width:] + lengthening + _RESOLVED * jnp.eye(neurons)
@@ -188,17 +200,17 @@ def noise(
 
 
 def flow(
-    chain: Chain, V: Float[Array, "D N"], T: Float[Array, "N N"], time: Float[Array, ""]
+    dynamics: ReplicaDynamics, V: Float[Array, "D N"], T: Float[Array, "N N"], time: Float[Array, ""]
 ) -> tuple[Float[Array, "D N"], Float[Array, "N N"]]:
     """Gradient flow for a `time`, exactly, from W = VT with any V; V is orthonormal after it.
 
     S -> EW(1 + WᵀΨW)⁻¹WᵀE, E = e^{2ρt}, Ψ = (e^{4ρt} - 1)/ρ, with rates ρ = (a, 0).
     """
-    rates = jnp.concatenate([chain.a, jnp.zeros(V.shape[1])])
+    rates = jnp.concatenate([dynamics.a, jnp.zeros(V.shape[1])])
     grown = jnp.exp(2 * rates * time)[:, None] * V
     factor = jnp.linalg.cholesky(grown.T @ grown)
     V, W, T = _over(grown, factor), V @ T, factor.T @ T
-    if chain.on_stiefel:
+    if dynamics.on_stiefel:
         return V, jnp.eye(V.shape[1])
     growing = rates > 0
     Psi = jnp.where(growing, jnp.expm1(4 * rates * time) / jnp.where(growing, rates, 1.0), 4 * time)

@@ -1,7 +1,7 @@
-"""k = 2: the noise of a step of SGD, its covariance and a factor of it.
+"""k = 2: the gradient noise of a step of SGD, its covariance and a factor of it.
 
-A step moves the weights by -η mean_b e(xxᵀ - 1)W, e = xᵀDx - tr D, D = S - S*, whose mean is -2ηDW. The noise is a
-random symmetric matrix, Ξ = e(xxᵀ - 1) - 2D, and by Wick's theorem for symmetric E and F, with R = tr D²,
+A step of SGD moves the weights by -η mean_b e(xxᵀ - 1)W, e = xᵀDx - tr D, D = S - S*, whose mean is -2ηDW. The noise
+is a random symmetric matrix, Ξ = e(xxᵀ - 1) - 2D, and by Wick's theorem for symmetric E and F, with R = tr D²,
 
     Cov(tr EΞ, tr FΞ) = 4R tr EF + 4 tr DE tr DF + 16[tr D²(EF + FE) + tr DEDF].
 
@@ -9,8 +9,8 @@ A Gaussian matrix with this covariance needs no eigenvectors of D: with g, X, X'
 
     Ξ = 2gD + √R(X + Xᵀ) + DB + BᵀD,      B = (√3 + 1)X' + (√3 - 1)X'ᵀ.
 
-It is the noise in every direction: a direction not yet learned, which it kicks out of its start, one that is learned,
-which it keeps away from its place, and the rest of the space. Derived in derivations/gradient_noise_k2.py.
+It acts in every direction: on one not yet learned, which it moves by as much as the start itself, on one that is
+learned, which it makes fluctuate, and on the rest of the space. Derived in derivations/gradient_noise_k2.py.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from jaxtyping import Array, Float, Key
 _ALONG, _ACROSS = np.sqrt(3.0) + 1, np.sqrt(3.0) - 1
 
 
-class Draws(NamedTuple):
-    """Standard normals that one kick is made of.
+class NoiseNormals(NamedTuple):
+    """The standard normals that one draw of the noise is made of.
 
     Attributes:
         scalar: (), g.
@@ -39,22 +39,25 @@ class Draws(NamedTuple):
     shaped: Float[Array, "D D"]
 
 
-def draws(key: Key[Array, ""], rows: int) -> Draws:
-    """Draws of a kick in D = `rows` coordinates; in single precision, which a noise does not notice."""
+def noise_normals(key: Key[Array, ""], rows: int) -> NoiseNormals:
+    """The normals of one draw in D = `rows` coordinates, in single precision, whose rounding noise drowns."""
     numbers = jax.random.normal(key, (2 * rows**2 + 1,), jnp.float32).astype(float)
     plain, shaped = numbers[1:].reshape(2, rows, rows)
-    return Draws(numbers[0], plain, shaped)
+    return NoiseNormals(numbers[0], plain, shaped)
 
 
-def kick(
-    drawn: Draws,
+def gradient_noise(
+    normals: NoiseNormals,
     V: Float[Array, "D N"],
     Omega: Float[Array, "N N"],
     a: Float[Array, " M"],
     misfit: Float[Array, ""],
 ) -> Float[Array, "D N"]:
-    """ΞV for D = VΩVᵀ - S*, R = `misfit`; the first M of the D coordinates are the teacher's."""
-    X, shaped = drawn.plain, drawn.shaped
+    """ΞV, one draw of the noise on V, for D = VΩVᵀ - S*, R = `misfit`.
+
+    The first M of the D coordinates are the teacher's.
+    """
+    X, shaped = normals.plain, normals.shaped
 
     def form(U: Float[Array, "D N"]) -> Float[Array, "D N"]:
         return (V @ (Omega @ (V.T @ U))).at[: a.shape[0]].add(-a[:, None] * U[: a.shape[0]])
@@ -62,4 +65,4 @@ def kick(
     DV = form(V)
     BV = _ALONG * (shaped @ V) + _ACROSS * (shaped.T @ V)
     shaped_form = _ALONG * (shaped.T @ DV) + _ACROSS * (shaped @ DV)
-    return 2 * drawn.scalar * DV + jnp.sqrt(misfit) * (X @ V + X.T @ V) + form(BV) + shaped_form
+    return 2 * normals.scalar * DV + jnp.sqrt(misfit) * (X @ V + X.T @ V) + form(BV) + shaped_form

@@ -1,4 +1,4 @@
-"""k = 2: replicas of SGD at a finite step, drawn from the chain of chain.py: what a law of k = 2 is read off."""
+"""k = 2: replicas of SGD at a finite step, which follow dynamics.py; the laws of k = 2 are read off them."""
 
 from __future__ import annotations
 
@@ -9,17 +9,34 @@ import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
 from ...numerics import as_key
-from ...support import progress
-from .dynamics import Chain, Step, advance, begin
+from ...support import progress, require_integer, require_real
+from .dynamics import ReplicaDynamics, ReplicaStep, advance, begin
 
 _STEP, _GROWTH = 0.04, 0.02  # Δ, in units of 1/a_1 to begin with, and relative to the time
-FINE, COARSE = 0.1, 1.0  # at the most: for fluctuations of what is learned, which relax at 4a_1; for emergence times
-_FIRST, _EARLY = 4, 0.3  # before that, while nothing but noise moves: Δ in steps of SGD, and relative to the time
+# the longest Δ a_1: for fluctuations of what is learned, which relax at 4a_1; for emergence times
+FINE, COARSE = 0.1, 1.0
+_FIRST, _EARLY = 4, 0.3  # Δ at first, while nothing but noise acts: in steps of SGD, and relative to the time
 _CHUNK, _BLOCK = 32, 128  # steps in one call, and replicas in one array: programs compile for these alone
 
 
+class Replication(NamedTuple):
+    """How replicas are drawn.
+
+    Attributes:
+        horizon: the canonical time that they reach; None takes twice gradient flow's last emergence.
+        number: how many.
+        seed: an integer or a JAX key; replica n has the same key of its own whatever `number` is.
+        longest: the longest time step, in units of 1/a_1.
+    """
+
+    horizon: float | None
+    number: int
+    seed: int | Key[Array, ""]
+    longest: float
+
+
 class Replicas(NamedTuple):
-    """What n replicas went through, times canonical.
+    """Emergence times and risk of n replicas, times canonical.
 
     Attributes:
         times: (T,), from 0.
@@ -31,30 +48,41 @@ class Replicas(NamedTuple):
     emerged: Float[np.ndarray, "n M"]
     risk: Float[np.ndarray, "n T"]
 
+    @property
+    def diverged(self) -> float:
+        """The fraction of the replicas that diverged."""
+        return float(np.mean(~np.isfinite(self.risk[:, -1])))
 
-def run(chain: Chain, rate: float, horizon: float, count: int, seed: int | Key[Array, ""], longest: float) -> Replicas:
-    """`count` replicas up to `horizon`, canonical time of which the chain's is `rate` times; each has its own key.
 
-    Steps are at most `longest`/a_1.
+def replicas_of(dynamics: ReplicaDynamics, drawing: Replication) -> Replicas:
+    """Replicas drawn up to the horizon, or a little beyond.
+
+    Raises:
+        ArgumentError: a horizon or a number of replicas out of range.
     """
-    steps = steps_to(rate * horizon, float(np.max(chain.a)), float(chain.step), longest)
-    blocks, total = -(-count // _BLOCK), len(steps.number)
+    horizon, number, seed, longest = drawing
+    require_real(horizon, "horizon", above=0)
+    require_integer(number, "replicas", 1)
+    assert horizon is not None
+    rate = float(dynamics.rate)
+    steps = steps_to(rate * horizon, float(np.max(dynamics.a)), float(dynamics.step), longest)
+    blocks, total = -(-number // _BLOCK), len(steps.number)
     keys = _keys(as_key(seed), np.arange(blocks * _BLOCK).reshape(blocks, _BLOCK))
-    begun, risk_begun = jax.tree.map(np.asarray, begin(chain, np.asarray(steps.length)[0] / 2))
+    begun, risk_begun = jax.tree.map(np.asarray, begin(dynamics, np.asarray(steps.length)[0] / 2))
     emerged, risk = [], []
     with progress(blocks * total, "replicas of SGD") as bar:
         for block in range(blocks):
             replicas = jax.tree.map(lambda leaf: np.broadcast_to(leaf, (_BLOCK, *leaf.shape)), begun)
-            seen = [np.full((_BLOCK, 1), float(risk_begun))]
+            parts = [np.full((_BLOCK, 1), float(risk_begun))]
             for first in range(0, total, _CHUNK):
-                part: Step = jax.tree.map(lambda leaf, first=first: np.asarray(leaf)[first : first + _CHUNK], steps)
-                replicas, part_risk = advance(chain, keys[block], replicas, part)
-                seen.append(np.asarray(part_risk))
+                chunk: ReplicaStep = jax.tree.map(lambda leaf, at=first: np.asarray(leaf)[at : at + _CHUNK], steps)
+                replicas, chunk_risk = advance(dynamics, keys[block], replicas, chunk)
+                parts.append(np.asarray(chunk_risk))
                 bar.update(_CHUNK)
             emerged.append(np.asarray(replicas.emerged) / rate)
-            risk.append(np.concatenate(seen, axis=1))
+            risk.append(np.concatenate(parts, axis=1))
     times = np.concatenate([[0.0], np.asarray(steps.time) / rate])
-    return Replicas(times, np.concatenate(emerged)[:count], np.concatenate(risk)[:count])
+    return Replicas(times, np.concatenate(emerged)[:number], np.concatenate(risk)[:number])
 
 
 @jax.jit
@@ -63,7 +91,7 @@ def _keys(key: Key[Array, ""], numbers: Int[Array, "blocks block"]) -> Key[Array
     return jax.vmap(jax.vmap(lambda n: jax.random.fold_in(key, n)))(numbers)
 
 
-def steps_to(horizon: float, largest: float, step: float, longest: float) -> Step:
+def steps_to(horizon: float, largest: float, step: float, longest: float) -> ReplicaStep:
     """Steps that reach `horizon`, for a_1 = `largest` and SGD in steps of `step`; a whole number of chunks."""
     lengths: list[float] = []
     time = 0.0
@@ -74,4 +102,4 @@ def steps_to(horizon: float, largest: float, step: float, longest: float) -> Ste
     length = np.array(lengths)
     flowing = (length + np.append(length[1:], length[-1])) / 2
     parts = (np.arange(len(length)), length, flowing, np.cumsum(length) - length / 2)
-    return Step(*(jax.device_put(part) for part in parts))
+    return ReplicaStep(*(jax.device_put(part) for part in parts))

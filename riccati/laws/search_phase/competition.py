@@ -1,8 +1,17 @@
-"""k > 2: the race of the neurons, run in joint draws of the pairs' escape times.
+"""k > 2: the competition of the neurons for the directions, for probabilities and in joint draws.
 
 Direction p takes the first neuron that escapes towards it and is free, and is learned a delay δ_p later, when its
-neuron's norm has grown; a neuron that escapes towards p before that is taken too. forward.py has the same rules for
-probabilities, exactly on trees alone.
+neuron's norm has grown; a neuron that escapes towards p before that is taken too.
+
+Probabilities are carried by messages between neurons and directions. With F_ip(t) the probability that pair (i, p) has
+escaped by t, ψ_{p→i} = P(no neuron other than i has taken p), φ_{i→p} = P(i not taken by a direction other than p) and
+P_p = P(p has no neuron),
+
+    ψ_{p→i} = Π_{l≠i} [1 - ∫ φ_{l→p} dF_lp],           P_p = Π_i [1 - ∫ φ_{i→p} dF_ip],
+    φ_{i→p} = Π_{q≠p} [1 - ∫ ψ_{q→i}(t - δ_q) dF_iq].
+
+Exact where the graph of pairs is a tree (so for M = 1 or N = 1), and where escape times have no spread. Draws of the
+pairs' escape times follow the rules on every graph. Derived in derivations/search_phase.py.
 """
 
 from __future__ import annotations
@@ -10,14 +19,40 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 
 from ...numerics import as_key
 
+_LEAST_LOG = -700.0  # of probabilities, just above underflow
 
-class Race(NamedTuple):
-    """What is drawn from; canonical time.
+
+def competition_step(
+    unlearned_by: Float[Array, "N M"],
+    untaken_by: Float[Array, "N M"],
+    escaped: Float[Array, "N M"],
+    taken: Float[Array, "N M"],
+) -> tuple[Float[Array, "N M"], Float[Array, "N M"]]:
+    """1 - ∫ φ dF and 1 - ∫ ψ dF of every pair a step later, by Heun's rule; `escaped` is dF, `taken` is ψ dF."""
+
+    def learned(untaken_by: Array) -> Array:
+        log = _log(untaken_by)
+        return jnp.exp(jnp.sum(log, axis=1, keepdims=True) - log) * escaped
+
+    then = untaken_by - taken
+    return unlearned_by - (learned(untaken_by) + learned(then)) / 2, then
+
+
+def messages(unlearned_by: Float[Array, "N M"]) -> Float[Array, "N+1 M"]:
+    """ψ_{p→i} for all neurons i and, in the last row, P_p, from 1 - ∫ φ dF of every pair."""
+    log = _log(unlearned_by)
+    total = jnp.sum(log, axis=0, keepdims=True)
+    return jnp.exp(jnp.concatenate([total - log, total]))
+
+
+class Competition(NamedTuple):
+    """The laws of the pairs' escape times, canonical, and how neurons compete.
 
     Attributes:
         times: (T,).
@@ -37,8 +72,8 @@ class Race(NamedTuple):
     shared: Float[Array, ""]
 
 
-class Raced(NamedTuple):
-    """Who is learned when, in n draws.
+class Winners(NamedTuple):
+    """Which neuron learns which direction when, in n draws.
 
     Attributes:
         emerged: (n, M), T_p, inf where not by the last of the times.
@@ -51,11 +86,11 @@ class Raced(NamedTuple):
     free: Bool[np.ndarray, "n N"]
 
 
-def run_race(race: Race, n: int, seed: int | Key[Array, ""]) -> Raced:
-    """`n` draws."""
-    escapes = escape_times(race, n, seed)
+def winners_of(competition: Competition, n: int, seed: int | Key[Array, ""]) -> Winners:
+    """The winners in `n` draws of the escape times."""
+    escapes = escape_times(competition, n, seed)
     draws, neurons, directions = escapes.shape
-    delays, alone = np.asarray(race.delays), not bool(race.shared)
+    delays, alone = np.asarray(competition.delays), not bool(competition.shared)
     order = np.argsort(escapes.reshape(draws, -1), axis=1, kind="stable")
     emerged, owner = np.full((draws, directions), np.inf), np.full((draws, directions), -1)
     free, every = np.ones((draws, neurons), bool), np.arange(draws)
@@ -67,20 +102,25 @@ def run_race(race: Race, n: int, seed: int | Key[Array, ""]) -> Raced:
         emerged[every[first], p[first]], owner[every[first], p[first]] = time[first], i[first]
         caught = able & (time <= emerged[every, p] + delays[p])
         free[every[caught], i[caught]] = False
-    return Raced(emerged, owner, free)
+    return Winners(emerged, owner, free)
 
 
-def escape_times(race: Race, n: int, seed: int | Key[Array, ""]) -> Float[np.ndarray, "n N M"]:
+def escape_times(competition: Competition, n: int, seed: int | Key[Array, ""]) -> Float[np.ndarray, "n N M"]:
     """When each pair would escape if it were alone, inf where not by the last of the times."""
     uniform_key, normal_key = jax.random.split(as_key(seed))
-    times, reached = np.asarray(race.times), np.asarray(race.reached)
+    times, reached = np.asarray(competition.times), np.asarray(competition.reached)
+    mean, spread = np.asarray(competition.mean), np.asarray(competition.spread)
     shape = (n, *reached.shape[1:])
     chance = np.asarray(jax.random.uniform(uniform_key, shape))
-    normal = np.asarray(race.mean) + np.asarray(race.spread) * np.asarray(jax.random.normal(normal_key, shape))
-    given = np.asarray(race.given) > 0
+    normal = mean + spread * np.asarray(jax.random.normal(normal_key, shape))
+    given = np.asarray(competition.given) > 0
     drawn = np.where(given, np.maximum(normal, 0.0), np.inf)
     for i, p in np.ndindex(reached.shape[1:]):
         if not given[p]:
             rising = np.maximum.accumulate(reached[:, i, p])
             drawn[:, i, p] = np.interp(chance[:, i, p], rising, times, left=0.0, right=np.inf)
     return drawn
+
+
+def _log(probability: Array) -> Array:
+    return jnp.log(jnp.maximum(probability, np.exp(_LEAST_LOG)))

@@ -1,4 +1,4 @@
-"""k > 2, the search phase at finite step size: near the equator an overlap is a scalar diffusion.
+"""k > 2: the search phase at finite step size, in which the overlap of a pair is a scalar diffusion.
 
 A neuron's overlap m with direction p, in canonical time t = η·step, batch B, γ = η d/B, obeys
 
@@ -17,18 +17,17 @@ Source: RNWL25 (arXiv 2504.19983) for the step size η ≍ a_p d^{-k/2}; derivat
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import diffrax
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Float
 
-from ...numerics import as_key, panel_nodes
-from ...problem import Link, Teacher
+from ...numerics import panel_nodes
+from ...problem import SGD, Link, Teacher
 
 _PANELS, _COUNT = 32, 20  # of the noiseless path; nodes in a panel, as many as double precision can use
 
@@ -64,7 +63,7 @@ class Diffusion(eqx.Module):
 
 
 class StepSize(NamedTuple):
-    """The strengths of drag and noise.
+    """The strengths of drag and noise at a step of SGD.
 
     Attributes:
         drag: (), γ/2 = η d/2B.
@@ -75,10 +74,9 @@ class StepSize(NamedTuple):
     noise: Float[Array, ""]
 
 
-def step_size(learning_rate: float, batch_size: int, dim: int) -> StepSize:
-    """γ/2 = η d/2B and η/B."""
-    noise = learning_rate / batch_size
-    return StepSize(*jax.device_put((np.asarray(noise * dim / 2), np.asarray(noise))))
+def step_size(sgd: SGD, dim: int) -> StepSize:
+    """γ/2 = η d/2B and η/B of an algorithm at one learning rate."""
+    return StepSize(*jax.device_put((np.asarray(sgd.gamma(dim) / 2), np.asarray(sgd.rate_per_sample))))
 
 
 def diffusion_at(link: Link, m: Float[Array, ...], step: StepSize) -> Diffusion:
@@ -110,7 +108,7 @@ def rest_energy(teacher: Teacher, unlearned: Float[Array, "... M"]) -> Float[Arr
 
 
 class Noiseless(NamedTuple):
-    """What is known of the emergence times before the forward equation is solved.
+    """The emergence times of all pairs along their paths without noise, and the first order of their spread.
 
     Attributes:
         time: (N, M), T = ∫ dm/b, b the drift with nothing learned yet; inf where it points back anywhere on the way,
@@ -129,7 +127,7 @@ class Noiseless(NamedTuple):
 
 @jax.jit
 def noiseless_emergence(teacher: Teacher, overlaps: Float[Array, "N M"], step: StepSize, level: ArrayLike) -> Noiseless:
-    """Emergence along the path without noise, and the first order of its spread."""
+    """The emergence times of pairs along their paths without noise, by quadrature in log m."""
     m = jnp.abs(overlaps) if teacher.link.is_even else overlaps
     top = jnp.sqrt(level)
     ahead = (m > 0) & (m < top)
@@ -147,77 +145,3 @@ def noiseless_emergence(teacher: Teacher, overlaps: Float[Array, "N M"], step: S
     spread = jnp.where(escapes, jnp.sqrt(jnp.sum(weights * variance / drift**3, axis=(-2, -1))), elsewhere)
     at_rest = diffusion_at(teacher.link, jnp.zeros(1), step).variance(teacher.a, energy)
     return Noiseless(time, spread, at_rest, teacher.link.dual(1.0))
-
-
-def sample_emergence_times(
-    teacher: Teacher,
-    overlap: float,
-    dim: int,
-    learning_rate: float,
-    *,
-    direction: int = 0,
-    batch_size: int = 1,
-    level: float = 0.5,
-    horizon: float,
-    steps: int = 4000,
-    samples: int = 1000,
-    seed: int | Key[Array, ""] = 0,
-) -> Float[Array, " samples"]:
-    """Emergence times of one pair by simulation of its diffusion with diffrax's Euler-Maruyama (Itô).
-
-    A cross-check of the forward equation, with nothing but the direction itself learned on the way (ρ stays at its
-    initial value). Canonical time, inf where the overlap does not reach the level by `horizon`; resolution
-    horizon/steps.
-    """
-    rest = rest_energy(teacher, jnp.ones(teacher.width))[direction]
-    step = step_size(learning_rate, batch_size, dim)
-    reflected = teacher.link.either_sign
-    keys = jax.random.split(as_key(seed), samples)
-    at = (jnp.asarray(overlap, float), jnp.asarray(horizon, float), jnp.sqrt(jnp.asarray(level, float)))
-    return _simulate(teacher.link, teacher.a[direction], rest, step, *at, keys, steps, reflected)
-
-
-@eqx.filter_jit
-def _simulate(
-    link: Link,
-    a: Array,
-    rest: Array,
-    step: StepSize,
-    overlap: Array,
-    horizon: Array,
-    top: Array,
-    keys: Array,
-    steps: int,
-    reflected: bool,
-) -> Array:
-    """Each path stops where it crosses, and carries the time it took."""
-
-    def on_way(m: Array) -> Array:
-        return ((jnp.abs(m) if reflected else m) < top).astype(float)
-
-    def drift(_: Any, state: Array, __: Any) -> Array:
-        m = state[0]
-        here = diffusion_at(link, jnp.clip(m, -1.0, 1.0), step)
-        return on_way(m) * jnp.stack([here.drift(a, rest), jnp.ones(())])
-
-    def spread(_: Any, state: Array, __: Any) -> Array:
-        m = state[0]
-        here = diffusion_at(link, jnp.clip(m, -1.0, 1.0), step)
-        return on_way(m) * jnp.stack([jnp.sqrt(here.variance(a, rest)), jnp.zeros(())])
-
-    def path(key: Array) -> Array:
-        noise = diffrax.UnsafeBrownianPath((), key)
-        end = diffrax.diffeqsolve(
-            diffrax.MultiTerm(diffrax.ODETerm(drift), diffrax.ControlTerm(spread, noise)),
-            diffrax.Euler(),
-            t0=0.0,
-            t1=horizon,
-            dt0=horizon / steps,
-            y0=jnp.stack([overlap, jnp.zeros(())]),
-            saveat=diffrax.SaveAt(t1=True),
-            adjoint=diffrax.DirectAdjoint(),
-            max_steps=steps + 2,
-        ).ys[0]
-        return jnp.where(on_way(end[0]) > 0, jnp.inf, end[1])
-
-    return jax.lax.map(path, keys, batch_size=1000)

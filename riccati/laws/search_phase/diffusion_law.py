@@ -1,9 +1,9 @@
 """k > 2: the law of the emergence times at finite step size.
 
 With a finite step η the time T_p at which direction p emerges is random: the first time that an overlap, a diffusion
-near the equator (diffusion.py), reaches √level. Its law is found from the forward equation of all pairs of
-neuron and direction, and the race of the neurons (forward.py, tree_race.py). As η → 0 it shrinks to the decoupled
-flow's T_p. Source: RNWL25 (arXiv 2504.19983) for η ≍ a_p d^{-k/2}; derivations/search_phase.py.
+near the equator (diffusion.py), reaches √level. Its law follows from the forward equation of all pairs of neuron and
+direction (march.py) and the competition of the neurons (competition.py). As η → 0 it shrinks to the decoupled flow's
+T_p. Source: RNWL25 (arXiv 2504.19983) for η ≍ a_p d^{-k/2}; derivations/search_phase.py.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from scipy.special import ndtr, ndtri
 
 from ...flows import Decoupled
 from ...numerics import first_crossings
-from ...problem import Problem
-from ...support import ArgumentError, require_integer, require_open_unit, require_real
+from ...problem import SGD, Problem
+from ...support import ArgumentError, require, require_integer, require_open_unit, require_real
 from ..divergence import divergence
 from ..law import EmergenceLaw
-from .competition import Race, run_race
+from .competition import Competition, winners_of
 from .diffusion import step_size
 from .forward_equation import Resolution, forward_equation, pairs_of
-from .march import march, set_out
+from .march import initial_state, march
 
 
 class DiffusionLaw(EmergenceLaw):
@@ -35,11 +35,10 @@ class DiffusionLaw(EmergenceLaw):
         times: (T,), the grid, from 0 to where the equation was solved.
         distribution: (T, M), P(T_m ≤ t).
         level: the squared overlap that counts as emerged.
-        learning_rate: η.
-        batch_size: B.
+        sgd: the algorithm.
         mean: (M,), of the normal law of directions whose noise is too small for the grid; NaN of others.
         spread: (M,), its standard deviation.
-        race: what joint draws are made from.
+        competition: the laws of the pairs' escape times, from which joint draws are made.
         gamma: γ = ηd/B.
         without_noise: (M,), the emergence times of the decoupled flow; NaN where it does not cover the problem.
         diverged: the fraction of runs that diverge, an estimate.
@@ -49,11 +48,10 @@ class DiffusionLaw(EmergenceLaw):
     times: Float[Array, " T"]
     distribution: Float[Array, "T M"]
     level: float = eqx.field(static=True)
-    learning_rate: float = eqx.field(static=True)
-    batch_size: int = eqx.field(static=True)
+    sgd: SGD = eqx.field(static=True)
     mean: Float[Array, " M"]
     spread: Float[Array, " M"]
-    race: Race
+    competition: Competition
     gamma: float = eqx.field(static=True)
     without_noise: Float[Array, " M"]
     diverged: float = eqx.field(static=True)
@@ -83,59 +81,48 @@ class DiffusionLaw(EmergenceLaw):
         return jnp.asarray(np.where(np.isnan(self.mean), solved, normal))
 
     def sample(self, n: int, seed: int | Key[Array, ""] = 0) -> Float[Array, "n M"]:
-        """`n` joint draws of the M times, the race run in each; inf where a direction is not learned by times[-1].
+        """`n` joint draws of the M times, inf where a direction is not learned by times[-1].
 
-        A draw's escape times are independent given the energy that is left, which is taken at its mean. So draws obey
-        the race exactly, where `quantile` and `probability` take it on a tree; the two agree to a few per cent.
+        A draw's escape times are independent given the energy that is left, which is taken at its mean. So neurons
+        compete exactly in draws, and as on a tree in `quantile` and `probability`; the two agree to a few per cent.
 
         Raises:
             ArgumentError: if `n` is not a whole number ≥ 1.
         """
         require_integer(n, "n", 1)
-        return jnp.asarray(run_race(self.race, n, seed).emerged)
-
-    def __repr__(self) -> str:
-        last = np.asarray(self.distribution[-1])
-        rows = {
-            "directions": f"{len(last)}, emerged at squared overlap {self.level:g}",
-            "step": f"learning rate {self.learning_rate:.4g}, batch of {self.batch_size}",
-            "finite step": self.finite_step(),
-            "times": f"{len(self.times)} up to {float(self.times[-1]):.4g} (canonical)",
-            "learned": f"by then with probability {last.min():.4g} to {last.max():.4g}",
-        }
-        if self.caution:
-            rows["caution"] = self.caution
-        return "EmergenceLaw\n" + "\n".join(f"  {name:<11} {value}" for name, value in rows.items())
+        return jnp.asarray(winners_of(self.competition, n, seed).emerged)
 
 
-def diffusion_law(
-    problem: Problem, learning_rate: float, batch_size: int, level: float, resolution: Resolution
-) -> DiffusionLaw:
-    """The law of a problem with k > 2 and c_0 = 0; see `emergence_law`, which has refused others."""
+def diffusion_law(problem: Problem, sgd: SGD, level: float, resolution: Resolution) -> DiffusionLaw:
+    """The law of a problem with k > 2 and c_0 = 0; see `emergence_law`, which has refused others.
+
+    Raises:
+        ArgumentError: Stiefel SGD.
+    """
+    require(sgd.constraint is None, "constraint", "be left out unless the link is h_2", repr(sgd.constraint))
     teacher, start = problem.teacher, problem.start
-    step = step_size(learning_rate, batch_size, int(start.dim or 0))
+    step = step_size(sgd, int(start.dim or 0))
     pairs = pairs_of(problem)
     equation = forward_equation(problem, pairs, step, level, resolution)
-    marched = march(equation, set_out(equation, pairs.overlaps, pairs.present, level))
-    distribution = np.clip(np.maximum.accumulate(1 - marched.unlearned, axis=0), 0.0, 1.0)
+    solution = march(equation, initial_state(equation, pairs.overlaps, pairs.present, level))
+    distribution = np.clip(np.maximum.accumulate(1 - solution.unlearned, axis=0), 0.0, 1.0)
     given = np.asarray(equation.given) > 0
     own = (np.argmin(np.asarray(equation.mean), axis=0), np.arange(teacher.width))  # every other neuron's mean is inf
     mean, spread = (np.where(given, np.asarray(x)[own], np.nan) for x in (equation.mean, equation.spread))
-    times, distribution, mean, spread = jax.device_put((marched.times, distribution, mean, spread))
-    race = Race(
-        times, jax.device_put(marched.reached), equation.mean, equation.spread, equation.given, equation.delays,
+    times, distribution, mean, spread = jax.device_put((solution.times, distribution, mean, spread))
+    competition = Competition(
+        times, jax.device_put(solution.reached), equation.mean, equation.spread, equation.given, equation.delays,
         equation.shared,
     )  # fmt: skip
-    diverging = divergence(problem, learning_rate, batch_size, np.asarray(distribution)[-1])
+    diverging = divergence(problem, sgd, np.asarray(distribution)[-1])
     return DiffusionLaw(
         times=times,
         distribution=distribution,
         level=float(level),
-        learning_rate=float(learning_rate),
-        batch_size=int(batch_size),
+        sgd=sgd,
         mean=mean,
         spread=spread,
-        race=race,
+        competition=competition,
         gamma=diverging.gamma,
         without_noise=_decoupled_times(problem, level),
         diverged=diverging.fraction,

@@ -1,20 +1,24 @@
-"""k > 2: the forward equation of a problem, on a grid and at times that resolve it.
+"""k > 2: the forward equation of all pairs of neuron and direction, on a grid and at times that resolve it.
 
-All of it is small and made on the host; what needs the link comes from one compiled program.
+The diffusion of a pair's overlap (diffusion.py) is solved on nodes in y = arsinh(m√d), from the lower end to the level,
+for all pairs at once (march.py). This file makes the pairs, the nodes, the times, and the normal laws of directions
+whose noise is too small for the nodes. All of it is small and made on the host; what needs the link comes from one
+compiled program. Derived in derivations/search_phase.py.
 """
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
+import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Array, Float, Int
 
 from ...flows import leading_collapsed_time
-from ...problem import Problem, Teacher, TypicalStart
-from .diffusion import StepSize, noiseless_emergence
-from .march import ForwardEquation, coefficients, grid
+from ...problem import Link, Problem, Teacher, TypicalStart
+from .diffusion import Diffusion, StepSize, diffusion_at, noiseless_emergence
 
 _FIRST, _LONGEST = 0.02, 1e3  # first and last time, in leading emergence times
 _LEAST_RATIO = 0.004  # the least growth of the time steps
@@ -24,7 +28,7 @@ _leading = jax.jit(leading_collapsed_time)
 
 
 class Resolution(NamedTuple):
-    """How fine the grid of an emergence law is; the default is accurate to 5e-4 of the quartiles.
+    """How fine the grid of an emergence law for k > 2 is; with the default, quartiles are accurate to 5e-4.
 
     Attributes:
         per_width: nodes in the width of a packet of overlaps.
@@ -45,12 +49,12 @@ DEFAULT_RESOLUTION = Resolution()
 
 
 class Pairs(NamedTuple):
-    """The pairs of neuron and direction.
+    """The pairs of neuron and direction that a start has.
 
     Attributes:
         overlaps: (N, M), without their signs for an even link.
         present: (N, M), 1 where there is such a pair.
-        neuron: (M,), whom greedy selection gives the direction, -1 where nobody.
+        neuron: (M,), the neuron to which greedy selection gives the direction, -1 where none.
         small: (M,) or (), the squared norm that a direction's neuron starts from.
         shared: (), 1 where neurons compete, 0 where each direction has its own.
     """
@@ -62,8 +66,57 @@ class Pairs(NamedTuple):
     shared: Float[np.ndarray, ""]
 
 
+class Grid(eqx.Module):
+    """Nodes for the overlap, uniform in y up to the absorbing level.
+
+    Attributes:
+        y: (n,), arsinh(m√d) at the nodes.
+        spacing: (), between two of them.
+        root_dim: (), √d.
+        reflecting: whether the lower end reflects; else it absorbs.
+    """
+
+    y: Float[Array, " n"]
+    spacing: Float[Array, ""]
+    root_dim: Float[Array, ""]
+    reflecting: bool = eqx.field(static=True)
+
+    @property
+    def overlaps(self) -> Float[Array, " n"]:
+        """m at the nodes; rounding may carry the reflecting end of an odd link past -1."""
+        return jnp.clip(jnp.sinh(self.y) / self.root_dim, -1.0, 1.0)
+
+
+class ForwardEquation(NamedTuple):
+    """The equation, and all that does not change while it is solved.
+
+    Attributes:
+        teacher: the teacher.
+        grid: the nodes.
+        diffusion: its coefficients there.
+        times: (T,), canonical; entries after the last one are padding.
+        last: (), index of the last time.
+        delays: (M,), from a direction's emergence until it is learned.
+        shared: (), 1 where neurons compete, 0 where each direction has its own.
+        given: (M,), 1 where F_ip is normal and the equation is not solved.
+        mean: (N, M), of those normal laws; never escaped where it is inf.
+        spread: (N, M), their standard deviations.
+    """
+
+    teacher: Teacher
+    grid: Grid
+    diffusion: Diffusion
+    times: Float[Array, " T"]
+    last: Int[Array, ""]
+    delays: Float[Array, " M"]
+    shared: Float[Array, ""]
+    given: Float[Array, " M"]
+    mean: Float[Array, "N M"]
+    spread: Float[Array, "N M"]
+
+
 def pairs_of(problem: Problem) -> Pairs:
-    """All pairs; of a typical start the M pairs of a direction and its own neuron."""
+    """All pairs of a start; of a typical one the M pairs of a direction and its own neuron."""
     teacher, start = problem.teacher, problem.start
     if isinstance(start, TypicalStart):
         # the first N in order of a_p have a neuron, whose typical overlap may be 0
@@ -80,7 +133,10 @@ def pairs_of(problem: Problem) -> Pairs:
 def forward_equation(
     problem: Problem, pairs: Pairs, step: StepSize, level: float, resolution: Resolution
 ) -> ForwardEquation:
-    """The equation on a grid that resolves it."""
+    """The forward equation of the pairs, on a grid and at times that resolve it.
+
+    A direction whose packet of overlaps is finer than the grid gets a normal law, for its assigned neuron alone.
+    """
     teacher, dim, overlaps = problem.teacher, int(problem.start.dim or 0), pairs.overlaps
     known = jax.tree.map(np.asarray, noiseless_emergence(teacher, overlaps, step, level))
     own = (np.maximum(pairs.neuron, 0), np.arange(teacher.width))
@@ -96,17 +152,39 @@ def forward_equation(
     given = too_fine & (pairs.present[own] > 0) & ~(time == 0)
     needed = resolution.per_width * span / min(packet[~given], default=span)
     nodes = grid(teacher, dim, level, _rounded(np.clip(needed, resolution.fewest, resolution.most), _NODES_ROUND))
-    # a direction with a normal law has its assigned neuron alone
     mean, deviation = np.full(overlaps.shape, np.inf), np.ones(overlaps.shape)
     mean[own] = np.where(given & noiseless, time, np.inf)
     deviation[own] = np.where(given & noiseless, spread, 1.0)
     a = np.asarray(teacher.a)
     delays = np.log(np.maximum(a / pairs.small - 1, 1.0)) / (4 * a * known.energy)
     times, last = _times(teacher, overlaps, dim, relative[~given & noiseless], resolution)
-    way = coefficients(teacher.link, nodes, step)
+    way = _at_nodes(teacher.link, nodes, step)
     # jnp.asarray would compile a copy for each shape
     held = jax.device_put((times, last, delays, pairs.shared, given.astype(float), mean, deviation))
     return ForwardEquation(teacher, nodes, way, *held)
+
+
+def grid(teacher: Teacher, dim: int, level: float, count: int) -> Grid:
+    """The grid of `count` nodes, absorbing at the level.
+
+    Its lower end reflects at 0 for even links and at -1 for odd k; for others it absorbs at minus the level.
+    """
+    root = np.sqrt(dim)
+    top = np.arcsinh(np.sqrt(level) * root)
+    link = teacher.link
+    reflecting = link.is_even or link.information_exponent % 2 == 1
+    low = 0.0 if link.is_even else -np.arcsinh(root) if reflecting else -top
+    first = 0 if reflecting else 1
+    spacing = (top - low) / (count + first)
+    nodes = low + spacing * np.arange(first, count + first)
+    y, spacing, root = jax.device_put((nodes, np.asarray(spacing), np.asarray(root)))
+    return Grid(y, spacing, root, reflecting)
+
+
+@jax.jit
+def _at_nodes(link: Link, grid: Grid, step: StepSize) -> Diffusion:
+    """The diffusion's coefficients at the nodes."""
+    return diffusion_at(link, grid.overlaps, step)
 
 
 def _width_at_rest(teacher: Teacher, noise: Float[np.ndarray, " M"], dim: int) -> Float[np.ndarray, " M"]:
@@ -119,9 +197,9 @@ def _width_at_rest(teacher: Teacher, noise: Float[np.ndarray, " M"], dim: int) -
 def _times(
     teacher: Teacher, overlaps: np.ndarray, dim: int, relative: np.ndarray, resolution: Resolution
 ) -> tuple[Float[np.ndarray, " T"], Int[np.ndarray, ""]]:
-    """From 0 in steps that grow geometrically, several in each packet's spread; and which is the last that is meant.
+    """Times from 0 in steps that grow geometrically, several in each packet's spread, and the index of the last one.
 
-    What follows repeats it.
+    What follows the last time repeats it, so that few lengths are compiled for.
     """
     typical = 1 / np.sqrt(dim)
     furthest = np.maximum(overlaps.max(axis=0), typical)

@@ -1,15 +1,15 @@
-"""k > 2, the law of emergence times: one forward equation for all pairs of neuron and direction.
+"""k > 2: the forward equation of all pairs, solved step by step together with the competition of the neurons.
 
 With x = m√d = sinh y, the diffusion of a pair (diffusion.py) has a generator A in y. Central differences make
 it a matrix, and the masses of pair (i, p) on the nodes obey the forward (Fokker-Planck) equation
 
     dμ_ip/dt = A_pᵀ μ_ip,      F_ip(t) = 1 - Σ μ_ip the probability that m reached √level by t.
 
-A is the backward equation's matrix, so this is its exact adjoint; the forward one is marched because A changes with
+A is the backward equation's matrix, so this is its exact adjoint; the forward one is solved because A changes with
 time, through the energy that is not yet learned, taken at its mean over the other directions. All neurons of a
 direction share one matrix: a factorisation serves N right-hand sides.
 
-How a neuron that escapes towards several directions is given to one is the subject of tree_race.py.
+Which direction a neuron learns that escapes towards several of them is the subject of competition.py.
 Derived in derivations/search_phase.py.
 """
 
@@ -17,7 +17,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -25,50 +24,15 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int
 
 from ...numerics import compiled_quickly
-from ...problem import Link, Teacher
 from ...support import progress
-from .diffusion import Diffusion, StepSize, diffusion_at, rest_energy
-from .tree_race import messages, race_step
+from .competition import competition_step, messages
+from .diffusion import rest_energy
+from .forward_equation import ForwardEquation, Grid
 from .tridiagonal import Tridiagonal, factored, solved
 
 _STAGE = 2 - np.sqrt(2.0)  # of TR-BDF2: L-stable, and both stages have one matrix
-_CHUNK = 64  # time steps between two looks at what is left
+_CHUNK = 64  # time steps of one call, after which it is known whether all is learned
 _DONE = 1e-9  # probability of being unlearned that counts as none
-
-
-class Grid(eqx.Module):
-    """Nodes, uniform up to the absorbing level.
-
-    Attributes:
-        y: (n,), arsinh(m√d) at the nodes.
-        spacing: (), between two of them.
-        root_dim: (), √d.
-        reflecting: whether the lower end reflects; else it absorbs.
-    """
-
-    y: Float[Array, " n"]
-    spacing: Float[Array, ""]
-    root_dim: Float[Array, ""]
-    reflecting: bool = eqx.field(static=True)
-
-    @property
-    def overlaps(self) -> Float[Array, " n"]:
-        """m at the nodes; rounding may carry the reflecting end of an odd link past -1."""
-        return jnp.clip(jnp.sinh(self.y) / self.root_dim, -1.0, 1.0)
-
-
-def grid(teacher: Teacher, dim: int, level: float, count: int) -> Grid:
-    """`count` nodes. Absorbing at the level; below, reflecting at 0 for even links, at -1 for odd k, else absorbing."""
-    root = np.sqrt(dim)
-    top = np.arcsinh(np.sqrt(level) * root)
-    link = teacher.link
-    reflecting = link.is_even or link.information_exponent % 2 == 1
-    low = 0.0 if link.is_even else -np.arcsinh(root) if reflecting else -top
-    first = 0 if reflecting else 1
-    spacing = (top - low) / (count + first)
-    nodes = low + spacing * np.arange(first, count + first)
-    y, spacing, root = jax.device_put((nodes, np.asarray(spacing), np.asarray(root)))
-    return Grid(y, spacing, root, reflecting)
 
 
 def initial_masses(grid: Grid, overlaps: Float[Array, "N M"]) -> Float[Array, "n M N"]:
@@ -86,36 +50,8 @@ def initial_masses(grid: Grid, overlaps: Float[Array, "N M"]) -> Float[Array, "n
     return sum((jnp.where(nodes == left + j, w, 0.0) for j, w in enumerate(weights)), start=jnp.zeros(1))
 
 
-class ForwardEquation(NamedTuple):
-    """What the march does not change.
-
-    Attributes:
-        teacher: the teacher.
-        grid: the nodes.
-        diffusion: its coefficients there.
-        times: (T,), canonical; what follows the last of them is padding.
-        last: (), index of the last time.
-        delays: (M,), from a direction's emergence until it is learned.
-        shared: (), 1 where neurons compete, 0 where each direction has its own.
-        given: (M,), 1 where a direction is not marched and F_ip is normal instead.
-        mean: (N, M), of those normal laws; never escaped where it is inf.
-        spread: (N, M), their standard deviations.
-    """
-
-    teacher: Teacher
-    grid: Grid
-    diffusion: Diffusion
-    times: Float[Array, " T"]
-    last: Int[Array, ""]
-    delays: Float[Array, " M"]
-    shared: Float[Array, ""]
-    given: Float[Array, " M"]
-    mean: Float[Array, "N M"]
-    spread: Float[Array, "N M"]
-
-
-class Front(NamedTuple):
-    """How far the march is.
+class MarchState(NamedTuple):
+    """The solution so far.
 
     Attributes:
         now: (), index of the time reached.
@@ -134,13 +70,13 @@ class Front(NamedTuple):
     reached: Float[Array, "T N M"]
 
 
-class Marched(NamedTuple):
-    """What a march yields, up to the last step taken.
+class ForwardSolution(NamedTuple):
+    """The solution of the forward equation, up to the last step taken.
 
     Attributes:
         times: (T,).
-        unlearned: (T, M), P_p.
-        reached: (T, N, M), F_ip.
+        unlearned: (T, M), P_p, the probability that direction p has no neuron yet.
+        reached: (T, N, M), F_ip, the probability that the pair has escaped.
     """
 
     times: Float[np.ndarray, " T"]
@@ -149,29 +85,26 @@ class Marched(NamedTuple):
 
 
 @jax.jit
-def coefficients(link: Link, grid: Grid, step: StepSize) -> Diffusion:
-    """The diffusion's coefficients at the nodes."""
-    return diffusion_at(link, grid.overlaps, step)
-
-
-@jax.jit
-def set_out(
+def initial_state(
     equation: ForwardEquation, overlaps: Float[Array, "N M"], present: Float[Array, "N M"], level: ArrayLike
-) -> Front:
-    """Pairs at their overlaps; those past the level have escaped already, those not `present` never will."""
+) -> MarchState:
+    """The state at time 0, pairs at their overlaps.
+
+    Pairs past the level have escaped already, those that are not `present` never will.
+    """
     either_sign = equation.teacher.link.either_sign
     escaped = ((jnp.abs(overlaps) if either_sign else overlaps) >= jnp.sqrt(level)) * present
     masses = initial_masses(equation.grid, overlaps) * (present - escaped).T
     density = solved(factored(_compact(equation.grid, jnp.ones(masses.shape[:2]))), masses)
     ones = jnp.ones(overlaps.shape)
-    race = race_step(ones, ones, escaped, equation.shared * escaped)
+    pairs = competition_step(ones, ones, escaped, equation.shared * escaped)
     shape = (equation.times.shape[0], overlaps.shape[0] + 1, overlaps.shape[1])
     reached = jnp.broadcast_to(jnp.asarray(escaped, float), (shape[0], *escaped.shape))
-    return Front(jnp.asarray(0), density, *race, jnp.broadcast_to(messages(race[0]), shape), reached)
+    return MarchState(jnp.asarray(0), density, *pairs, jnp.broadcast_to(messages(pairs[0]), shape), reached)
 
 
-def march(equation: ForwardEquation, state: Front) -> Marched:
-    """The whole march; stops where all is learned."""
+def march(equation: ForwardEquation, state: MarchState) -> ForwardSolution:
+    """The solution up to the last time, or to where all is learned."""
     steps = int(equation.last)
     with progress(steps, "search phase") as bar:
         for first in range(0, steps, _CHUNK):
@@ -180,37 +113,37 @@ def march(equation: ForwardEquation, state: Front) -> Marched:
             if float(unlearned) < _DONE:
                 break
     taken = int(state.now) + 1
-    return Marched(
+    return ForwardSolution(
         np.asarray(equation.times)[:taken], np.asarray(state.history)[:taken, -1], np.asarray(state.reached)[:taken]
     )
 
 
 @compiled_quickly()
-def _march_on(equation: ForwardEquation, state: Front) -> tuple[Front, Float[Array, ""]]:
-    """Some steps more, and the largest P_p there."""
+def _march_on(equation: ForwardEquation, state: MarchState) -> tuple[MarchState, Float[Array, ""]]:
+    """The state a number of steps later, and the largest P_p there."""
     count = jnp.minimum(_CHUNK, equation.last - state.now)
     state = jax.lax.fori_loop(0, count, lambda _, at: _step(equation, at), state)
     return state, jnp.max(state.history[state.now, -1])
 
 
-def _step(equation: ForwardEquation, state: Front) -> Front:
+def _step(equation: ForwardEquation, state: MarchState) -> MarchState:
     here, then = equation.times[state.now], equation.times[state.now + 1]
     unlearned = _delayed(equation, state, (here + then) / 2 - equation.delays)
     density = _tr_bdf2(equation, state.density, rest_energy(equation.teacher, unlearned[-1]), then - here)
     known = _normal(equation, then) - _normal(equation, here)
     escaped = jnp.where(equation.given > 0, known, jnp.sum(state.density - density, axis=0).T)
     taken = equation.shared * unlearned[:-1] * escaped
-    race = race_step(state.unlearned_by, state.untaken_by, escaped, taken)
+    pairs = competition_step(state.unlearned_by, state.untaken_by, escaped, taken)
     later = state.now + 1
-    history = state.history.at[later].set(messages(race[0]))
-    return Front(later, density, *race, history, state.reached.at[later].set(state.reached[state.now] + escaped))
+    history = state.history.at[later].set(messages(pairs[0]))
+    return MarchState(later, density, *pairs, history, state.reached.at[later].set(state.reached[state.now] + escaped))
 
 
 def _normal(equation: ForwardEquation, time: Array) -> Float[Array, "N M"]:
     return jax.scipy.special.ndtr((time - equation.mean) / equation.spread)
 
 
-def _delayed(equation: ForwardEquation, state: Front, at: Float[Array, " M"]) -> Float[Array, "N+1 M"]:
+def _delayed(equation: ForwardEquation, state: MarchState, at: Float[Array, " M"]) -> Float[Array, "N+1 M"]:
     """ψ_{p→i} and P_p at time at_p by straight lines; from the last step on beyond the present, to second order."""
     index = jnp.clip(jnp.searchsorted(equation.times, at) - 1, 0, jnp.maximum(state.now - 1, 0))
     p = jnp.arange(at.shape[0])

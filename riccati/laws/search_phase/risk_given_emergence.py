@@ -1,14 +1,15 @@
-"""k > 2: the risk of SGD when emergence times are given: who is learned when, and what the others do meanwhile.
+"""k > 2: the risk of SGD given its emergence times, and which neuron learns which direction.
 
 A direction's neuron comes to its emergence time T_p on the decoupled flow's own curve, m(t) = Φ(Φ⁻¹(√level) + a_p(t -
 T_p)): what noise does in the search phase is in T_p already. Once it is there, the second-order terms of a step act
-on it as in flows/gradient_noise/own_pairs.py, weighted by m², so that they fade in as it emerges; on norms,
-spectators' too, they act throughout:
+on it as in FiniteStep, weighted by m², so that they fade in as it emerges; on norms, spectators' too, they act
+throughout:
 
     dm/dt = a_p g'(m)(1 - m²) - (γ/2) m³ E e²σ'²,      ds/dt = 4s(a_p g(m) - g(1)s) + γ s E e²σ'².
 
-A neuron that escapes to a direction that another has shares it, and is not counted. Before anything is learned the risk
-still fluctuates, as a martingale of relative variance (η/B)v t, v = Var (e <∂R/∂W, ∂f/∂W>)/R² at the start.
+A neuron that escapes towards a direction that another one has shares it, and is not counted. Before anything is learned
+the risk fluctuates as a martingale of relative variance (η/B)v t, v = Var (e <∂R/∂W, ∂f/∂W>)/R² at the start. The
+equations are those of derivations/own_pair.py.
 """
 
 from __future__ import annotations
@@ -33,15 +34,15 @@ from ...flows import (
     pair_velocity,
 )
 from ...numerics import as_key, integrate, padded
-from ...problem import Link, Problem, Start, Teacher, population_risk
-from .competition import Raced
+from ...problem import SGD, Link, Problem, Start, Teacher, population_risk
+from .competition import Winners
 
 _RTOL, _ATOL = 1e-6, 1e-9  # of log-odds and log-norms: far below the spread of any draw
 _SAMPLES = 14  # their binary logarithm
 
 
-class Draws(NamedTuple):
-    """What differs between draws.
+class Roles(NamedTuple):
+    """Which directions have a neuron, and how many neurons have none, in n draws.
 
     Attributes:
         has: (n, M), whether the direction is learned at all.
@@ -52,36 +53,36 @@ class Draws(NamedTuple):
     idle: Float[Array, "n N"]
 
 
-def raced_risk(
+def risk_given_emergence(
     problem: Problem,
-    raced: Raced,
-    step: float,
+    sgd: SGD,
+    winners: Winners,
     level: float,
     times: Float[np.ndarray, " T"],
     seed: int | Key[Array, ""],
 ) -> Float[np.ndarray, "n T"]:
-    """The risk of each draw at `times`, for a pure link h_k and `step` = η/B; `seed` of the early fluctuations."""
+    """The risk of each draw at the canonical `times`, for a pure link h_k, k > 2.
+
+    `level` is the squared overlap at T_p; `seed` is of the fluctuations before anything is learned.
+    """
     teacher = problem.teacher
     k = teacher.link.information_exponent
     rate = np.asarray(teacher.link.coefficients)[k] ** 2
-    gamma = step * float(problem.start.dim or 0)
-    draws, state = _begun(problem, raced, level)
+    gamma = sgd.gamma(float(problem.start.dim or 0))
+    roles, state = _begun(problem, winners, level)
     weights, noise, clock = jax.device_put((own_pair_weights(k), np.asarray(gamma * rate), rate * times))
-    setting = PairSetting(teacher.a, draws.has, draws.idle, weights, noise)
+    setting = PairSetting(teacher.a, roles.has, roles.idle, weights, noise)
     out = integrate(_velocity, state, setting, padded(clock), _RTOL, _ATOL)
     at_start, risk = (np.asarray(values).T for values in _risks(state, out.states, setting))
     risk = risk[:, : len(times)]
     begun, variance = early_risk(problem)
     moved = np.asarray(jax.random.normal(as_key(seed), risk.shape)) * np.sqrt(np.diff(times, prepend=0.0))
-    early = np.exp(np.sqrt(variance * step) * np.cumsum(moved, axis=1))
+    early = np.exp(np.sqrt(variance * sgd.rate_per_sample) * np.cumsum(moved, axis=1))
     return risk * early * (begun / at_start[:, None] if begun else 1.0)
 
 
 def early_risk(problem: Problem) -> tuple[float, float]:
-    """The risk of the start with all its overlaps, and v by quasi-random samples of the reduced coordinates.
-
-    Zeros for a typical start, which does not hold them.
-    """
+    """The risk of the start, and v by quasi-random samples of the reduced coordinates; zeros for a typical start."""
     if not isinstance(problem.start, Start):
         return 0.0, 0.0
     dimensions = problem.start.weights.shape[1]
@@ -110,21 +111,21 @@ def _early_risk(
     return value, jnp.var(wrong * change) / value**2
 
 
-def _begun(problem: Problem, raced: Raced, level: float) -> tuple[Draws, PairState]:
+def _begun(problem: Problem, winners: Winners, level: float) -> tuple[Roles, PairState]:
     """Each draw's neurons at time 0: overlaps from T_p, norms from the start."""
     teacher, start = problem.teacher, problem.start
-    emerged, norms = np.asarray(raced.emerged), np.asarray(start.norms)
+    emerged, norms = np.asarray(winners.emerged), np.asarray(start.norms)
     has = np.isfinite(emerged)
     ahead = np.asarray(_ahead(teacher, np.where(has, emerged, 0.0), has, np.asarray(level, float)))
     position = _positions(teacher.link, master_curve_of(teacher.link, float(ahead.max())), ahead)
     if isinstance(start, Start):
-        own, idle = norms[np.maximum(np.asarray(raced.neuron), 0)], np.asarray(raced.free, float)
+        own, idle = norms[np.maximum(np.asarray(winners.neuron), 0)], np.asarray(winners.free, float)
     else:
         own, norms = np.broadcast_to(norms, has.shape), norms[:1]
         idle = np.maximum(start.student_width - np.sum(has, axis=1, keepdims=True), 0.0)
     spectators = np.broadcast_to(2 * np.log(norms), idle.shape)
     learned, unused, *sizes = jax.device_put((has, idle, 2 * np.log(own), spectators))
-    return Draws(learned, unused), PairState(position, *sizes)
+    return Roles(learned, unused), PairState(position, *sizes)
 
 
 @jax.jit
@@ -160,7 +161,7 @@ def _velocity(_: Any, state: PairState, setting: PairSetting) -> PairState:
 
 @jax.jit
 def _risks(begun: PairState, states: PairState, setting: PairSetting) -> tuple[Float[Array, " n"], Float[Array, "T n"]]:
-    """At the start and at the output times."""
+    """The risk of every draw at the start and at the output times."""
     return _risk(begun, setting), jax.lax.map(lambda state: _risk(state, setting), states)
 
 

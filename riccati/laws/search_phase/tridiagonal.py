@@ -1,4 +1,4 @@
-"""Tridiagonal systems of many directions at once, transposed, by Thomas' algorithm."""
+"""Transposed tridiagonal systems of many directions at once, solved by Thomas' algorithm."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Tridiagonal(NamedTuple):
 
 
 class Factors(NamedTuple):
-    """Of a transposed matrix.
+    """The factors of transposed matrices, one for each of M directions.
 
     Attributes:
         below: (n, M), what is below the diagonal.

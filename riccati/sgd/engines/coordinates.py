@@ -11,12 +11,12 @@ from typing import NamedTuple
 import numpy as np
 
 from ...problem import SGD, Constraint, Teacher
-from ...support import COORDINATES_NAMES, CoordinatesName, require
+from ...support import COORDINATES, Coordinates, require
 from .direct import DirectEngine
 from .engine import Engine, speeds_of
 from .reduced import reduced_engine
 
-REDUCED, DIRECT = COORDINATES = COORDINATES_NAMES
+REDUCED, DIRECT = COORDINATES
 
 
 class EngineWords(NamedTuple):
@@ -28,7 +28,7 @@ class EngineWords(NamedTuple):
     """
 
     constraint: Constraint | None
-    coordinates: CoordinatesName
+    coordinates: Coordinates
 
     def __str__(self) -> str:
         rule = "" if self.constraint is None else f'constraint="{self.constraint}", '

@@ -167,4 +167,4 @@ def _groups(teacher: Teacher, dim: int) -> _Groups:
     if teacher.covariance is None:
         return _Groups(np.array([dim - teacher.frame_dim]), np.ones(1))
     groups = teacher.covariance.groups_after(teacher.frame_dim)
-    return _Groups(np.array([len(g.places) for g in groups], int), np.array([g.eigenvalue for g in groups]))
+    return _Groups(np.array([len(g.indices) for g in groups], int), np.array([g.eigenvalue for g in groups]))

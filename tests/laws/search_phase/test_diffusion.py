@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import riccati as rc
-from riccati.laws import diffusion_at, rest_energy, step_size
+from riccati.laws.search_phase import diffusion_at, rest_energy, step_size
 
 
 @pytest.mark.parametrize(("degree", "m"), [(3, 0.6), (3, -0.3), (4, 0.75)])
@@ -16,7 +16,7 @@ def test_variance_of_a_step_near_the_equator(degree, m, a):
     """Var e σ'(z) ξ, e = Σ_q a_q σ(<x, θ_q>), with the other direction orthogonal to both; by quadrature in R³."""
     teacher = rc.Teacher(a, rc.Link.hermite(degree))
     rest, points = rest_energy(teacher, jnp.ones(2))[0], jnp.asarray([m])
-    found = diffusion_at(teacher.link, points, step_size(1.0, 1, 10)).variance(teacher.a[0], rest)
+    variance = diffusion_at(teacher.link, points, step_size(rc.SGD(1.0), 10)).variance(teacher.a[0], rest)
     nodes, weights = np.polynomial.hermite_e.hermegauss(2 * degree + 1)
     z, w, other = np.meshgrid(nodes, nodes, nodes, indexing="ij")
     p = np.einsum("i,j,k->ijk", weights, weights, weights) / weights.sum() ** 3
@@ -24,11 +24,11 @@ def test_variance_of_a_step_near_the_equator(degree, m, a):
     xi = np.sqrt(1 - m**2) * w
     e = float(teacher.a[0]) * h(m * z + xi) + float(teacher.a[1]) * h(other)
     push = e * h.deriv()(z) * xi
-    np.testing.assert_allclose(found, np.sum(p * push**2) - np.sum(p * push) ** 2, rtol=1e-10)
+    np.testing.assert_allclose(variance, np.sum(p * push**2) - np.sum(p * push) ** 2, rtol=1e-10)
 
 
 def test_rest_is_noise_orthogonal_to_the_neuron():
     """With the own direction learned, V = ρ (1 - m²) E σ'² exactly; E h_k'² = k."""
     link, m = rc.Link.hermite(3), jnp.asarray([0.0, 0.3, 0.6, 0.9])
-    found = diffusion_at(link, m, step_size(0.5, 2, 10)).variance(0.0, 0.7)
-    np.testing.assert_allclose(found, 0.25 * 0.7 * 3 * (1 - np.asarray(m) ** 2), rtol=1e-12)
+    variance = diffusion_at(link, m, step_size(rc.SGD(0.5, 2), 10)).variance(0.0, 0.7)
+    np.testing.assert_allclose(variance, 0.25 * 0.7 * 3 * (1 - np.asarray(m) ** 2), rtol=1e-12)

@@ -52,11 +52,16 @@ def test_the_old_name_of_an_engine_gives_the_same_run_and_says_the_new_words(eng
     assert old.config == new.config
     assert new.config["coordinates"] == coordinates
     assert (new.config["kind"] == "stiefel_quadratic") == (constraint == "stiefel")
-    with pytest.warns(RenamedArgument):
+    with pytest.warns(RenamedArgument) as said:
         experiment = sgd.Experiment(**settings, steps=5, engine=engine)
+    assert [warning.filename for warning in said] == [__file__]
     assert (experiment.sgd.constraint, experiment.coordinates) == words
 
 
-def test_an_unknown_name_of_an_engine_is_refused():
+def test_an_unknown_engine_is_refused_and_one_beside_the_words_of_today():
     with pytest.raises(rc.ArgumentError, match="`engine` must be one of direct, in_law, stiefel, stiefel_direct"):
         sgd.engine_words("fast")
+    settings = {"teacher": None, "start": None, "steps": 5, "engine": "stiefel"}
+    for beside in ({"coordinates": "direct"}, {"constraint": "stiefel"}):
+        with pytest.raises(rc.ArgumentError, match="`engine` must be left out beside `constraint` and `coordinates`"):
+            sgd.simulate(**settings, **beside)
