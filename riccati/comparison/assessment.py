@@ -130,9 +130,7 @@ def _law_of_times(setting: DrawSetting) -> EmergenceLaw | None:
         return None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # the law's own `caution` says it
-        return emergence_law(
-            setting.teacher, setting.start, learning_rate=setting.sgd.rate, batch_size=setting.sgd.batch_size
-        )
+        return emergence_law(setting.teacher, setting.start, setting.sgd)
 
 
 def _remarks(setting: DrawSetting, readings: Readings, draws: Draws, offers: bool) -> Iterator[str]:

@@ -82,5 +82,5 @@ def test_a_note_names_all_that_a_limit_does_not_cover():
     start = rc.Start.random(teacher, 2, 40, norm=0.3)
     assert beyond_scope("risk_law", rc.Teacher([0.8, 0.6], rc.Link.hermite(2)), start) == ""
     assert beyond_scope("FiniteStep", teacher, start) == "negative a and a link for each direction"
-    several = "a link of several Hermite degrees, negative a and a link for each direction"
+    several = "negative a, a link for each direction and a link of several Hermite degrees"
     assert beyond_scope("risk_law", teacher, start) == several
