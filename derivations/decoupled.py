@@ -138,11 +138,11 @@ def _computed() -> dict[str, Any]:
         """m, s and their rates at some times, by the decoupled flow of one direction."""
         single = rc.Problem(rc.Teacher([1.0], link), rc.Start([[_M]], norms=0.3))
         times = jnp.array([0.3, 0.8])
-        seen, rate = jax.jvp(lambda t: Decoupled().evolve(single, t).observables, (times,), (jnp.ones(2),))
-        overlaps = np.sqrt(np.asarray(seen.alignment[:, 0]))
+        observed, rate = jax.jvp(lambda t: Decoupled().evolve(single, t).observables, (times,), (jnp.ones(2),))
+        overlaps = np.sqrt(np.asarray(observed.alignment[:, 0]))
         return (
             overlaps,
-            np.asarray(seen.radius[:, 0]),
+            np.asarray(observed.radius[:, 0]),
             np.asarray(rate.alignment[:, 0]) / (2 * overlaps),
             np.asarray(rate.radius[:, 0]),
         )
