@@ -164,7 +164,7 @@ def largest_step(
     if constraint == "stiefel":
         gamma = settled = _stiefel_limits(problem, student_scale)
         held = np.full(teacher.width, np.inf)
-        formula = "a_m = (γ/2)(1 - N/d)(R + 4c²), R what the directions before leave"
+        formula = "a_m = (c_2²γ/2)(1 - N/d)(R + 4c²), R what the directions before leave"
     else:
         held = _held_in_turn(problem)
         if link.degree == 2:
@@ -185,7 +185,7 @@ def _stiefel_limits(problem: Problem, student_scale: float | None) -> Float[np.n
     neurons = start.student_width
     c = float(teacher.norm) / neurons**0.5 if student_scale is None else float(student_scale)
     kappa = _in_turn(problem, lambda a, m, most: stiefel_limit(a, neurons, m, c, most))
-    return kappa * 4 / (1 - neurons / int(start.dim or 0))
+    return kappa * 4 / (1 - neurons / int(start.dim or 0)) / float(teacher.link.coefficients[2]) ** 2
 
 
 def _limits_on_weights(problem: Problem) -> tuple[Float[np.ndarray, " M"], Float[np.ndarray, " M"]]:

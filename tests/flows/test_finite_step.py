@@ -292,6 +292,18 @@ def test_the_old_argument_is_read_for_one_version_and_its_gamma_was_twice_as_lar
         assert eqx.tree_equal(rc.FiniteStep(0.1, algorithm="homogeneous"), rc.FiniteStep(0.1))
 
 
+@pytest.mark.parametrize("constraint", [None, "stiefel"])
+def test_a_step_on_a_multiple_of_h2_is_one_on_h2_with_another_rate(constraint):
+    """σ = c_2 h_2: every gradient is c_2² times as large, so γ is, and time passes c_2² times as fast."""
+    teacher, start = problem(3, 2, 200, 1.0, norm=0.3, seed=2)
+    other = rc.Teacher(teacher.a, rc.Link.from_coefficients([0, 0, 1.5]))
+    once = rc.solve(rc.FiniteStep(0.05 * 1.5**2, constraint=constraint), teacher, start, TIMES[1:])
+    scaled = rc.solve(rc.FiniteStep(0.05, constraint=constraint), other, start, TIMES[1:] / 1.5**2)
+    np.testing.assert_allclose(scaled.risk, once.risk, rtol=1e-6)
+    limits = (rc.largest_step(each, start, constraint=constraint).gamma for each in (teacher, other))
+    np.testing.assert_allclose(next(limits), 1.5**2 * next(limits), rtol=1e-6)
+
+
 def test_of_an_algorithm():
     sgd = rc.SGD(1e-3, batch_size=4, constraint="stiefel")
     assert eqx.tree_equal(rc.FiniteStep.of(sgd, 400), rc.FiniteStep(1e-3 * 400 / 4, constraint="stiefel"))

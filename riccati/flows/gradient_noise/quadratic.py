@@ -63,9 +63,11 @@ def stiefel_system(problem: Problem, gamma: float, scale: float | None) -> Finit
     neurons = start.student_width
     c = teacher.norm / neurons**0.5 if scale is None else scale
     scaled = c if is_traced(c) else np.asarray(c, float)
-    held = jax.device_put((scaled, np.asarray(gamma / 4 * (1 - neurons / start.dim))))
+    rate = riccati_rate(teacher)
+    # a step on σ = c_2 h_2 is one on h_2 with c_2²η
+    held = jax.device_put(scaled), rate / 2 * (gamma / 4 * (1 - neurons / start.dim))
     Y, _, least = _span(start.directions, teacher.width)
-    return FiniteStepSystem(stiefel_velocity, _observe_stiefel, Y, (teacher.a, *held), riccati_rate(teacher), least)
+    return FiniteStepSystem(stiefel_velocity, _observe_stiefel, Y, (teacher.a, *held), rate, least)
 
 
 def weights_system(problem: Problem, gamma: float) -> FiniteStepSystem:
