@@ -81,7 +81,7 @@ def _print_step(theory: TheoryOptions, samples: int) -> None:
     start = (Start.typical if typical else Start.random)(teacher, width, theory.dim, theory.norm)
     plan = recommended_step(teacher, start, samples=samples)
     by = "finite-step limit, derivations/own_pair.py" if typical else "derivations/finite_step_weights.py, seed 0"
-    typer.echo(f"{'best constant step size':<46} {plan.learning_rate[0]:>9.4g} = argmin_η risk(n), {by}")
+    typer.echo(f"{'best constant step size':<46} {plan.sgd.rate:>9.4g} = argmin_η risk(n), {by}")
     typer.echo(f"{'risk above the floor there':<46} {plan.excess:>9.4g} = risk(n) - Σ_(m>N) a_m²/Σ a_m²")
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from .options import Out, is_hidden, parameters_of, written_to_out
+from .options import Out, is_hidden, parameters_of, say_renamed, written_to_out
 from .problem import ProblemOptions
 from .simulate import ExperimentOptions
 from .solve import FlowOptions
@@ -134,7 +134,19 @@ def _configured(config: Path) -> tuple[SweptVerb, Mapping[str, Any]]:
     require(name in _VERBS, "config", f"name a verb, {' or '.join(_VERBS)}", f"{config}, with {name!r}")
     if "parametrisation" in given:  # the name of `kind` up to 0.4
         given["kind"] = given.pop("parametrisation")
+    if isinstance(given.get("engine"), str):  # of a list each point is read for itself
+        given |= _words_of_engine(given.pop("engine"))
     return _VERBS[name], given
+
+
+def _words_of_engine(engine: str) -> Mapping[str, str]:
+    """The options that an engine's old name stands for, so that the table has them."""
+    from ..sgd import engine_words
+
+    constraint, coordinates = engine_words(engine)
+    words = {"coordinates": coordinates} | ({} if constraint is None else {"constraint": constraint})
+    say_renamed(f'engine = "{engine}"', ", ".join(f'{name} = "{word}"' for name, word in words.items()))
+    return words
 
 
 def _grid(verb: SweptVerb, given: Mapping[str, Any], config: Path) -> dict[str, list[Any]]:

@@ -7,6 +7,7 @@ import pytest
 from terminal import run_cli
 
 import riccati as rc
+from riccati.cli import say_renamed
 
 SOLVE = 'verb = "solve"\nteacher_width = 4\nstudent_width = 3\ndim = 64\nbeta = [0.5, 1]\npoints = 5\n'
 SIMULATE = (
@@ -41,6 +42,16 @@ def test_simulations(monkeypatch, capsys, tmp_path):
     alone = rc.sgd.simulate(teacher, start, learning_rate=1e-3, steps=50, seed=2)
     assert table.final_risk[1] == alone.risk[-1]
     assert list(table.logged_steps[1]) == list(alone.steps)
+
+
+def test_an_engine_is_read_as_constraint_and_coordinates(monkeypatch, capsys, tmp_path):
+    say_renamed.cache_clear()
+    code, _, err = swept(monkeypatch, capsys, tmp_path, SIMULATE + '\nengine = "direct"')
+    assert code == 0
+    assert 'engine = "direct" is now coordinates = "direct"; ' in err
+    table = pd.read_parquet(tmp_path / "o" / "sweep.parquet")
+    assert set(table.coordinates) == {"direct"}
+    assert "engine" not in table
 
 
 @pytest.mark.parametrize(
