@@ -9,7 +9,7 @@ teacher, q = m mᵀ + p, squared norms s and C_il = E e²σ'(z_i)σ'(z_l) (secon
 
 because E <Δw_i, Δw_l> = (η²/B) r_i r_l C_il |x_⊥|² and |x_⊥|² ≈ d, while nothing of that size falls on the teacher's
 span. Overlaps are kept as a factor, so no tolerance error makes a direction emerge. The state is (m, p, log s).
-For σ = h_2 this is SGD on the weights of gradient_noise/quadratic.py; derivations/noise_moments.py.
+For σ = h_2 this is SGD on the weights of quadratic.py; derivations/noise_moments.py.
 """
 
 from __future__ import annotations
