@@ -128,7 +128,7 @@ class SGD:
 
     def faster(self, factor: float) -> SGD:
         """The same algorithm with every learning rate so many times larger."""
-        return replace(self, learning_rate=self.schedule.scaled(factor))
+        return replace(self, learning_rate=factor * self.rate if self.is_constant else self.schedule.scaled(factor))
 
 
 def sgd_of(sgd: SGD | None = None, **shorthand: Any) -> SGD:

@@ -29,6 +29,7 @@ def test_a_schedule_sums_its_rates():
     sgd = rc.SGD(schedule)
     each = 1e-3 * (1 + np.arange(50) / 10) ** -0.5
     assert np.allclose(sgd.times([0, 1, 50]), [0, each[0], each.sum()], rtol=1e-14)
+    assert rc.SGD(1e-3, 4).faster(2) == rc.SGD(2e-3, 4)
     assert np.allclose(sgd.faster(3).times([50]), 3 * each.sum(), rtol=1e-14)
     with pytest.raises(rc.ArgumentError, match="`learning_rate` must be one number here"):
         sgd.gamma(100)
