@@ -6,9 +6,9 @@ from jaxtyping import Array, Key
 
 from ..numerics import require_double_precision
 from ..problem import SGD, AnyStart, Constraint, Teacher, sgd_of
-from ..support import require, require_open_unit, warn_renamed
+from ..support import require, require_open_unit
 from .divergence import warn_of
-from .law import EmergenceLaw, constraint_named, problem_of_law
+from .law import EmergenceLaw, constraint_of, problem_of_law
 from .quadratic import COARSE, Replication, quadratic_law
 from .search_phase import DEFAULT_RESOLUTION, Resolution, diffusion_law
 
@@ -89,9 +89,7 @@ def emergence_law(
         ((1,), [1.0])
     """
     require_double_precision()
-    if algorithm is not None:
-        constraint = constraint_named(algorithm, constraint)
-        warn_renamed(f"algorithm={algorithm!r}", f"constraint={constraint!r}")
+    constraint = constraint_of(algorithm, constraint)
     sgd = sgd_of(sgd, learning_rate=learning_rate, batch_size=batch_size, constraint=constraint)
     problem = problem_of_law("emergence_law", teacher, start, sgd)
     require_open_unit(level, "level")

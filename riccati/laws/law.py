@@ -12,7 +12,23 @@ from ..problem import SGD, AnyStart, Constraint, Problem, Teacher, require_cover
 from ..support import require, warn_renamed
 
 
-class EmergenceLaw(eqx.Module):
+class LawOfSGD(eqx.Module):
+    """What is random under an algorithm, which it keeps as `sgd`."""
+
+    sgd: eqx.AbstractVar[SGD]
+
+    @property
+    def learning_rate(self) -> float:
+        """η, canonical time per step."""
+        return self.sgd.rate
+
+    @property
+    def batch_size(self) -> int:
+        """B, samples of a step."""
+        return self.sgd.batch_size
+
+
+class EmergenceLaw(LawOfSGD):
     """The law of M emergence times, canonical time t = η·step; made by `emergence_law`.
 
     Attributes:
@@ -42,16 +58,6 @@ class EmergenceLaw(eqx.Module):
     without_noise: eqx.AbstractVar[Float[Array, " M"]]
     diverged: eqx.AbstractVar[float]
     caution: eqx.AbstractVar[str]
-
-    @property
-    def learning_rate(self) -> float:
-        """η, canonical time per step."""
-        return self.sgd.rate
-
-    @property
-    def batch_size(self) -> int:
-        """B, samples of a step."""
-        return self.sgd.batch_size
 
     @property
     def algorithm(self) -> str:
@@ -133,16 +139,20 @@ def problem_of_law(consumer: str, teacher: Teacher, start: AnyStart, sgd: SGD) -
     return problem
 
 
-def constraint_named(algorithm: str, constraint: Constraint | None) -> Constraint | None:
-    """The constraint that the old argument `algorithm` stands for.
+def constraint_of(algorithm: str | None, constraint: Constraint | None) -> Constraint | None:
+    """The constraint; where the old argument `algorithm` is given, the one it stands for, with a warning.
 
     Raises:
         ArgumentError: an unknown name, or a `constraint` beside it.
     """
+    if algorithm is None:
+        return constraint
     require(constraint is None, "algorithm", "be left out beside `constraint`", repr(algorithm))
     known = algorithm in ("homogeneous", "stiefel")
     require(known, "algorithm", 'be left out, or "stiefel" or "homogeneous" in the old way', repr(algorithm))
-    return "stiefel" if algorithm == "stiefel" else None
+    meant: Constraint | None = "stiefel" if algorithm == "stiefel" else None
+    warn_renamed(f"algorithm={algorithm!r}", f"constraint={meant!r}")
+    return meant
 
 
 def old_name_of(constraint: Constraint | None) -> str:

@@ -14,10 +14,10 @@ from jaxtyping import Array, Float, Key
 from ..flows import FiniteStep
 from ..numerics import as_key, require_double_precision
 from ..problem import SGD, AnyStart, Constraint, Teacher, sgd_of
-from ..support import require, require_integer, require_open_unit, require_times, warn_renamed
+from ..support import require, require_integer, require_open_unit, require_times
 from .divergence import warn_of
 from .emergence_law import REPLICAS
-from .law import EmergenceLaw, constraint_named, in_words, problem_of_law
+from .law import EmergenceLaw, LawOfSGD, constraint_of, in_words, problem_of_law
 from .quadratic import FINE, Replication, caution_of, dynamics_of, replicas_of
 from .search_phase import DEFAULT_RESOLUTION, diffusion_law, risk_given_emergence, winners_of
 
@@ -29,7 +29,7 @@ _LEVEL = 0.5  # squared overlap at which drawn emergence times are joined to the
 _LEAST = 1e-300  # of a risk whose logarithm is taken
 
 
-class RiskLaw(eqx.Module):
+class RiskLaw(LawOfSGD):
     """The risk of SGD at T times as a random variable, by draws; made by `risk_law`.
 
     Attributes:
@@ -62,16 +62,6 @@ class RiskLaw(eqx.Module):
     label: str = eqx.field(static=True)
     caution: str = eqx.field(static=True)
     emergence: EmergenceLaw | None = None
-
-    @property
-    def learning_rate(self) -> float:
-        """η, canonical time per step."""
-        return self.sgd.rate
-
-    @property
-    def batch_size(self) -> int:
-        """B, samples of a step."""
-        return self.sgd.batch_size
 
     @property
     def mean(self) -> Float[Array, " T"]:
@@ -175,9 +165,7 @@ def risk_law(
         ((2,), True)
     """
     require_double_precision()
-    if algorithm is not None:
-        constraint = constraint_named(algorithm, constraint)
-        warn_renamed(f"algorithm={algorithm!r}", f"constraint={constraint!r}")
+    constraint = constraint_of(algorithm, constraint)
     sgd = sgd_of(sgd, learning_rate=learning_rate, batch_size=batch_size, constraint=constraint)
     problem = problem_of_law("risk_law", teacher, start, sgd)
     require_times(times)

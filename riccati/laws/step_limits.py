@@ -32,7 +32,7 @@ from scipy.optimize import brentq
 from ..problem import CONSTRAINTS, AnyStart, Constraint, Problem, Teacher, require_covered
 from ..support import require, require_integer, require_real, warn_renamed
 from .divergence import can_be_learned, largest_held, moments_of
-from .law import constraint_named, old_name_of
+from .law import constraint_of, old_name_of
 
 _INSIDE = 1 - 1e-9  # of a pole
 _SHOWN = 8  # directions in a repr
@@ -149,9 +149,7 @@ def largest_step(
         >>> round(limits[0].gamma, 4), round(limits[0].learning_rate, 5)
         (0.335, 0.0067)
     """
-    if algorithm is not None:
-        constraint = constraint_named(algorithm, constraint)
-        warn_renamed(f"algorithm={algorithm!r}", f"constraint={constraint!r}")
+    constraint = constraint_of(algorithm, constraint)
     problem, link = Problem(teacher, start), teacher.link
     require_integer(batch_size, "batch_size", 1)
     known = constraint is None or constraint in CONSTRAINTS
