@@ -90,7 +90,7 @@ def derive() -> Derivation:
 
 
 def check(derivation: Derivation | None = None) -> Checked:
-    """The rules against riccati.hermite, the correlations against its polynomials and quadrature."""
+    """The rules against riccati.problem.hermite, the correlations against its polynomials and quadrature."""
     from scipy.special import factorial, roots_hermitenorm
 
     from riccati.problem import hermite, hermite_series, series_derivative

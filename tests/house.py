@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import ast
+import io
 import re
+import tokenize
 from collections import Counter
 from pathlib import Path
 from statistics import median
@@ -39,6 +41,25 @@ RETIRED_NAMES = (
 # anywhere, in any case
 RETIRED_WORDS = r"journey|kicks?|hastened|raced|judged|(?<!of )course(?!s? of action)|told_curve|cloud of"
 _NAMES, _WORDS = re.compile(rf"(?i:{RETIRED_NAMES})\Z"), re.compile(rf"(?i:\b({RETIRED_WORDS})\b)")
+
+# paths as prose writes them: a Python file, a folder with a slash behind it, or a path that begins with a known folder.
+# A formula such as dw/dt is neither
+_PLACES = sorted(
+    {
+        place.name
+        for top in (ROOT, ROOT / "riccati")
+        for place in top.iterdir()
+        if place.is_dir() and place.name.isalpha()
+    }
+)
+_PATH = re.compile(
+    r"(?<![\w/.*<:~$\"'-])("
+    r"(?:[\w-]+/)*\w+\.py\b"
+    rf"|(?:{'|'.join(_PLACES)})/[a-z_/0-9]*[a-z_](?![\w*<.])"
+    r"|(?:[a-z][a-z_0-9]{3,}/)+(?=[\s,.;:)\]]|$)"
+    r")"
+)
+_MODULE = re.compile(r"(?<![\w./-])riccati(?:\.[A-Za-z_]\w*)+")
 _COLLECTION = re.compile(r"\b(list|dict|set|List|Dict|Set|MutableMapping|MutableSequence|deque|defaultdict|Any)\b")
 _GROW = {"append", "extend", "insert", "update", "setdefault", "add"}
 
@@ -145,7 +166,7 @@ def untyped_dictionaries() -> list[str]:
 
 
 def retired_names() -> list[str]:
-    """Names of variables, functions, classes, arguments and files that the field does not use; aliases that warn pass."""
+    """Names of variables, functions, classes, arguments and files that the field does not use, without old aliases."""
     bad = []
     for path in sources("riccati", "derivations", "figures"):
         where = path.relative_to(ROOT)
@@ -169,13 +190,57 @@ def retired_names() -> list[str]:
 
 def retired_words() -> list[str]:
     """Lines of code, docstrings, comments and pages with a word that the field does not use."""
-    pages = [ROOT / "README.md", *sorted((ROOT / "derivations").glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
     return [
         f"{path.relative_to(ROOT)}:{number}: {match.group(0)}"
-        for path in [*sources("riccati", "derivations", "figures"), *pages]
+        for path in [*sources("riccati", "derivations", "figures"), *pages()]
         for number, line in enumerate(path.read_text().splitlines(), 1)
         for match in _WORDS.finditer(line)
     ]
+
+
+def pages() -> list[Path]:
+    """The pages of text that come with the code."""
+    return [
+        ROOT / "README.md",
+        *sorted(page for place in ("derivations", "docs", "figures") for page in (ROOT / place).rglob("*.md")),
+    ]
+
+
+def _prose(path: Path) -> list[tuple[int, str]]:
+    """The lines of a page, or of the comments and strings of a Python file, with their numbers."""
+    if path.suffix != ".py":
+        return list(enumerate(path.read_text().splitlines(), 1))
+    tokens = tokenize.generate_tokens(io.StringIO(path.read_text()).readline)
+    said = [token for token in tokens if token.type in (tokenize.COMMENT, tokenize.STRING)]
+    return [(token.start[0] + n, line) for token in said for n, line in enumerate(token.string.splitlines())]
+
+
+def _leads_somewhere(name: str, beside: Path) -> bool:
+    """Whether a path exists in the checkout, in the package or beside the file that names it."""
+    return any((place / name).exists() for place in (ROOT, ROOT / "riccati", beside.parent))
+
+
+def _is_defined(dotted: str) -> bool:
+    """Whether a dotted name leads to a module, or to a word in the source of the last module on the way."""
+    place, parts = ROOT / "riccati", dotted.split(".")[1:]
+    while parts and place.is_dir():
+        inner = next((at for at in (place / parts[0], place / f"{parts[0]}.py") if at.exists()), None)
+        if inner is None:
+            break
+        place, parts = inner, parts[1:]
+    source = place / "__init__.py" if place.is_dir() else place
+    return not parts or re.search(rf"\b{parts[0]}\b", source.read_text()) is not None
+
+
+def dead_paths() -> list[str]:
+    """Files, folders and modules that a page, docstring, comment or message names and that do not exist."""
+    dead = []
+    for path in [*pages(), *sources("riccati", "derivations", "figures"), *sorted((ROOT / "tests").glob("*.py"))]:
+        for number, line in _prose(path):
+            named = [match.group(1) for match in _PATH.finditer(line) if not _leads_somewhere(match.group(1), path)]
+            named += [match.group(0) for match in _MODULE.finditer(line) if not _is_defined(match.group(0))]
+            dead += [f"{path.relative_to(ROOT)}:{number}: {name}" for name in named]
+    return dead
 
 
 def main() -> None:
@@ -196,6 +261,7 @@ def main() -> None:
         ("dict[str, Any]", untyped_dictionaries()),
         ("retired names", retired_names()),
         ("retired words", retired_words()),
+        ("dead paths", dead_paths()),
     ):
         print(f"{title}: {len(items)}")
         for item in items:
