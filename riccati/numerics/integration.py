@@ -1,7 +1,7 @@
 """Integration of ordinary differential equations by diffrax, and how an integration can end.
 
-`integrate` is the one place where a whole solution at given output times is computed; `controller` holds the step size
-control that the chunked solve of flows/reduced_coordinates shares with it.
+`integrate` computes a whole solution at given output times; `controller` is the step size control that it shares with
+the chunked solve of flows/reduced_coordinates.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The algorithm, online SGD on L = ½ E(f* - f)², and the clocks: what a step depends on is computed here.
+"""The algorithm, online SGD on L = ½ E(f* - f)², its step size in every convention, and its clocks.
 
-One step with B fresh samples moves the weights by -η times the mean gradient of ½(f* - f)². Everything that is said of
-its step size follows from η, B and the dimension d (derivations/clocks.py, derivations/finite_step.py):
+One step with B fresh samples moves the weights by -η times the mean gradient of ½(f* - f)². All measures of the step
+size follow from η, B and the dimension d (derivations/clocks.py, derivations/finite_step.py):
 
     η           canonical gradient-flow time per step
     γ = ηd/B    the strength of gradient noise in the limit d → ∞
@@ -37,8 +37,8 @@ class SGD:
         batch_size: B, samples of a step; its gradient is their mean.
         constraint: None, SGD on the weights; "stiefel", on orthonormal weights with a polar retraction (σ = h_2), with
             the radius fitted afterwards.
-        second_layer_rate: κ ≥ 0, the second layer's learning rate over the first's, of a student that has a second
-            layer; 0 freezes it.
+        second_layer_rate: κ ≥ 0, the second layer's learning rate over the first's; 0 freezes the second layer. Only
+            two-layer students have one.
 
     Raises:
         ArgumentError: a number out of range, or an unknown constraint.
@@ -127,12 +127,12 @@ class SGD:
         return np.concatenate([[0.0], np.cumsum(self.schedule.rates(0, last))])[numbers]
 
     def faster(self, factor: float) -> SGD:
-        """The same algorithm with every learning rate so many times larger."""
+        """The same algorithm with every learning rate multiplied by `factor`."""
         return replace(self, learning_rate=self.schedule.scaled(factor))
 
 
 def sgd_of(sgd: SGD | None = None, **shorthand: Any) -> SGD:
-    """The algorithm, given as an SGD object or by its fields; None among these means that one is not given.
+    """The algorithm as an SGD object, from such an object or from its fields; a field that is None counts as not given.
 
     Raises:
         ArgumentError: both, neither, something else than an SGD object, or a field out of range.
