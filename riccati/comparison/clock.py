@@ -134,7 +134,8 @@ def _least(off: Float[np.ndarray, "n S"]) -> Float[np.ndarray, " n"]:
 def clock_by_flow(observation: Observation, theory: Theory, emergence: tuple[Emergence, ...] = ()) -> Clock | None:
     """The run's times over those of theory's best trajectory, from directions that emerged in both, else by the risk.
 
-    Where the run's risk falls and theory's does not by its end, theory is solved again up to `_LONGER` times that time.
+    Where the run's risk falls or a direction emerges in it, and theory's risk does not fall by its end, theory is
+    solved again up to `_LONGER` times that time.
     """
     run, best, rows = observation.run, theory.best, emergence or emergence_of(observation, theory)
     spread = np.array([e.spread for e in rows])

@@ -99,7 +99,7 @@ _OF_START = {"W": "initial_weights", "Theta": "teacher_directions", "second_laye
 
 
 def _by_key(error: ArgumentError, names: dict[str, str]) -> ArgumentError:
-    """The same refusal of the key of a run; its words stay, as these names are parts of words."""
+    """The same error for keys of a run in place of arguments."""
     return ArgumentError(names.get(error.argument, error.argument), error.must, error.value)
 
 

@@ -90,7 +90,7 @@ def read_file(path: Path, largest: int = LARGEST) -> bytes:
 
 
 def run_bytes(path: Path) -> tuple[bytes, Remarks]:
-    """The bytes of a run's file, unpacked where it is gzipped, whatever its name; and what is missing of them."""
+    """The bytes of a run's file, unpacked if they are gzipped, whatever its name; and a note if some are missing."""
     raw, remarks = read_file(path), Remarks()
     if raw.startswith(b"\x1f\x8b"):
         raw, remarks = _gunzipped(raw, path)
@@ -148,7 +148,9 @@ def write_run(
     overlaps: Float[np.ndarray, "T M"] | None,
     config: Mapping[str, object],
 ) -> None:
-    """Write a column for each array that is not None, and the keys beside it; `source` is where the run came from.
+    """Write a CSV with a column for each array that is not None, and the keys in a JSON file beside it.
+
+    `source` is where the run came from.
 
     Raises:
         ArgumentError: if `path` does not end in .csv, or would replace the files of `source`.

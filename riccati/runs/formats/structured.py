@@ -1,4 +1,4 @@
-"""Files that are no plain text, JSON lines, a trainer_state.json, NPZ and Parquet: their columns as numbers."""
+"""The columns of structured files as numbers: JSON lines, trainer_state.json, NPZ and Parquet."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def read_npz(raw: bytes, names: Names, path: Path) -> Log:
 
 
 def _member(archive: Any, name: str, needed: bool) -> np.ndarray:
-    """An array of the archive; an empty one in place of what could be left out and is none of numbers."""
+    """An array of the archive; an empty one for a column that is not needed and does not hold numbers."""
     try:
         array: np.ndarray = archive[name]
     except ValueError:
