@@ -55,7 +55,7 @@ def compare(
         ),
     ] = None,
 ) -> None:
-    """Lay theory over an SGD run; prints the table, writes comparison.png, .pdf, .json and comparison_curves.csv.
+    """Compare an SGD run with theory; prints the table, writes comparison.png, .pdf, .json and comparison_curves.csv.
 
     Options replace keys of the JSON file beside the run.
     """

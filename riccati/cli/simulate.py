@@ -86,8 +86,8 @@ def simulate(
 ) -> None:
     """Run online SGD from a random start; writes run.csv, run.json and run.png.
 
-    SIGINT and SIGTERM stop it in order, and the same command goes on where it was. What it needs for that, and to write
-    the results again, is in `checkpoint` until all of them are there.
+    SIGINT and SIGTERM stop it cleanly, and the same command continues from there. The state is kept in the file
+    `checkpoint` until all results are written.
     """
     from ..support import Stopped, orderly_stop, sole_writer
 
@@ -106,7 +106,7 @@ def simulate(
 
 
 def _require_results(out: Path, constraint: str | None, student_width: int, second_phase_samples: int | None) -> None:
-    """Refuse before the first step what could not be written or fitted after the last."""
+    """Refuse, before the first step, results that could not be written or fitted after the last."""
     from ..sgd import require_enough_samples
     from ..support import require_folder
 

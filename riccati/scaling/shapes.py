@@ -1,4 +1,4 @@
-"""Shapes: the share of its risk that one direction leaves as it is learned, a function of x = t/T_m.
+"""Shapes: the share of one direction's risk that is left at x = t/T_m, while the direction is learned.
 
 A shape f falls from 1 to 0 about x = 1. Its Mellin transform F(s) = ∫_0^∞ x^{s-1} f(x) dx is the constant of a scaling
 law (additive.py); F(s) = 1/s for a step. Derived in derivations/sharp_limit.py.
@@ -31,7 +31,7 @@ class Shape(Protocol):
 
     @property
     def width(self) -> float:
-        """The x within which the fall happens."""
+        """The width in x of the fall."""
         ...
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
