@@ -42,9 +42,10 @@ def require_real(value: object, name: str, *, above: float | None = None, least:
         number = float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError, OverflowError):
         number = float("nan")
-    bound = f" > {above:g}" if above is not None else f" ≥ {least:g}" if least is not None else " finite"
+    finite = bool(np.isfinite(number))
+    bound = f" > {above:g}" if above is not None else f" ≥ {least:g}" if least is not None else ""
     within = (above is None or number > above) and (least is None or number >= least)
-    require(bool(np.isfinite(number)) and within, name, f"be{bound}", _shown(value))
+    require(finite and within, name, f"be{'' if finite else ' a finite number'}{bound}", _shown(value))
 
 
 def require_open_unit(value: object, name: str) -> None:
