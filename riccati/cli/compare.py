@@ -50,8 +50,9 @@ def compare(
     replicas: Annotated[
         int | None,
         typer.Option(
-            help="Replicas of SGD to hold the run against, for a band and a verdict, at least 128; they end earlier "
-            "where fewer tell, or at Ctrl-C. Not given: 128 where they take seconds, else draws of the law."
+            help="Replicas of SGD to compare the run with, for a band and a verdict, at least 128; fewer are simulated "
+            "if the verdict is decided earlier, or at Ctrl-C. If not given: 128 if they take seconds, else draws of "
+            "the law."
         ),
     ] = None,
 ) -> None:

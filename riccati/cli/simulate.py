@@ -31,7 +31,7 @@ class ExperimentOptions:
     ] = None
     coordinates: Annotated[
         Coordinates,
-        typer.Option(help="reduced: those that the law of a step depends on, exact at any d; direct: all d."),
+        typer.Option(help="reduced: few coordinates, exact in law at any d; direct: all d of them."),
     ] = "reduced"
     schedule: Annotated[
         str,
@@ -39,7 +39,7 @@ class ExperimentOptions:
     ] = "constant"
     exponent: Annotated[float | None, typer.Option(help="Exponent of the power schedule.")] = None
     scale: Annotated[float | None, typer.Option(help="Steps after which the power schedule sets in.")] = None
-    student_scale: Annotated[float | None, typer.Option(help="c of Stiefel SGD; 1/√N if not given.")] = None
+    student_scale: Annotated[float | None, typer.Option(help="c of Stiefel SGD; ‖a‖/√N if not given.")] = None
     dtype: Annotated[str, typer.Option(help="float64, or float32 for direct simulation.")] = "float64"
     rows: Annotated[int, typer.Option(help="Logged steps, spaced evenly in their logarithm.")] = 200
     engine: Annotated[EngineName | None, typer.Option(hidden=True)] = None

@@ -70,10 +70,10 @@ def assessment_of(observation: Observation, theory: Theory, replicas: int | None
     asked, own_start = replicas is not None, observation.has_start
     nothing = Assessment(UNASKED if own_start else NO_START)
     known = not asked or not theory.unknown_step
-    require(known, "run", "tell its step for a verdict", f"without: {theory.unknown_step}")
+    require(known, "run", "give its step size for a verdict", f"without: {theory.unknown_step}")
     if theory.unknown_step:
         return nothing
-    require(not asked or len(observation.rows) > 0, "run", "have logged a step beyond 0", "without one")
+    require(not asked or len(observation.rows) > 0, "run", "have logged a step after 0", "without one")
     if not len(observation.rows):
         return nothing
     setting = DrawSetting.of(observation, theory.teacher, theory.start, max(replicas or 0, FEWEST))
@@ -106,7 +106,7 @@ def _drawn_for(
 
 
 def _drawn_without_start(setting: DrawSetting) -> Draws:
-    """Draws for a band, from a start that stands in."""
+    """Draws for the band of a run that logged no start, from the start that was taken instead."""
     try:
         return setting.drawn()
     except ArgumentError as error:

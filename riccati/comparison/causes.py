@@ -128,13 +128,13 @@ def _other_rates(rate: str, present: float, batch: int) -> Iterator[Cause]:
     for momentum in _MOMENTA:
         yield times(
             1 / (1 - momentum),
-            f"with momentum {momentum:g} a step is so long in effect",
+            f"momentum {momentum:g} makes steps this long in effect",
             practice=True,
             approximate=True,
         )
     for count in _ACCUMULATED:
         yield times(
-            1 / count, f"with gradients accumulated over {count} steps a step is so long in effect", practice=True
+            1 / count, f"gradients accumulated over {count} steps make them this short in effect", practice=True
         )
 
 
@@ -144,7 +144,7 @@ def causes_of_loss(run: Run, teacher: Teacher, start: AnyStart) -> tuple[Cause, 
         return ()
     present, moment = run.config.get("loss", _HALF), float(teacher.second_moment)
     scale = {_HALF: 2.0 / moment, _SQUARE: 1.0 / moment, _RISK: 1.0}  # risk over the loss column
-    also = "" if "training_loss" in run.config else ", and training_loss, for which it would stand in"
+    also = "" if "training_loss" in run.config else ", and training_loss, which is taken from it otherwise"
     causes = []
     for other in CONVENTIONS:
         if other != present and (other != _RISK or abs(moment - 1) > _UNIT):  # else the risk is E(f* - f)²

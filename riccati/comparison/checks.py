@@ -119,7 +119,7 @@ def _clock_check(
     if stands_in:  # whose own times are others
         clock = clock._replace(error=max(clock.error, _DRAWN))
     factor, error = clock
-    said = f"the run's times are {factor:.3g} (± {error:.1%}{', as a start stands in' * stands_in}) times theory's"
+    said = f"the run's times are {factor:.3g} (± {error:.1%}{', as the start is not known' * stands_in}) times theory's"
     consistent = assessment.verdict.consistent
     proved = tuple(cause for cause in assessment.causes if cause.clock != 1)
     if proved:

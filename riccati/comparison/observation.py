@@ -56,7 +56,7 @@ class Observation:
         """Notes on the run itself, a line each."""
         if "constraint" not in self.run.config:
             return self.run.notes
-        sphere = "constraint = sphere is not followed: the theory laid over the run is that of free norms"
+        sphere = "constraint = sphere is not covered: the run is compared with the theory for free norms"
         return (*self.run.notes, sphere)
 
     @property

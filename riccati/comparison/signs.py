@@ -73,7 +73,7 @@ def _of_times(emerged: np.ndarray, draws: Draws) -> tuple[str, ...]:
 def signs_of(observation: Observation, readings: Readings, draws: Draws) -> tuple[str, ...]:
     """Phrases on signs of how the run was trained, one for each sign."""
     if observation.norms_fixed:
-        return ("its neurons' norms never change, as where they are renormalised at every step (the sphere)",)
+        return ("its neurons' norms never change, as if they were renormalised at every step (SGD on the sphere)",)
     return _plateau(observation.run, readings, draws) or _drift(readings, draws)
 
 
@@ -112,7 +112,7 @@ def _plateau(run: Run, readings: Readings, draws: Draws) -> tuple[str, ...]:
         hardly = shrunk is not None and shrunk < _HARDLY
         return (f"{said}, and fluctuates there, as with label noise" + ("" if hardly else " or weight decay"),)
     if trend < _CONSTANT and rough < _STEADY and ratio > _FAR:
-        other = "as where SGD learns another teacher than its keys say (beta, second_layer, teacher_width, directions)"
+        other = "as if SGD learned another teacher than its keys say (beta, second_layer, teacher_width, directions)"
         return (f"{said}, and does not change there, {other}",)
     return ()
 

@@ -197,9 +197,9 @@ def _stand_in(run: Run, teacher: Teacher) -> tuple[AnyStart, tuple[str, ...]]:
         if run.kind != "stiefel_quadratic":
             assumed = (f"no init_norm: {_FILL_IN_NORM:g} taken",)
     if not uncovered("Decoupled", teacher):
-        typical = "no initial_overlaps: the typical start stands in"
+        typical = "no initial_overlaps: the typical start is taken"
         return Start.typical(teacher, width, dim, norm), (*assumed, typical)
-    drawn = f"no initial_overlaps: a random start drawn in law (seed {_FILL_IN_SEED}) stands in"
+    drawn = f"no initial_overlaps: a random start (seed {_FILL_IN_SEED}) is taken"
     start = Start.random(teacher, width, dim, norm, _FILL_IN_SEED)
     return with_second_layer(start, config), (*assumed, drawn)
 
@@ -240,7 +240,7 @@ def _finite_step(observation: Observation, theory: Theory) -> tuple[Trajectory |
         limit = followed(_limit_of(observation), theory.teacher, theory.start, theory.trajectory.times)
         lines += _outcome_notes(limit)
     if not theory.is_native and theory.overlaps is not None:
-        lines.append("the finite-step limit and the law are about the other overlaps: emergence times are not theirs")
+        lines.append("limit and law define overlaps otherwise than the run: emergence times are not compared with them")
     return limit, tuple(lines)
 
 

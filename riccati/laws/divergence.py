@@ -109,7 +109,8 @@ class Divergence(NamedTuple):
         smaller = "take a smaller learning_rate or a larger batch"
         share = "most" if self.fraction > _MOST else f"an estimated {self.fraction:.0%}"
         if self.norm > self.longest:
-            return f"{share} of the runs diverge: neurons of |w| > {self.longest:.3g} explode at {step}; shorten them"
+            neurons = f"neurons of |w| > {self.longest:.3g} explode at {step}"
+            return f"{share} of the runs diverge: {neurons}; take a smaller norm"
         if self.gamma >= self.unlearned:
             return (
                 f"{near}: {share} of the runs diverge, as neurons that have learned nothing explode from "

@@ -146,6 +146,7 @@ def risk_law(
     unlearned: an error of 0.01 in that fraction then takes the coverage of a 90 % band to 75 %; elsewhere coverage was
     0.82 to 0.97 (two starts with competing neurons, 1024 runs of SGD from each). Draws whose learned directions are
     not held at this step have infinite risk; `caution` says which fraction of runs diverges, as in `emergence_law`.
+    Times beyond the reach of `FiniteStep` (about 10⁴/a_1) have infinite risk in all draws, without a caution.
 
     Args:
         teacher: the teacher, M directions.

@@ -146,7 +146,7 @@ def _on_losses(config: RunConfig, has_loss: bool) -> list[str]:
     if "learning_rate" in config and isinstance(config.schedule, (list, tuple, np.ndarray)):
         lines.append(f"schedule sets the clock: learning_rate, {config['learning_rate']}, is not used")
     if has_loss and "loss" not in config:
-        lines.append(f"what the loss column holds is not said: {HALF}")
+        lines.append(f"loss is not given: the loss column is taken as {HALF}")
     if "training_loss" not in config and ("learning_rate" in config or "schedule" in config):
         descended = config.loss if config.loss in (HALF, SQUARE) else HALF
         lines.append(f"training_loss is not given: SGD on {descended}, which sets the clock")

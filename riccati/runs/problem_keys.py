@@ -89,7 +89,7 @@ def columns_of(config: RunConfig, dim: int) -> Int[np.ndarray, " n"]:
     if at is None:
         return np.arange(dim)
     sound = np.all(at == np.floor(at)) and np.all(np.diff(at) > 0) and at[0] >= 0 and at[-1] < dim
-    require(bool(sound), "initial_weights_at", f"be whole numbers increasing from 0 or more to below {dim}", "not")
+    require(bool(sound), "initial_weights_at", f"be increasing whole numbers from 0 to {dim - 1}", "not")
     return at.astype(int)
 
 

@@ -125,7 +125,7 @@ def _counter(chosen: Chosen, columns: dict[str, Column], data: Bool[np.ndarray, 
     taken = min(full, key=rank)
     said = []
     if counts_log_calls(taken) and (len(candidates) > 1 or _numbers_rows(columns[taken].values[usable[taken]])):
-        said.append(f"{taken} counts what was logged, which is taken for steps of SGD")
+        said.append(f"{taken} counts calls of the logger, which are taken for steps of SGD")
     for name in candidates:
         both = usable[taken] & usable[name]
         differs = np.flatnonzero(both & (columns[name].values != columns[taken].values))

@@ -147,8 +147,8 @@ def plain_sgd(value: Any, name: str) -> str:
     optimiser = str(value)
     words = re.split(r"[^a-z0-9_]+", optimiser.lower())
     adaptive = any(_ADAPTIVE.fullmatch(word.strip("_0123456789")) for word in words)
-    require(not adaptive, name, "be of SGD, which alone the theory is about", optimiser)
-    plain = "be plain SGD, which alone is followed (with momentum μ its steps are as those at learning_rate/(1 - μ))"
+    require(not adaptive, name, "be SGD, as the theory covers no other optimiser", optimiser)
+    plain = "be plain SGD (momentum μ acts like a learning rate of learning_rate/(1 - μ))"
     for _, setting in _BEYOND_PLAIN.findall(optimiser.lower()):
         require(_OFF.fullmatch(setting) is not None, name, plain, optimiser)
     return optimiser

@@ -121,7 +121,7 @@ def load_checkpoint(path: str | os.PathLike, config: Mapping[str, object], begun
         require(sound, "checkpoint", f"hold {name} of shape {array.shape}, {array.dtype}", f"{path}, which does not")
     states = {name: jnp.asarray(held.arrays[f"states_{name}"]) for name in RunStates._fields}
     record = {name: held.arrays[f"record_{name}"] for name in Record.__dataclass_fields__}
-    notes = () if then == now else (f"gone on from a checkpoint of {_versions(then)}: the same up to rounding",)
+    notes = () if then == now else (f"continued from a checkpoint of {_versions(then)}: the same up to rounding",)
     return Checkpoint(RunStates(**states), Record(**record), notes)
 
 

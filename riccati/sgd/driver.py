@@ -102,7 +102,7 @@ def run_to_end(
         if save is not None:
             save(Checkpoint(states, record))
     if stop.signal_number is not None:
-        kept = "; its checkpoint goes on from there" if save is not None else ", without a checkpoint"
+        kept = "; the same call continues from its checkpoint" if save is not None else ", without a checkpoint"
         raise Stopped(stop.signal_number, f"at step {int(states.step)} of {int(record.steps[-1])}{kept}")
     return Checkpoint(states, record)
 

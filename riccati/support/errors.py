@@ -61,7 +61,7 @@ def warn_renamed(old: str, new: str) -> None:
     frame, level = sys._getframe(1), 2
     while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] in _INSIDE:
         frame, level = frame.f_back, level + 1
-    message = f"{old} is now {new}; the old name goes in the next version"
+    message = f"{old} is now {new}; the old name will be removed in the next version"
     warnings.warn(message, RenamedArgument, stacklevel=level)
 
 

@@ -138,7 +138,7 @@ def infer_beta(run: Run, *, clock: bool = False, level: float = 0.95) -> Inferre
     allowed = threshold(len(curve.times), len(begun), level)
     ends = [profile_of(fit.cases, component, allowed) for component in range(len(begun))]
     for end, what in zip(ends, (f"β within {fit.begun[0]:.2f} ± 1", "the clock within a factor of e"), strict=False):
-        require(end is not None, "run", "have a risk curve that can tell", f"one that does not tell {what}")
+        require(end is not None, "run", f"have a risk curve that determines {what}", "one that does not")
     low, high = (fit.begun + np.array(ends, float).T).tolist()
     return InferredBeta(
         beta=float(fit.theta[0]),
