@@ -94,7 +94,11 @@ class Correlation(Flow):
     def emergence_times(
         self, problem: Problem, times: Float[Array, " T"], solution: Solution, level: float
     ) -> Float[Array, " M"]:
-        """First crossings by monotone interpolation of the log-odds between output times."""
+        """First crossings by monotone interpolation of the log-odds between output times.
+
+        Raises:
+            TypeError: under jit, where arrays are not concrete.
+        """
         if is_traced(times, solution.observables):
             raise TypeError("Emergence times of Correlation need concrete arrays: ask for them outside jit.")
         assert solution.observables.alignment is not None

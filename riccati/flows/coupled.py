@@ -130,6 +130,9 @@ class Coupled(Flow):
         """First crossings by Hermite interpolation of the log-odds between the integrator's own steps.
 
         A solution without a record of its steps (it was loaded, or they were too many to keep) is integrated again.
+
+        Raises:
+            TypeError: under jit, where arrays are not concrete.
         """
         if is_traced(problem, times):
             raise TypeError("Emergence times of the coupled flow need concrete arrays: ask for them outside jit.")

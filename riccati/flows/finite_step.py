@@ -195,7 +195,11 @@ class FiniteStep(Flow):
     def emergence_times(
         self, problem: Problem, times: Float[Array, " T"], solution: Solution, level: float
     ) -> Float[Array, " M"]:
-        """First crossings, bracketed by the output times and refined by Newton's method on the flow itself."""
+        """First crossings, bracketed by the output times and refined by Newton's method on the flow itself.
+
+        Raises:
+            TypeError: under jit, where arrays are not concrete.
+        """
         if self.gamma == 0:
             return self._gradient_flow(problem).emergence_times(problem, times, solution, level)
         if is_traced(problem, times):

@@ -109,7 +109,11 @@ def power_of_lengths(
     lengths: str | None,
     sizes: Float[np.ndarray, " M"],
 ) -> int | None:
-    """The power p with which lengths count, a_m |θ_m|^p; None where they do not. See `Teacher.from_directions`."""
+    """The power p with which lengths count, a_m |θ_m|^p; None where they do not. See `Teacher.from_directions`.
+
+    Raises:
+        ArgumentError: another word for `lengths`, or rows whose lengths have no meaning for this link.
+    """
     known = lengths in (None, "kept", "divided")
     require(known, "lengths", 'be "kept", "divided" or None', repr(lengths))
     own = link.homogeneity if links is None else None

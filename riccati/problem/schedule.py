@@ -216,7 +216,11 @@ class Function(Schedule):
 
 
 def as_schedule(learning_rate: object) -> Schedule:
-    """A schedule from a number, a function of the step, or a schedule."""
+    """A schedule from a number, a function of the step, or a schedule.
+
+    Raises:
+        ArgumentError: something else, or a number that is not positive.
+    """
     if isinstance(learning_rate, Schedule):
         return learning_rate
     if callable(learning_rate):
@@ -233,7 +237,11 @@ def as_schedule(learning_rate: object) -> Schedule:
 
 
 def schedule_named(name: str, rate: float, exponent: float | None = None, scale: float | None = None) -> Schedule:
-    """The schedule "constant", "power" or "direction"; only the second has an exponent and a scale."""
+    """The schedule "constant", "power" or "direction"; only the second has an exponent and a scale.
+
+    Raises:
+        ArgumentError: an unknown name, or parameters that it does not have or lacks.
+    """
     require(name in ("constant", "power", "direction"), "schedule", "be constant, power or direction", repr(name))
     for key, value in (("exponent", exponent), ("scale", scale)):
         wanted = name == "power"

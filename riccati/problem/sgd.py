@@ -64,14 +64,22 @@ class SGD:
 
     @classmethod
     def from_gamma(cls, gamma: float, dim: int, batch_size: int = 1, constraint: Constraint | None = None) -> SGD:
-        """The algorithm whose γ = ηd/B is `gamma` in dimension `dim`: η = γB/d."""
+        """The algorithm whose γ = ηd/B is `gamma` in dimension `dim`: η = γB/d.
+
+        Raises:
+            ArgumentError: `gamma` ≤ 0, or a dimension or batch size that is no whole number ≥ 1.
+        """
         require_real(gamma, "gamma", above=0)
         require_integer(dim, "dim", 1)
         return cls(float(gamma) * batch_size / dim, batch_size, constraint)
 
     @classmethod
     def from_riccati_step(cls, riccati_step: float, batch_size: int = 1) -> SGD:
-        """Stiefel SGD whose step is `riccati_step` = ε = 2η of Riccati time."""
+        """Stiefel SGD whose step is `riccati_step` = ε = 2η of Riccati time.
+
+        Raises:
+            ArgumentError: `riccati_step` ≤ 0, or a batch size that is no whole number ≥ 1.
+        """
         require_real(riccati_step, "riccati_step", above=0)
         return cls(float(riccati_step) / 2, batch_size, "stiefel")
 
@@ -116,7 +124,11 @@ class SGD:
         return self.constraint == "stiefel"
 
     def times(self, steps: ArrayLike) -> Float[np.ndarray, " T"]:
-        """Canonical time Σ_{j<n} η_j after n steps, for each n of `steps`; the clock is ηn where η is constant."""
+        """Canonical time Σ_{j<n} η_j after n steps, for each n of `steps`; the clock is ηn where η is constant.
+
+        Raises:
+            ArgumentError: a learning rate that depends on what is learned.
+        """
         numbers = np.asarray(steps)
         if self.is_constant:
             return numbers * self.rate

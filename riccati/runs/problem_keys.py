@@ -84,7 +84,11 @@ def _weights_keys(W: Float[np.ndarray, "N d"]) -> RunConfig:
 
 
 def columns_of(config: RunConfig, dim: int) -> Int[np.ndarray, " n"]:
-    """Which of d columns `initial_weights` are: all where `initial_weights_at` does not say."""
+    """Which of d columns `initial_weights` are: all where `initial_weights_at` does not say.
+
+    Raises:
+        ArgumentError: numbers that are not increasing whole numbers from 0 to d - 1.
+    """
     at = config.initial_weights_at
     if at is None:
         return np.arange(dim)
@@ -104,7 +108,11 @@ def _by_key(error: ArgumentError, names: dict[str, str]) -> ArgumentError:
 
 
 def covariance_of(config: RunConfig) -> Covariance | None:
-    """The input's covariance: its eigenvalues, pairs of each and how many, or α of λ_i = i^-α. None without the key."""
+    """The input's covariance: its eigenvalues, pairs of each and how many, or α of λ_i = i^-α. None without the key.
+
+    Raises:
+        ArgumentError: a value that is none of these, or has not d eigenvalues.
+    """
     if "covariance" not in config:
         return None
     preconditioned = bool(config.preconditioned)

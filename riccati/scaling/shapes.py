@@ -155,6 +155,9 @@ def mellin(shape: Shape, s: float) -> float:
     """Return the Mellin transform F(s) = ∫_0^∞ x^{s-1} f(x) dx = (1/s) ∫_0^∞ f(z^{1/s}) dz, s > 0.
 
     By Gauss's rule on panels that grow away from x = 1.
+
+    Raises:
+        ArgumentError: s ≤ 0.
     """
     require_real(s, "s", above=0)
     if shape.width == 0:
