@@ -156,7 +156,7 @@ def _computed() -> dict[str, Any]:
 
 
 def check(derivation: Derivation | None = None) -> Checked:
-    """dense_velocity at random points, log-odds of a chart, one direction solved and its emergence time."""
+    """The dense velocity at random points, log-odds of a chart, one direction solved and its emergence time."""
     d, code = derivation or derive(), _computed()
     at, w = code["a"], code["weights"]
     values = {F: np.diag([*at, 0, 0]), W: w, Wt: w.T}

@@ -1,4 +1,4 @@
-"""`solve`, which takes a teacher and a start through a flow into a trajectory, and the defaults it chooses."""
+"""`solve`, which solves the problem of a teacher and a start by a flow, and its default flow and output times."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ def solve(
         differentiable in the teacher's `a` and in the start, and `solve` may be used under jit and vmap.
 
     Raises:
-        ArgumentError: bad times, a start that does not fit the teacher, a flow that does not describe the problem,
-            times left out where nothing is expected to emerge, or JAX in single precision.
+        ArgumentError: for times that are not increasing and non-negative, a start that does not fit the teacher, a flow
+            that does not cover the problem, no times where nothing is expected to emerge, or JAX in single precision.
 
     Warns:
         IncompleteTrajectory: the flow ended before the last of `times`; the trajectory's `outcome` says why.

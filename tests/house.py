@@ -166,7 +166,7 @@ def untyped_dictionaries() -> list[str]:
 
 
 def retired_names() -> list[str]:
-    """Names of variables, functions, classes, arguments and files that the field does not use; those that warn pass."""
+    """Names of variables, functions, classes, arguments and files that the field does not use, without old aliases."""
     bad = []
     for path in sources("riccati", "derivations", "figures"):
         where = path.relative_to(ROOT)
@@ -221,7 +221,7 @@ def _leads_somewhere(name: str, beside: Path) -> bool:
 
 
 def _is_defined(dotted: str) -> bool:
-    """Whether a dotted name of the package leads to a module, or to a word in the last module on the way."""
+    """Whether a dotted name leads to a module, or to a word in the source of the last module on the way."""
     place, parts = ROOT / "riccati", dotted.split(".")[1:]
     while parts and place.is_dir():
         inner = next((at for at in (place / parts[0], place / f"{parts[0]}.py") if at.exists()), None)

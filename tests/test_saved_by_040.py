@@ -117,7 +117,7 @@ def test_a_checkpoint_goes_on_to_the_run_that_was_not_interrupted(tmp_path, name
     config = archive_of(source)[1]
     path = rewritten(source, tmp_path / "checkpoint", config | {"versions": config["versions"] | {"jax": "0.0.1"}})
     whole = experiment.ensemble(expected["seeds"], path)
-    assert any("gone on from a checkpoint of" in note and "up to rounding" in note for note in whole.notes)
+    assert any("continued from a checkpoint of" in note and "up to rounding" in note for note in whole.notes)
     np.testing.assert_array_equal(whole.steps, expected["logged_steps"])
     for key, values in (
         ("times", whole.times),

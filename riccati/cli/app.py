@@ -55,7 +55,7 @@ def options(
 
 
 def main() -> NoReturn:
-    """Run the command line; what is wrong with the input is said in one line, with exit code 2."""
+    """Run the command line; an error in the input is reported in one line, with exit code 2."""
     use_cache()
     try:
         code = app(standalone_mode=False)

@@ -50,12 +50,13 @@ def compare(
     replicas: Annotated[
         int | None,
         typer.Option(
-            help="Replicas of SGD to hold the run against, for a band and a verdict, at least 128; they end earlier "
-            "where fewer tell, or at Ctrl-C. Not given: 128 where they take seconds, else draws of the law."
+            help="Replicas of SGD to compare the run with, for a band and a verdict, at least 128; fewer are simulated "
+            "if the verdict is decided earlier, or at Ctrl-C. If not given: 128 if they take seconds, else draws of "
+            "the law."
         ),
     ] = None,
 ) -> None:
-    """Lay theory over an SGD run; prints the table, writes comparison.png, .pdf, .json and comparison_curves.csv.
+    """Compare an SGD run with theory; prints the table, writes comparison.png, .pdf, .json and comparison_curves.csv.
 
     Options replace keys of the JSON file beside the run.
     """

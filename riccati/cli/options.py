@@ -69,7 +69,7 @@ def is_hidden(option: Parameter) -> bool:
 @cache
 def say_renamed(old: str, new: str) -> None:
     """Say once, on stderr, which options an old one stands for."""
-    typer.echo(f"{old} is now {new}; the old word goes in the next version.", err=True)
+    typer.echo(f"{old} is now {new}; the old word will be removed in the next version.", err=True)
 
 
 @contextmanager

@@ -23,7 +23,7 @@ Norm = Annotated[float, typer.Option(help="Initial norm of every neuron.")]
 
 @dataclass(frozen=True, kw_only=True)
 class ProblemOptions:
-    """What is given: teacher, input and start. `help` of each option says what it means."""
+    """The options of teacher, input and start; their meaning is in the `help` of each."""
 
     teacher_width: TeacherWidth
     student_width: Annotated[int, typer.Option(help="N, neurons of the student.")]

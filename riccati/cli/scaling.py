@@ -46,7 +46,7 @@ def scaling(
 ) -> None:
     """Print the sharp limit and the scaling laws of a teacher, or the power law of a run with its interval.
 
-    Defaults are not those of the other verbs: he4 and 1024 directions, as laws of many need no weights to be drawn.
+    The defaults differ from those of the other verbs: he4 and 1024 directions, as no weights are drawn here.
     """
     if run is None:
         _print_laws(theory)

@@ -31,7 +31,7 @@ class ExperimentOptions:
     ] = None
     coordinates: Annotated[
         Coordinates,
-        typer.Option(help="reduced: those that the law of a step depends on, exact at any d; direct: all d."),
+        typer.Option(help="reduced: few coordinates, exact in law at any d; direct: all d of them."),
     ] = "reduced"
     schedule: Annotated[
         str,
@@ -39,7 +39,7 @@ class ExperimentOptions:
     ] = "constant"
     exponent: Annotated[float | None, typer.Option(help="Exponent of the power schedule.")] = None
     scale: Annotated[float | None, typer.Option(help="Steps after which the power schedule sets in.")] = None
-    student_scale: Annotated[float | None, typer.Option(help="c of Stiefel SGD; 1/√N if not given.")] = None
+    student_scale: Annotated[float | None, typer.Option(help="c of Stiefel SGD; ‖a‖/√N if not given.")] = None
     dtype: Annotated[str, typer.Option(help="float64, or float32 for direct simulation.")] = "float64"
     rows: Annotated[int, typer.Option(help="Logged steps, spaced evenly in their logarithm.")] = 200
     engine: Annotated[EngineName | None, typer.Option(hidden=True)] = None
@@ -86,8 +86,8 @@ def simulate(
 ) -> None:
     """Run online SGD from a random start; writes run.csv, run.json and run.png.
 
-    SIGINT and SIGTERM stop it in order, and the same command goes on where it was. What it needs for that, and to write
-    the results again, is in `checkpoint` until all of them are there.
+    SIGINT and SIGTERM stop it cleanly, and the same command continues from there. The state is kept in the file
+    `checkpoint` until all results are written.
     """
     from ..support import Stopped, orderly_stop, sole_writer
 
@@ -106,7 +106,7 @@ def simulate(
 
 
 def _require_results(out: Path, constraint: str | None, student_width: int, second_phase_samples: int | None) -> None:
-    """Refuse before the first step what could not be written or fitted after the last."""
+    """Refuse, before the first step, results that could not be written or fitted after the last."""
     from ..sgd import require_enough_samples
     from ..support import require_folder
 

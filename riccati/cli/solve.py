@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class FlowOptions:
-    """Which flow is followed, and for how long. `help` of each option says what it means."""
+    """The options of the flow and its output times; their meaning is in the `help` of each."""
 
     flow: Annotated[FlowName | None, typer.Option(help="The best for the link if not given.")] = None
     gamma: Annotated[float | None, typer.Option(help="γ = ηd/B of FiniteStep, η SGD's learning rate.")] = None
@@ -95,7 +95,7 @@ class FlowOptions:
 
 @with_options
 def solve(problem: ProblemOptions, out: Out, flow: FlowOptions, level: Level = 0.5) -> None:
-    """Follow a flow from a random start; writes trajectory.npz, risk.png and emergence.csv."""
+    """Solve a flow from a random start; writes trajectory.npz, risk.png and emergence.csv."""
     from ..support import require_folder, require_open_unit, whole_file
 
     require_folder(out, "out")
@@ -117,7 +117,7 @@ def emergence(
     level: Level = 0.5,
     out: Annotated[Path | None, typer.Option(help="Folder for emergence.csv; nothing is written if not given.")] = None,
 ) -> None:
-    """Print when each direction emerges."""
+    """Print the emergence time of each direction."""
     import numpy as np
 
     from ..support import require_folder, require_open_unit

@@ -33,14 +33,14 @@ def sweep(
         str | None, typer.Option(help="Address of a Dask scheduler, whose workers are used instead.")
     ] = None,
 ) -> None:
-    """Run `solve` or `simulate` at every point of a grid; writes sweep.parquet, a row a point.
+    """Run `solve` or `simulate` at every point of a grid; writes sweep.parquet, with a row for each point.
 
-    CONFIG names the verb and gives its options, with underscores and its defaults; an option with a list of values
-    is swept:
+    CONFIG names the verb and gives its options, with underscores for hyphens; options that are not given have the
+    verb's defaults, and an option with a list of values is swept:
 
         verb = "simulate"; teacher_width = 16; student_width = [4, 8]; beta = [0.8, 1.2]; seed = [0, 1, 2]; …
 
-    The same command goes on where it was stopped.
+    If it was stopped, the same command continues.
     """
     from ..support import require_folder
     from ..sweeps import SweepFailed
@@ -60,7 +60,7 @@ def sweep(
 
 
 def solve_point(level: float, **options: Any) -> Mapping[str, object]:
-    """What `riccati solve` gives: times and risk, emergence times at `level`, and how it ended."""
+    """The results of `riccati solve`: times and risk, emergence times at `level`, and the outcome."""
     from ..numerics import name_of
 
     problem, flow = _built(ProblemOptions, options), _built(FlowOptions, options)
@@ -75,7 +75,7 @@ def solve_point(level: float, **options: Any) -> Mapping[str, object]:
 
 
 def simulate_point(seed: int, **options: Any) -> Mapping[str, object]:
-    """What `riccati simulate` gives, emergence times at ½; the step at which a run diverged, -1 if it did not."""
+    """The results of `riccati simulate`, emergence times at ½, and the step at which the run diverged, -1 for none."""
     problem, experiment = _built(ProblemOptions, options | {"seed": seed}), _built(ExperimentOptions, options)
     ensemble = experiment.experiment(problem).ensemble([seed])
     run = ensemble.run(0)

@@ -1,4 +1,4 @@
-"""Theory against an SGD run: a pipeline from the run and what theory predicts for it to checks, verdict and report."""
+"""Comparison of an SGD run with theory: from the run and its predictions to checks, a verdict and a report."""
 
 from .checks import Check as Check
 from .compare import compare as compare

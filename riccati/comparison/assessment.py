@@ -1,4 +1,4 @@
-"""A run held against draws: which draws are made, when there are enough of them, and the verdict that they give."""
+"""The test of a run: which draws of theory are made for it, when they are enough, and the verdict that they give."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ _AS_FAR = 10  # draws as far out as the run, after which no more are drawn (Besa
 
 @dataclass(frozen=True, eq=False)
 class Assessment:
-    """What theory's draws say of a run.
+    """The verdict on a run, with the draws that it was compared with.
 
     Attributes:
-        verdict: whether the run is one of theirs; where there are none, or no start of the run's own, why it is not
-            known.
-        draws: what the run was held against, or what its band is of; None where none are to be had.
-        law: of the emergence times, where it is known without draws.
+        verdict: whether the run is consistent with the draws; where there are no draws, or the run did not log its
+            start, the reason why this is not known.
+        draws: the draws that the run was compared with, or that its band is made of; None where there are none.
+        law: the law of the emergence times, where it is known without draws.
         clock: the run's times over the draws', and the relative error of that; None where it is not known.
-        notes: what should be known of the draws, a line each.
-        causes: those that are proved: the run is consistent with what theory draws with them.
+        notes: remarks on the draws, a line each.
+        causes: the proved causes: with each of them the run is consistent with the draws of theory.
         explained: whether an explanation was looked for, if the run needs one.
     """
 
@@ -50,29 +50,30 @@ class Assessment:
 
     @property
     def quantile(self) -> Callable[[float], ArrayLike] | None:
-        """The quantiles of the emergence times by a fraction of the runs, None where they are not known."""
+        """The function from q to the q-quantile of each emergence time over runs of SGD; None where it is not known."""
         if self.draws is not None:
             return self.draws.emergence_quantile
         return None if self.law is None else self.law.quantile
 
 
 def assessment_of(observation: Observation, theory: Theory, replicas: int | None) -> Assessment:
-    """What theory draws for a run, and the verdict.
+    """The verdict on a run, and the draws of theory that it is based on.
 
-    Replicas of SGD where `replicas` are asked for, or where they take seconds; else draws of the law where those do.
+    The draws are replicas of SGD where the user asks for `replicas`, or where they take seconds; else draws of the law
+    where those take seconds.
 
     Raises:
-        ArgumentError: `replicas` are asked for of a run that does not tell its step or logged none beyond 0, or of a
-            start that is not the run's own and a problem whose law is not known.
-        Stopped: a KeyboardInterrupt before there is anything to take a verdict by.
+        ArgumentError: if `replicas` are asked for and the run does not give its step size or has no step after 0, or
+            it did not log its start and the law of its problem is not known.
+        Stopped: a KeyboardInterrupt, before any block of replicas is finished.
     """
     asked, own_start = replicas is not None, observation.has_start
     nothing = Assessment(UNASKED if own_start else NO_START)
     known = not asked or not theory.unknown_step
-    require(known, "run", "tell its step for a verdict", f"without: {theory.unknown_step}")
+    require(known, "run", "give its step size for a verdict", f"without: {theory.unknown_step}")
     if theory.unknown_step:
         return nothing
-    require(not asked or len(observation.rows) > 0, "run", "have logged a step beyond 0", "without one")
+    require(not asked or len(observation.rows) > 0, "run", "have logged a step after 0", "without one")
     if not len(observation.rows):
         return nothing
     setting = DrawSetting.of(observation, theory.teacher, theory.start, max(replicas or 0, FEWEST))
@@ -93,7 +94,7 @@ def assessment_of(observation: Observation, theory: Theory, replicas: int | None
 def _drawn_for(
     setting: DrawSetting, readings: Readings, asked: bool, own_start: bool
 ) -> tuple[Draws | None, Draws | None, str]:
-    """The draws that a run is held against, those of the law beside them, and where there are none why."""
+    """The draws that a run is compared with, the draws of the law beside them, and the reason where there are none."""
     if setting.has_replicas and own_start and (asked or setting.affordable):
         draws = setting.of_sgd(lambda held: _clearly_consistent(readings, held))
         return draws, setting.quick_law()[0] if asked and setting.affordable else None, ""
@@ -105,7 +106,7 @@ def _drawn_for(
 
 
 def _drawn_without_start(setting: DrawSetting) -> Draws:
-    """Draws for a band, from a start that stands in."""
+    """Draws for the band of a run that logged no start, from the start that was taken instead."""
     try:
         return setting.drawn()
     except ArgumentError as error:
@@ -115,7 +116,7 @@ def _drawn_without_start(setting: DrawSetting) -> Draws:
 
 
 def _clearly_consistent(readings: Readings, draws: Draws) -> bool:
-    """Whether `_AS_FAR` draws are as far out as the run: then more of them would hardly change the verdict."""
+    """Whether `_AS_FAR` draws are as unusual as the run, so that more draws would hardly change the verdict."""
     with_noise = replace(readings, noise=noise_of(readings, draws))
     probability = probability_of(with_noise, draws)
     sound = int(np.count_nonzero(~draws.diverged))
@@ -134,7 +135,7 @@ def _law_of_times(setting: DrawSetting) -> EmergenceLaw | None:
 
 
 def _remarks(setting: DrawSetting, readings: Readings, draws: Draws, offers: bool) -> Iterator[str]:
-    """What is to be said of how a run was held against draws."""
+    """Remarks on how a run was compared with draws, a line each."""
     if draws.stopped:
         yield f"stopped by an interrupt: the verdict is by the {len(draws.risk)} replicas finished by then"
     if readings.noise > _ROUGH:
@@ -153,7 +154,7 @@ def _verdict(
         return verdict_on_diverged(_drawn_until_divergence(case, draws)), ()
 
     def clock_or_flows() -> Clock | None:
-        """The clock by the draws; where they do not tell it the one by the flow, known no better than to tell."""
+        """The clock by the draws; where they do not give it that by the flow, with an error of at least `TELLING`."""
         if clock is not None:
             return clock
         rough = clock_by_flow(observation, theory.flow_alone)
@@ -164,7 +165,7 @@ def _verdict(
 
 
 def _drawn_until_divergence(case: Case, draws: Draws) -> Draws:
-    """What theory draws up to the step at which the run diverged, where that is later than its last row."""
+    """The draws, extended up to the step at which the run diverged where that is later than its last row."""
     last = case.observation.run.config.get("diverged_at_step", 0)
     if last <= case.setting.logged[-1]:
         return draws

@@ -1,9 +1,8 @@
-"""Known causes why a run is not one of theory's: a table of what each does to the clock and to the loss column.
+"""Known causes of disagreement between a run and theory, with the factor that each puts on the clock and on the loss.
 
-A cause is a change of what the run's keys say now, so that a key's present value is never among them, and it can be
-proved: `changed` is the run with that change, of which theory is followed again. Checks and verdict both take causes
-from here. A cause whose factors are not those of the run is not looked at; several may make the same factor, as
-momentum ½ and a loss without its half do, and then all of them are possible.
+A cause is a change of a run's keys. It can be proved: theory is computed again for `changed`, the run with that change.
+Checks and verdict both take causes from here. Only causes whose factors agree with those of the run are tried; several
+may have the same factor, as momentum ½ and a loss without its half do, and then all of them are possible.
 """
 
 from __future__ import annotations
@@ -34,13 +33,13 @@ class Cause:
     """A known way in which a run may differ from what its keys say.
 
     Attributes:
-        key: what to set, by the names of a run's keys.
-        why: what would then be so of the run, in words; empty where the key says it.
-        clock: the run's times over theory's, if that is so.
-        loss: the logged loss over what the keys make of it, if that is so.
-        keys: the changed keys of the run, None for one that goes.
-        divided: what the run's steps are divided by.
-        practice: whether it is a way to train for which there is no key.
+        key: the key to set and its value, as text.
+        why: what this means for the run, in words; empty where the key says it.
+        clock: the run's times over theory's under this cause.
+        loss: the logged loss over the loss that the keys predict, under this cause.
+        keys: the changed keys of the run with their values, None for a key that is removed.
+        divided: the number by which the run's steps are divided.
+        practice: whether it is a way of training for which there is no key, such as momentum.
         approximate: whether theory with it is a limit, and not exact.
     """
 
@@ -58,11 +57,11 @@ class Cause:
 
     @property
     def same_theory(self) -> tuple[float, int, bool]:
-        """Equal for causes with which theory is one and the same, as they make the same step."""
+        """A value that is equal for causes under which theory is the same, because they give the same step."""
         return round(self.clock, 9), self.divided, "second_layer" in self.keys
 
     def changed(self, run: Run) -> Run:
-        """The run if that is so."""
+        """The run with this cause's changes of its keys and steps."""
         config = RunConfig({key: value for key, value in (run.config | self.keys).items() if value is not None})
         clock = None if run.clock is None else run.clock / self.clock
         if self.divided == 1:
@@ -78,11 +77,11 @@ def agrees(factor: float, error: float, predicted: float, near: float = _NEAR) -
 
 
 def causes_near(run: Run, clock: Clock, exact: bool) -> tuple[Cause, ...]:
-    """The causes that may make this clock, to be proved.
+    """The causes whose clock is near this one, still to be proved.
 
-    A longer step also makes SGD noisier, which moves its clock besides, so that a factor need not be the predicted one.
-    A clock that one run hardly tells, as with one or two directions at k > 2, is evidence for none of them. Where the
-    risk is exact it was computed with the second layer, which then is none of them.
+    A longer step also makes SGD noisier, which changes its clock as well, so a factor need only be near the predicted
+    one. A clock that a single run determines poorly, as with one or two directions at k > 2, is evidence for no cause.
+    An exact risk was computed with the second layer that the keys give, so that is not a cause then.
     """
     if not clock.is_telling:
         return ()
@@ -91,7 +90,7 @@ def causes_near(run: Run, clock: Clock, exact: bool) -> tuple[Cause, ...]:
 
 
 def causes_of_clock(run: Run) -> tuple[Cause, ...]:
-    """What moves the clock of a run: its step, and what its steps count."""
+    """The causes that change the clock of a run: another step size, or steps that count something else."""
     rate = "riccati_step" if run.kind == "stiefel_quadratic" else "learning_rate"
     causes = [] if rate == "riccati_step" else list(_descended(run))
     causes += _other_second_layers(run)
@@ -112,13 +111,13 @@ def _descended(run: Run) -> Iterator[Cause]:
 
 
 def _training_loss(run: Run) -> str:
-    """What SGD descends by the keys."""
+    """The loss that SGD descends according to the keys."""
     said = run.config.get("training_loss", run.config.get("loss"))
     return _SQUARE if said == _SQUARE else _HALF
 
 
 def _other_rates(rate: str, present: float, batch: int) -> Iterator[Cause]:
-    """Steps that are so many times as long as the key says."""
+    """The causes that make steps longer or shorter than the learning rate under the key `rate`."""
 
     def times(factor: float, why: str, **others: bool) -> Cause:
         return Cause(f"{rate} = {present * factor:.4g}", why, 1 / factor, keys={rate: present * factor}, **others)
@@ -129,23 +128,23 @@ def _other_rates(rate: str, present: float, batch: int) -> Iterator[Cause]:
     for momentum in _MOMENTA:
         yield times(
             1 / (1 - momentum),
-            f"with momentum {momentum:g} a step is so long in effect",
+            f"momentum {momentum:g} makes steps this long in effect",
             practice=True,
             approximate=True,
         )
     for count in _ACCUMULATED:
         yield times(
-            1 / count, f"with gradients accumulated over {count} steps a step is so long in effect", practice=True
+            1 / count, f"gradients accumulated over {count} steps make them this short in effect", practice=True
         )
 
 
 def causes_of_loss(run: Run, teacher: Teacher, start: AnyStart) -> tuple[Cause, ...]:
-    """What moves the whole loss column of a run, by a factor that step 0 shows."""
+    """The causes that multiply the whole loss column of a run by a factor, which step 0 shows."""
     if run.kind == "stiefel_quadratic":
         return ()
     present, moment = run.config.get("loss", _HALF), float(teacher.second_moment)
     scale = {_HALF: 2.0 / moment, _SQUARE: 1.0 / moment, _RISK: 1.0}  # risk over the loss column
-    also = "" if "training_loss" in run.config else ", and training_loss, for which it would stand in"
+    also = "" if "training_loss" in run.config else ", and training_loss, which is taken from it otherwise"
     causes = []
     for other in CONVENTIONS:
         if other != present and (other != _RISK or abs(moment - 1) > _UNIT):  # else the risk is E(f* - f)²

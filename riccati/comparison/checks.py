@@ -1,9 +1,9 @@
-"""Checks that catch a wrong convention: the loss, the overlaps and the clock of a run against what its keys say.
+"""Checks of a run's conventions: its loss, overlaps and clock, compared with what its keys say.
 
-Each holds a fitted factor against those of the known causes (causes.py). A cause whose factor agrees is named only if
-the run passes with it: where there is a verdict, by the test that gave it; else by the flow, followed again with the
-change, whose clock and risk must then be the run's. Where several causes pass, all are named. Overlaps at step 0 are
-held against the start's, or where none is known against their law: a random start has a subspace overlap of N/d on
+A check measures a factor and compares it with those of the known causes (causes.py). A cause whose factor agrees is
+named only if the run passes a test with it: the rank test where there is a verdict; else the flow, solved again with
+the change, must have the run's clock and risk. Where several causes pass, all are named. Overlaps at step 0 are
+compared with the start's, or where no start is known with their law: a random start has a subspace overlap of N/d on
 average, and a neuron overlap of E max_i m_i², m_i² ~ Beta(½, (d-1)/2).
 """
 
@@ -40,12 +40,12 @@ _SQUARES = "the overlap columns, to their squares"
 
 @dataclass(frozen=True)
 class Check:
-    """One convention, held against the run.
+    """The check of one convention of a run.
 
     Attributes:
         name: `loss`, `overlap` or `clock`.
-        holds: whether the run agrees with what its keys say; None where it cannot tell.
-        message: what the check says, one line.
+        holds: whether the run agrees with what its keys say; None where the run does not determine it.
+        message: the result in words, one line.
         key: the key to set, where a known convention explains the disagreement.
         factor: measured over expected, None where there is none.
         error: relative standard error of `factor`, None where it is not estimated.
@@ -74,7 +74,7 @@ def checks_of(
 
 
 def _remedy(causes: Sequence[Cause]) -> tuple[str, str | None]:
-    """What a message adds for causes that are proved, and the keys to set."""
+    """The end of a check's message for the proved causes, and the keys to set."""
     if not causes:
         return ": no known convention explains it", None
     ordered = sorted(causes, key=lambda cause: cause.practice)
@@ -103,7 +103,7 @@ def _loss_check(observation: Observation, theory: Trajectory) -> Check | None:
 
 
 def _larger_norm(run: Run, theory: Trajectory) -> Cause | None:
-    """The norm at which neurons that do not overlap have the risk at step 0, for a run that does not give it."""
+    """The cause of a larger norm, for a run that gives none: orthogonal neurons of it have the risk at step 0."""
     if "init_norm" in run.config or run.risk is None or not theory.teacher.link.is_centred or run.risk[0] <= 1:
         return None
     neurons, own = theory.start.student_width, float(theory.teacher.link.dual(1.0))
@@ -114,12 +114,12 @@ def _larger_norm(run: Run, theory: Trajectory) -> Cause | None:
 def _clock_check(
     observation: Observation, theory: Theory, clock: Clock, assessment: Assessment, by_risk: bool
 ) -> Check:
-    """The run's clock against theory's; its causes are those that the verdict proved, else those that the flow does."""
+    """The run's clock against theory's, with the causes that the verdict has proved, else those proved by the flow."""
     stands_in = not observation.has_start
     if stands_in:  # whose own times are others
         clock = clock._replace(error=max(clock.error, _DRAWN))
     factor, error = clock
-    said = f"the run's times are {factor:.3g} (± {error:.1%}{', as a start stands in' * stands_in}) times theory's"
+    said = f"the run's times are {factor:.3g} (± {error:.1%}{', as the start is not known' * stands_in}) times theory's"
     consistent = assessment.verdict.consistent
     proved = tuple(cause for cause in assessment.causes if cause.clock != 1)
     if proved:
@@ -144,9 +144,9 @@ def _is_off(clock: Clock) -> bool:
 
 
 def _followed_causes(observation: Observation, theory: Theory, clock: Clock, by_risk: bool) -> tuple[Cause, ...]:
-    """The causes with which theory, followed again, has the run's clock, and `by_risk` comes nearer to its risk.
+    """The causes with which the flow, solved again, has the run's clock and, with `by_risk`, is nearer to its risk.
 
-    Causes that make one and the same step are one theory, which is followed once.
+    Causes that give the same step have the same flow, which is solved once.
     """
     before, passed = risk_deviation(observation.run, theory.best), []
     theories: dict[tuple[float, int, bool], Theory] = {}
@@ -203,7 +203,7 @@ def _against_start(run: Run, start: Start, theory: Trajectory) -> Check:
 
 
 def _of_another_definition(nearest: str, said: str, theory: Trajectory) -> Check:
-    """The overlaps are of another definition than the run's keys say."""
+    """The failed check of overlaps that follow another definition than the run's keys say."""
     if nearest not in OVERLAPS:
         return Check("overlap", False, f"{said}: set {_SQUARES}", _SQUARES)
     defined = overlap_of(theory.teacher.link)
@@ -241,7 +241,7 @@ def _against_law(run: Run, theory: Trajectory) -> Check | None:
 
 
 def _laws(neurons: int, dim: int, directions: int) -> dict[str, _OverlapLaw]:
-    """By definition; directions count as independent."""
+    """The law of the mean overlap of a random start, by definition of the overlap; directions count as independent."""
     mean = neurons / dim
     largest = beta.ppf(_QUANTILES ** (1 / neurons), 0.5, (dim - 1) / 2)
     spread = np.sqrt(2 * mean * (1 - mean) / (dim + 2))  # of Beta(N/2, (d-N)/2)

@@ -1,7 +1,7 @@
-"""The factor between a run's clock and theory's: how many times as long its times are.
+"""The factor between a run's clock and theory's: the run's times divided by theory's.
 
-Against draws of SGD it is that from the draws' median, and its error is how much the factors of the draws differ;
-against a trajectory alone it is fitted to the emergence times, or else to the risk.
+With draws of SGD it is the factor from their median to the run, and its error is the spread of the same factor over
+the draws. With a trajectory alone it is fitted to the emergence times, or else to the risk.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Clock(NamedTuple):
     """The run's times over theory's.
 
     Attributes:
-        factor: how many times as long.
+        factor: the run's times divided by theory's.
         error: relative standard error.
     """
 
@@ -51,21 +51,21 @@ class Clock(NamedTuple):
 
     @property
     def is_telling(self) -> bool:
-        """Whether it tells one factor from another."""
+        """Whether its error is small enough to tell one factor from another."""
         return self.error <= TELLING
 
 
 def falls(risk: Float[np.ndarray, " T"]) -> bool:
-    """Whether a risk changes enough over time to tell a clock."""
+    """Whether a risk falls enough over time to determine a clock."""
     known = np.log(np.maximum(risk[np.isfinite(risk)], LEAST_RISK))
     return len(known) > 0 and float(known.max() - known.min()) >= _LEAST_FALL
 
 
 def clock_from_draws(readings: Readings, draws: Draws) -> Clock | None:
-    """The factor that puts the run on the median of the draws, and as its error how much that factor is for a draw.
+    """The factor in time between the run and the median of the draws; its error is the spread of the draws' factors.
 
-    It is taken from the emergence times, or where most draws learn no direction from the risk; None where neither tells
-    it, or where no factor puts the risk on theory's as well as it does a draw's.
+    It is taken from the emergence times, or where most draws learn no direction from the risk. It is None where neither
+    determines it, or where no factor brings the run's risk as near to the median as that of a draw.
     """
     for shifts in (_by_times(readings, draws), _by_risk(readings, draws)):
         clock = None if shifts is None else against_scatter(shifts)
@@ -134,7 +134,8 @@ def _least(off: Float[np.ndarray, "n S"]) -> Float[np.ndarray, " n"]:
 def clock_by_flow(observation: Observation, theory: Theory, emergence: tuple[Emergence, ...] = ()) -> Clock | None:
     """The run's times over those of theory's best trajectory, from directions that emerged in both, else by the risk.
 
-    Where something happens in the run and nothing in theory by then, theory is followed for `_LONGER` times that.
+    Where the run's risk falls or a direction emerges in it, and theory's risk does not fall by its end, theory is
+    solved again up to `_LONGER` times that time.
     """
     run, best, rows = observation.run, theory.best, emergence or emergence_of(observation, theory)
     spread = np.array([e.spread for e in rows])

@@ -1,4 +1,4 @@
-"""Theory against an SGD run: the stations of a comparison, one after the other."""
+"""`compare`: an SGD run against theory, in steps: observation, predictions, verdict, checks, report."""
 
 from __future__ import annotations
 
@@ -18,37 +18,36 @@ def compare(run: Run, trajectory: Trajectory | None = None, *, replicas: int | N
 
     The flow is chosen for the run. Stiefel SGD gets `Riccati`, whose risk is that after the optimal radial fit; the
     link h_2 gets `Quadratic`; every other run gets `Coupled` from its initial overlaps, with the decoupled emergence
-    times beside it for k > 2. A run that logged its overlaps by another definition than the one that theory is about
-    gets `Coupled` with that definition. Where no overlaps were logged a start stands in: one drawn in law, or for k > 2
-    the typical one in the `Decoupled` flow.
+    times beside it for k > 2. A run that logged its overlaps by another definition than that of its link gets
+    `Coupled` with the run's definition. A run that logged no initial overlaps is compared with the flow from another
+    start: a random one, or for k > 2 the typical one in the `Decoupled` flow.
 
-    Where the run says its step, the limit `FiniteStep` is laid over it too, and the run is held against 128 replicas of
-    SGD, or against draws of the law where replicas would take more than seconds. Limit and law are known for the
-    standard problem at a constant step alone; where a problem has signed, correlated or mixed teachers, anisotropic
-    input, a two-layer student or a schedule, the notes say what is not known for it. All times are canonical:
-    gradient-flow time of L = ½ E(f* - f)².
+    Where the run gives its step size, the limit `FiniteStep` is computed too, and the run is compared with 128 replicas
+    of SGD, or with draws of the law where replicas would take more than seconds. Limit and law are known only for the
+    standard problem at a constant step; for signed, correlated or mixed teachers, anisotropic input, two-layer
+    students and schedules the notes say what is not known. All times are canonical: gradient-flow time of
+    L = ½ E(f* - f)².
 
     The verdict is a rank test among the draws: a run that obeys the theory is called inconsistent with probability
-    5 %. Without `replicas` no explanation is looked for where the run is not consistent.
+    5 %. Explanations of an inconsistent run are looked for only with `replicas`.
 
     Args:
         run: the run.
-        trajectory: theory to lay over it, instead of the flow chosen for it.
-        replicas: how many replicas of SGD, at the run's own start, d, step (or schedule) and batch, the run is held
-            against, whatever they cost; 128 are taken if that is more, as fewer cannot tell 5 %. They come in blocks
-            of 64 and end once 10 are as far from the others as the run is (Besag & Clifford 1991, Biometrika 78, 301);
-            the verdict says how many there were. How long they will take is said on stderr if it is long, and SIGINT
-            keeps the finished blocks.
+        trajectory: a prediction to compare the run with, instead of the flow chosen for it.
+        replicas: how many replicas of SGD, at the run's own start, d, step (or schedule) and batch, the run is
+            compared with, however long they take; at least 128, as fewer cannot resolve 5 %. They are simulated in
+            blocks of 64, and end early once 10 of them are as unusual as the run (Besag & Clifford 1991, Biometrika
+            78, 301); the verdict says how many there were. The expected time is announced on stderr if it is long, and
+            SIGINT keeps the finished blocks.
 
     Returns:
         The comparison: `report.verdict`, `report.checks`, `report.emergence`, `report.table()`, `report.plot()`,
         `report.save(directory)`.
 
     Raises:
-        ArgumentError: if the run lacks what the theory needs, all of it named, `trajectory` is of another teacher
-            width, or `replicas` are asked for of a run that has no start of its own, in a problem of no known law.
-        KeyboardInterrupt: an interrupt while a flow is followed, as there is no comparison with half a trajectory, or
-            before the first replicas are finished.
+        ArgumentError: if the run lacks keys that the theory needs (all are named), `trajectory` has another teacher
+            width, or `replicas` are asked for and the run logged no start, in a problem whose law is not known.
+        KeyboardInterrupt: at an interrupt while a flow is solved, or before the first block of replicas is finished.
 
     Example:
         >>> import riccati as rc

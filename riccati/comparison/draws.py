@@ -1,8 +1,8 @@
-"""What theory draws for a run: replicas of SGD, which exist for every problem, or draws of the law.
+"""Draws of theory for a run: replicas of SGD, which can be simulated for every problem, or draws of the law.
 
-Replicas come in blocks, and whoever holds a run against them may stop after any block. A test that stops early only
-where it would accept keeps its level, as stopping then never rejects; so does one of Besag & Clifford (1991, Biometrika
-78, 301), which stops once a given number of draws are as far out as the run.
+Replicas are simulated in blocks, and the test of a run may stop after any block. A test that stops early only where it
+would accept keeps its level; so does that of Besag & Clifford (1991, Biometrika 78, 301), which stops once a given
+number of draws are as unusual as the run.
 """
 
 from __future__ import annotations
@@ -41,10 +41,10 @@ class Draws:
         times: (T,), canonical.
         risk: (n, T), at those times; inf, or NaN, where a draw has diverged.
         emerged: (n, M), emergence times, inf where not by the end of what was drawn, the last time or later.
-        slack: the relative error that risk and times themselves have.
-        source: what they are, in words.
-        caution: what should be known before they are trusted, empty where there is nothing.
-        law: of the emergence times, where it is known better than by draws; else None.
+        slack: the relative systematic error of risk and times; 0 for replicas of SGD.
+        source: their number and kind in words.
+        caution: a warning about their validity, empty where there is none.
+        law: the law of the emergence times, where it is known better than by draws; else None.
         stopped: whether an interrupt ended them before their number was reached.
     """
 
@@ -64,12 +64,12 @@ class Draws:
 
     @property
     def words(self) -> str:
-        """What they are, in the few words that a legend has room for."""
+        """Their number and kind in a few words, for a legend."""
         return f"{len(self.risk)} {'draws of the law' if self.slack else 'replicas of SGD'}"
 
     @property
     def emerged_by_end(self) -> Float[np.ndarray, "n M"]:
-        """The emergence times as a run has them that ends at the last time: inf beyond."""
+        """The emergence times up to the last of `times`, inf beyond it, as a run that ends there has them."""
         return np.where(self.emerged <= self.times[-1], self.emerged, np.inf)
 
     def risk_quantile(self, q: float) -> Float[np.ndarray, " T"]:
@@ -84,7 +84,7 @@ class Draws:
         return np.quantile(self.emerged, q, axis=0, method="inverted_cdf")
 
     def cautions(self, law: Draws | None) -> tuple[str, ...]:
-        """What should be known before these draws are trusted, and draws of the law beside them, a line each."""
+        """Warnings about the validity of these draws, and of draws of the law beside them, a line each."""
         lines = [f"the law may be off: {each.caution}" for each in (self, law) if each is not None and each.caution]
         if law is None:
             return tuple(lines)
@@ -122,7 +122,7 @@ class DrawSetting:
 
     @classmethod
     def of(cls, observation: Observation, teacher: Teacher, start: AnyStart, replicas: int) -> DrawSetting:
-        """That of a run which gives its batch size and dimension."""
+        """The setting of a run that gives its batch size and dimension."""
         sgd, dim = observation.run.sgd, observation.run.config.dim
         assert sgd is not None
         assert dim is not None
@@ -131,12 +131,12 @@ class DrawSetting:
 
     @property
     def times(self) -> Float[np.ndarray, " T"]:
-        """(T,), canonical."""
+        """The canonical times of the logged steps, (T,)."""
         return self.sgd.times(self.logged)
 
     @property
     def has_replicas(self) -> bool:
-        """Whether SGD can be run from the start; a typical one is none to run from."""
+        """Whether SGD can be run from the start, which a typical one does not allow."""
         return isinstance(self.start, Start)
 
     @cached_property
@@ -146,7 +146,7 @@ class DrawSetting:
 
     @property
     def affordable(self) -> bool:
-        """Whether as many replicas of SGD take seconds; not where there are none, which is said where one asks."""
+        """Whether all replicas of SGD take seconds; False where they cannot be simulated (`of_sgd` says why)."""
         try:
             return self.has_replicas and self.seconds <= _QUICK
         except ArgumentError:
@@ -170,11 +170,11 @@ class DrawSetting:
         )  # fmt: skip
 
     def of_sgd(self, enough: Callable[[Draws], bool] | None = None) -> Draws:
-        """Replicas of SGD itself, all of them or as many as are `enough`, which is asked after each block but the last.
+        """Replicas of SGD, all of them, or fewer if `enough`, called after each block, says that they suffice.
 
         Raises:
-            Stopped: a KeyboardInterrupt, at SIGTERM, or at SIGINT before the first block is finished; after that SIGINT
-                ends the replicas, and those of finished blocks are the draws.
+            Stopped: a KeyboardInterrupt, at SIGTERM, or at SIGINT before the first block is finished. A later SIGINT
+                ends the simulation, and the finished blocks are returned.
         """
         blocks: list[Ensemble] = []
         with orderly_stop():  # around what lies between blocks too
@@ -244,7 +244,7 @@ class DrawSetting:
 
     @property
     def offer(self) -> str:
-        """What a verdict by replicas of SGD would take; empty where there can be none."""
+        """A line on how long a verdict by replicas of SGD would take; empty where there can be none."""
         try:
             seconds = self.seconds if self.has_replicas else None
         except ArgumentError:

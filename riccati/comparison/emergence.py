@@ -1,4 +1,4 @@
-"""Emergence times side by side: theory's, the run's, and what the law of SGD says of them."""
+"""The table of emergence times: those of theory, those of the run, and their quantiles by the law of SGD."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ Quantile = Callable[[float], ArrayLike]  # of the emergence times by a fraction 
 
 @dataclass(frozen=True)
 class Emergence:
-    """A direction and its emergence times, canonical, None where never or unknown.
+    """The emergence times of one direction, canonical; None where never or unknown.
 
     Attributes:
         direction: m, from 1.
-        predicted: by the comparison's flow.
-        measured: in the run.
-        expected: what the run is compared with: the median of T_m at its step where that is known, else `predicted`.
-        decoupled: for k > 2, the exact inverse of the decoupled equation.
-        finite_step: in the finite-step limit.
-        early, median, late: the quartiles and the median of T_m over what theory draws at the run's step.
+        predicted: that of the comparison's flow.
+        measured: that of the run.
+        expected: the time that `ratio` divides: the median of T_m at the run's step where known, else `predicted`.
+        decoupled: for k > 2, that of the decoupled equation, by its exact inverse.
+        finite_step: that of the finite-step limit.
+        early, median, late: the quartiles and the median of T_m over runs of SGD at the run's step.
     """
 
     direction: int

@@ -1,8 +1,8 @@
-"""What might explain a run that is not one of theory's: other problems, each held against the run by the same test.
+"""Explanations of a run that is not consistent with theory: other problems, each tested in the same way.
 
-Known causes (causes.py) whose factors are the run's come first, then a clock that is off by no known factor and
-problems of another β or information exponent. The run must be consistent with what theory draws for such a problem, or
-the problem explains nothing.
+Known causes (causes.py) whose factors agree with the run's are tried first, then any other factor of the clock, and
+problems of another β or information exponent. A problem explains the run only if the run is consistent with the draws
+of theory for it.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ _EXPONENTS = (2, 3, 4)  # and of the information exponent
 
 @dataclass(frozen=True, eq=False)
 class Alternative:
-    """Another problem that the run might be of.
+    """Another problem that the run might solve.
 
     Attributes:
-        reason: which key would have to be what.
-        draws: what theory draws for it.
-        readings: the run as it then is; without emergence times where its overlaps are not those of the problem.
-        cause: the known cause that it is the theory of, which is preferred to a problem that happens to fit.
+        reason: the key and value that make this problem, as text.
+        draws: theory's draws for it.
+        readings: the run read under this problem; without emergence times where its overlaps are defined otherwise.
+        cause: the known cause behind it, preferred to a problem that happens to fit; None for others.
     """
 
     reason: str
@@ -64,11 +64,11 @@ class Explanation:
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """A run, the problem that its keys make of it, and what of it is held against draws of that.
+    """A run, the problem that its keys describe, and the numbers of the run that are compared with draws.
 
     Attributes:
         observation: the run.
-        setting: the problem, and the steps at which it is looked at.
+        setting: the problem, and the steps at which run and draws are compared.
         readings: the run at these steps.
     """
 
@@ -78,11 +78,11 @@ class Case:
 
     @cached_property
     def draws(self) -> Draws:
-        """What theory draws for it, however long that takes."""
+        """The draws of theory for this problem, however long they take."""
         return self.setting.drawn_at_any_cost()
 
     def with_cause(self, cause: Cause) -> Case | None:
-        """The case if that is so; None where the run then has no problem that can be drawn."""
+        """The case with the keys changed by `cause`; None where theory has no draws for the problem they describe."""
         try:
             changed = Observation(cause.changed(self.observation.run))
             start = changed.run.start
@@ -99,8 +99,8 @@ class Case:
 def explanations_of(readings: Readings, draws: Draws, alternatives: Iterable[Alternative]) -> tuple[Explanation, ...]:
     """The alternatives that the run is consistent with, the likeliest first; known causes alone where one of them is.
 
-    The normal law behind a likelihood (a synthetic one, Wood 2010, Nature 466, 1102) says little of draws of which some
-    have learned a direction and some have not, so it only ranks what the test has let through.
+    The likelihood is that of a normal law (synthetic likelihood, Wood 2010, Nature 466, 1102). It is a poor description
+    of draws of which only some have learned a direction, so it only ranks the alternatives that pass the test.
     """
     features = Features.of(readings, draws)
     explanations: list[Explanation] = []
@@ -118,12 +118,12 @@ def explanations_of(readings: Readings, draws: Draws, alternatives: Iterable[Alt
 
 
 def alternatives_of(case: Case, clock_of: Callable[[], Clock | None]) -> Iterator[Alternative]:
-    """The problems that might explain a run, known causes first, each drawn as it is asked for, until an interrupt.
+    """Yield the problems that might explain a run, known causes first, until an interrupt; each is drawn when reached.
 
-    `clock_of` gives the run's clock, and is called if an alternative is asked for. Left out are other problems of no
-    known law where replicas would take long, problems that would contradict what the run shows, and causes with which
-    the run's clock is off still. Neurons whose norms never change are on the sphere, which none of these problems is
-    about.
+    `clock_of` gives the run's clock, and is called when the first alternative is needed. Left out are problems without
+    a known law whose replicas would take long, problems that contradict what the run shows, and causes with which the
+    run's clock is still off. Nothing is yielded for neurons whose norms never change: they are on the sphere, and none
+    of these problems is.
     """
     if case.observation.norms_fixed:
         return
@@ -145,7 +145,7 @@ def alternatives_of(case: Case, clock_of: Callable[[], Clock | None]) -> Iterato
 
 
 def _with_causes(case: Case, clock: Clock | None) -> Iterator[tuple[Cause, Case]]:
-    """Known causes that may make the run's factors: of the loss at step 0, and then of the clock besides; or of it."""
+    """Known causes with the run's factors: of the loss at step 0, alone or with one of the clock; else of the clock."""
     teacher, start, observation = case.setting.teacher, case.setting.start, case.observation
     factor = None if observation.exact else loss_factor(observation.run, teacher, start)
     if factor is None:
@@ -163,7 +163,7 @@ def _with_causes(case: Case, clock: Clock | None) -> Iterator[tuple[Cause, Case]
 
 
 def _with_clock_causes(case: Case, clock: Clock, exact: bool) -> Iterator[tuple[Cause, Case]]:
-    """Causes of this clock; those that make one and the same step share its draws."""
+    """Causes with this clock, each with its case; causes that give the same step share one case and its draws."""
     drawn: dict[tuple[float, int, bool], Case] = {}
     for cause in causes_near(case.observation.run, clock, exact):
         other = case.with_cause(cause)
@@ -195,7 +195,7 @@ def _others(case: Case, clock: Clock | None) -> Iterator[tuple[str, DrawSetting,
 
 
 def _with_clock(setting: DrawSetting, readings: Readings, clock: Clock) -> tuple[str, DrawSetting, Readings]:
-    """The problem with a step that is so many times shorter, and the run on its clock."""
+    """The reason, the problem with its step divided by the clock's factor, and the run with its times divided by it."""
     factor, error = clock
     emerged = None if readings.emerged is None else readings.emerged / factor
     held = replace(readings, times=readings.times / factor, emerged=emerged, clock_error=error)

@@ -1,7 +1,7 @@
-"""The run as it is compared with theory: the rows and overlaps that are used, and what it shows of itself.
+"""The run as it is compared with theory: the rows that are used, and properties of the run itself.
 
-An `Observation` is made once for each run, and once more for each change of its keys that might explain it. What of
-it is held against draws of SGD are its `Readings`.
+An `Observation` is made once for each run, and once more for each change of its keys that might explain it. Its
+`Readings` are the numbers that are compared with draws of SGD.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _EXPLODED = 1e3  # times the risk at the first row, or 1: an end beyond it is no
 
 @dataclass(frozen=True, eq=False)
 class Readings:
-    """The numbers of a run that are held against draws.
+    """The numbers of a run that are compared with draws.
 
     Attributes:
         times: (T,), canonical.
@@ -53,10 +53,10 @@ class Observation:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What is to be said of the run itself, a line each."""
+        """Notes on the run itself, a line each."""
         if "constraint" not in self.run.config:
             return self.run.notes
-        sphere = "constraint = sphere is not followed: the theory laid over the run is that of free norms"
+        sphere = "constraint = sphere is not covered: the run is compared with the theory for free norms"
         return (*self.run.notes, sphere)
 
     @property
@@ -71,7 +71,7 @@ class Observation:
 
     @property
     def has_start(self) -> bool:
-        """Whether the run logged its own start; else one stands in."""
+        """Whether the run logged its own start; else theory takes another one."""
         return self.run.start is not None
 
     @property
@@ -90,7 +90,7 @@ class Observation:
 
     @cached_property
     def rows(self) -> Int[np.ndarray, " T"]:
-        """Indices of the rows beyond step 0 that are held against draws."""
+        """Indices of the rows after step 0 that are compared with draws."""
         steps = self.run.steps
         later = np.flatnonzero(steps > 0)
         if len(later) <= _MOST_ROWS:
@@ -99,7 +99,7 @@ class Observation:
         return np.unique(np.searchsorted(steps, wanted).clip(later[0], later[-1]))
 
     def readings(self, overlaps: Float[np.ndarray, "T M"] | None) -> Readings:
-        """The run at `rows`; emergence times are those of `overlaps`, which have a row for each of the run's."""
+        """The run at `rows`; emergence times are those of `overlaps`, which has a row for each row of the run."""
         run, rows, emerged = self.run, self.rows, None
         if overlaps is not None:
             # on the rows of the draws where they have overlaps: noise crosses a level the earlier, the closer one looks

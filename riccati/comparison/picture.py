@@ -1,4 +1,4 @@
-"""What a comparison draws, and its files: the picture twice, the numbers drawn, and JSON; no user's file is lost."""
+"""The picture of a comparison and its files: PNG, PDF, the numbers drawn, and JSON; no file of the user is replaced."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Picture:
         emergence: times, of directions that emerged in both or in one.
         band: of the risk over theory's draws, or None.
         directions: indices of those whose overlaps are drawn.
-        deviation: the rms of log10(predicted/measured) risk of the theory that is nearest.
+        deviation: the rms of log10(predicted/measured) risk of the theory that is nearest to the run.
         nearest: the label of that theory.
         expected: what the run's emergence times are compared with.
         problem: the problem and the step, a line.
@@ -67,7 +67,7 @@ class Picture:
         )
 
     def rows(self) -> Iterator[str]:
-        """Lines of panel, curve, direction, x, y, low, high: what is drawn, empty where there is nothing."""
+        """The numbers that are drawn, as rows of panel, curve, direction, x, y, low, high; cells may be empty."""
         for curve in (*self.theory, self.run):
             shown = curve.drawn
             if curve.risk is not None:

@@ -6,7 +6,7 @@ Run and draws are pooled, and several distances of each from all the others are 
                         directions, by the others' mean and covariance, widened by the errors of draws and logged loss
     band                where neither has an error, how far the risk leaves the band of all at its worst row
     principal, sided    where the risk is exact, the distance in the principal components of the whole log risk, and how
-                        far it is on one side of the median all along
+                        far the risk stays on one side of the median over all rows
 
 Each distance is ranked, the most extreme rank is the score, and the run's score is ranked among those of the draws.
 Run and draws are exchangeable if the run obeys the theory, and so the test keeps its level whatever their law.
@@ -92,12 +92,12 @@ class RankTest:
 
     @property
     def probability(self) -> float:
-        """Of a run at least as far from the others as this one, if it obeyed the theory."""
+        """The probability that a run which obeys the theory is at least as far from the others as this one."""
         return float(np.mean(_as_unusual(self.distances)))
 
     @cached_property
     def distances(self) -> Float[np.ndarray, "S n+1"]:
-        """Every distance of each from all the others."""
+        """The distances of each row from all the others, one array for each kind of distance."""
         several = [_distances(self.features, self.excess)]
         if self.risk.shape[1]:
             several.append(_beyond_band(self.risk, _EXACT_RIDGE if self.exact else _RIDGE))
@@ -107,7 +107,7 @@ class RankTest:
 
     @property
     def log_likelihood(self) -> float:
-        """Of the run by the normal law with the draws' mean and covariance."""
+        """The log likelihood of the run by the normal law with the draws' mean and covariance."""
         draws = self.features[:-1]
         covariance = np.atleast_2d(np.cov(draws.T, ddof=1)) + self.excess
         off = self.features[-1] - draws.mean(axis=0)
@@ -133,13 +133,13 @@ def rank_test_of(features: Features, readings: Readings, draws: Draws) -> RankTe
 
 
 def probability_of(readings: Readings, draws: Draws) -> float | None:
-    """The probability of a run as far from the draws as this one, if it obeyed the theory; None without a test."""
+    """The probability that a run which obeys the theory is as far from the draws as this one; None without a test."""
     test = rank_test_of(Features.of(readings, draws), readings, draws)
     return None if test is None else test.probability
 
 
 def power_against_slower(readings: Readings, draws: Draws) -> float | None:
-    """The share of theory's own draws that the test would refuse at half their rate; None where that is not known."""
+    """The share of theory's own draws that the test would reject if they ran at half their rate; None where unknown."""
     sound = np.flatnonzero(np.isfinite(draws.risk).all(axis=1) & (draws.risk > 0).all(axis=1))[:_TRIED]
     at, refused = np.log(draws.times), []
     for i in sound:
@@ -192,13 +192,13 @@ def _beyond_band(logs: Float[np.ndarray, "n E"], ridge: float) -> Float[np.ndarr
 
 
 def _one_sided(logs: Float[np.ndarray, "n E"]) -> Float[np.ndarray, " n"]:
-    """How far the rank of each is from the middle, on average over the rows: large if it is late or early all along."""
+    """How far the rank of each is from the middle, on average over the rows: large if it is always late or early."""
     ranks = rankdata(logs, axis=0)
     return np.abs(np.mean(ranks - (len(logs) + 1) / 2, axis=1))
 
 
 def _excess(features: Features, mean: np.ndarray, draws: Draws, readings: Readings) -> np.ndarray:
-    """The covariance of the errors that draws and loss have of themselves: common to all, in the clock, and apart."""
+    """The covariance of the systematic errors of draws and loss: common to all features, in the clock, independent."""
     count, directions, noise = len(features.rows), len(features.directions), readings.noise
     level, clock = np.r_[np.ones(count), np.zeros(directions)], np.r_[np.zeros(count), -np.ones(directions)]
     if count > 1:
@@ -211,7 +211,7 @@ def _excess(features: Features, mean: np.ndarray, draws: Draws, readings: Readin
 
 
 def noise_of(readings: Readings, draws: Draws) -> float:
-    """The relative error of a logged risk, as one estimated on samples has: what of its roughness draws do not have.
+    """The relative error of a logged risk, as of one estimated on samples: its roughness beyond that of the draws.
 
     Roughness is the median of |second difference of log risk| over neighbouring rows; an exact risk has no error. It is
     taken where it is largest, as a risk estimated on samples is rougher where its tails are heavier.

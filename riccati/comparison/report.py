@@ -1,4 +1,4 @@
-"""A comparison of theory with an SGD run: its numbers, and the same as a table, a picture, JSON and files."""
+"""The result of a comparison of an SGD run with theory: its numbers, as a table, a picture, JSON and files."""
 
 from __future__ import annotations
 
@@ -40,15 +40,15 @@ class Comparison:
 
     Attributes:
         run: the run.
-        trajectory: the prediction; `trajectory.flow` says of what.
+        trajectory: the prediction; `trajectory.flow` is its flow.
         emergence: a row for each direction, with its emergence times in canonical time.
         notes: what was left out, ended early or cannot be compared, a line each.
-        assumed: what the run does not say and was taken for granted, a line each.
+        assumed: conventions that the run does not state and that were assumed, a line each.
         finite_step: the limit at the run's step size, None where the step is unknown or the limit does not apply.
         overlaps: (T, M), the run's overlaps where they are defined as theory's are, else None.
-        checks: the run's conventions, each held against what its keys say.
-        verdict: whether the run is one of those that theory draws, in one sentence.
-        draws: what theory draws for the run; None where there are no draws.
+        checks: the checks of the run's conventions against what its keys say.
+        verdict: whether the run is consistent with theory; `str(verdict)` is one sentence.
+        draws: the draws of theory that the run was compared with; None where there are none.
 
     Example:
         >>> import riccati as rc
@@ -99,7 +99,7 @@ class Comparison:
 
     @property
     def overlap(self) -> str:
-        """What the overlaps are, in words."""
+        """The definition of the overlaps in words."""
         return _OVERLAPS[definition_of(self.trajectory)]
 
     @property
@@ -122,12 +122,12 @@ class Comparison:
 
     @property
     def ratio_of(self) -> str:
-        """What `ratio` of a row divides by what."""
+        """The words for a row's `ratio`: which time is divided by which."""
         known_law = any(e.median is not None for e in self.emergence)
         return f"{'median' if known_law else 'predicted'} T / measured T"
 
     def table(self) -> str:
-        """The emergence times as an aligned text table with named columns, the risk and what is to be said below."""
+        """The verdict, the emergence times as an aligned text table, then the risk, checks, assumptions and notes."""
         columns = {"predicted T": lambda e: _cell(e.predicted)}
         if self.finite_step is not None:
             columns["finite-step T"] = lambda e: _cell(e.finite_step)
@@ -145,7 +145,7 @@ class Comparison:
         return "\n".join([*verdict, *lines, *self._drawn_lines(), *self._risk_lines(), *self._remarks()])
 
     def _drawn_lines(self) -> list[str]:
-        """What the columns are of."""
+        """The lines that explain the table's columns."""
         lines = [self.problem]
         lines.append(f"predicted T: {_described(self.trajectory)}; times are canonical, — is never or unknown")
         lines.append(f"T is when the {self.overlap} reaches ½")
@@ -180,7 +180,7 @@ class Comparison:
         return [*checks, *(f"assumed: {line}" for line in self.assumed), *(f"note: {line}" for line in self.notes)]
 
     def to_json(self) -> dict[str, object]:
-        """What `comparison.json` holds; times canonical, null where never, unknown or not applicable."""
+        """The contents of `comparison.json`; times are canonical, null where never, unknown or not applicable."""
         finite_step = None
         if self.finite_step is not None:
             finite_step = {
@@ -228,8 +228,8 @@ class Comparison:
         Each is written whole or not at all.
 
         Raises:
-            ArgumentError: a place that cannot be written to, or where a file would replace one that is not a
-                comparison's, or stand as the JSON file of a run.
+            ArgumentError: if `directory` cannot be written to, or a file would replace one that is not a comparison's,
+                or would be taken for the JSON file of a run.
         """
         picture_of(self, None).save(Path(directory), self.to_json())
 
@@ -238,7 +238,7 @@ class Comparison:
 
 
 def _ended(trajectory: Trajectory) -> str:
-    """Where a trajectory ended that did not reach the run's end."""
+    """Words on where a trajectory ended, for one that did not reach the run's end; empty for others."""
     if bool(trajectory.outcome == Outcome.complete) or not np.isfinite(float(trajectory.risk[-1])):
         return ""
     return f", which ends at t = {float(trajectory.times[-1]):.4g}"

@@ -1,6 +1,7 @@
-"""What a run shows that is not one of theory's: where it leaves the draws, and marks of how it was trained.
+"""Descriptions of an inconsistent run: where it leaves the draws, and signs of how it was trained.
 
-A mark is what can be read off the run; it names a way to train that theory has no key for, and does not prove it.
+A sign is a property of the run that hints at a way of training for which there is no key, such as weight decay; it is
+no proof of it.
 """
 
 from __future__ import annotations
@@ -30,9 +31,9 @@ _DRIFT, _DRIFT_ERRORS = 0.15, 4.0  # of log time, and in errors: a drift beyond 
 
 
 def anomalies_of(readings: Readings, draws: Draws) -> tuple[str, ...]:
-    """Where the risk leaves theory's band, where it ends, and the most unusual emergence time, a phrase each.
+    """Phrases on where the risk leaves theory's band, where it ends, and on the most unusual emergence time.
 
-    What is ordinary is left out.
+    Only what is unusual gets a phrase.
     """
     said = () if readings.risk is None else _of_risk(readings.times, readings.risk, draws)
     return said if readings.emerged is None else (*said, *_of_times(readings.emerged, draws))
@@ -59,7 +60,7 @@ def _times_of(ratio: float) -> str:
 
 
 def _of_times(emerged: np.ndarray, draws: Draws) -> tuple[str, ...]:
-    """The emergence time that is earlier or later than the most of theory's, if it is unusual."""
+    """A phrase on the emergence time that is earlier or later than most draws', if one is unusual."""
     earlier, later = np.mean(draws.emerged_by_end < emerged, axis=0), np.mean(draws.emerged_by_end > emerged, axis=0)
     m = int(np.argmax(np.maximum(earlier, later)))
     if max(earlier[m], later[m]) < 1 - LEVEL:
@@ -70,14 +71,14 @@ def _of_times(emerged: np.ndarray, draws: Draws) -> tuple[str, ...]:
 
 
 def signs_of(observation: Observation, readings: Readings, draws: Draws) -> tuple[str, ...]:
-    """The marks of how it was trained that a run bears, a phrase each."""
+    """Phrases on signs of how the run was trained, one for each sign."""
     if observation.norms_fixed:
-        return ("its neurons' norms never change, as where they are renormalised at every step (the sphere)",)
+        return ("its neurons' norms never change, as if they were renormalised at every step (SGD on the sphere)",)
     return _plateau(observation.run, readings, draws) or _drift(readings, draws)
 
 
 def _drift(readings: Readings, draws: Draws) -> tuple[str, ...]:
-    """A clock that is another late in the fall of the risk than early."""
+    """A phrase on a clock that differs between the early and the late part of the fall of the risk."""
     drift = drift_of(readings, draws)
     if drift is None:
         return ()
@@ -86,7 +87,7 @@ def _drift(readings: Readings, draws: Draws) -> tuple[str, ...]:
 
 
 def _plateau(run: Run, readings: Readings, draws: Draws) -> tuple[str, ...]:
-    """A risk that agrees early and stays above theory's, by what keeps it there."""
+    """A phrase on a risk that agrees early and stays above theory's later, with what may keep it there."""
     risk, times = readings.risk, readings.times
     if risk is None or not (np.isfinite(risk) & (risk > 0)).all():
         return ()
@@ -111,17 +112,17 @@ def _plateau(run: Run, readings: Readings, draws: Draws) -> tuple[str, ...]:
         hardly = shrunk is not None and shrunk < _HARDLY
         return (f"{said}, and fluctuates there, as with label noise" + ("" if hardly else " or weight decay"),)
     if trend < _CONSTANT and rough < _STEADY and ratio > _FAR:
-        other = "as where SGD learns another teacher than its keys say (beta, second_layer, teacher_width, directions)"
+        other = "as if SGD learned another teacher than its keys say (beta, second_layer, teacher_width, directions)"
         return (f"{said}, and does not change there, {other}",)
     return ()
 
 
 def _share_of_shrinking(run: Run) -> float | None:
-    """The share of the last risk that neurons make which weight decay holds below what they have learned.
+    """The share of the last risk that weight decay explains, by holding the s_m below the learned a_m.
 
-    Decay takes the same δ off every learned s_m, which leaves g(1) M δ²/E f*²: another teacher's norms, and those that
-    fluctuate, leave more for the same Σ (a_m - s_m). None where the run did not log its last norms or has not learned
-    every direction.
+    Decay takes the same δ off every learned s_m, which leaves a risk of g(1) M δ²/E f*². Norms of another teacher, or
+    norms that fluctuate, leave more for the same Σ (a_m - s_m). None where the run did not log its last norms or has
+    not learned every direction.
     """
     norms, a = run.config.get("final_norms"), run.config.get("second_layer")
     if norms is None or a is None or run.overlaps is None or not bool((run.overlaps[-1] > 0.5).all()):
@@ -134,8 +135,9 @@ def _share_of_shrinking(run: Run) -> float | None:
 def drift_of(readings: Readings, draws: Draws) -> tuple[float, float] | None:
     """The run's times over theory's early and late in the fall of the risk, where they differ by more than draws' do.
 
-    A constant learning rate has one factor throughout; one that is warmed up or lowered from what the keys say is
-    nowhere above it. None where there is no drift, the run is faster than theory, or the fall is too short.
+    A constant learning rate has one factor throughout. One that is warmed up or lowered, from the value in the keys,
+    makes the run slower, never faster. None where there is no drift, the run is faster than theory, or the fall is
+    too short.
     """
     median = draws.risk_quantile(0.5)
     if readings.risk is None or not np.isfinite(median).all() or not falls(median):

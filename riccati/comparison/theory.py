@@ -1,7 +1,7 @@
-"""What theory predicts for a run without noise: the trajectory of a flow, and the limit at the run's step.
+"""The deterministic predictions for a run: the trajectory of a flow, and the finite-step limit at the run's step size.
 
-The flow starts from the run's own start, or from one that stands in. `Theory` is made once for a run, and followed
-again only for a change of the run's keys that might explain it.
+The flow starts from the run's own start, or from a random or typical one where the run logged none. `Theory` is
+computed once for a run, and again only for changes of the run's keys that might explain it.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ class Theory:
     """The trajectories that theory predicts for a run.
 
     Attributes:
-        trajectory: of the flow laid over the run.
-        overlaps: (T, M), the run's where they are what `alignment` of the trajectory is, else None.
+        trajectory: that of the flow.
+        overlaps: (T, M), the run's overlaps where they are defined as the trajectory's `alignment`, else None.
         finite_step: the limit at the run's step, None where the step is unknown or no limit is known.
         unknown_step: why γ = ηd/B of the run is not known; empty where it is.
-        notes: what ended early or cannot be had, a line each.
-        assumed: what was taken for granted, a line each.
+        notes: what ended early or is not known, a line each.
+        assumed: what was assumed, a line each.
     """
 
     trajectory: Trajectory
@@ -65,21 +65,21 @@ class Theory:
 
     @property
     def is_native(self) -> bool:
-        """Whether the overlaps compared are of the definition that limit and law have for this link."""
+        """Whether the compared overlaps are defined as limit and law define them for this link."""
         return definition_of(self.trajectory) == overlap_of(self.teacher.link)
 
     @property
     def native_overlaps(self) -> Float[np.ndarray, "T M"] | None:
-        """The run's overlaps where limit and law are about them, else None."""
+        """The run's overlaps where they are defined as in limit and law, else None."""
         return self.overlaps if self.is_native else None
 
     @property
     def flow_alone(self) -> Theory:
-        """The trajectory of the flow alone, beside the overlaps that limit and law are about."""
+        """This theory without the finite-step limit, with the overlaps that are defined as in limit and law."""
         return Theory(self.trajectory, self.native_overlaps)
 
     def followed_again(self, changed: Observation) -> Theory:
-        """Theory of a run with changed keys: the best trajectory alone, followed again."""
+        """The theory of a run with changed keys: its best trajectory alone, solved again."""
         flow = self.trajectory.flow if self.finite_step is None else _limit_of(changed)
         start = self.start if changed.run.start is None else changed.run.start
         overlaps = None if self.native_overlaps is None else changed.run.overlaps
@@ -87,12 +87,12 @@ class Theory:
 
 
 def theory_of(observation: Observation, trajectory: Trajectory | None = None) -> Theory:
-    """What theory predicts for a run, by the flow that fits it or by the given trajectory, and the finite-step limit.
+    """The predictions for a run: the trajectory of the flow chosen for it, or the given one, and the finite-step limit.
 
     Raises:
-        ArgumentError: if the run lacks what the theory needs, all of it named, or `trajectory` is of another teacher
+        ArgumentError: if the run lacks keys that the theory needs (all are named), or `trajectory` has another teacher
             width.
-        KeyboardInterrupt: an interrupt while a flow is followed; there is no comparison with half a trajectory.
+        KeyboardInterrupt: at an interrupt while a flow is solved; there is no comparison with half a trajectory.
     """
     notes: tuple[str, ...] = ()
     assumed: tuple[str, ...] = ()
@@ -113,7 +113,7 @@ def followed(flow: Flow, teacher: Teacher, start: AnyStart, times: ArrayLike) ->
     """The trajectory of a flow, without a warning where it ends early.
 
     Raises:
-        KeyboardInterrupt: an interrupt meanwhile.
+        KeyboardInterrupt: if an interrupt ended the flow.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", IncompleteTrajectory)  # said in the notes instead
@@ -124,13 +124,13 @@ def followed(flow: Flow, teacher: Teacher, start: AnyStart, times: ArrayLike) ->
 
 
 def beyond_scope(consumer: str, teacher: Teacher, start: AnyStart) -> str:
-    """What of a problem a limit or law does not cover, as the words of a note; empty where it covers the problem."""
+    """The properties of a problem that a limit or law does not cover, in words; empty where it covers the problem."""
     parts = [part.removesuffix(f", {teacher.link!r}") for part in uncovered(consumer, teacher, start)]
     return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
 
 
 def definition_of(trajectory: Trajectory) -> str:
-    """What `alignment` of a trajectory is, `subspace` or `neuron`."""
+    """The definition of a trajectory's `alignment`, `subspace` or `neuron`."""
     flow = trajectory.flow
     chosen = flow.overlap if isinstance(flow, Coupled) else None
     return overlap_of(trajectory.teacher.link) if chosen is None else chosen
@@ -149,7 +149,7 @@ def risk_deviation(run: Run, trajectory: Trajectory) -> float:
 
 
 def _by_chosen_flow(observation: Observation) -> tuple[Trajectory, tuple[str, ...], tuple[str, ...]]:
-    """The trajectory of the flow that fits a run, what is to be noted, and what was assumed for it."""
+    """The trajectory of the flow chosen for a run, notes on it, and what was assumed for it."""
     run = observation.run
     run.require_keys()
     teacher = run.teacher
@@ -159,7 +159,7 @@ def _by_chosen_flow(observation: Observation) -> tuple[Trajectory, tuple[str, ..
 
 
 def _times_for(run: Run) -> tuple[Float[np.ndarray, " T"], tuple[str, ...]]:
-    """The run's times, or of very many enough to interpolate between: as many evenly in t as in log t."""
+    """The run's times; of very many only some, as many evenly spaced in t as in log t, to interpolate between."""
     logged = len(run.times)
     if logged <= _MOST_TIMES:
         return run.times, ()
@@ -197,9 +197,9 @@ def _stand_in(run: Run, teacher: Teacher) -> tuple[AnyStart, tuple[str, ...]]:
         if run.kind != "stiefel_quadratic":
             assumed = (f"no init_norm: {_FILL_IN_NORM:g} taken",)
     if not uncovered("Decoupled", teacher):
-        typical = "no initial_overlaps: the typical start stands in"
+        typical = "no initial_overlaps: the typical start is taken"
         return Start.typical(teacher, width, dim, norm), (*assumed, typical)
-    drawn = f"no initial_overlaps: a random start drawn in law (seed {_FILL_IN_SEED}) stands in"
+    drawn = f"no initial_overlaps: a random start (seed {_FILL_IN_SEED}) is taken"
     start = Start.random(teacher, width, dim, norm, _FILL_IN_SEED)
     return with_second_layer(start, config), (*assumed, drawn)
 
@@ -214,7 +214,7 @@ def _outcome_notes(trajectory: Trajectory) -> tuple[str, ...]:
 
 
 def _comparable_overlaps(run: Run, trajectory: Trajectory) -> tuple[Float[np.ndarray, "T M"] | None, tuple[str, ...]]:
-    """The run's overlaps where they are what `alignment` of the trajectory is, else None and why they are not."""
+    """The run's overlaps where they are defined as the trajectory's `alignment`, else None; and the reason."""
     if run.overlaps is None:
         return None, ("the run logged no overlaps: measured emergence times are unknown",)
     defined = definition_of(trajectory)
@@ -225,7 +225,7 @@ def _comparable_overlaps(run: Run, trajectory: Trajectory) -> tuple[Float[np.nda
 
 
 def _finite_step(observation: Observation, theory: Theory) -> tuple[Trajectory | None, tuple[str, ...]]:
-    """The limit at the run's step, or None; and what is to be said of it."""
+    """The finite-step limit at the run's step, or None; and notes on it."""
     if theory.unknown_step:
         return None, (f"no finite-step limit: {theory.unknown_step}",)
     sgd = observation.run.sgd
@@ -240,7 +240,7 @@ def _finite_step(observation: Observation, theory: Theory) -> tuple[Trajectory |
         limit = followed(_limit_of(observation), theory.teacher, theory.start, theory.trajectory.times)
         lines += _outcome_notes(limit)
     if not theory.is_native and theory.overlaps is not None:
-        lines.append("the finite-step limit and the law are about the other overlaps: emergence times are not theirs")
+        lines.append("limit and law define overlaps otherwise than the run: emergence times are not compared with them")
     return limit, tuple(lines)
 
 

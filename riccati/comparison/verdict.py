@@ -1,9 +1,9 @@
-"""The verdict: whether a run is one of those that theory draws, and if not, what is proved to explain it.
+"""The verdict: whether a run is consistent with the draws of theory, and if not, what is proved to explain it.
 
 The run's distance from the draws is ranked among the draws' own (rank_test.py), so that a run that obeys the theory is
-called consistent with a probability of 1 - LEVEL: for replicas of SGD exactly, for draws of the law up to their own
-error of relative order 1/d, for which there is slack. An explanation is held to the same test: the run must be
-consistent with what theory draws with that change, or it explains nothing.
+called consistent with a probability of 1 - LEVEL: exactly for replicas of SGD, and for draws of the law up to their own
+error of relative order 1/d, for which the test allows. An explanation has to pass the same test: the run must be
+consistent with the draws of theory for the changed problem.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ _LEAST_POWER = 0.5  # below which a verdict of consistent says what it is worth
 
 @dataclass(frozen=True)
 class Verdict:
-    """What theory says of a run.
+    """Whether a run is consistent with theory, and why.
 
     Attributes:
-        consistent: whether the run is one of those that theory draws; None where that cannot be said.
-        probability: of a run as far from theory as this one, if it obeyed it; None where it is not known.
+        consistent: whether the run is consistent with theory; None where that is not known.
+        probability: that a run which obeys the theory is at least as far from the draws; None where it is not known.
         sentence: the verdict in one sentence, with the first reason.
-        reasons: what explains an inconsistent run, the likeliest first; the run is consistent with each of them.
+        reasons: explanations of an inconsistent run, the likeliest first; with each of them the run is consistent.
     """
 
     consistent: bool | None
@@ -43,7 +43,7 @@ class Verdict:
     reasons: tuple[str, ...] = ()
 
     def explained(self, explanations: tuple[Explanation, ...], otherwise: str = "") -> Verdict:
-        """The same with what explains it in the sentence: every known cause, or the likeliest problem that fits."""
+        """The same verdict with its explanations in the sentence: all known causes, or the likeliest other problem."""
         reasons = tuple(str(one) for one in explanations)
         if reasons:
             possible = reasons if explanations[0].alternative.cause else reasons[:1]
@@ -54,7 +54,7 @@ class Verdict:
         return self.sentence
 
 
-UNASKED = Verdict(None, None, "not taken: compare with replicas=128 holds the run against as many of SGD's")
+UNASKED = Verdict(None, None, "not taken: compare(run, replicas=128) tests the run against 128 replicas of SGD")
 NO_START = Verdict(None, None, "none: initial_overlaps are not given, and emergence times depend on them")
 _NOT_COMPARABLE = Verdict(None, None, "none: neither the risk nor emergence times can be compared")
 
@@ -71,11 +71,11 @@ def verdict_of(
 
     Args:
         readings: the run.
-        draws: what theory draws for it.
-        alternatives: what might explain it, drawn one by one, and only if the run is not consistent; with None no
-            explanation is looked for, and the verdict says how to ask for one.
-        clock: of the run, mentioned where nothing explains it.
-        observation: the run, of which marks of how it was trained are mentioned where nothing explains it.
+        draws: theory's draws for it.
+        alternatives: problems that might explain it, drawn one by one, and only if the run is not consistent; with None
+            no explanation is looked for, and the verdict says how to ask for one.
+        clock: the run's clock, mentioned where nothing explains the run.
+        observation: the run, whose signs of how it was trained are mentioned where nothing explains it.
     """
     verdict = verdict_on_divergence(draws, run_diverged=False)
     exploding = verdict is not None
@@ -84,7 +84,7 @@ def verdict_of(
         if probability is None:
             return _NOT_COMPARABLE, ()
         if probability >= LEVEL:
-            said = f"a run as far from it has probability {probability:.2g} among {draws.source}"
+            said = f"a run that obeys it is as far from it with probability {probability:.2g}, by {draws.source}"
             remark = _remark_on_power(readings, draws)
             return Verdict(True, probability, f"consistent with theory: {said}{remark}"), ()
         verdict = _inconsistent(probability, draws, anomalies_of(readings, draws))
@@ -107,7 +107,7 @@ def verdict_of(
 def verdict_on_divergence(draws: Draws, run_diverged: bool) -> Verdict | None:
     """The verdict where the run diverged and theory's draws do not, or the reverse; None where they agree.
 
-    The probability is the share of the draws that do as the run did, the run itself counted among them.
+    Its probability is the share of the draws that diverged or not as the run did, with the run counted among them.
     """
     alike = int(np.count_nonzero(draws.diverged == run_diverged))
     probability = (1 + alike) / (1 + len(draws.diverged))
@@ -121,7 +121,7 @@ def verdict_on_divergence(draws: Draws, run_diverged: bool) -> Verdict | None:
 
 
 def verdict_on_diverged(draws: Draws) -> Verdict:
-    """The verdict on a run that diverged; where it then got to is no evidence for or against theory."""
+    """The verdict on a run that diverged, by how many draws diverge; its curve is not compared."""
     apart = verdict_on_divergence(draws, run_diverged=True)
     if apart is not None:
         return apart
@@ -130,14 +130,14 @@ def verdict_on_diverged(draws: Draws) -> Verdict:
 
 
 def _inconsistent(probability: float, draws: Draws, anomalies: tuple[str, ...]) -> Verdict:
-    """The verdict on a run that is none of those that theory draws, by what is unusual of it."""
+    """The verdict on a run that is not consistent with the draws, with what is unusual about it."""
     where = "; ".join(anomalies) or "its curve is unusual as a whole"
     said = f"not consistent with theory (probability {probability:.2g} among {draws.source}): {where}"
     return Verdict(False, probability, said)
 
 
 def _remark_on_power(readings: Readings, draws: Draws) -> str:
-    """What a verdict of consistent adds where the test would hardly have said otherwise of a run of half the rate."""
+    """The remark on a verdict of consistency where the test could hardly reject a run at half the rate; else empty."""
     power = power_against_slower(readings, draws)
     if power is None or power >= _LEAST_POWER:
         return ""

@@ -4,7 +4,8 @@ Without the student-student terms and on the sphere every neuron follows its own
 
     du_i/dt = Σ_m a_m g'(m_im) (θ_m - m_im u_i),        |u_i| = 1,
 
-and goes to argmax_p a_p |m_ip(0)|^(k-2). Nothing is deflated; laws/coverage.py says how wide a student must be then.
+and goes to the direction argmax_p a_p |m_ip(0)|^(k-2). Learned directions are not taken off the target (no deflation);
+laws/coverage.py computes how wide a student must be then.
 Source: Oko, Song, Suzuki & Wu 2024 for the algorithm; derivations/coverage.py.
 """
 
@@ -37,14 +38,14 @@ class Correlation(Flow):
 
         du_i/dt = Σ_m a_m g'(m_im) (θ_m - m_im u_i).
 
-    `alignment` (T, M) is max_i m_im², and there is no radius. `risk` (T,) is that after a fit of the second layer
-    to the neurons, 1 - bᵀ K^{-1} b/E f*² with K = g(q), b = g(m) a: the second stage of layer-wise training.
+    `alignment` (T, M) is max_i m_im², and there is no radius. `risk` (T,) is the risk after the second layer has been
+    fitted to the neurons, 1 - bᵀ K^{-1} b/E f*² with K = g(q), b = g(m) a: the second stage of layer-wise training.
 
     Source: Oko, Song, Suzuki & Wu 2024 for the algorithm; derivations/coverage.py.
 
     Raises:
-        ArgumentError: by `solve`, for signed or correlated teachers, links of their own, a covariance, a two-layer
-            student, a `TypicalStart`, or a link with infinite g'(1).
+        ArgumentError: by `solve`, for signed or correlated teachers, a link for each direction, a covariance, a
+            two-layer student, a `TypicalStart`, or a link with infinite g'(1).
 
     Example:
         >>> import riccati as rc
@@ -65,7 +66,7 @@ class Correlation(Flow):
         require_covered("Correlation", problem.teacher, problem.start)
 
     def horizon(self, problem: Problem) -> tuple[float, float] | None:
-        """First and last emergence time, from integrations that get four times longer until every neuron is at rest."""
+        """First and last emergence time, canonical; integrations get four times longer until every neuron rests."""
         teacher = problem.teacher
         emergence = np.full(teacher.width, np.inf)
         end = 1 / float(teacher.link.dual_derivative(1.0) * jnp.max(teacher.a))
@@ -93,7 +94,11 @@ class Correlation(Flow):
     def emergence_times(
         self, problem: Problem, times: Float[Array, " T"], solution: Solution, level: float
     ) -> Float[Array, " M"]:
-        """First crossings by monotone interpolation of the log-odds between output times."""
+        """First crossings by monotone interpolation of the log-odds between output times.
+
+        Raises:
+            TypeError: under jit, where arrays are not concrete.
+        """
         if is_traced(times, solution.observables):
             raise TypeError("Emergence times of Correlation need concrete arrays: ask for them outside jit.")
         assert solution.observables.alignment is not None

@@ -1,4 +1,4 @@
-"""Any link, all pairs, any teacher, input and parametrisation: the gradient flow in reduced coordinates.
+"""The full gradient flow in reduced coordinates, for any link, teacher, input covariance and parametrisation.
 
 f(x) = Σ_i s_i σ(<x, u_i>), |u_i| = 1, with overlaps m_im = <u_i, θ_m>, q_il = <u_i, u_l> and dual activation g:
 
@@ -8,7 +8,7 @@ f(x) = Σ_i s_i σ(<x, u_i>), |u_i| = 1, with overlaps m_im = <u_i, θ_m>, q_il 
 
 An isometry puts u_i in R^(M+N), so that q = U Uᵀ stays a Gram matrix, a right-hand side is two matrix products, and d
 enters through the start alone. The state is (U, log s): small norms keep their digits. These are the equations of the
-2-homogeneous student on isotropic input; flows/reduced_coordinates has those of the others.
+2-homogeneous student on isotropic input; flows/reduced_coordinates has the equations of the other cases.
 Source: RNWL25 (arXiv 2504.19983), equation of the population gradient flow; derivations/population_gradient.py.
 """
 
@@ -59,7 +59,7 @@ class Coupled(Flow):
         rtol: relative tolerance; the absolute one is `rtol` times the smallest overlap that greedy assignment relies
             on, so that tiny overlaps escape on time.
         max_steps: how many steps the integrator may take in all.
-        overlap: what `alignment` is for every link, "subspace" (diag G) or "neuron" (max_i m_im²); None is by the link.
+        overlap: which overlap `alignment` is, "subspace" (diag G) or "neuron" (max_i m_im²); None chooses by the link.
         second_layer_rate: κ ≥ 0 of a two-layer student, the second layer's learning rate over the first's; 0 freezes b.
 
     Raises:
@@ -100,9 +100,9 @@ class Coupled(Flow):
         require(has or self.second_layer_rate == 1, "second_layer_rate", must, self.second_layer_rate)
 
     def horizon(self, problem: Problem) -> tuple[float, float] | None:
-        """First and last emergence time, canonical: of the decoupled equations, or from a coarse integration.
+        """First and last emergence time, canonical, by the decoupled equations or by a coarse integration.
 
-        The decoupled equations serve the standard problem with h_k, k ≥ 2. For others an integration doubles its time
+        The decoupled equations are used for the standard problem with h_k, k ≥ 2. Else an integration doubles its time
         until min(N, M) directions have emerged, or until one has and the risk no longer falls; it takes at most 4096
         steps.
         """
@@ -130,6 +130,9 @@ class Coupled(Flow):
         """First crossings by Hermite interpolation of the log-odds between the integrator's own steps.
 
         A solution without a record of its steps (it was loaded, or they were too many to keep) is integrated again.
+
+        Raises:
+            TypeError: under jit, where arrays are not concrete.
         """
         if is_traced(problem, times):
             raise TypeError("Emergence times of the coupled flow need concrete arrays: ask for them outside jit.")

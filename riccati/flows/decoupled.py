@@ -11,8 +11,8 @@ T_p = (1/a_p) ∫ dv/(g'(v)(1 - v²)), in closed form for h_k.
 Neurons that are given no direction are spectators: only their own norm acts on them, ds/dt = -4 g(1) s². For odd k
 a_p < 0 is |a_p| towards -θ_p; for even k no neuron learns such a direction. Under a covariance of the input, with
 direction p along its p-th eigenvector, the search for direction p runs at a_p λ_p in place of a_p, and its norm is
-assumed to follow at that speed. What turns the neuron's other coordinates meanwhile is left out, as the other overlaps
-are (derivations/anisotropic.py).
+assumed to follow at that speed. The motion of the neuron's other coordinates is neglected, as are the other overlaps
+(derivations/anisotropic.py).
 Source: RNWL25 (arXiv 2504.19983), the decoupled dynamics of its proof sketch; derivations/decoupled.py.
 """
 

@@ -2,9 +2,9 @@
 
 A step of size γ/d moves the weights by its mean, which is gradient flow, and by noise. The square of the noise is of
 order |x|²/d² ~ 1/d per step, as large as the mean: it turns neurons away from the teacher and lengthens them, at a
-rate proportional to γ and to the residual. So SGD ends on a plateau above gradient flow's, and directions with small
-a_m are never learned. Fluctuations of single overlaps, of order d^(-1/2), are not in the limit; those of the search
-phase are in derivations/search_phase.py.
+rate proportional to γ and to the residual. So SGD ends on a plateau above that of gradient flow, and directions with
+small a_m are never learned. Fluctuations of single overlaps, of order d^(-1/2), are not in the limit; the laws of
+riccati.laws have them (derivations/search_phase.py).
 
 The equations are in flows/gradient_noise. They are derived in derivations/finite_step.py (Stiefel SGD, k = 2),
 derivations/finite_step_weights.py (the weights, k = 2), derivations/own_pair.py (k > 2, each direction with its own
@@ -66,11 +66,12 @@ def _renamed(algorithm: object, constraint: object) -> Literal["stiefel"] | None
 class FiniteStep(Flow):
     """The limit d → ∞ of online SGD with step size γ/d: gradient flow with the second-order terms of a step.
 
-    Observables are those of the gradient flow that γ → 0 leads to: `Quadratic` or, on the Stiefel manifold, `Riccati`
-    for k = 2, `Decoupled` for pairs of a direction and its own neuron, `Coupled` for all pairs. The equations are those
-    of the gradient flow with a drag and a lengthening by the gradient noise (flows/gradient_noise). For all pairs this
-    enters through E e²σ'σ'ᵀ, exact for Hermite series of degree ≤ 6, else averaged over 2¹⁴ Sobol points, right to some
-    10⁻³; `rtol` is then at least 10⁻⁶. Fluctuations of single overlaps, of order d^(-1/2), are not in the limit.
+    Observables are defined as in the gradient flow for γ → 0: `Quadratic` (on the Stiefel manifold `Riccati`) for
+    k = 2, `Decoupled` for pairs of a direction and its own neuron, `Coupled` for all pairs. The equations are those
+    of that gradient flow plus a drag on overlaps and a growth of norms by the gradient noise (flows/gradient_noise).
+    For all pairs the noise enters through E e²σ'σ'ᵀ, exact for Hermite series of degree ≤ 6, else an average over 2¹⁴
+    Sobol points with an error of about 10⁻³; `rtol` is then at least 10⁻⁶. Fluctuations of single overlaps, of order
+    d^(-1/2), are not in the limit.
 
     While nothing is learned, A = Σ a_m², a direction grows from a small overlap if
 
@@ -78,13 +79,13 @@ class FiniteStep(Flow):
         homogeneous, k = 2   a_m > c_2² γA/2                        small norms
         homogeneous, k > 2   a_p |m_p|^(k-2) > c_k² γA/2            small norms
 
-    Later the noise is less, as the residual is. SGD on the weights keeps what it has learned while
+    Later the noise is weaker, as the residual is smaller. SGD on the weights keeps the learned directions while
     Σ_q γ a_q g'(1)/[2 - γ a_q (E σ'⁴/g'(1) - g'(1))] < 1 over the learned directions, for one direction
     γ < 2g'(1)/(a E σ'⁴): 1/3, 0.0444 and 0.00538 for h_2, h_3 and h_4 with a = 1 (riccati/laws/divergence.py, with the
     fraction of the runs that diverge at finite d). Where γ is so large that the weights explode in finite time, the
     outcome is `exploded`; from then on risk and radius are inf and alignment is 0. For γ > 0 a risk far below `rtol`²
-    of its start is not resolved. Steps are explicit, so the flow reaches a canonical time of some 10⁴/a_1, where it
-    ends with its outcome.
+    of its start is not resolved. The integrator's steps are explicit and limited in number, so the flow reaches a
+    canonical time of about 10⁴/a_1; past that it ends early, and the trajectory's `outcome` says so.
 
     Source: BEVW25 (arXiv 2508.03688) and RNWL25 (arXiv 2504.19983) for the algorithms; derivations/finite_step.py,
     derivations/finite_step_weights.py, derivations/own_pair.py, derivations/noise_moments.py.
@@ -169,7 +170,7 @@ class FiniteStep(Flow):
         require(link.degree != 2 or self.pairs is None, "pairs", must, repr(self.pairs))
 
     def consumer(self, link: Link) -> str:
-        """Which row of the table in problem/scope.py says what it covers for this link."""
+        """The key of the table in problem/scope.py whose entry says what this limit covers for this link."""
         if self.constraint == "stiefel":
             return 'FiniteStep(constraint="stiefel")'
         own = self.pairs == "own" or not (link.degree == 2 or self._meets_all(link))
@@ -194,7 +195,11 @@ class FiniteStep(Flow):
     def emergence_times(
         self, problem: Problem, times: Float[Array, " T"], solution: Solution, level: float
     ) -> Float[Array, " M"]:
-        """First crossings, bracketed by the output times and refined by Newton's method on the flow itself."""
+        """First crossings, bracketed by the output times and refined by Newton's method on the flow itself.
+
+        Raises:
+            TypeError: under jit, where arrays are not concrete.
+        """
         if self.gamma == 0:
             return self._gradient_flow(problem).emergence_times(problem, times, solution, level)
         if is_traced(problem, times):

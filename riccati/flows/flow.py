@@ -1,4 +1,4 @@
-"""The interface of all flows, what they yield, and the conditions and time scales that the k = 2 flows share."""
+"""The interface of all flows, the solution that they return, and the time scales that the k = 2 flows share."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Solution(NamedTuple):
         outcome: how the integration ended.
         reached: how many output times were reached, None where a solution is exact and always reaches them all.
         steps: how many steps the integrator took, None where the solution is exact.
-        record: what the flow keeps of its own steps to find emergence times from, None where it keeps nothing.
+        record: data of the integrator's own steps, from which emergence times are found; None where none is kept.
     """
 
     observables: Observables
@@ -89,7 +89,7 @@ class Flow(eqx.Module):
         return observables.alignment, observables.radius
 
     def settings(self) -> dict[str, object]:
-        """The flow's fields by name, as provenance and saved files carry them."""
+        """The flow's fields by name, as they are written in the provenance and in saved files."""
         return dict(vars(self))
 
 

@@ -1,4 +1,4 @@
-"""What is random: the laws of emergence times and of the risk, the largest step sizes, the coverage of directions."""
+"""Random quantities of SGD: laws of emergence times and of the risk, largest step sizes, coverage of directions."""
 
 from .coverage import coverage as coverage
 from .coverage import coverage_of_top as coverage_of_top

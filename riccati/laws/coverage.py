@@ -5,7 +5,7 @@ direction, p with probability
 
     π_p = ∫ dP(x) Π_{q≠p} P(|x_q| < (a_p/a_q)^(1/(k-2)) |x|),      x ~ N(0, 1)
 
-(only x > 0 grows for odd k), and small a_p are learned by an exponentially small fraction of them.
+(only x > 0 grows for odd k). Directions of small a_p are learned by an exponentially small fraction of the neurons.
 Source: Oko, Song, Suzuki & Wu 2024 for the algorithm; derivations/coverage.py.
 """
 
@@ -31,8 +31,11 @@ _TAIL = 12.0  # |x| past it has probability 10⁻³²
 def destination_probabilities(teacher: Teacher) -> np.ndarray:
     """The probability π_p (M,) that a random neuron goes to direction p, k > 2.
 
-    They add up to 1, for odd k to 1 - 2^-M, as a neuron whose overlaps are all negative goes nowhere. By Gauss-Legendre
-    over the Gaussian overlap; exact for d → ∞, and for every d, as lengths do not matter.
+    They add up to 1, for odd k to 1 - 2^-M, as a neuron whose overlaps are all negative goes nowhere. Computed by
+    Gauss-Legendre quadrature over a Gaussian overlap. This is exact for every d, as only ratios of overlaps matter.
+
+    Raises:
+        ArgumentError: a problem that problem/scope.py does not list as covered.
     """
     k = teacher.link.information_exponent
     require_covered(_CONSUMER, teacher)
@@ -52,7 +55,11 @@ def destination_probabilities(teacher: Teacher) -> np.ndarray:
 
 
 def coverage(chances: ArrayLike, student_width: int) -> np.ndarray:
-    """The probability (M,) that at least one of N neurons goes to direction p: 1 - (1 - π_p)^N."""
+    """The probability (M,) that at least one of N neurons goes to direction p: 1 - (1 - π_p)^N.
+
+    Raises:
+        ArgumentError: a width that is no whole number ≥ 1.
+    """
     require_integer(student_width, "student_width", 1)
     return -np.expm1(student_width * np.log1p(-np.asarray(chances, float)))
 
@@ -61,6 +68,9 @@ def coverage_of_top(chances: ArrayLike, student_width: int, top: int) -> float:
     """The probability that N neurons cover every one of the first `top` directions, exactly.
 
     N! [z^N] Π_{p ≤ top}(e^{π_p z} - 1) e^{(1 - Σ π_p) z}: a product of truncated power series, all terms positive.
+
+    Raises:
+        ArgumentError: a width below 1, or `top` outside 1 … M.
     """
     chances = np.asarray(chances, float)
     require_integer(student_width, "student_width", 1)
@@ -87,8 +97,11 @@ def coverage_of_top(chances: ArrayLike, student_width: int, top: int) -> float:
 def width_to_cover(chances: ArrayLike, top: int, probability: float = 0.9) -> int:
     """The least N that covers every one of the first `top` directions with at least `probability`.
 
-    By bisection on `coverage_of_top`; past N = 2000, where that is slow, on the product of the single coverages, which
-    exceeds the exact probability by a relative π²N e^{-πN} at the most.
+    Found by bisection on `coverage_of_top`; past N = 2000, where that is slow, on the product of the coverages of
+    single directions, which exceeds the exact probability by a relative π²N e^{-πN} at most.
+
+    Raises:
+        ArgumentError: `top` outside 1 … M, a probability outside (0, 1), or one that 2⁴⁰ neurons do not reach.
     """
     chances = np.asarray(chances, float)
     require_integer(top, "top", 1)

@@ -1,19 +1,19 @@
-"""The step size beyond which SGD on the weights diverges, and the fraction of its runs that do, for k = 2 and k > 2.
+"""The step size beyond which SGD on the weights diverges, and the fraction of runs that diverge, for k = 2 and k > 2.
 
 **Learned directions.** A neuron w = |w|(θ_p + ε) that has learned direction p leaves the residual e = -a_p σ'(z)<x, ε>,
-so noise is proportional to what is left and feeds itself. With γ = ηd/B, y = <x, ε>/|ε| and z independent standard
-normals, a sample multiplies |ε|² by
+so the noise is proportional to ε, on which it acts. With γ = ηd/B, y = <x, ε>/|ε| and z independent standard normals, a
+sample multiplies |ε|² by
 
     A = 1 + (y²/d) [ (γ a_p σ'(z)²)² - 2 γ a_p σ'(z)² ],
 
-to which the other learned directions add γ² g'(1)² Σ_{q≠p} a_q² |ε_q|²/d. In the mean, which is all that counts as
-d → ∞, |ε|² decays, and the direction is held, below the root of
+to which the other learned directions add γ² g'(1)² Σ_{q≠p} a_q² |ε_q|²/d. As d → ∞ only the mean matters, and |ε|²
+decays (the direction is held) for γ below the root of
 
     Σ_q γ a_q g'(1) / [2 - γ a_q (E σ'⁴/g'(1) - g'(1))] = 1,        one direction: γ = 2g'(1)/(a E σ'⁴),
 
 q over the learned directions; 1/3, 0.0444 and 0.00538 for h_2, h_3 and h_4 with a = 1. At finite d log |ε|² is a random
-walk with rare large jumps upwards, the heavy tails of σ'. A run diverges if it ever climbs by some h above where the
-direction emerged, by the estimate of Cramér and Lundberg with probability
+walk with rare large jumps upwards, the heavy tails of σ'. A run diverges if the walk ever climbs by some h above its
+level at emergence; by the estimate of Cramér and Lundberg the probability is
 
     C e^(-αh),    E A^α = 1,    C = -E log A/E A^α log A,          and 1 where E log A ≥ 0.
 
@@ -22,8 +22,9 @@ direction emerged, by the estimate of Cramér and Lundberg with probability
 **Neurons without a direction** obey d log s/dt = γ(E σ²σ'² s² + g'(1) R) - 4 g(1) s, R the energy of the rest of the
 residual. They grow without bound from lengths above its upper root, and from all where it has none.
 
-All but h is derived, in derivations/divergence.py and derivations/idle_neurons.py; the mean is the limit of
-derivations/own_pair.py, linear about what is learned (k = 2: derivations/step_limits.py). Stiefel SGD does not diverge.
+All but h is derived, in derivations/divergence.py and derivations/idle_neurons.py; the mean is the limit in
+derivations/own_pair.py, linearised about the learned state (k = 2: derivations/step_limits.py). Stiefel SGD does not
+diverge.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ _Z, _Y = np.linspace(-14.0, 14.0, 561), np.linspace(0.05, 11.95, 120)  # equal s
 
 
 class Moments(NamedTuple):
-    """What divergence needs of a link, z standard normal.
+    """The moments of a link on which divergence depends, with z standard normal.
 
     Attributes:
         value, slope: g(1) and g'(1) = E σ'².
@@ -102,13 +103,14 @@ class Divergence(NamedTuple):
 
     @property
     def caution(self) -> str:
-        """The warning of a law at this step; empty where hardly a run diverges."""
+        """The warning that a law at this step gives; empty where fewer than a twentieth of the runs diverge."""
         step = f"γ = ηd/B = {self.gamma:.3g}"
         near = f"{step} is near the step size at which SGD diverges, or beyond it"
         smaller = "take a smaller learning_rate or a larger batch"
         share = "most" if self.fraction > _MOST else f"an estimated {self.fraction:.0%}"
         if self.norm > self.longest:
-            return f"{share} of the runs diverge: neurons of |w| > {self.longest:.3g} explode at {step}; shorten them"
+            neurons = f"neurons of |w| > {self.longest:.3g} explode at {step}"
+            return f"{share} of the runs diverge: {neurons}; take a smaller norm"
         if self.gamma >= self.unlearned:
             return (
                 f"{near}: {share} of the runs diverge, as neurons that have learned nothing explode from "
@@ -123,7 +125,7 @@ class Divergence(NamedTuple):
 
 
 def divergence(problem: Problem, sgd: SGD, learned: Float[np.ndarray, " M"] | None = None) -> Divergence:
-    """Whether SGD on the weights of a standard problem diverges at a constant step, and which fraction of the runs.
+    """Whether SGD on the weights of a standard problem diverges at a constant step, why, and in how many runs.
 
     Args:
         problem: teacher and start; the dimension is the start's.
@@ -160,7 +162,7 @@ def divergence(problem: Problem, sgd: SGD, learned: Float[np.ndarray, " M"] | No
 
 
 def warn_of(caution: str) -> None:
-    """Warn the caller's caller of a law's caution, where it has one."""
+    """Give a law's caution as a warning, at the line that called the public function; nothing where it is empty."""
     if caution:
         warnings.warn(f"The law may be off: {caution}.", RuntimeWarning, stacklevel=3)
 
@@ -195,7 +197,7 @@ def largest_held(moments: Moments, a: Float[np.ndarray, " n"]) -> float:
 
 
 class _Walk:
-    """log |ε|² from sample to sample at γ in dimension d, with the other directions' part of the noise by its mean."""
+    """The random walk of log |ε|² over samples, at γ in dimension d; the other directions' noise enters by its mean."""
 
     def __init__(self, moments: Moments, gamma: float, held: float, a: float, dim: float):
         # what makes E A = 1 at `held`
@@ -229,7 +231,7 @@ class _Walk:
 
 
 def _chance(moments: Moments, gamma: float, held: float, a: float, dim: float, k: int) -> float:
-    """The probability that a run diverges which has learned direction a."""
+    """The probability that a run which has learned the direction of amplitude a diverges."""
     if gamma < _FAR * held:
         return 0.0
     walk = _Walk(moments, gamma, held, float(a), dim)
@@ -239,7 +241,7 @@ def _chance(moments: Moments, gamma: float, held: float, a: float, dim: float, k
 
 
 def largest_safe(problem: Problem, chance: float = NOTABLE) -> float:
-    """γ up to which no more than a fraction `chance` of the runs diverges once all that can be learned is."""
+    """The γ up to which at most a fraction `chance` of the runs diverges, all directions that can be being learned."""
     a = np.abs(np.asarray(problem.teacher.a))[can_be_learned(problem)]
     moments, k = moments_of(problem.teacher.link), problem.teacher.link.information_exponent
     held, dim = largest_held(moments, a), float(problem.start.dim or 0)
@@ -253,7 +255,7 @@ def largest_safe(problem: Problem, chance: float = NOTABLE) -> float:
 
 
 def can_be_learned(problem: Problem) -> Bool[np.ndarray, " M"]:
-    """Which directions some neuron can learn: for k = 2 those of largest a, one a neuron, for k > 2 the assigned."""
+    """Which directions can be learned: for k = 2 the min(N, M) of largest a, for k > 2 those assigned a neuron."""
     if problem.teacher.link.information_exponent > 2:
         return np.asarray(problem.assigned()[0]) != 0
     a = np.abs(np.asarray(problem.teacher.a))

@@ -36,24 +36,25 @@ def emergence_law(
     Online SGD on ½(f* - f)² with fresh samples, from the given start. The law describes the spread of runs that differ
     in their seeds alone; it costs the same at every d.
 
-    k = 2, the link h_2: by seeded replicas of the finite-step limit together with the gradient noise that it leaves out
-    (laws/quadratic), each time interpolated in log-odds of diag G. Monte Carlo: a median has a standard error of
-    1.25/√replicas of the law's spread, which `law.quantile_error(q)` estimates, and a probability one of
-    √(P(1-P)/replicas). Approximate to relative O(1/d): T is within 1 % at d = 300, γ = 0.2, and the risk within 3 %.
-    Warns where γ = ηd/B ≥ 0.25 (c_2 = 1), near the explosion.
+    k = 2 (link h_2): the law is read off seeded replicas of the finite-step limit with the gradient noise that the
+    limit leaves out (laws/quadratic); times are interpolated in the log-odds of diag G. It is Monte Carlo: a median
+    has a standard error of 1.25/√replicas times the law's spread, which `law.quantile_error(q)` estimates, a
+    probability P one of √(P(1-P)/replicas). Terms of relative order 1/d are left out: T is within 1 % at d = 300,
+    γ = 0.2, and the risk within 3 %. Warns where γ = ηd/B ≥ 0.25 (c_2 = 1), near the explosion.
 
-    k > 2, c_0 = 0, small initial norms: by the forward equation of each pair's diffusion (laws/search_phase); what is
-    left to learn enters by its mean. For odd k only positive overlaps count. With a `TypicalStart` each direction has
-    its own neuron and no competitor. Where many neurons with widely overlapping laws compete, probabilities are
+    k > 2 (c_0 = 0, small initial norms): the law solves the forward equation of each pair's diffusion
+    (laws/search_phase), in which the residual that is still unlearned enters by its mean. For odd k only positive
+    overlaps count. With a `TypicalStart` each direction has its own neuron, and neurons do not compete. Where many
+    neurons with widely overlapping laws compete, probabilities are
     accurate to a few per cent. Against 1024 runs of SGD from each of two starts (k = 3, M = 2, N = 4, d = 200,
     γ = 0.03, norms 0.2) probabilities of the second direction, for which neurons compete, are right within 0.02; a
     first direction ahead of the others comes up to 0.05 of probability, or 5 % of T, early. Where the noise is too
     small for the grid, direction m keeps its assigned neuron and gets the normal law to which its emergence time tends
     (never, if the path without noise does not reach the level), to relative order of the squared relative spread.
 
-    SGD diverges once γ = ηd/B reaches some 2g'(1)/(a_1 E σ'⁴), 0.044/a_1 for h_3. The law has no runs to describe
-    there: its times are those of runs that diverge later. `diverged` is the fraction of such runs, for k > 2 an
-    estimate (laws/divergence.py); from a twentieth on `caution` and a warning say so.
+    SGD diverges once γ = ηd/B reaches about 2g'(1)/(a_1 E σ'⁴), 0.044/a_1 for h_3. There the law describes no runs
+    that last: its times are those of runs that diverge later. `diverged` is the fraction of such runs, for k > 2 an
+    estimate (laws/divergence.py); where it is a twentieth or more, `caution` and a warning say so.
 
     Args:
         teacher: the teacher, M directions.
@@ -73,9 +74,9 @@ def emergence_law(
         algorithm: the old name of `constraint`, "homogeneous" or "stiefel".
 
     Raises:
-        ArgumentError: no algorithm, two of them or a schedule; for k = 2 a link other than h_2, a start without all
-            overlaps or with d < M + N; for k > 2 c_0 ≠ 0, or an argument that k = 2 alone has; a start without `dim`,
-            a problem that is not the standard one, or a number out of range.
+        ArgumentError: if no algorithm is given, two are, or a schedule; for k = 2 a link other than h_2, a start
+            without all overlaps or with d < M + N; for k > 2 c_0 ≠ 0, or an argument that only k = 2 takes; a start
+            without `dim`, a problem that problem/scope.py does not list as covered, or a number out of range.
 
     Source: BEVW25 (arXiv 2508.03688) and RNWL25 (arXiv 2504.19983) for the algorithms;
     derivations/gradient_noise_k2.py and derivations/search_phase.py for the laws.

@@ -1,4 +1,4 @@
-"""What every law of emergence times is: quantiles, probabilities and joint draws of M random times."""
+"""The interface of every law of emergence times: quantiles, probabilities and joint draws of M random times."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ class EmergenceLaw(LawOfSGD):
     """The law of M emergence times, canonical time t = η·step; made by `emergence_law`.
 
     Attributes:
-        times: (T,), the times at which overlaps were looked at; the law is known up to the last of them.
+        times: (T,), the times at which the overlaps were computed; the law is known up to the last of them.
         level: the squared overlap that counts as emerged.
         sgd: the algorithm.
         gamma: γ = ηd/B.
         without_noise: (M,), the emergence times of gradient flow, γ → 0; NaN where it does not cover the problem.
         diverged: the fraction of runs that diverge; for k > 2 an estimate (laws/divergence.py).
-        caution: what should be known before the law is trusted, empty where there is nothing.
+        caution: a warning about the law's validity at this step, in one sentence; empty where there is none.
 
     Example:
         >>> import riccati as rc
@@ -90,7 +90,7 @@ class EmergenceLaw(LawOfSGD):
         """
 
     def finite_step(self) -> str:
-        """What the finite step adds to gradient flow, in words: by how much medians are later."""
+        """How much later the median emergence times are than those of gradient flow, in words."""
         with np.errstate(invalid="ignore", divide="ignore"):
             ratio = np.asarray(self.quantile(0.5)) / np.asarray(self.without_noise)
         ratio = ratio[np.isfinite(ratio) & (ratio > 0)]
@@ -101,7 +101,7 @@ class EmergenceLaw(LawOfSGD):
         return f"γ = ηd/B = {self.gamma:.3g}: medians are {times} times the emergence times of gradient flow, γ → 0"
 
     def accuracy(self) -> dict[str, str]:
-        """The rows of the printed law on how it was drawn; none where nothing was."""
+        """The rows of the printed law about its Monte Carlo error; none where no replicas were drawn."""
         return {}
 
     def __repr__(self) -> str:
@@ -121,13 +121,13 @@ class EmergenceLaw(LawOfSGD):
 
 
 def in_words(sgd: SGD) -> str:
-    """The step of an algorithm with one learning rate, for a printed law."""
+    """The step size of an algorithm with one learning rate in words, for a printed law."""
     kind = ", Stiefel SGD" if sgd.on_stiefel else ""
     return f"learning rate {sgd.rate:.4g}, batch of {sgd.batch_size}{kind}"
 
 
 def problem_of_law(consumer: str, teacher: Teacher, start: AnyStart, sgd: SGD) -> Problem:
-    """The problem, where `consumer` of the table in problem/scope.py covers it, at one learning rate.
+    """The problem of `teacher` and `start`, checked to be one that `consumer` (problem/scope.py) covers.
 
     Raises:
         ArgumentError: a start for another number of directions, a problem that is not covered, or a learning rate that
@@ -156,5 +156,5 @@ def constraint_of(algorithm: str | None, constraint: Constraint | None) -> Const
 
 
 def old_name_of(constraint: Constraint | None) -> str:
-    """What the constraint was called as an `algorithm`."""
+    """The old name of the constraint, as the former argument `algorithm` had it."""
     return "homogeneous" if constraint is None else constraint

@@ -37,10 +37,10 @@ class RiskLaw(LawOfSGD):
         draws: (n, T), the risk of each draw; inf where it diverged.
         emerged: (n, M), its emergence times at squared overlap ½, inf where not by the end of what was drawn, which is
             times[-1] or later.
-        flow: (T,), the risk of the finite-step limit, which no run need follow.
+        flow: (T,), the risk of the finite-step limit; single runs need not be near it.
         sgd: the algorithm.
         label: the name of `flow` in a legend.
-        caution: what should be known before the law is trusted, empty where there is nothing.
+        caution: a warning about the law's validity at this step, in one sentence; empty where there is none.
         emergence: k > 2, the law of the emergence times that `emerged` are drawn from; None for k = 2.
 
     Example:
@@ -78,9 +78,9 @@ class RiskLaw(LawOfSGD):
         return jnp.asarray(np.quantile(self.draws, q, axis=0, method="inverted_cdf"))
 
     def plot(self, coverage: float = 0.9, ax: Axes | None = None) -> Figure:
-        """A figure of the band that holds a fraction `coverage` of the runs at each time, the median and the limit.
+        """Draw the band that holds a fraction `coverage` of the runs at each time, the median and the limit.
 
-        On the axes `ax`, or on a new figure where it is None.
+        They are drawn on the axes `ax`, or on a new figure where it is None; the figure is returned.
 
         Raises:
             ArgumentError: if `coverage` is not in (0, 1).
@@ -124,18 +124,19 @@ def risk_law(
     """The law of the risk of online SGD from the given start, at `times`; pure links h_k, k ≥ 2.
 
     k = 2: replicas from the start to the last of the times (laws/quadratic). The random emergence times, and the
-    fluctuations of learned directions around their place, of order √(γ/d) in W, come from the same gradient noise; with
-    D = S - S* the risk's own are 2 tr D δS + ||δS||². Left out, of relative order 1/d: the fluctuations of e²uuᵀ, and
-    that few heavy-tailed steps are not Gaussian yet. Warns as `emergence_law` does.
+    fluctuations of learned directions about their mean, of order √(γ/d) in W, come from the same gradient noise; with
+    D = S - S* those of the risk are 2 tr D δS + ||δS||². Two effects of relative order 1/d are left out: the
+    fluctuations of e²uuᵀ, and that the sum of few heavy-tailed steps is not yet Gaussian. Warns as `emergence_law`.
 
     k > 2, c_0 = 0: joint draws of the emergence times, for which the neurons compete, give the risk by the decoupled
-    equations with spectators and the late finite-step terms (laws/search_phase), with the fluctuations before anything
-    is learned (not from a `TypicalStart`). Those after a direction is learned, and those of spectators, are left out:
-    where the risk is down to them, the band is too narrow. Where a direction has emerged in about as many runs as lie
-    outside the band, the edge of the band jumps from learned to unlearned, so that an error of 0.01 in that probability
-    takes coverage from 90 % to 75 %; elsewhere it was 0.82 to 0.97 (two starts with competing neurons, 1024 runs of SGD
-    from each). Draws that the equations do not hold at this step have infinite risk; `caution` says which fraction of
-    runs diverges, as in `emergence_law`.
+    equations with spectators and the finite-step terms after emergence (laws/search_phase). The risk's fluctuations
+    before anything is learned are included (not from a `TypicalStart`); those after a direction is learned, and those
+    of spectators, are not: once the risk has fallen to their size, the band is too narrow. Where the fraction of runs
+    in which a direction has emerged is near that outside the band, the edge of the band jumps from learned to
+    unlearned: an error of 0.01 in that fraction then takes the coverage of a 90 % band to 75 %; elsewhere coverage was
+    0.82 to 0.97 (two starts with competing neurons, 1024 runs of SGD from each). Draws whose learned directions are
+    not held at this step have infinite risk; `caution` says which fraction of runs diverges, as in `emergence_law`.
+    Times beyond the reach of `FiniteStep` (about 10⁴/a_1) have infinite risk in all draws, without a caution.
 
     Args:
         teacher: the teacher, M directions.

@@ -1,9 +1,9 @@
 """For each direction the step size beyond which SGD does not learn it.
 
-Noise draws every direction away from the teacher at a rate proportional to γ times the residual R that is left when it
-begins to grow: the directions of larger a_q are learned by then, as far as the same noise lets them. In FiniteStep's
-limit d → ∞ the stationary state with those directions learned is a closed form, and direction m is lost where it does
-not grow in it. For directions in order of a, with U_m = Σ_{q≥m} a_q², c_2 = 1 and γ = ηd/B,
+Noise turns neurons away from direction m at a rate proportional to γ times the residual R that is left when m begins to
+grow. By then the directions of larger a_q are learned, as far as the same noise allows. In the limit d → ∞ of
+`FiniteStep` the stationary state with those directions learned has a closed form, and direction m is lost if it does
+not grow from there. For directions in decreasing order of a, with U_m = Σ_{q≥m} a_q², c_2 = 1 and γ = ηd/B,
 
     weights, k = 2       2a_m = γR,              R = U_m / [1 - Σ_{q<m} γa_q/(1 - 2γa_q)],
       settled            2a_m = γ(R + 4a_m²),    U_m + (N - m + 1)a_m² in the place of U_m,
@@ -11,11 +11,10 @@ not grow in it. For directions in order of a, with U_m = Σ_{q≥m} a_q², c_2 =
                          G_q = (a_q - κ(2R + 8c²))/(a_q + 8κ(a_q² - 2ca_q)),
     weights, k > 2       2a_p |m_p|^(k-2) = c_k²γ Σa²,  nothing learned yet, small norms,
 
-and a direction is lost with any before it. In the first line the neurons without a direction are still short, in the
-second as long as noise makes them in the end, Ω = γR/2 + 2γΩ², which is a_m where direction m no longer grows. To
-leading order R = U_m: FiniteStep's γ < 2a_m, with what is learned taken off the residual. SGD on the weights diverges
-where it does not hold what it has learned by then (divergence.py): no step may be larger. Derived in
-derivations/step_limits.py.
+and a direction is lost if any before it is. In the first line the neurons without a direction still have small norms,
+in the second the squared norm Ω that noise gives them in the end, Ω = γR/2 + 2γΩ², which equals a_m where direction m
+stops growing. To leading order R = U_m. SGD on the weights diverges where it does not hold the learned directions
+(divergence.py), so no step may be larger than that. Derived in derivations/step_limits.py.
 """
 
 from __future__ import annotations
@@ -51,10 +50,10 @@ class StepLimits(eqx.Module):
     """The largest steps of M directions, made by `largest_step`; `limits[m]` are those of direction m, from 0.
 
     Attributes:
-        gamma: (M,), γ = ηd/B beyond which the direction is not learned, as `FiniteStep` counts it, for Stiefel SGD too;
+        gamma: (M,), γ = ηd/B beyond which the direction is not learned (γ as in `FiniteStep`, for Stiefel SGD too);
             0 for a direction that no step learns. Never more than `held`.
-        settled: (M,), the same with the neurons that have no direction as long as noise makes them; for Stiefel SGD and
-            k > 2, where lengths do not matter, it is `gamma`.
+        settled: (M,), the same when the neurons without a direction have the norms that noise gives them in the end;
+            for Stiefel SGD and k > 2, where their norms do not matter, it equals `gamma`.
         held: (M,), γ beyond which SGD on the weights diverges once it has learned the direction and those before it, as
             d → ∞; inf for Stiefel SGD, 0 for a direction that no step learns.
         learning_rate: (M,), `gamma` as η, canonical time per step of a batch; None without the start's dimension.
@@ -109,9 +108,9 @@ def largest_step(
     student_scale: float | None = None,
     algorithm: str | None = None,
 ) -> StepLimits:
-    """For each direction the γ, and the η, beyond which SGD does not learn it; pure links h_k, k ≥ 2.
+    """The γ and the η beyond which SGD does not learn a direction, for each direction; pure links h_k, k ≥ 2.
 
-    The learning rate is what is asked for, so it takes no SGD object; `limits.learning_rate[m]` makes one.
+    The learning rate is the result, so there is no argument `sgd`: `rc.SGD(limits.learning_rate[m])` uses one.
 
     k = 2: in the limit d → ∞, with the directions of larger a learned as far as noise allows; only the first min(N, M)
     are learned at all. Below `settled` a direction is learned, above `gamma` it is lost; between the two it is learned
@@ -119,11 +118,12 @@ def largest_step(
     finite d a direction above its limit waits, and gradient noise may carry it over; one below is slow:
     `emergence_law` gives the probability by a given time.
 
-    k > 2: from the start's overlaps, for the neuron that greedy assignment gives the direction, with nothing learned
-    yet; noise carries some directions past it and loses others below it, by `emergence_law`.
+    k > 2: from the initial overlap of the neuron that greedy assignment gives the direction, with nothing learned yet.
+    Noise makes some runs learn a direction above its limit and others lose one below it; `emergence_law` gives the
+    probability.
 
-    For both, SGD on the weights diverges beyond `held`, a part of its runs from some way below it at finite d
-    (`emergence_law` says which).
+    In both cases SGD on the weights diverges beyond `held`; at finite d a part of the runs diverges somewhat below it
+    already (`emergence_law(…).diverged` is the fraction).
 
     Args:
         teacher: the teacher, M directions.
@@ -212,7 +212,7 @@ def _held_in_turn(problem: Problem) -> Float[np.ndarray, " M"]:
 
 
 def _in_turn(problem: Problem, limit: Callable[[np.ndarray, int, float], float]) -> Float[np.ndarray, " M"]:
-    """`limit` of each place in the order of a, at most the one before; 0 for those beyond the student's rank."""
+    """`limit` of each direction, at most that of the one before it in the order of a; 0 beyond the student's rank."""
     a = np.asarray(problem.teacher.a)
     order = np.argsort(-a, kind="stable")
     limits, most = np.zeros(len(a)), np.inf

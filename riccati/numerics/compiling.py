@@ -1,8 +1,8 @@
 """How JAX is used here: in double precision, and with a compiler option for the larger programs.
 
 On the processor, XLA's newer emitters of fused loops (MLIR) take half of the compile time of long programs and save
-nothing at run time there, so such programs ask for the older ones, by `@compiled_quickly()`. Not all do: the older ones
-fare badly on loops that share large subexpressions.
+nothing at run time there. `@compiled_quickly()` compiles a program with the older ones. It is not used everywhere, as
+the older ones are slow on loops that share large subexpressions.
 """
 
 from __future__ import annotations

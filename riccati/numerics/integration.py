@@ -1,7 +1,7 @@
 """Integration of ordinary differential equations by diffrax, and how an integration can end.
 
-`integrate` is the one place where a whole solution at given output times is computed; `controller` holds the step size
-control that the chunked solve of flows/reduced_coordinates shares with it.
+`integrate` computes a whole solution at given output times; `controller` is the step size control that it shares with
+the chunked solve of flows/reduced_coordinates.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ class Outcome(eqx.Enumeration):
 
     complete: Outcome = "every output time was reached"
     interrupted: Outcome = "it was interrupted: what was reached is kept; solve again for the rest"
-    max_steps_reached: Outcome = "its steps are used up: raise max_steps or loosen rtol where there are, or end earlier"
+    max_steps_reached: Outcome = "its steps are used up: raise max_steps or rtol, if the flow has them, or end earlier"
     step_vanished: Outcome = "the step size vanished, so the equation is singular there: end times earlier"
-    exploded: Outcome = "the weights explode, as SGD's do at this step size, and risk is inf: take a smaller gamma"
+    exploded: Outcome = "the weights explode, as in SGD at this step size, and the risk is inf: take a smaller gamma"
     norm_vanished: Outcome = (
         "a neuron's norm falls to 0, where it has no direction: end times earlier, or run SGD itself (riccati.sgd)"
     )

@@ -1,4 +1,4 @@
-"""The style of all pictures, and which of many curves and points are drawn."""
+"""The style of all pictures, and the choice of which of many curves and points are drawn."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is given: teacher, start and algorithm; what is observed of a student; and what covers which problems."""
+"""What a user gives (teacher, start, algorithm), the observables of a student, and the table of covered problems."""
 
 from .assignment import TypicalStart as TypicalStart
 from .assignment import greedy_assignment as greedy_assignment

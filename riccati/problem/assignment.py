@@ -1,11 +1,11 @@
-"""Which neuron learns which direction, of a given start and of a typical one.
+"""Which neuron learns which direction: for a given start, and for a typical random one.
 
 Greedy maximum selection: where the overlaps decide alone, take the largest a_p |m_ip(0)|^(k-2), give neuron i
 direction p, delete row i and column p, repeat (RNWL25, section 3). For odd k only overlaps of the sign of a_p grow, so
 others score 0; for even k the overlap's sign is free, but nothing grows towards a direction with a_p < 0. Under
 anisotropic input a_p λ_p stands for a_p.
 
-A typical random start needs no N x M matrix for it. The overlap of a uniform direction on the sphere of R^d with a
+For a typical random start this needs no N x M matrix. The overlap of a uniform direction on the sphere of R^d with a
 fixed θ has m² ~ Beta(1/2, (d-1)/2). Directions choose in order of a_p, so the p-th (p = 1 … min(N, M)) gets the largest
 of the N - p + 1 overlaps left: P(max < x) = F(x)^(N-p+1), with F the law of |m| where either sign grows (even k), else
 of m. For p ≪ N this is the largest of N, m² ≈ 2 log N / d. With a link of mixed parity and even k the overlaps are

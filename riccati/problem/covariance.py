@@ -2,8 +2,8 @@
 
 With the student f = Σ s_i σ(<x, w_i>/|w_i|_Σ), s_i = |w_i|_Σ² = w_iᵀΣw_i, and standardised teacher directions, whitened
 weights v_i = Σ^½ w_i see isotropic input: risk and overlaps are those of v. Gradient descent in w moves v by the
-isotropic flow times Σ, dv/dt = Σ F(v). Coordinates with equal eigenvalues move alike, so that each such group needs no
-more coordinates than there are neurons and directions in it. Derived in derivations/anisotropic.py.
+isotropic flow times Σ, dv/dt = Σ F(v). Coordinates with equal eigenvalues move in the same way, so each such group can
+be reduced to as many coordinates as there are neurons and directions in it. Derived in derivations/anisotropic.py.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ class Covariance(eqx.Module):
         return jnp.ones_like(eigenvalues) if self.preconditioned else eigenvalues
 
     def groups_after(self, first: int) -> list[EigenGroup]:
-        """The coordinates from number `first` on, grouped by eigenvalue in the order in which eigenvalues occur."""
+        """The coordinates `first`, `first` + 1, … in groups of equal eigenvalues, in the order of their occurrence."""
         values = np.asarray(self.eigenvalues)[first:]
         distinct, at, where = np.unique(values, return_index=True, return_inverse=True)
         indices = np.split(first + np.argsort(where, kind="stable"), np.cumsum(np.bincount(where))[:-1])

@@ -1,8 +1,8 @@
-"""Teacher directions and their coordinates: of rows of any length, of a Gram matrix, and in the eigenbasis of S*.
+"""Coordinates of teacher directions: from rows of any length, from a Gram matrix, and in the eigenbasis of S*.
 
 Unit directions with Gram matrix C = ΘΘᵀ have the rows of C^½ as coordinates in the orthonormal basis that is closest
 to them, the polar factor of Θ. The root depends on C alone, so a teacher and a start that know C agree on it. Under
-anisotropic input coordinates are the whitened ones, Θ Σ^½ with rows of length one, in all d of them.
+anisotropic input the coordinates are all d whitened ones, Θ Σ^½ with rows scaled to length one.
 
 For k = 2 every teacher is orthonormal in the eigenbasis of S* = Σ_m a_m θ_m θ_mᵀ, with real rates: with the directions'
 coordinates F (rows), S* = FᵀAF = V diag(ρ) Vᵀ, the teacher is Σ_k ρ_k h_2(<x, v_k>), and the directions have the
@@ -109,7 +109,11 @@ def power_of_lengths(
     lengths: str | None,
     sizes: Float[np.ndarray, " M"],
 ) -> int | None:
-    """The power p with which lengths count, a_m |θ_m|^p; None where they do not. See `Teacher.from_directions`."""
+    """The power p with which lengths count, a_m |θ_m|^p; None where they do not. See `Teacher.from_directions`.
+
+    Raises:
+        ArgumentError: another word for `lengths`, or rows whose lengths have no meaning for this link.
+    """
     known = lengths in (None, "kept", "divided")
     require(known, "lengths", 'be "kept", "divided" or None', repr(lengths))
     own = link.homogeneity if links is None else None
@@ -144,7 +148,7 @@ class Spectrum(NamedTuple):
 
 
 def spectrum(teacher: Teacher) -> Spectrum:
-    """The eigenbasis of S* of a quadratic teacher; the derivative of a degenerate one does not exist, and is NaN."""
+    """The eigenbasis of S* of a quadratic teacher; where eigenvalues coincide, its derivative is NaN."""
     if teacher.frame is None:
         return Spectrum(teacher.a)
     F, xp = teacher.frame, jnp if is_traced(teacher) else np  # on the host nothing compiles

@@ -37,7 +37,11 @@ def hermite_series(coefficients: ArrayLike, z: ArrayLike) -> Array:
 
 
 def hermite(degree: int, z: ArrayLike) -> Array:
-    """The orthonormal Hermite polynomial h_degree(z) = He_degree(z)/√(degree!)."""
+    """The orthonormal Hermite polynomial h_degree(z) = He_degree(z)/√(degree!).
+
+    Raises:
+        ArgumentError: a degree that is no whole number ≥ 0.
+    """
     require_integer(degree, "degree", 0)
     return hermite_series(np.eye(degree + 1)[degree], z)
 

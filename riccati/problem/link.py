@@ -105,7 +105,11 @@ class Link(eqx.Module):
 
     @classmethod
     def hermite(cls, degree: int) -> Link:
-        """The pure link σ = h_k, information exponent k = `degree` ≥ 1."""
+        """The pure link σ = h_k, information exponent k = `degree` ≥ 1.
+
+        Raises:
+            ArgumentError: a degree that is no whole number ≥ 1.
+        """
         require_integer(degree, "degree", 1)
         require(degree <= _HIGHEST_DEGREE, "degree", f"be ≤ {_HIGHEST_DEGREE}", degree)
         return cls(np.eye(degree + 1)[degree], label=f"he{degree}")
@@ -142,7 +146,11 @@ class Link(eqx.Module):
 
     @classmethod
     def named(cls, name: str) -> Link:
-        """A link with closed-form g: relu, abs, sign, erf, exp, cos, sin; or heK for the pure h_K."""
+        """A link with closed-form g: relu, abs, sign, erf, exp, cos, sin; or heK for the pure h_K.
+
+        Raises:
+            ArgumentError: an unknown name, or a degree that is too high.
+        """
         if name[:2] == "he" and name[2:].isdecimal():
             require(len(name) <= len(f"he{_HIGHEST_DEGREE}"), "link", f"be at most he{_HIGHEST_DEGREE}", name)
             return cls.hermite(int(name[2:]))

@@ -1,4 +1,4 @@
-"""What is observed of a student: its risk, and how well it aligns with the teacher, by the two definitions in use.
+"""The observables of a student: its risk, and its alignment with the teacher, by the two definitions in use.
 
 f(x) = Σ_i s_i σ(<x, u_i>) with directions U in any coordinates whose first K hold the teacher's (`Teacher.overlaps`),
 m_im = <u_i, θ_m>, q_il = <u_i, u_l>, dual activation g of the student's link, and g_m between it and direction m's:
@@ -28,7 +28,7 @@ _RANK = 1e-12  # singular values of the neurons' directions below it add nothing
 
 
 class Observables(NamedTuple):
-    """The risk, alignments and radii of a student at T times; of one time, without that axis.
+    """The risk, alignments and radii of a student at T times; at a single time the axis T is left out.
 
     Attributes:
         risk: (T,), E(f* - f)²/E f*².
@@ -53,8 +53,8 @@ def population_risk(teacher: Teacher, U: Float[Array, "N D"], s: Float[Array, " 
 def squared_overlaps(teacher: Teacher, U: Float[Array, "N D"], overlap: str | None = None) -> Float[Array, " M"]:
     """The squared overlap of each direction, (M,), by either definition, from unit directions U.
 
-    `overlap` is "neuron", max_i m_im², or "subspace", diag G = ||P θ_m||² with P the projector on the span of U; None
-    takes what emerges, the latter for h_2 and z², where neurons share directions.
+    `overlap` is "neuron", max_i m_im², or "subspace", diag G = ||P θ_m||² with P the projector on the span of U. None
+    takes the one that emerges: "subspace" for h_2 and z², where neurons share directions, else "neuron".
     """
     if overlap == "subspace" or (overlap is None and teacher.link.is_quadratic):
         Q = jnp.linalg.qr(U.T)[0]

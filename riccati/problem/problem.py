@@ -41,7 +41,7 @@ class Spectators(NamedTuple):
 
 
 class Problem(eqx.Module):
-    """A teacher and a start that fit each other: what a flow, a law or an experiment is about.
+    """A teacher and a start that fit each other, which a flow, a law or an experiment takes.
 
     It is checked once, when it is made; functions that take a teacher and a start make it themselves.
 

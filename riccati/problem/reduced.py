@@ -1,8 +1,8 @@
-"""Student directions in reduced coordinates: K along the teacher's, then as few as the rest of the space needs.
+"""Student directions in reduced coordinates: K that hold the teacher's directions, then as few as suffice for the rest.
 
-Isotropic input leaves everything orthogonal to the teacher to one factor of N columns. Under anisotropic input each
-group of equal eigenvalues has its own, of N columns or as many as the group has coordinates: all of them where the
-eigenvalues differ, so that the state is N x d.
+On isotropic input one factor of N columns holds everything orthogonal to the teacher. Under anisotropic input each
+group of equal eigenvalues has a factor of its own, with N columns or as many as the group has coordinates, whichever is
+less; where all eigenvalues differ that is all d coordinates, and the state is N x d.
 """
 
 from __future__ import annotations
@@ -70,7 +70,9 @@ def located(
     frame: Float[Array, "M K"] | None,
     covariance: Covariance | None,
 ) -> Reduced:
-    """Given unit directions in reduced coordinates; U and the teacher's are whitened, and `frame` is of `frame_of`.
+    """The unit directions U (N, d) in reduced coordinates of the teacher's `directions` (M, d).
+
+    Under a covariance both are whitened. `frame` is what `frame_of` gives for the teacher's directions.
 
     The residual factor comes from QR decompositions of the orthogonal parts, so that nearly dependent neurons keep
     their digits.
@@ -100,9 +102,10 @@ def _polar_factor(directions: Float[np.ndarray, "M d"]) -> Float[np.ndarray, "M 
 
 
 def in_eigenbasis(weights: Float[Array, "N K+R"], axes: int, covariance: Covariance) -> Float[Array, "N d"]:
-    """Weights in all d coordinates of the covariance's eigenbasis, from those in the first K = `axes` and the groups'.
+    """Weights in all d coordinates of the covariance's eigenbasis, from weights in reduced coordinates.
 
-    A group's columns take its first places: which of them does not matter to SGD or a flow.
+    The first K = `axes` reduced coordinates are kept as they are. The columns of a group of equal eigenvalues become
+    its first coordinates; SGD and the flows do not depend on which ones are taken.
     """
     every, used = np.zeros((weights.shape[0], covariance.dim)), axes
     every[:, :axes] = weights[:, :axes]
@@ -174,7 +177,7 @@ def factor_of_gram(m: Float[Array, "N K"], student_gram: ArrayLike) -> Float[Arr
 
 
 def _concrete_factor(m: np.ndarray, q: np.ndarray) -> np.ndarray:
-    """On the host, where a first call compiles nothing."""
+    """ρ of `factor_of_gram` by numpy, which has nothing to compile at the first call."""
     residual = (q + q.T) / 2 - m @ m.T
     require(bool(np.abs(q - q.T).max() < GRAM_TOLERANCE), "student_gram", "be symmetric", "not")
     diagonal = float(np.abs(np.diag(q) - 1).max())

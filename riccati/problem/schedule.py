@@ -1,6 +1,6 @@
-"""Learning rates: constant, a power law in the number of steps, following the direction being learned, any function.
+"""Learning-rate schedules: constant, a power of the step, proportional to a_p of the learned direction, any function.
 
-A rate η is canonical time per step: t grows by η. `as_schedule` turns a number or a function of the step into one.
+A rate η is canonical time per step: a step adds η to t. `as_schedule` makes a schedule of a number or a function.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _SAMPLED = tuple(int(n) for n in np.geomspace(1, 1e6, 61))  # steps whose rates 
 
 
 class Schedule(abc.ABC):
-    """Learning rates by step; with `follows_direction` η is multiplied by a_p of the direction p being learned."""
+    """The learning rate of each step; with `follows_direction` it is multiplied by a_p of the learned direction."""
 
     follows_direction: ClassVar[bool] = False
 
@@ -36,7 +36,7 @@ class Schedule(abc.ABC):
         """The same schedule with every rate so many times larger."""
 
     def describe(self) -> dict[str, object]:
-        """The schedule as a run's JSON file carries it."""
+        """The schedule as it is written in a run's JSON file."""
         return {"schedule": {"kind": type(self).__name__, **asdict(self)}}  # type: ignore[call-overload]
 
 
@@ -143,7 +143,7 @@ class PerDirection(Schedule):
 
 @dataclass(frozen=True)
 class Logged(Schedule):
-    """η of a run that logged its canonical time: between two of its rows the mean rate, so that times are its own.
+    """The mean η between the logged rows of a run that logged its canonical time; `times_at` returns those times.
 
     Attributes:
         steps: of the rows, increasing.
@@ -216,7 +216,11 @@ class Function(Schedule):
 
 
 def as_schedule(learning_rate: object) -> Schedule:
-    """A schedule from a number, a function of the step, or a schedule."""
+    """A schedule from a number, a function of the step, or a schedule.
+
+    Raises:
+        ArgumentError: something else, or a number that is not positive.
+    """
     if isinstance(learning_rate, Schedule):
         return learning_rate
     if callable(learning_rate):
@@ -233,7 +237,11 @@ def as_schedule(learning_rate: object) -> Schedule:
 
 
 def schedule_named(name: str, rate: float, exponent: float | None = None, scale: float | None = None) -> Schedule:
-    """The schedule "constant", "power" or "direction"; only the second has an exponent and a scale."""
+    """The schedule "constant", "power" or "direction"; only the second has an exponent and a scale.
+
+    Raises:
+        ArgumentError: an unknown name, or parameters that it does not have or lacks.
+    """
     require(name in ("constant", "power", "direction"), "schedule", "be constant, power or direction", repr(name))
     for key, value in (("exponent", exponent), ("scale", scale)):
         wanted = name == "power"

@@ -1,8 +1,9 @@
 """Which problems each flow, law, limit and algorithm covers: one table, from which refusals and documentation are made.
 
-A row of `Feature` is something that a problem may have; a row of `COVERS` says, for one consumer and information
-exponent, which of these it handles. Whoever computes calls `require_covered` first; whoever only wants to know asks
-`uncovered`. A new feature is one row of `Feature`, a new consumer one entry of `COVERS`.
+A row of `Feature` is a property that a problem may have; an entry of `COVERS` says, for one consumer (a flow, law or
+algorithm) and information exponent, which of these properties it handles. `require_covered` refuses a problem that is
+not covered, and `uncovered` says in words what is not. A new feature is one row of `Feature`, a new consumer one entry
+of `COVERS`.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ GivenStart = Union["Start", "TypicalStart", None]
 
 
 class Feature(Enum):
-    """Something that a problem may have and a consumer may not cover; in the order in which it is refused.
+    """A property of a problem that some consumers do not cover; the members are in the order in which they are refused.
 
     A row is (words, argument, must, holds).
 
@@ -128,7 +129,7 @@ _MOST = 3  # stands for all larger information exponents
 
 
 class _Gap(NamedTuple):
-    """What a problem has that a consumer does not cover: in words, in which argument, and what it must be instead."""
+    """A property of a problem that a consumer does not cover: in words, its argument, and what that must be instead."""
 
     words: str
     argument: str

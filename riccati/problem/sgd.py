@@ -1,7 +1,7 @@
-"""The algorithm, online SGD on L = ½ E(f* - f)², and the clocks: what a step depends on is computed here.
+"""The algorithm, online SGD on L = ½ E(f* - f)², its step size in every convention, and its clocks.
 
-One step with B fresh samples moves the weights by -η times the mean gradient of ½(f* - f)². Everything that is said of
-its step size follows from η, B and the dimension d (derivations/clocks.py, derivations/finite_step.py):
+One step with B fresh samples moves the weights by -η times the mean gradient of ½(f* - f)². All measures of the step
+size follow from η, B and the dimension d (derivations/clocks.py, derivations/finite_step.py):
 
     η           canonical gradient-flow time per step
     γ = ηd/B    the strength of gradient noise in the limit d → ∞
@@ -37,8 +37,8 @@ class SGD:
         batch_size: B, samples of a step; its gradient is their mean.
         constraint: None, SGD on the weights; "stiefel", on orthonormal weights with a polar retraction (σ = h_2), with
             the radius fitted afterwards.
-        second_layer_rate: κ ≥ 0, the second layer's learning rate over the first's, of a student that has a second
-            layer; 0 freezes it.
+        second_layer_rate: κ ≥ 0, the second layer's learning rate over the first's; 0 freezes the second layer. Only
+            two-layer students have one.
 
     Raises:
         ArgumentError: a number out of range, or an unknown constraint.
@@ -64,14 +64,22 @@ class SGD:
 
     @classmethod
     def from_gamma(cls, gamma: float, dim: int, batch_size: int = 1, constraint: Constraint | None = None) -> SGD:
-        """The algorithm whose γ = ηd/B is `gamma` in dimension `dim`: η = γB/d."""
+        """The algorithm whose γ = ηd/B is `gamma` in dimension `dim`: η = γB/d.
+
+        Raises:
+            ArgumentError: `gamma` ≤ 0, or a dimension or batch size that is no whole number ≥ 1.
+        """
         require_real(gamma, "gamma", above=0)
         require_integer(dim, "dim", 1)
         return cls(float(gamma) * batch_size / dim, batch_size, constraint)
 
     @classmethod
     def from_riccati_step(cls, riccati_step: float, batch_size: int = 1) -> SGD:
-        """Stiefel SGD whose step is `riccati_step` = ε = 2η of Riccati time."""
+        """Stiefel SGD whose step is `riccati_step` = ε = 2η of Riccati time.
+
+        Raises:
+            ArgumentError: `riccati_step` ≤ 0, or a batch size that is no whole number ≥ 1.
+        """
         require_real(riccati_step, "riccati_step", above=0)
         return cls(float(riccati_step) / 2, batch_size, "stiefel")
 
@@ -116,7 +124,11 @@ class SGD:
         return self.constraint == "stiefel"
 
     def times(self, steps: ArrayLike) -> Float[np.ndarray, " T"]:
-        """Canonical time Σ_{j<n} η_j after n steps, for each n of `steps`; the clock is ηn where η is constant."""
+        """Canonical time Σ_{j<n} η_j after n steps, for each n of `steps`; the clock is ηn where η is constant.
+
+        Raises:
+            ArgumentError: a learning rate that depends on what is learned.
+        """
         numbers = np.asarray(steps)
         if self.is_constant:
             return numbers * self.rate
@@ -127,12 +139,12 @@ class SGD:
         return np.concatenate([[0.0], np.cumsum(self.schedule.rates(0, last))])[numbers]
 
     def faster(self, factor: float) -> SGD:
-        """The same algorithm with every learning rate so many times larger."""
+        """The same algorithm with every learning rate multiplied by `factor`."""
         return replace(self, learning_rate=factor * self.rate if self.is_constant else self.schedule.scaled(factor))
 
 
 def sgd_of(sgd: SGD | None = None, **shorthand: Any) -> SGD:
-    """The algorithm, given as an SGD object or by its fields; None among these means that one is not given.
+    """The algorithm as an SGD object, from such an object or from its fields; a field that is None counts as not given.
 
     Raises:
         ArgumentError: both, neither, something else than an SGD object, or a field out of range.

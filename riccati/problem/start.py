@@ -37,7 +37,7 @@ from .teacher import Teacher
 
 
 class Start(eqx.Module):
-    """The start of a student of N neurons: their overlaps with the teacher and with each other, and their norms.
+    """The initial state of a student of N neurons: their overlaps with the teacher and each other, and their norms.
 
     Build one from overlaps, as here, or with `Start.random`, `Start.from_weights` or `Start.typical`.
 
@@ -161,7 +161,7 @@ class Start(eqx.Module):
 
     @classmethod
     def from_weights(cls, W: ArrayLike, Theta: ArrayLike, covariance: Covariance | None = None) -> Start:
-        """The start at student weights W (N, d) for teacher directions Θ (M, d), in the input's coordinates.
+        """The start of a student with weights W (N, d), for teacher directions Θ (M, d), in the input's coordinates.
 
         The rows of Θ need be neither orthogonal nor of length one, as independent Gaussian rows are not; only their
         directions count, and the teacher is `Teacher.from_directions(Theta, …)` then, which is checked. Under a

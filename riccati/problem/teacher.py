@@ -4,8 +4,9 @@ Directions are orthonormal unless their Gram matrix C is given, a link serves ev
 and x ~ N(0, I) unless a covariance is given; a_m may be of either sign. E f*² = Σ_mn a_m a_n Γ_mn, Γ_mn = g_mn(C_mn).
 Derived in derivations/teachers.py.
 
-No equation of the package supposes a norm of a: everything is in the units in which a is given. Beside c a the student
-of norms √c r runs through the same curves at t/c, and SGD at the learning rate η/c: derivations/clocks.py.
+No equation of the package assumes a norm of a: everything is in the units in which a is given. With c·a in the place of
+a, a student of norms √c r runs through the same curves at the times t/c, and SGD at the learning rate η/c
+(derivations/clocks.py).
 """
 
 from __future__ import annotations
@@ -149,11 +150,12 @@ class Teacher(eqx.Module):
         Args:
             Theta: the rows θ_m, as the training loop has them; under a covariance in its eigenbasis.
             a, link, links, covariance: as for a Teacher.
-            lengths: what rows of another length than 1 mean. "kept": they count, f* = Σ a_m |θ_m|^p σ(<x, θ_m>/|θ_m|),
+            lengths: how rows whose length is not 1 are read. "kept": they count, f* = Σ a_m |θ_m|^p σ(<x, θ_m>/|θ_m|),
                 which is Σ a_m σ(<x, θ_m>) for σ(λz) = λ^p σ(z) (relu, abs, he1, z², …), and has p = 2 for any other
                 link, as a neuron of the student with the weights θ_m. "divided": only directions count,
                 f* = Σ a_m σ(<x, θ_m>/|θ_m|). None keeps them where σ(λz) = λ^p σ(z) and for h_2, whose teacher is
-                then Σ a_m (<x, θ_m>² - |θ_m|²)/√2; it divides under a covariance, by |θ_m|_Σ; and it refuses the rest.
+                then Σ a_m (<x, θ_m>² - |θ_m|²)/√2; under a covariance it divides by |θ_m|_Σ; in all other cases rows
+            whose length is not 1 are refused.
 
         Raises:
             ArgumentError: as the constructor; a zero row, another number of rows than entries of `a`, or rows of

@@ -1,4 +1,4 @@
-"""Runs of SGD by any program, read from the files that people have."""
+"""Runs of SGD by any program: read from logs, recorded in a training loop, or made of arrays."""
 
 from .config import RunConfig as RunConfig
 from .conventions import overlap_of as overlap_of

@@ -1,6 +1,6 @@
-"""Checks of a run's keys and arrays against each other; what cannot be meant is refused under its name.
+"""Checks of a run's keys and arrays, each by itself and against each other; invalid ones are refused by name.
 
-A key that is missing is refused when something asks for it.
+A missing key is refused only when something needs it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _NOT_ON_STIEFEL = ("constraint", "training_loss", *_BEYOND)
 
 
 def check_config(config: RunConfig) -> None:
-    """Refuse values that no key of that name has, and keys that do not go together.
+    """Refuse invalid values of keys, and keys that do not go together.
 
     Raises:
         ArgumentError: under the key's name.
@@ -82,7 +82,7 @@ def check_rows(
 
 
 def require_keys(config: RunConfig, has_clock: bool, others: Sequence[str]) -> None:
-    """Refuse a run that lacks what theory needs, naming all of it, and of `others` those it lacks as well.
+    """Refuse a run that lacks keys which the theory needs, or keys of `others`, and name all that are missing.
 
     Raises:
         ArgumentError: if keys of the theory are missing.
@@ -96,7 +96,7 @@ def require_keys(config: RunConfig, has_clock: bool, others: Sequence[str]) -> N
 
 
 def is_beyond(config: RunConfig) -> bool:
-    """Whether a key says more of the problem than a standard one needs."""
+    """Whether the keys describe a problem beyond the standard one, such as a covariance or signed amplitudes."""
     return any(key in config for key in _BEYOND)
 
 

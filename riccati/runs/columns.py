@@ -43,7 +43,7 @@ _OVERLAP_PREFIXES = re.compile(r".*(overlap|align|cos)[a-z0-9]*[\W_]*")
 
 @dataclass(frozen=True)
 class Names:
-    """What the user calls the columns; None where known names are looked for.
+    """The names that the user gives for the columns; None where the usual names are looked for.
 
     Attributes:
         step: the column of the steps.
@@ -60,16 +60,16 @@ class Chosen(NamedTuple):
     """The names of the columns that are read; `loss` or `overlaps` may be missing, not both.
 
     Attributes:
-        step: of the steps, by its name the likeliest; of samples or epochs where no column counts steps.
-        loss: of the loss, None where there is none.
-        overlaps: of the overlaps with direction 1, 2, …
-        clock: of canonical times, None where there are none.
-        counters: of other columns that could be the steps, the likeliest first.
-        epoch: of epochs, None where there are none.
-        samples: of the samples so far, None where there are none.
-        rates: of learning rates.
-        run: of the run that a row belongs to, None where there is none.
-        other_losses: of losses besides `loss`.
+        step: that of the steps, the likeliest by its name; of samples or epochs where no column counts steps.
+        loss: that of the loss, None where there is none.
+        overlaps: those of the overlaps with direction 1, 2, …
+        clock: that of canonical times, None where there are none.
+        counters: those of other columns that could be the steps, the likeliest first.
+        epoch: that of epochs, None where there are none.
+        samples: that of the samples so far, None where there are none.
+        rates: those of learning rates.
+        run: that of the run that a row belongs to, None where there is none.
+        other_losses: those of losses besides `loss`.
     """
 
     step: str
@@ -95,7 +95,7 @@ class Chosen(NamedTuple):
         return _each((*self.needed, *others))
 
     def without(self, names: Collection[str]) -> Chosen:
-        """The same without some columns that are not needed."""
+        """The same choice without the columns `names`, which must not be among the needed ones."""
         kept = {
             field: tuple(name for name in held if name not in names)
             for field in ("counters", "rates", "other_losses")
@@ -126,7 +126,7 @@ def optimiser_in(name: str) -> str | None:
 
 
 def counts_log_calls(name: str) -> bool:
-    """Whether a column of this name counts what was logged, and steps only where a row was logged for each."""
+    """Whether a column of this name counts calls of the logger, which are steps only if every step was logged."""
     return _is_one_of(name, _LOG_CALLS)
 
 

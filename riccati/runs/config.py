@@ -54,7 +54,7 @@ class Key(Generic[T]):
         unit: of the value; empty where it has none.
         synonyms: other words for it, all in lower case.
         reader: what uses it.
-        asked_as: what is said beside the name where theory lacks the key.
+        asked_as: the words beside the name in the message that the key is missing.
     """
 
     name: str
@@ -92,15 +92,15 @@ def _not_followed(help: str) -> Key[Any]:
 
 
 class RunConfig(dict[str, Any]):
-    """The keys of a run: a dictionary as the JSON file has it, read only, with an attribute of its type for each key.
+    """The keys of a run: a read-only dictionary as in the JSON file, with a typed attribute for each known key.
 
-    `config["dim"]`, `"dim" in config`, `config.get("dim")`, `dict(config)` and JSON see what the file holds, keys that
-    mean nothing here included; `config.dim` is the number itself, checked, or None where the file does not say.
+    `config["dim"]`, `"dim" in config`, `config.get("dim")`, `dict(config)` and JSON give what the file holds, with keys
+    that are unknown here; `config.dim` is the checked number, or None where the file does not have the key.
     `config | {...}` is another RunConfig. Lists become arrays: `config.initial_overlaps` is (N, M).
 
     Raises:
         TypeError: when it is written to.
-        ArgumentError: when an attribute is read whose value cannot be meant.
+        ArgumentError: when an attribute is read whose value is invalid.
 
     Example:
         >>> from riccati.runs import RunConfig
@@ -184,7 +184,7 @@ class RunConfig(dict[str, Any]):
         """The value of a key that the theory needs.
 
         Raises:
-            ArgumentError: if it is missing, or cannot be meant.
+            ArgumentError: if it is missing or invalid.
         """
         value = key.__get__(self, RunConfig)
         require(value is not None, key.name, f"be given, {WHERE}", "missing")
@@ -192,7 +192,7 @@ class RunConfig(dict[str, Any]):
         return value
 
     def with_conventions(self) -> RunConfig:
-        """The same with `loss` and `training_loss` as one of the conventions where their words mean one."""
+        """The same keys with `loss` and `training_loss` written as conventions, where other words for one are given."""
         return self | {key: convention_of(self[key]) for key in ("loss", "training_loss") if key in self}
 
     def __or__(self, other: Mapping[str, Any]) -> RunConfig:  # type: ignore[override]

@@ -1,4 +1,4 @@
-"""What a run's keys mean: how weights move, the clock, the loss, the overlaps; and what is assumed without them.
+"""The meaning of a run's keys for the weights, the clock, the loss and the overlaps, and what is assumed without them.
 
 SGD on (f* - f)² is SGD on ½(f* - f)² at twice the rate. Derived in derivations/clocks.py.
 """
@@ -31,7 +31,7 @@ _SUBSPACE_WORDS, _NEURON_WORDS = ("g_mm", "diag", "projector", "span", "subspace
 
 
 def kind_of(config: RunConfig) -> str:
-    """Return the kind that the config says, or that its Riccati step or parametrisation implies."""
+    """Return the kind that the config gives, or that its Riccati step or parametrisation implies."""
     fallback = STIEFEL if "riccati_step" in config else config.get("parametrisation", TWO_HOMOGENEOUS)
     return config.get("kind", fallback)
 
@@ -49,7 +49,7 @@ def rate_key(config: RunConfig) -> Key[float]:
 
 
 def sgd_of_keys(config: RunConfig) -> SGD:
-    """Return SGD on ½(f* - f)² at the rate that the keys give; its batch size is 1 where they give none.
+    """Return the algorithm on ½(f* - f)² with the rate that the keys give; its batch size is 1 where they give none.
 
     A rate η of SGD on (f* - f)² is 2η here, and a Riccati step ε is SGD under the constraint "stiefel" at ε/2.
 
@@ -65,7 +65,7 @@ def sgd_of_keys(config: RunConfig) -> SGD:
 
 
 def sgd_of_run(config: RunConfig, steps: Int[np.ndarray, " T"], clock: Float[np.ndarray, " T"] | None) -> SGD | None:
-    """Return SGD at the rate of the keys, or at the mean rates of a clock; None where there is neither."""
+    """Return the algorithm with the rate of the keys, or the mean rates of a clock; None where there is neither."""
     if clock is None:
         return sgd_of_keys(config) if rate_key(config).name in config else None
     logged = Logged(tuple(int(n) for n in steps), tuple(float(t) for t in clock))
@@ -86,7 +86,7 @@ def risk_factor(config: RunConfig) -> int | None:
 
 
 def overlap_of(link: Link) -> str:
-    """Return what `alignment` is in theory: `subspace` for h_2 and z², else `neuron`."""
+    """Return the definition of `alignment` for a link: `subspace` for h_2 and z², else `neuron`."""
     return SUBSPACE if link.is_quadratic else NEURON
 
 
@@ -123,7 +123,7 @@ def missing_keys(config: RunConfig, has_clock: bool) -> list[str]:
 
 
 def assumed(config: RunConfig, has_loss: bool, has_overlaps: bool) -> tuple[str, ...]:
-    """Return what is taken for granted where the keys are silent, a line each."""
+    """Return what is assumed where the keys say nothing, a line each."""
     lines, kind = [], kind_of(config)
     if "kind" not in config and "parametrisation" not in config:
         student = f", {PARAMETRISATIONS[kind]}" if kind in PARAMETRISATIONS else ""
@@ -146,7 +146,7 @@ def _on_losses(config: RunConfig, has_loss: bool) -> list[str]:
     if "learning_rate" in config and isinstance(config.schedule, (list, tuple, np.ndarray)):
         lines.append(f"schedule sets the clock: learning_rate, {config['learning_rate']}, is not used")
     if has_loss and "loss" not in config:
-        lines.append(f"what the loss column holds is not said: {HALF}")
+        lines.append(f"loss is not given: the loss column is taken as {HALF}")
     if "training_loss" not in config and ("learning_rate" in config or "schedule" in config):
         descended = config.loss if config.loss in (HALF, SQUARE) else HALF
         lines.append(f"training_loss is not given: SGD on {descended}, which sets the clock")

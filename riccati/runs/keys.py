@@ -39,7 +39,7 @@ def refuse_unknown(names: Iterable[str]) -> None:
 
 
 def remarks_on_keys(config: Mapping[str, object], file: str) -> tuple[str, ...]:
-    """Return what is to be said of the keys of a JSON file that theory does not read, a line each.
+    """Return remarks on the keys of a JSON file that theory does not read, a line each.
 
     Raises:
         ArgumentError: a misspelling, a name near to a key that is not there.

@@ -1,4 +1,4 @@
-"""What a training loop hands to a recorder: its algorithm, the teacher's directions, and its weights."""
+"""The arguments that a training loop gives a recorder: its algorithm, the teacher's directions, and its weights."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ def algorithm_from(
     batch_size: int | None,
     training_loss: str | None,
 ) -> tuple[SGD, str]:
-    """SGD at the loop's own rate, and the loss that the loop descends at it.
+    """The algorithm at the loop's own learning rate, and the loss that the loop descends with it.
 
     Raises:
-        ArgumentError: neither `sgd` nor its parts, both, numbers out of range, a loss that is neither of the two, a
-            constraint, or a rate that depends on what is learned.
+        ArgumentError: if neither `sgd` nor its parts are given, or both; for numbers out of range, a loss that is not
+            one of the two, a constraint, or a rate that depends on what is learned.
     """
     losses, descends = (HALF, SQUARE), convention_of(training_loss)
     if sgd is None:
@@ -44,7 +44,7 @@ def algorithm_from(
 
 
 def number_from(value: Any) -> Any:
-    """A scalar of jax or torch as Python's number; all else as it is."""
+    """A scalar of jax or torch as a Python number; any other value unchanged."""
     return value.item() if getattr(value, "ndim", None) == 0 and not is_traced(value) else value
 
 
@@ -74,7 +74,8 @@ def student_from(W: Any, b: Any, teacher: Teacher, directions: Float[np.ndarray,
     """The student with these weights, of two layers where b is given or W holds both.
 
     Raises:
-        ArgumentError: weights of another shape than (N, d) and (N,), not finite, or of layers that theory has not.
+        ArgumentError: weights of another shape than (N, d) and (N,), not finite, or of layers such as biases that the
+            theory does not have.
     """
     W, b = _layers(W, b)
     weights, dim = as_weights(W, "W"), directions.shape[1]

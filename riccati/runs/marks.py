@@ -1,8 +1,8 @@
-"""How a table writes its numbers: a point or a comma before the decimals, and marks between thousands.
+"""The number format of a table: a point or a comma before the decimals, and separators between thousands.
 
-1,000 and 1.000 are one or a thousand. The other cells tell: 0,5 has a decimal comma, 0.5 a decimal point, 1.000.000 no
-decimals; steps are whole and rise along a log, which settles a column of 0, 500, 1.000, 1.500. Where nothing tells, the
-column is refused by name.
+1,000 and 1.000 may be one or a thousand. The other cells decide: 0,5 has a decimal comma, 0.5 a decimal point,
+1.000.000 no decimals; steps are whole and increase along a log, which decides a column of 0, 500, 1.000, 1.500. Where
+nothing decides, the column is refused by name.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ _BLANK = re.compile(r"[ '’\u00a0\u202f]")
 
 
 def may_part_thousands(cell: str) -> bool:
-    """Whether the points of a cell could part thousands, as in 1.000."""
+    """Whether the points of a cell could separate thousands, as in 1.000."""
     return "." in cell and _GROUPS["."].fullmatch(cell) is not None
 
 
 @dataclass(frozen=True)
 class Marks:
-    """The marks of a table.
+    """The decimal mark and the thousands separators of a table.
 
     Attributes:
-        decimal: before the decimals.
+        decimal: the mark before the decimals.
         commas: whether there are commas between thousands.
-        grouped: columns with a point between thousands, though the table's decimals may have it too.
+        grouped: the columns with a point between thousands, even if it is the decimal mark elsewhere in the table.
     """
 
     decimal: str = "."
@@ -48,7 +48,7 @@ class Marks:
 
     @property
     def said(self) -> tuple[str, ...]:
-        """What is taken for granted of them, a line each; none for numbers as Python writes them."""
+        """What is assumed about the marks, a line each; none for numbers as Python writes them."""
         lines = ["numbers have a comma before their decimals"] if self.decimal == "," else []
         lines += ["a comma parts thousands"] if self.commas else []
         return (*lines, *(f"a point parts thousands in {name}" for name in sorted(self.grouped)))
@@ -69,7 +69,7 @@ class Marks:
 
 
 def marks_of(columns: Mapping[str, Sequence[object]], whole: Collection[str]) -> Marks | None:
-    """The marks of a table's cells, of which those in the columns `whole` are whole numbers; None if nothing tells.
+    """The marks of a table's cells, where the columns `whole` hold whole numbers; None if no cell decides.
 
     Raises:
         ArgumentError: a column that can be read in two ways.

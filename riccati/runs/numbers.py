@@ -1,4 +1,4 @@
-"""Columns of a log as numbers, and what there is to say of how they were read."""
+"""Columns of a log as numbers, with remarks on how they were read."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class Column(NamedTuple):
     """A column of a log.
 
     Attributes:
-        values: as doubles, NaN where there is no number.
-        known: where there is a number; NaN and inf are numbers, an empty cell is none.
+        values: the cells as doubles, NaN where there is no number.
+        known: whether a cell holds a number; NaN and inf are numbers, an empty cell is not.
     """
 
     values: Float[np.ndarray, " T"]
@@ -46,11 +46,11 @@ class Column(NamedTuple):
 
 @dataclass(frozen=True)
 class Remarks:
-    """What is to be said of how a log was read; remarks on its parts add up, in their order.
+    """Remarks on how a log was read; those on several parts can be added.
 
     Attributes:
         notes: what was left out, a line each.
-        assumed: what was taken for granted, a line each.
+        assumed: what was assumed, a line each.
     """
 
     notes: tuple[str, ...] = ()
@@ -64,9 +64,9 @@ class Log(NamedTuple):
     """The columns of a log that are read.
 
     Attributes:
-        chosen: which they are.
+        chosen: their names, by what they hold.
         columns: their numbers, by name.
-        remarks: what was dropped of it, and how it was read where that is open.
+        remarks: what was dropped, and what was assumed where the log is ambiguous.
     """
 
     chosen: Chosen
@@ -75,7 +75,7 @@ class Log(NamedTuple):
 
 
 def are_steps(values: Float[np.ndarray, " R"]) -> Bool[np.ndarray, " R"]:
-    """Where numbers are whole, from 0 on and exact; NaN and inf are none."""
+    """Where numbers can be steps: whole, ≥ 0 and exact as doubles; NaN and inf are not."""
     finite = np.where(np.isfinite(values), values, -1.0)
     return (finite >= 0) & (finite < LAST_STEP) & (finite == np.floor(finite))
 

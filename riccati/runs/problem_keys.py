@@ -84,12 +84,16 @@ def _weights_keys(W: Float[np.ndarray, "N d"]) -> RunConfig:
 
 
 def columns_of(config: RunConfig, dim: int) -> Int[np.ndarray, " n"]:
-    """Which of d columns `initial_weights` are: all where `initial_weights_at` does not say."""
+    """Which of d columns `initial_weights` are: all where `initial_weights_at` does not say.
+
+    Raises:
+        ArgumentError: numbers that are not increasing whole numbers from 0 to d - 1.
+    """
     at = config.initial_weights_at
     if at is None:
         return np.arange(dim)
     sound = np.all(at == np.floor(at)) and np.all(np.diff(at) > 0) and at[0] >= 0 and at[-1] < dim
-    require(bool(sound), "initial_weights_at", f"be whole numbers increasing from 0 or more to below {dim}", "not")
+    require(bool(sound), "initial_weights_at", f"be increasing whole numbers from 0 to {dim - 1}", "not")
     return at.astype(int)
 
 
@@ -99,12 +103,16 @@ _OF_START = {"W": "initial_weights", "Theta": "teacher_directions", "second_laye
 
 
 def _by_key(error: ArgumentError, names: dict[str, str]) -> ArgumentError:
-    """The same refusal of the key of a run; its words stay, as these names are parts of words."""
+    """The same error for keys of a run in place of arguments."""
     return ArgumentError(names.get(error.argument, error.argument), error.must, error.value)
 
 
 def covariance_of(config: RunConfig) -> Covariance | None:
-    """The input's covariance: its eigenvalues, pairs of each and how many, or α of λ_i = i^-α. None without the key."""
+    """The input's covariance: its eigenvalues, pairs of each and how many, or α of λ_i = i^-α. None without the key.
+
+    Raises:
+        ArgumentError: a value that is none of these, or has not d eigenvalues.
+    """
     if "covariance" not in config:
         return None
     preconditioned = bool(config.preconditioned)

@@ -24,12 +24,12 @@ _SAME = 1e-3  # relative: rates that differ by less are one rate, written with t
 
 
 class Rates(NamedTuple):
-    """What a log says of the learning rate.
+    """The learning rate that a log gives.
 
     Attributes:
-        keys: keys of the run that follow from it.
-        last: the step from which on the rate is 0; inf where there is none.
-        remarks: disagreements and what was left out, and what was taken for granted.
+        keys: the keys of the run that follow from it.
+        last: the first step after which the rate stays 0; inf where there is none.
+        remarks: disagreements, what was left out, and what was assumed.
     """
 
     keys: RunConfig = RunConfig()
@@ -55,7 +55,7 @@ def clock_of(config: RunConfig, steps: ArrayLike) -> Float[np.ndarray, " T"] | N
 def mean_rates(
     steps: Int[np.ndarray, " T"], clock: Float[np.ndarray, " T"] | None, time_per_rate: float
 ) -> tuple[Int[np.ndarray, " n"], Float[np.ndarray, " n"]] | None:
-    """The mean rates between rows as a schedule, from a run's times; None where there are none to tell it."""
+    """The mean rates between rows as a schedule, from a run's times; None where there are no times."""
     if clock is None or len(steps) < 2:
         return None
     return steps[:-1], np.diff(clock) / np.diff(steps) / time_per_rate
@@ -81,7 +81,7 @@ def learning_rates(
     """η of a run's loop `at` some steps, by its schedule, the clock of its rows, or its learning rate.
 
     Raises:
-        ArgumentError: what is no array of whole numbers from 0 on, or a run that does not tell its learning rate.
+        ArgumentError: if `at` is not an array of whole numbers ≥ 0, or the run does not give its learning rate.
     """
     numbers = as_numbers(at, "steps")
     require_unmasked(numbers, "steps")
@@ -94,7 +94,7 @@ def learning_rates(
 
 
 def rates_of(chosen: Chosen, columns: dict[str, Column], steps: Steps, config: RunConfig) -> Rates:
-    """What the columns of learning rates say, all rows of the run at hand.
+    """The learning rate by the columns of learning rates, from all rows of the run.
 
     Raises:
         ArgumentError: a column that names an adaptive optimiser, or a key `schedule` that is none.
@@ -146,7 +146,7 @@ def _changing(
     name: str, at: Float[np.ndarray, " K"], rates: Float[np.ndarray, " K"], config: RunConfig,
     notes: tuple[str, ...],
 ) -> Rates:  # fmt: skip
-    """The schedule of a column; a rate of 0 before a positive one is the foot of a ramp, taken as half of that."""
+    """The schedule of a column; a rate of 0 before a positive one begins a warm-up, and is taken as half of it."""
     if (given := listed(config)) is not None:
         if not _agree(rates_at(given, at), rates):
             notes += (f"the column {name} disagrees with the key schedule: the key is taken",)

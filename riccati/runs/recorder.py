@@ -22,7 +22,7 @@ _STILL, _MOVED = 1e-5, 1e-2  # relative change of norms that is rounding, and of
 
 
 class _Row(NamedTuple):
-    """What is kept of one step: the risk, both overlaps (M,), norms (N,), and b (N,) of a two-layer student."""
+    """The logged numbers of one step: risk, both overlaps (M,), norms (N,), and b (N,) of a two-layer student."""
 
     step: int
     risk: float
@@ -41,27 +41,27 @@ class Recorder:
     Under the teacher's covariance Σ, |w|² of the first student stands for wᵀΣw.
 
     The risk that it logs is the population risk E(f* - f)²/E f*², exact in the overlaps, not an estimate from samples.
-    All is in the units of the teacher's `a` and of the weights.
+    All numbers are in the units of the teacher's `a` and of the weights.
 
-    The first call checks everything. Later ones never raise: what cannot be logged is left out, and `notes` and the
-    run say so; weights that are no longer finite, or directions Θ that have changed, end the log. A step that was
-    logged before replaces what was logged from there on, and a return to the first step begins another run.
-    What never changes is used: with b as it was the second layer is taken as frozen, and with norms as they were the
-    neurons as renormalised after each step (SGD on the sphere).
+    The first call checks everything. Later calls never raise: what cannot be logged is left out, with a line in
+    `notes` and in the run; weights that are no longer finite, or directions Θ that have changed, end the log. A step
+    that was logged before replaces all rows from there on, and a return to the first step begins another run.
+    Parameters that never change are taken as fixed: a constant b as a frozen second layer, and constant norms as
+    neurons that are renormalised after each step (SGD on the sphere).
 
     Args:
         teacher: the teacher.
         Theta: the teacher's directions, (M, d): orthonormal, or those that `Teacher.from_directions` was given. Under
             a covariance they and the weights are in its eigenbasis.
-        sgd: the algorithm, on ½(f* - f)², whose η may be a schedule of the number of steps; or its parts by keyword:
+        sgd: the algorithm, on ½(f* - f)², whose η may be a schedule in the step; or instead the next three:
         learning_rate: η of the loop, a number or a schedule.
         batch_size: samples of a step.
-        training_loss: what the loop descends at `learning_rate`, "0.5*(f*-f)^2" or "(f*-f)^2" (a mean squared error
-            without the half, at which a step is 2η of canonical time). Left out beside `sgd`.
+        training_loss: the loss that the loop descends with `learning_rate`, "0.5*(f*-f)^2" or "(f*-f)^2" (a mean
+            squared error without the half, with which a step is 2η of canonical time). Not to be given with `sgd`.
 
     Raises:
-        ArgumentError: a loss that is neither, directions that are not the teacher's, numbers out of range, an algorithm
-            with a constraint, or one whose rate depends on what is learned.
+        ArgumentError: for another loss, directions that are not the teacher's, numbers out of range, an algorithm with
+            a constraint, or one whose rate depends on what is learned.
 
     Example:
         >>> import numpy as np
@@ -157,7 +157,7 @@ class Recorder:
             return False
 
     def _note(self, kind: str, step: int, text: str) -> None:
-        """Count an event; `text` has {} for how many steps it concerns."""
+        """Count an event of this kind; its note is `text` with the number of steps in the place of {}."""
         self._events.setdefault(kind, [0, text])[0] += 1
 
     def _end(self, kind: str, step: int, what: str) -> None:
@@ -176,7 +176,7 @@ class Recorder:
         return tuple(lines)
 
     def _never_changing(self) -> RunConfig:
-        """The keys that say what of the student stays as it was while it learns."""
+        """The keys for parameters that have not changed during training: a frozen second layer, or fixed norms."""
         if len(self._rows) < 2:
             return RunConfig()
         first, keys = self._rows[0], RunConfig()

@@ -1,7 +1,7 @@
 """A run of SGD by any program: a table of logged steps, and the keys that say what problem it solved.
 
-What cannot be read is left out, and `Run.notes` says so, a line each; what the run does not say and is taken for
-granted is in `Run.assumed`. The user's files are never changed.
+What cannot be read is left out, with a line in `Run.notes`; what the run does not say and is assumed has a line in
+`Run.assumed`. The user's files are never changed.
 """
 
 from __future__ import annotations
@@ -49,17 +49,17 @@ class Run:
 
     Attributes:
         steps: (T,), strictly increasing.
-        loss: (T,), as logged, NaN where it was not; `config["loss"]` says what it is. None if it was never logged.
+        loss: (T,), as logged, NaN where it was not; `config["loss"]` is its convention. None if it was never logged.
         overlaps: (T, M), each direction's squared overlap in [0, 1], NaN where unknown; None if not logged.
         config: the problem and the step sizes: the keys of the JSON file, read only, with typed attributes.
         notes: what was left out, a line each.
         source: where the run came from.
-        clock: (T,), canonical times, of a run whose learning rate was not constant, as its `schedule` or its log tells
-            them; else None.
-        assumed_of_log: how the log was read where it leaves that open, a line each.
+        clock: (T,), the canonical times of a run whose learning rate was not constant, by its `schedule` or its log;
+            else None.
+        assumed_of_log: what was assumed where the log is ambiguous, a line each.
 
     Raises:
-        ArgumentError: arrays that disagree, neither a loss nor overlaps, or a key of `config` that cannot be meant.
+        ArgumentError: for arrays that disagree, neither a loss nor overlaps, or an invalid key of `config`.
 
     Example:
         >>> import riccati as rc
@@ -141,7 +141,7 @@ class Run:
 
     @property
     def overlap(self) -> str:
-        """What the overlaps are, `subspace` or `neuron`; where the config does not say, as theory has them."""
+        """The definition of the overlaps, `subspace` or `neuron`; that of the link where the config gives none."""
         said = overlap_said(self.config)
         return overlap_of(self.teacher.link) if said is None else said
 
@@ -157,7 +157,7 @@ class Run:
 
     @property
     def assumed(self) -> tuple[str, ...]:
-        """What the run does not say and is taken for granted, a line each."""
+        """What the run does not say and is assumed, a line each."""
         return (*assumed(self.config, self.loss is not None, self.overlaps is not None), *self.assumed_of_log)
 
     @cached_property
@@ -171,7 +171,7 @@ class Run:
         return start_of(self.config)
 
     def require_keys(self, *others: str) -> None:
-        """Refuse a run that lacks what the theory needs, naming all of it, and of `others` those it lacks as well.
+        """Refuse a run that lacks keys which the theory needs, or keys of `others`, and name all that are missing.
 
         Raises:
             ArgumentError: if keys of the theory are missing.

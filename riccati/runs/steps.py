@@ -1,7 +1,7 @@
-"""Which step of SGD each row of a log belongs to, by the column that counts steps, samples or epochs.
+"""The step of SGD that each row of a log belongs to, from the column that counts steps, samples or epochs.
 
-Of several counters the optimiser's is taken. A log that goes back to its first step has begun another run, of which the
-last is read; one that goes back less far is that of a resumed job.
+Of several counters that of the optimiser is taken. A log that goes back to its first step holds several runs, of which
+the last is read; one that goes back less far is that of a resumed job.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ class Steps(NamedTuple):
     """The steps of SGD that the rows of a log belong to.
 
     Attributes:
-        values: (n,), the step of each row that is read; no whole number where there is none.
-        rows: (n,), which rows of the log are read, those of its last run.
-        held_before: steps before a row for which its learning rate held, those of an epoch that it ends; else 0.
-        remarks: what was dropped, and what was taken for granted.
+        values: (n,), the step of each row that is read; not a whole number where the row has none.
+        rows: (n,), which rows of the log are read: those of its last run.
+        held_before: for how many steps before a row its learning rate held: those of the epoch that it ends, else 0.
+        remarks: what was dropped, and what was assumed.
     """
 
     values: Float[np.ndarray, " n"]
@@ -72,7 +72,7 @@ def steps_of(chosen: Chosen, columns: dict[str, Column], named: str | None, conf
 
 
 def _kinds(chosen: Chosen, columns: dict[str, Column]) -> list[Bool[np.ndarray, " R"]]:
-    """The rows with a finite loss, and those with an overlap: of what a log may hold in rows of their own."""
+    """The rows with a finite loss, and those with an overlap; a log may hold these two in different rows."""
     overlaps = overlaps_of(chosen, columns)
     loss = [] if chosen.loss is None else [np.isfinite(columns[chosen.loss].values)]
     return loss + ([] if overlaps is None else [np.isfinite(overlaps).any(axis=1)])
@@ -81,7 +81,7 @@ def _kinds(chosen: Chosen, columns: dict[str, Column]) -> list[Bool[np.ndarray, 
 def _last_named_run(
     chosen: Chosen, columns: dict[str, Column], kinds: list[Bool[np.ndarray, " R"]]
 ) -> tuple[Int[np.ndarray, " n"], tuple[str, ...]]:
-    """The rows of the last run by the column that names runs, and those of earlier ones that it only goes on from."""
+    """The rows of the last run by the column that names runs, with those of earlier runs that it resumes."""
     everything = np.arange(len(columns[chosen.step].values))
     if chosen.run is None:
         return everything, ()
@@ -111,8 +111,8 @@ def _extent(steps: Float[np.ndarray, " n"]) -> tuple[float, float]:
 def _counter(chosen: Chosen, columns: dict[str, Column], data: Bool[np.ndarray, " n"]) -> tuple[str, tuple[str, ...]]:
     """The column that counts the optimiser's steps, and a line where another one disagrees.
 
-    A name that only the optimiser's steps have goes before others; of those, a column that only numbers the rows comes
-    last. One that is empty where the others are not counts nothing.
+    Names that only the optimiser's steps have are preferred; among the others a column that only numbers the rows comes
+    last. A column that is empty where the others are not is not a counter.
     """
     candidates = (chosen.step, *chosen.counters)
     usable = {name: are_steps(columns[name].values) & columns[name].known & data for name in candidates}
@@ -125,7 +125,7 @@ def _counter(chosen: Chosen, columns: dict[str, Column], data: Bool[np.ndarray, 
     taken = min(full, key=rank)
     said = []
     if counts_log_calls(taken) and (len(candidates) > 1 or _numbers_rows(columns[taken].values[usable[taken]])):
-        said.append(f"{taken} counts what was logged, which is taken for steps of SGD")
+        said.append(f"{taken} counts calls of the logger, which are taken for steps of SGD")
     for name in candidates:
         both = usable[taken] & usable[name]
         differs = np.flatnonzero(both & (columns[name].values != columns[taken].values))
@@ -207,7 +207,7 @@ def _from_samples(
 def _from_epochs(
     name: str, epochs: Float[np.ndarray, " n"], named: str | None, config: RunConfig
 ) -> tuple[Float[np.ndarray, " n"], int, tuple[str, ...]]:
-    """Epochs as the steps at their ends, the steps of an epoch, and what was taken for granted.
+    """Epochs as the steps at their ends, the steps of an epoch, and what was assumed.
 
     An epoch is counted from 0, or from 1 where the first of the log is 1 or all are multiples of their spacing, as in
     a log of every fifth one; with fractions it tells how many epochs have passed.

@@ -97,17 +97,18 @@ def _require_rows(there: bool, argument: str, notes: tuple[str, ...]) -> None:
 
 
 def without_gaps(chosen: Chosen, columns: dict[str, Column], nan_is_all: bool) -> dict[str, Column]:
-    """The columns of a log that writes NaN for what was not logged, with these cells of the loss unknown.
+    """The columns of a log with those NaN of the loss marked as empty that only mean that nothing was logged.
 
-    A diverged run has NaN as well, from some row on. Between finite values NaN says that nothing was logged where that
-    is the rule: where no two rows in a row have a value, or no more rows than not. After the last value it says so
-    where another loss goes on, or where no more rows are left than twice the longest gap, and no other loss that was
-    logged in every row breaks off there too. A single value and then NaN is a run that diverged.
+    A diverged run has NaN as well, from some row on. Between finite values NaN counts as not logged if gaps are the
+    rule: if no two successive rows have a value, or at most half of the rows. After the last value NaN counts as not
+    logged if another loss continues, or if at most twice the longest gap is left and no other loss that was logged in
+    every row ends there too. A single value followed by NaN is a run that diverged.
 
     Args:
         chosen: the names of the columns.
         columns: of the rows that are read.
-        nan_is_all: whether NaN is all that an empty cell can be, as in arrays; beside a finite overlap it is one then.
+        nan_is_all: whether empty cells can only be written as NaN, as in arrays; then NaN beside a finite overlap is
+            an empty cell.
     """
     if chosen.loss is None:
         return columns
@@ -144,7 +145,7 @@ def _on_unread(
     has_loss: Bool[np.ndarray, " R"],
     has_overlap: Bool[np.ndarray, " R"],
 ) -> tuple[str, ...]:
-    """What is said of rows without a step, and of those without a loss, a line each."""
+    """Notes on rows without a step, and on those without a loss, a line each."""
     lines = []
     if not counted.all():
         lines.append(f"dropped {count(int((~counted).sum()))} whose step is no whole number ≥ 0")
@@ -188,7 +189,7 @@ def _sound(
     has_overlap: Bool[np.ndarray, " T"],
     name: str | None,
 ) -> tuple[Bool[np.ndarray, " T"], tuple[str, ...]]:
-    """The rows with a finite loss, or with overlaps alone before the run diverged; and what is said of the others."""
+    """The rows with a finite loss, or with overlaps alone before the run diverged; and a note on the others."""
     finite, lines = np.isfinite(loss), []
     logged = np.flatnonzero(has_loss)
     last = np.flatnonzero(finite)[-1] if finite.any() else -1
@@ -217,7 +218,7 @@ def _clock(
 def _checked(
     overlaps: Float[np.ndarray, "T M"] | None, wanted: Bool[np.ndarray, " T"]
 ) -> tuple[Float[np.ndarray, "T M"] | None, tuple[str, ...]]:
-    """Overlaps, clipped where rounding is past 0 or 1, NaN in rows that are no squared overlaps; and what is said."""
+    """Overlaps clipped to [0, 1] where rounding left it, NaN in rows that are not squared overlaps; and a note."""
     if overlaps is None:
         return None, ()
     outside = np.any((overlaps < -TOLERANCE) | (overlaps > 1 + TOLERANCE), axis=1)

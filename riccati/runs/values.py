@@ -1,7 +1,7 @@
-"""What the value of a run's key may be: the words it may hold, and one function a type that checks and converts it.
+"""The types of the values of a run's keys: one function for each type, which checks and converts a value.
 
-Each of these functions takes the value as a file or a keyword gives it and the key's name, returns the value in its
-type, and raises an `ArgumentError` under that name for what cannot be meant.
+Each of these functions takes the value as a file or a keyword gives it and the key's name, returns the converted value,
+and raises an `ArgumentError` under that name for an invalid one.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _OFF = re.compile(r"false|none|[0.]+(e[+-]?\d+)?")
 
 
 def anything(value: Any, _: str) -> Any:
-    """The value as it is; what it may be depends on other keys, or nothing reads it."""
+    """The value unchanged; whether it is valid depends on other keys, or nothing reads it."""
     return value
 
 
@@ -147,15 +147,15 @@ def plain_sgd(value: Any, name: str) -> str:
     optimiser = str(value)
     words = re.split(r"[^a-z0-9_]+", optimiser.lower())
     adaptive = any(_ADAPTIVE.fullmatch(word.strip("_0123456789")) for word in words)
-    require(not adaptive, name, "be of SGD, which alone the theory is about", optimiser)
-    plain = "be plain SGD, which alone is followed (with momentum μ its steps are as those at learning_rate/(1 - μ))"
+    require(not adaptive, name, "be SGD, as the theory covers no other optimiser", optimiser)
+    plain = "be plain SGD (momentum μ acts like a learning rate of learning_rate/(1 - μ))"
     for _, setting in _BEYOND_PLAIN.findall(optimiser.lower()):
         require(_OFF.fullmatch(setting) is not None, name, plain, optimiser)
     return optimiser
 
 
 def convention_of(loss: Any) -> Any:
-    """The convention that a loss means in the words people use, as mse or nn.MSELoss; what is none of these as it is.
+    """The convention behind a common name of a loss, such as mse or nn.MSELoss; any other value unchanged.
 
     mse, mse_loss, mean squared error, squared, l2 and nn.MSELoss are (f* - f)², half_mse and 0.5*mse half of it.
     """

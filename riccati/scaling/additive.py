@@ -1,7 +1,7 @@
 """The additive model: risk(t) = Σ_m w_m f(t/T_m), many independent emergences one after the other.
 
-The hypothesis behind the scaling laws as one object. What differs from paper to paper is the choice of weights w_m,
-times T_m and shape f; the constructors name the papers.
+It is the hypothesis behind the scaling laws as one object. Papers differ in their choice of weights w_m, times T_m and
+shape f; each constructor names its paper.
 
 Where weights and times are power laws, the risk far from both ends has an asymptote with its constants. With
 w_m = m^{-ω}/ζ_M, T_m = T_1 m^θ, u = t/T_1 and F the Mellin transform of the shape,
@@ -9,8 +9,8 @@ w_m = m^{-ω}/ζ_M, T_m = T_1 m^θ, u = t/T_1 and F the Mellin transform of the 
     Σ_{m≥1} m^{-ω} f(u m^{-θ}) = (1/θ) F((ω-1)/θ) u^{(1-ω)/θ} + …,
 
 the pole of ζ(ω - θs) F(s) u^{-s} at s = (ω-1)/θ. A smooth shape that falls exponentially has no other pole to the
-right, so that what is left out is smaller than any power of u; a step leaves a staircase of relative height u^{-1/θ}.
-Directions beyond M take ζ(ω, M+1) away, all of it as long as none of them would have emerged:
+right, so the remainder is smaller than any power of u; a step leaves a staircase of relative height u^{-1/θ}. A finite
+M takes the tail ζ(ω, M+1) away, all of it as long as none of the directions beyond M would have emerged:
 
     risk(t) = constant · u^{(1-ω)/θ} + offset,    offset = -ζ(ω, M+1)/ζ_M,    ζ_M = Σ_{m≤M} m^{-ω}.
 
@@ -144,6 +144,9 @@ class AdditiveModel:
         α = 0.3, 0.72 to 0.59 at 0.6, and is 0.57 to 0.64 at 0.9, over the C whose best N is 8 to 4096. Their constants
         0.68, 0.70, 0.64 lie within. Only with the skills beyond M counted as not learned, ζ(α+1, M+1)/ζ_M added, is it
         one, that of M = ∞: 0.88, 0.73, 0.63.
+
+        Raises:
+            ArgumentError: `initial` ≤ 0, `final` ≤ 2 `initial`, or as `power_law`.
         """
         require_real(initial, "initial", above=0)
         require_real(final, "final", above=2 * initial)
@@ -163,12 +166,20 @@ class AdditiveModel:
         return len(self.weights)
 
     def floor(self, learned: int) -> float:
-        """Return Σ_{m > learned} w_m, the risk of a student that learns only the first `learned` directions."""
+        """Return Σ_{m > learned} w_m, the risk of a student that learns only the first `learned` directions.
+
+        Raises:
+            ArgumentError: `learned` that is no whole number ≥ 0.
+        """
         require_integer(learned, "learned", 0)
         return float(self.weights[learned:].sum())
 
     def risk(self, times: ArrayLike, learned: int | None = None) -> Float[np.ndarray, " T"]:
-        """Return Σ_{m ≤ learned} w_m f(t/T_m) + Σ_{m > learned} w_m, (T,); all directions are learned by default."""
+        """Return Σ_{m ≤ learned} w_m f(t/T_m) + Σ_{m > learned} w_m, (T,); all directions are learned by default.
+
+        Raises:
+            ArgumentError: times that are no vector, or `learned` that is no whole number ≥ 0.
+        """
         times = np.asarray(times, float)
         require(times.ndim == 1, "times", "be a vector", f"of shape {times.shape}")
         kept = self.width if learned is None else learned

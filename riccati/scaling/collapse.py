@@ -1,4 +1,4 @@
-"""How far curves of finite d and M are from their limit, and from each other once rescaled."""
+"""Distances of risk curves at finite d and M from their limit, and from each other after rescaling."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _GRID = 400  # points, spaced evenly in log t, at which rescaled curves are comp
 
 @dataclass(frozen=True)
 class Distance:
-    """How far a risk curve is from its sharp limit, over the curve's times.
+    """The distances of a risk curve from its sharp limit, over the curve's times.
 
     Attributes:
         staircase: sup |risk - Σ_{m: T_m > t} a_m²|; about half a step's height where steps are high.

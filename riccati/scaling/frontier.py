@@ -1,4 +1,4 @@
-"""Risk against compute C = N t: the best width for every budget, exactly, and what a coarse grid of widths makes of it.
+"""Risk against compute C = N t: the best width for every budget, exactly, and the bias of a coarse grid of widths.
 
     risk*(C) = min_N risk(N, C/N)
 
@@ -72,17 +72,17 @@ class Frontier:
 
     @property
     def exponent(self) -> float:
-        """Of risk in compute."""
+        """The exponent of the risk in compute."""
         return self.fit.exponent
 
     @property
     def interval(self) -> tuple[float, float]:
-        """Of the exponent, by profile."""
+        """The interval of the exponent, by profile."""
         return self.fit.interval
 
     @property
     def grid_bias(self) -> Float[np.ndarray, " n"]:
-        """log(grid_risk/risk), (n,): what the grid of widths adds."""
+        """log(grid_risk/risk), (n,): the excess of the best width on the grid over the exact optimum."""
         return np.log(self.grid_risk / self.risk)
 
     def bias(self, ratio: float) -> float:
@@ -101,7 +101,7 @@ class Frontier:
         return float(np.mean(grids[:, budgets] - np.log(self.risk[budgets])))
 
     def compute_bias(self, ratio: float) -> float:
-        """The same as log compute that is needed more, `bias` over |exponent|."""
+        """The same bias as additional log compute, `bias` over |exponent|."""
         return self.bias(ratio) / abs(self.exponent)
 
     def plot(self, ax: Axes | None = None) -> Axes:
@@ -175,7 +175,7 @@ def frontier(
 
 
 def _few(grid: np.ndarray) -> np.ndarray:
-    """At most eight of the widths, for the eye."""
+    """At most eight of the widths, for the legend."""
     return grid[np.unique(np.linspace(0, len(grid) - 1, min(8, len(grid))).astype(int))]
 
 

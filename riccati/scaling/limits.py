@@ -5,7 +5,7 @@ In the unit of time below direction m emerges at
     k = 2:  T_m = 1/(4 c_2² a_m),                       unit log(d/N), that is log d for N fixed
     k > 2:  T_m = 1/(k(k-2) c_k² a_m x_m^{k-2}),        unit d^{k/2-1}, x_m = √d |m_m(0)|
 
-of canonical time, if it is among the min(N, M) directions that the student can learn. What is left is
+of canonical time, if it is among the min(N, M) directions that the student can learn. The risk that is left is
 
     risk(t) = Σ_{m: T_m > t} a_m²/Σ a²,       floor = Σ_{m > N} a_m²/Σ a².
 

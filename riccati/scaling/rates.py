@@ -1,4 +1,4 @@
-"""The exponents of the field, each with its formula and its source, on the same axes.
+"""The known scaling exponents, each with its formula and its source.
 
 With a_m ∝ m^{-β} and, along the teacher, λ_m ∝ m^{-α} of the input's covariance, directions emerge at m^θ,
 θ = β + αk/2 (α = 0 on isotropic input): the two-parameter law, derivations/anisotropic.py. C = N t.
@@ -16,9 +16,9 @@ class Rate:
     """One exponent.
 
     Attributes:
-        name: what scales with what.
+        name: the quantity and the variable it scales with.
         value: the exponent.
-        formula: what it is in β, α and k.
+        formula: the exponent as a function of β, α and k.
         source: where it is proved.
     """
 

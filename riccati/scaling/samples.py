@@ -9,9 +9,9 @@ so that with constant g and v = g z_i/(2 a_i)
 k = 2, ℓ = log-odds of the alignment, η = g c_2^{-2}/d, time u/c_2²:
     dℓ/du = 4 a_i - 2 g R,            ℓ(0) = -log(d/N),       samples = d ∫ du/g,
 R = Σ_{not learned} a_i² the risk that drives the noise. For k > 2 R = 1, as most of the risk is left where it matters.
-Both for Σ a_i² = 1; beside another second layer η is that over ‖a‖, and n the same.
+Both for Σ a_i² = 1; for another second layer η is divided by ‖a‖, and n is the same.
 
-An overlap is never less than what noise keeps up: z ≤ z_i and ℓ ≥ -log(d/N). The spread about the mean, and the
+Noise keeps overlaps from falling below their initial size: z ≤ z_i, ℓ ≥ -log(d/N). The spread about the mean, and the
 probability that a direction is learned at all, are `emergence_law`'s. Source: RNWL25 (arXiv 2504.19983), BEVW25
 (arXiv 2508.03688); derivations/search_phase.py, derivations/finite_step_weights.py, derivations/sharp_limit.py.
 """

@@ -1,4 +1,4 @@
-"""Shapes: the share of its risk that one direction leaves as it is learned, a function of x = t/T_m.
+"""Shapes: the share of one direction's risk that is left at x = t/T_m, while the direction is learned.
 
 A shape f falls from 1 to 0 about x = 1. Its Mellin transform F(s) = ∫_0^∞ x^{s-1} f(x) dx is the constant of a scaling
 law (additive.py); F(s) = 1/s for a step. Derived in derivations/sharp_limit.py.
@@ -31,7 +31,7 @@ class Shape(Protocol):
 
     @property
     def width(self) -> float:
-        """The x within which the fall happens."""
+        """The width in x of the fall."""
         ...
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
@@ -155,6 +155,9 @@ def mellin(shape: Shape, s: float) -> float:
     """Return the Mellin transform F(s) = ∫_0^∞ x^{s-1} f(x) dx = (1/s) ∫_0^∞ f(z^{1/s}) dz, s > 0.
 
     By Gauss's rule on panels that grow away from x = 1.
+
+    Raises:
+        ArgumentError: s ≤ 0.
     """
     require_real(s, "s", above=0)
     if shape.width == 0:

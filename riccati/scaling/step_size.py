@@ -64,7 +64,7 @@ class StepPlan:
         used: u, (K,), fractions of the samples.
         learning_rate: η there, (K,).
         samples, batch_size: n and B.
-        excess: risk - Σ_{m>N} a_m²/Σ a_m² that is left, in the limit d → ∞.
+        excess: the risk at the end less its floor Σ_{m>N} a_m²/Σ a_m², in the limit d → ∞.
         power: p of (1 - u)^p, None of the free plan.
     """
 
@@ -123,7 +123,7 @@ def decay(step: float, *, first: float, power: float, steps: int) -> float:
 
 
 def recommended_step(teacher: Teacher, start: AnyStart, *, samples: int, batch_size: int = 1) -> StepPlan:
-    """Compute the constant step that leaves least risk after n samples, of those at which hardly a run diverges.
+    """Compute the constant step that leaves least risk after n samples, among steps at which hardly any run diverges.
 
     The risk is that of the limit d → ∞ at γ = ηd/B (`FiniteStep`); `.sgd` of the plan is the algorithm to run.
     Derived in derivations/finite_step_weights.py (k = 2) and derivations/own_pair.py (k > 2).

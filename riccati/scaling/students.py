@@ -6,9 +6,9 @@ as S_m = a_m/(1 + e^{L_m - 4 c_2² a_m t}), L_m = log(a_m/(r² G_0) - 1), and
     risk = [Σ_{m ≤ N} a_m² (1 - S_m/a_m)² + Σ_{m > N} a_m²]/Σ a_m².
 
 The start is "equal", every one of the first N directions from the overlap d^{-1/2} whatever N, which is what the
-scaling laws suppose; or "typical", G_0 = N/d for k = 2, and for k > 2 the largest of the overlaps that are left
-(`TypicalStart`). The latter makes wider students faster and their last directions late, by factors log N that no
-exponent shows, but every measured one feels.
+scaling laws assume; or "typical", G_0 = N/d for k = 2, and for k > 2 the largest of the overlaps that are left
+(`TypicalStart`). The latter makes wider students faster and their last directions later, by factors of log N that the
+theoretical exponents leave out and measured ones contain.
 
 For k = 2 the log-odds L_N = log(a_N/(r² G_0) - 1), by which T_N = L_N/(4 c_2² a_N) exceeds N^β, change with N too: at
 β = 1, r = 10^-2 the exponent of compute is -0.5174, -0.5148, -0.5128, -0.5069 for d = 10⁴, 10⁵, 10⁶, 10¹², that is

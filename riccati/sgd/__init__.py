@@ -1,4 +1,4 @@
-"""Online SGD, the experiment the theory is held against: in all coordinates, or exact in law at any dimension."""
+"""Simulation of online SGD, with which theory is compared: in all coordinates, or exact in law at any dimension."""
 
 from ..problem import Logged as Logged
 from ..problem import PerDirection as PerDirection

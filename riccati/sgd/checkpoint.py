@@ -1,7 +1,7 @@
-"""Checkpoints: all that an interrupted experiment needs to go on to the bit-identical result.
+"""Checkpoints: the state from which an interrupted experiment continues to the bit-identical result.
 
-A file is a line that says so, the SHA-256 digest of what follows, and an NPZ archive. What its digest does not confirm,
-was cut short or changed, or never was a checkpoint.
+A file holds a line that identifies it, the SHA-256 digest of the rest, and an NPZ archive. A file that does not match
+its digest was cut short or changed, or never was a checkpoint.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Record:
         times: (S, T), canonical.
         risk: (S, T), population risk; NaN, as in the other columns, once a run has diverged.
         overlaps: (S, T, M), squared.
-        filled: (), how many of the columns are there.
+        filled: (), how many of the columns are filled.
     """
 
     steps: Int[np.ndarray, " T"]
@@ -74,12 +74,12 @@ def logged_steps(steps: int, rows: int) -> Int[np.ndarray, " T"]:
 
 
 class Checkpoint(NamedTuple):
-    """How far an experiment is.
+    """The state of an experiment between two steps.
 
     Attributes:
-        states: where its runs are.
-        record: what was logged of them.
-        notes: what is to be said of going on from here, a line each.
+        states: the states of its runs.
+        record: what has been logged.
+        notes: remarks on continuing from here, a line each.
     """
 
     states: RunStates
@@ -97,10 +97,10 @@ def save_checkpoint(path: str | os.PathLike, config: Mapping[str, object], check
 
 
 def load_checkpoint(path: str | os.PathLike, config: Mapping[str, object], begun: Checkpoint) -> Checkpoint | None:
-    """Read the checkpoint of an experiment with this `config`, which begins as `begun`; None if there is no such file.
+    """Read the checkpoint of an experiment with this `config` and initial state `begun`; None if there is no such file.
 
-    One that other versions of the package or of its libraries wrote is gone on with, to the same result up to
-    rounding, and a note says so.
+    A checkpoint by other versions of the package or of its libraries is continued to the same result up to rounding,
+    with a note.
 
     Raises:
         ArgumentError: a file that is no checkpoint, or one of another experiment; the first key that differs is named.
@@ -121,7 +121,7 @@ def load_checkpoint(path: str | os.PathLike, config: Mapping[str, object], begun
         require(sound, "checkpoint", f"hold {name} of shape {array.shape}, {array.dtype}", f"{path}, which does not")
     states = {name: jnp.asarray(held.arrays[f"states_{name}"]) for name in RunStates._fields}
     record = {name: held.arrays[f"record_{name}"] for name in Record.__dataclass_fields__}
-    notes = () if then == now else (f"gone on from a checkpoint of {_versions(then)}: the same up to rounding",)
+    notes = () if then == now else (f"continued from a checkpoint of {_versions(then)}: the same up to rounding",)
     return Checkpoint(RunStates(**states), Record(**record), notes)
 
 

@@ -1,4 +1,4 @@
-"""The loop over calls of the compiled loop: logs, saves, shows how far it is, and stops in order when asked to."""
+"""The loop over calls of the compiled loop: it logs, saves, shows progress, and stops cleanly at a signal."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _TIMED = 0.1  # seconds of steps from which the time of all is estimated
 
 
 class Stepper(abc.ABC):
-    """A way to move runs on."""
+    """A way to advance runs."""
 
     @abc.abstractmethod
     def __call__(self, states: RunStates, count: int) -> RunStates:
@@ -33,7 +33,7 @@ class Stepper(abc.ABC):
 
 
 class KeyedSteps(Stepper):
-    """Each step's randomness comes from a seed and its number, so that a run is what it is however it is cut."""
+    """Steps whose randomness comes from the seed and the step's number, so a run is the same however it is divided."""
 
     def __init__(self, dynamics: Dynamics, schedule: Schedule, keys: Key[Array, " S"]):
         self._dynamics, self._schedule, self._keys = dynamics, schedule, keys
@@ -46,7 +46,7 @@ class KeyedSteps(Stepper):
 
 
 class DrawnSteps(Stepper):
-    """Randomness of many steps is drawn by numpy at once, at a third of the cost of a key for each step or less."""
+    """Steps whose randomness numpy draws for many steps at once, at a third of the cost of a key for each, or less."""
 
     def __init__(self, dynamics: Dynamics, schedule: Schedule, rng: np.random.Generator, runs: int, last: int):
         self._dynamics, self._schedule, self._rng, self._runs, self._last = dynamics, schedule, rng, runs, last
@@ -77,7 +77,7 @@ class DrawnSteps(Stepper):
 def run_to_end(
     dynamics: Dynamics, stepper: Stepper, begun: Checkpoint, save: Callable[[Checkpoint], None] | None, bar: tqdm
 ) -> Checkpoint:
-    """Move runs on to the last logged step, or until all have diverged; return where they are, and what was logged.
+    """Advance runs to the last logged step, or until all have diverged; return their states, and what was logged.
 
     `save` is called every ten seconds, and once more at the end or at a stop; `bar` counts steps.
 
@@ -102,7 +102,7 @@ def run_to_end(
         if save is not None:
             save(Checkpoint(states, record))
     if stop.signal_number is not None:
-        kept = "; its checkpoint goes on from there" if save is not None else ", without a checkpoint"
+        kept = "; the same call continues from its checkpoint" if save is not None else ", without a checkpoint"
         raise Stopped(stop.signal_number, f"at step {int(states.step)} of {int(record.steps[-1])}{kept}")
     return Checkpoint(states, record)
 

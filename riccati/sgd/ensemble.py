@@ -43,7 +43,7 @@ class Ensemble:
         seeds: (S,).
         final_overlaps: (S, N, M), the directions' overlaps at the end, signed.
         config: the experiment, as a run's JSON file has it.
-        notes: what was done otherwise than asked, a line each.
+        notes: what was done in another way than asked, a line each.
 
     Example:
         >>> import riccati as rc

@@ -1,4 +1,4 @@
-"""An experiment: what is simulated of online SGD, on which teacher and from which start, for any number of seeds."""
+"""An experiment: online SGD on a teacher from a start, which can be simulated for any number of seeds."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ LearningRate = float | Callable[[int], float] | Schedule
 class Experiment:
     """Online SGD with fresh samples at each step, from a given start.
 
-    What a step does is a rule: SGD on the weights, on both layers of a start that has a second one, or on the Stiefel
-    manifold (Phase I of BEVW25, arXiv 2508.03688), as `sgd.constraint` and the start say. It is simulated in all d
-    coordinates or in reduced ones. The risk that is logged is the population risk, computed from the overlaps; nothing
-    is estimated. Derived in derivations/online_sgd.py.
+    A step follows one of three rules, which `sgd.constraint` and the start select: SGD on the weights, on both layers
+    (a start with a second layer), or on the Stiefel manifold (Phase I of BEVW25, arXiv 2508.03688). It is simulated in
+    all d coordinates or in reduced ones. The logged risk is the population risk, computed exactly from the overlaps.
+    Derived in derivations/online_sgd.py.
 
     Args:
         teacher: the teacher, of any signs, directions and links, under any covariance; Stiefel SGD takes orthonormal
@@ -44,15 +44,15 @@ class Experiment:
         sgd: the algorithm. A step with learning rate η adds η to canonical time; for Stiefel SGD that is ε = 2η of
             Riccati time.
         steps: number of steps.
-        coordinates: "reduced", exact in law at a cost that does not depend on the dimension, under a covariance with
-            few for each group of equal eigenvalues; where they would be no fewer than d it is replaced by "direct",
-            as the run says. "direct", with all d coordinates.
+        coordinates: "reduced", exact in law at a cost that does not depend on the dimension, with few coordinates for
+            each group of equal eigenvalues of a covariance; where they would be no fewer than d, "direct" is taken,
+            with a note in the run. "direct", with all d coordinates.
         student_scale: c of Stiefel SGD's student f(x) = c(|Wx|² - N), ‖a‖/√N if not given.
         dtype: "float64", or in all coordinates "float32".
         rows: about how many steps are logged, evenly spaced in their logarithm, besides step 0.
         logged: the steps that are logged, instead of those; increasing, the last of them at most `steps`.
         learning_rate, batch_size, second_layer_rate, constraint: shorthand for `sgd`.
-        engine: the name of up to 0.5 for `coordinates` and `constraint`, see `engine_words`.
+        engine: the old name (up to 0.5) for `coordinates` and `constraint`, see `engine_words`.
 
     Raises:
         ArgumentError: for anything that cannot be simulated.
@@ -164,7 +164,7 @@ class Experiment:
 
     @cached_property
     def simulation(self) -> Simulation:
-        """What runs it: its dynamics, and where its runs begin."""
+        """The simulation of this experiment: its dynamics, and the initial state of its runs."""
         weights, engine = self._rule.initial_weights(self.start), self._chosen.engine
         largest = _EXPLODED * max(float(self.teacher.norm), float(sum(jnp.sum(layer**2) for layer in weights)))
         # engines know the speeds; d eigenvalues in the teacher would be compiled anew for every d
@@ -211,12 +211,12 @@ class Experiment:
         """Simulate runs from the same start, one for each seed, all at once.
 
         With `checkpoint`, a file, the state is saved there every ten seconds, at SIGINT or SIGTERM, and at the end; a
-        call with the same arguments goes on from it to the bit-identical result. One that other versions of the package
-        or its libraries wrote leads to the same up to rounding, as a note says. Remove the file once that is kept.
+        call with the same arguments continues from it to the bit-identical result (to the same up to rounding, with a
+        note, if other versions of the package or its libraries wrote it). Remove the file once the result is saved.
 
         Raises:
-            ArgumentError: what memory does not hold, a file that is no checkpoint of this experiment, or one that
-                another run is writing.
+            ArgumentError: if memory does not suffice, the file is no checkpoint of this experiment, or another process
+                is writing it.
             Stopped: a KeyboardInterrupt, after SIGINT or SIGTERM.
         """
         require(len(seeds) > 0, "seeds", "have one entry or more", "empty")
@@ -226,14 +226,14 @@ class Experiment:
         return self.simulation.ensemble(seeds, checkpoint)
 
     def replicas(self, count: int, seed: int = 0) -> Iterator[Ensemble]:
-        """Simulate runs from the same start in blocks of equal size, `count` or a few more; give each finished block.
+        """Simulate `count` runs from the same start, or a few more, in blocks of equal size; yield each finished block.
 
-        They are of the same law as those of `ensemble`, at a fraction of their cost, and not the same runs. How long
-        all will take is estimated from the first steps and said on stderr if it is long.
+        They have the law of the runs of `ensemble`, at a fraction of the cost, but are not the same runs. The total
+        time is estimated from the first steps and announced on stderr if it is long.
 
         Raises:
-            ArgumentError: what memory does not hold.
-            Stopped: a KeyboardInterrupt, after SIGINT or SIGTERM; blocks handed out before stay whole.
+            ArgumentError: if memory does not suffice.
+            Stopped: a KeyboardInterrupt, after SIGINT or SIGTERM; the blocks yielded before are complete.
         """
         require_integer(count, "count", 1)
         self._require_memory(block_of(count))
@@ -273,7 +273,7 @@ def simulate(
 
     The arguments are those of `Experiment`, with `seed` and `checkpoint` those of its `simulate`. The run's times are
     canonical, its risk is E(f* - f)²/E f*² or for Stiefel SGD 1 - tr(AGAG)/Σa² after the best radial fit, its overlaps
-    are squared (`run.config["overlap"]` says of what).
+    are squared (`run.config["overlap"]` is their definition).
 
     Raises:
         ArgumentError: for anything that cannot be simulated.

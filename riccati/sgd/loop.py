@@ -1,6 +1,6 @@
 """Many steps in one compiled loop, for several seeds at once.
 
-A step's randomness comes from the seed and the step's number, so where a loop is cut does not matter to the result.
+A step's randomness comes from the seed and the step's number, so the result does not depend on how a loop is divided.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ MOST_STEPS = 2**32 - 1  # a step's key is folded from the low 32 bits of its num
 
 
 class Dynamics(eqx.Module):
-    """What the steps of an experiment have in common.
+    """The constants of all steps of an experiment.
 
     Attributes:
-        engine: how samples are drawn, and in which coordinates the weights are kept.
+        engine: how samples are drawn, and in which coordinates the weights are held.
         rule: the update rule.
         teacher: the teacher on isotropic input, which whitened coordinates make of any.
         largest: the sum of squared weights, (), beyond which a run counts as diverged.
@@ -40,7 +40,7 @@ class Dynamics(eqx.Module):
 
 
 class RunStates(NamedTuple):
-    """Where S runs are.
+    """The states of S runs.
 
     Attributes:
         W: (S, N, D), weights in the engine's coordinates.
@@ -75,7 +75,7 @@ class DrawnAhead(NamedTuple):
 
 
 class Measured(NamedTuple):
-    """What is logged of S runs.
+    """The logged numbers of S runs at one step.
 
     Attributes:
         risk: (S,), population risk.

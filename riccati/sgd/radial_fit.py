@@ -33,8 +33,8 @@ class SecondPhase(NamedTuple):
 def second_phase(run: Run, samples: int, ridge: float = 0.0, seed: int = 0) -> SecondPhase:
     """Fit the radial part Ω of a student at the end of a run of Stiefel SGD, on n' = `samples` fresh samples.
 
-    Ω minimises mean (y - <Ω, uuᵀ - I>)² + ridge·||Ω||_F². The samples are drawn in their projections alone, with the
-    law that they have in R^d.
+    Ω minimises mean (y - <Ω, uuᵀ - I>)² + ridge·||Ω||_F². Only the samples' projections are drawn, with the law that
+    they have in R^d.
 
     Raises:
         ArgumentError: a run that is not one of Stiefel SGD by `riccati.sgd`, fewer samples than unknowns without a

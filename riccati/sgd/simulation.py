@@ -1,4 +1,4 @@
-"""Running an experiment: its dynamics, where its runs begin, what they cost, and the way to the last logged step."""
+"""The simulation of an experiment: its dynamics, the initial states of its runs, their cost, and running them."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ class Simulation:
     """An experiment with all its choices made.
 
     Attributes:
-        dynamics: what its steps have in common.
+        dynamics: the constants of its steps.
         sgd: the algorithm.
-        weights: where every run begins, W (N, D) in the engine's coordinates.
+        weights: the initial weights of every run, W (N, D) in the engine's coordinates.
         logged: (T,), the steps that are logged.
         config: the experiment by the keys of a run's JSON file.
-        notes: what is done otherwise than asked, a line each.
+        notes: what is done in another way than asked, a line each.
     """
 
     dynamics: Dynamics

@@ -1,4 +1,4 @@
-"""What every room uses: refusals, checks, files that are whole or absent, progress bars. Imports no JAX."""
+"""Helpers for all rooms: errors, argument checks, atomic file writes, progress bars. Imports no JAX."""
 
 from .arrays import all_numbers as all_numbers
 from .arrays import as_numbers as as_numbers

@@ -1,4 +1,4 @@
-"""Numbers out of the arrays of any library: numpy, masked, jax, torch on any device and in any precision, and lists."""
+"""Conversion to doubles of lists and of arrays of any library: numpy, masked, jax, torch on any device."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _MISSING = ("NoneType", "NAType", "NaTType", "MaskedConstant")  # None, pandas.N
 
 
 def is_missing(cell: object) -> bool:
-    """Whether a cell is a library's word for a value that is not there; NaN is a value."""
+    """Whether a cell is a marker for a missing value, such as None or pandas.NA; NaN counts as a value."""
     return _is_of_missing(type(cell))
 
 
@@ -29,7 +29,7 @@ def _is_of_missing(kind: type) -> bool:
 
 
 def kind_in_words(values: Any) -> str | None:
-    """What values are that would become numbers only by a cast that changes their meaning; None for numbers."""
+    """The kind of `values` in words where a cast to doubles would change their meaning (dates, text); else None."""
     if isinstance(values, np.ndarray):
         return _WORDS.get(values.dtype.kind)
     return next((_WORDS[kind] for kind, types in _SCALARS.items() if isinstance(values, types)), None)
@@ -65,7 +65,7 @@ def require_unmasked(values: Any, name: str) -> None:
 
 
 def all_numbers(values: Any, name: str, must: str = "be numbers in an array or a list") -> np.ndarray:
-    """The same as a plain array, where every entry is needed.
+    """An array or a list as a plain array of doubles, where every entry is needed.
 
     Raises:
         ArgumentError: as `as_numbers`, and a masked array with masked entries.

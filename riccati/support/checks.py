@@ -1,4 +1,4 @@
-"""One way to refuse an argument, `require`, the checks that several rooms share, and what goes past them."""
+"""Checks of arguments that several rooms share, all by `require`; and `restored`, which makes objects unchecked."""
 
 from __future__ import annotations
 
@@ -42,9 +42,10 @@ def require_real(value: object, name: str, *, above: float | None = None, least:
         number = float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError, OverflowError):
         number = float("nan")
-    bound = f" > {above:g}" if above is not None else f" ≥ {least:g}" if least is not None else " finite"
+    finite = bool(np.isfinite(number))
+    bound = f" > {above:g}" if above is not None else f" ≥ {least:g}" if least is not None else ""
     within = (above is None or number > above) and (least is None or number >= least)
-    require(bool(np.isfinite(number)) and within, name, f"be{bound}", _shown(value))
+    require(finite and within, name, f"be{'' if finite else ' a finite number'}{bound}", _shown(value))
 
 
 def require_open_unit(value: object, name: str) -> None:
@@ -110,7 +111,7 @@ def memory_limit() -> float:
 def require_memory(numbers: float, argument: str, value: object) -> None:
     """Refuse `value` of an argument that asks for more double-precision `numbers` than memory holds.
 
-    It is asked before anything is allocated, as a process that runs out of memory is ended without a word.
+    Call it before anything is allocated: a process that runs out of memory is killed without a message.
     """
     wanted, there = 8.0 * numbers / _GIGABYTE, memory_limit() / _GIGABYTE
     must = f"need no more memory than the {there:.3g} GB there are"
@@ -118,7 +119,7 @@ def require_memory(numbers: float, argument: str, value: object) -> None:
 
 
 def restored(kind: type, **fields: Any) -> Any:
-    """An object of class `kind` with these fields, made past the constructor that would check or derive them anew."""
+    """An object of class `kind` with these fields, made without its constructor, which would check or derive them."""
     module: Any = object.__new__(kind)
     for name, value in fields.items():
         object.__setattr__(module, name, value)

@@ -1,4 +1,4 @@
-"""What is said to a caller: refusals of arguments, and the new names of what was renamed."""
+"""Errors and warnings about arguments: `ArgumentError` for those that cannot be used, and warnings about old names."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _LONGEST_MESSAGE = 600
 
 
 class ArgumentError(ValueError):
-    """The refusal of an argument that cannot be used; its message is one line, with the argument's name and the remedy.
+    """Raised for an argument that cannot be used; its message is one line with the argument's name and the remedy.
 
     Attributes:
         argument: the argument's name.
@@ -41,7 +41,7 @@ class ArgumentError(ValueError):
         return self.value
 
     def renamed(self, names: Mapping[str, str]) -> ArgumentError:
-        """The same refusal in the words of a caller whose arguments have other names."""
+        """The same error under other argument names, those of a caller whose arguments are named differently."""
 
         def ours(text: object) -> str:
             words = str(text)
@@ -61,7 +61,7 @@ def warn_renamed(old: str, new: str) -> None:
     frame, level = sys._getframe(1), 2
     while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] in _INSIDE:
         frame, level = frame.f_back, level + 1
-    message = f"{old} is now {new}; the old name goes in the next version"
+    message = f"{old} is now {new}; the old name will be removed in the next version"
     warnings.warn(message, RenamedArgument, stacklevel=level)
 
 

@@ -63,14 +63,14 @@ def require_folder(path: str | os.PathLike, argument: str) -> None:
 
 
 def unwritable(argument: str, target: Path, error: OSError | ValueError) -> ArgumentError:
-    """The refusal of a place where the system lets nothing be written."""
+    """The error for a `target` that the operating system does not let us write to."""
     why = getattr(error, "strerror", None) or error
     return ArgumentError(argument, "be a place that can be written to", f"{target} ({why})")
 
 
 @contextmanager
 def sole_writer(path: str | os.PathLike, argument: str = "path") -> Iterator[None]:
-    """Within the block nobody else who asks may write `path`, in this process or in another.
+    """Hold a lock on `path` within the block: no other caller of `sole_writer`, in any process, may have it meanwhile.
 
     The operating system holds the lock, on a hidden file beside `path`, and drops it with the process that has it,
     however that ends; so no lock is ever stale. Windows has no such locks: there nobody is refused.

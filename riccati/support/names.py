@@ -1,4 +1,4 @@
-"""The names that arguments, options and files choose among, written once; nothing that bears them is imported here.
+"""The names that arguments, options and files choose among, written once; what they name is not imported here.
 
 A test holds that each list is what its room offers (tests/support/test_names.py).
 """

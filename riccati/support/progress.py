@@ -51,10 +51,10 @@ _outer: list[StopRequest] = []
 
 @contextmanager
 def orderly_stop() -> Iterator[StopRequest]:
-    """A request that turns true at SIGINT or SIGTERM; a second signal raises KeyboardInterrupt at once.
+    """Yield a `StopRequest` that turns true at SIGINT or SIGTERM; a second signal raises KeyboardInterrupt at once.
 
-    A block within another has the other's request. Outside the main thread, where Python allows no handlers, signals
-    go on as before and the request stays false.
+    A nested block shares the request of the outer one. Outside the main thread, where Python allows no handlers,
+    signals act as before and the request stays false.
     """
     if threading.current_thread() is not threading.main_thread():
         yield StopRequest()

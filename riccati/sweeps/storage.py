@@ -1,8 +1,8 @@
-"""What a sweep keeps on disk: while it runs a journal, a line for each result; at the end one Parquet table.
+"""The files of a sweep: a journal with a line for each result while it runs, and one Parquet table at the end.
 
-The journal has every result as soon as it is there. Its first line says which sweep it is. Lines are JSON, whose
-numbers are exact to the bit; a last line that was cut short, by whatever ended its writer, is dropped and its point
-computed again. The table has a row for each point, what it was and what came of it, and how the table came about.
+Each result is written to the journal as soon as it is computed; the first line identifies the sweep. Lines are JSON
+with numbers exact to the bit; an incomplete last line is dropped and its point computed again. The table has a row for
+each point, with its arguments and results, and the provenance of the sweep.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Columns = dict[str, list[Value | Entry]]
 
 
 class Provenance(TypedDict):
-    """Which sweep it is: two sweeps are the same where all of this agrees."""
+    """The identity of a sweep: two sweeps are the same if all of this agrees."""
 
     function: str
     source_sha256: str
@@ -42,8 +42,8 @@ class Journal:
     """The results so far, by the index of their point.
 
     Attributes:
-        done: what is there.
-        file: where more of it is written, None where nothing is kept.
+        done: the results.
+        file: the open file that further results are written to, None where nothing is kept on disk.
     """
 
     done: dict[int, Result]
@@ -65,7 +65,7 @@ class Journal:
 
 @contextmanager
 def journal_at(path: Path, provenance: Provenance) -> Iterator[Journal]:
-    """Open the journal at `path`; where there is one of the same sweep it is gone on with.
+    """Open the journal at `path`, and continue it if it is there and of the same sweep.
 
     Raises:
         ArgumentError: a file of another sweep, or a line that cannot be read.

@@ -55,11 +55,11 @@ def sweep(
 ) -> pd.DataFrame:
     """Call `function(**point)` at all combinations of the grid's values and return a table with a row for each.
 
-    Worker processes are spawned and compute with one thread each, so a script that calls this has
-    `if __name__ == "__main__":` about what it does. With one thread in this process too (OMP_NUM_THREADS=1,
-    XLA_FLAGS=--xla_cpu_multi_thread_eigen=false) the table is the same to the bit for any number of workers, none
-    included. Nothing is lost with a worker, or with this process: results are written to a journal beside `path` as
-    they come, and the same call goes on from it.
+    Worker processes are spawned, so a script that calls this must guard its main part by `if __name__ ==
+    "__main__":`. Workers compute with one thread each; with one thread in this process too (OMP_NUM_THREADS=1,
+    XLA_FLAGS=--xla_cpu_multi_thread_eigen=false) the table is the same to the bit for any number of workers, 0
+    included. No result is lost if a worker or this process dies: results are written to a journal beside `path` as
+    they are computed, and the same call continues from it.
 
     Args:
         function: gives a mapping of names to numbers, strings or vectors of numbers, the same names at every point.

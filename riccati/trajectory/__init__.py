@@ -1,4 +1,4 @@
-"""What a flow yields, and how it is kept in a file."""
+"""Trajectories: the solutions of flows, and their files."""
 
 from .storage import provenance_of as provenance_of
 from .trajectory import IncompleteTrajectory as IncompleteTrajectory

@@ -1,4 +1,4 @@
-"""A trajectory on disk: one NPZ file with its arrays, how it came about, and how it ended."""
+"""A trajectory on disk: one NPZ file with its arrays, its provenance, and its outcome."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _OPTIONAL = ("second_layer", "teacher_part", "residual_eigenvalues")  # arrays t
 
 
 class Stored(NamedTuple):
-    """What a trajectory's file holds: the fields of a `Trajectory` in their order, without the solution's record."""
+    """The contents of a trajectory's file: the fields of a `Trajectory` in order, without the solution's record."""
 
     times: Float[Array, " T"]
     solution: Solution
@@ -35,7 +35,7 @@ class Stored(NamedTuple):
 
 
 def provenance_of(flow: Flow, problem: Problem) -> str:
-    """The JSON text that a trajectory holds about how it came about."""
+    """The provenance of a trajectory as JSON text: flow, problem, seed, clock and package versions."""
     teacher, start = problem.teacher, problem.start
     return json.dumps(
         {
@@ -120,7 +120,7 @@ def _stored(held: dict[str, np.ndarray]) -> Stored:
 
 
 def _settings(provenance: dict[str, Any], teacher: Teacher) -> dict[str, Any]:
-    """The arguments of the flow's constructor; those of files from former versions in today's words.
+    """The arguments of the flow's constructor; those in files of former versions under today's names.
 
     FiniteStep had an `algorithm` up to 0.5.0, whose γ of Stiefel SGD was εd/B = 2ηd/B. Up to 0.4.0 it could be left
     out, which meant Stiefel SGD for h_2.

@@ -1,4 +1,4 @@
-"""A trajectory: the solution of a flow at the output times, how it came about, and what can be read off it."""
+"""A trajectory: the solution of a flow at the output times, with its emergence times, provenance, plot and files."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ class IncompleteTrajectory(UserWarning):
 
 
 class PhantomEmergence(IncompleteTrajectory):
-    """The dense equation's tolerance error has turned into rank, and the trajectory ends where it did."""
+    """Tolerance error has raised the rank of G in the dense equation; the trajectory ends before that time."""
 
 
 class Trajectory(eqx.Module):
-    """The solution of a flow at T output times for M directions, with what made it.
+    """The solution of a flow at T output times for M directions, with the flow and the problem.
 
     Attributes:
         times: (T,), canonical gradient-flow time of L = ½ E(f* - f)². Outside jit a flow that ended early has fewer
             than were asked for.
-        solution: what the flow gave: the observables, how it ended and in how many steps.
-        flow, problem: what made it; `teacher` and `start` are the problem's.
+        solution: the observables, how the flow ended, and in how many steps.
+        flow, problem: the flow and the problem it was solved for; `teacher` and `start` are the problem's.
 
     It is an Equinox module, and passes through jit, vmap and grad.
 
@@ -112,7 +112,7 @@ class Trajectory(eqx.Module):
 
     @property
     def provenance(self) -> dict[str, Any]:
-        """How it came about: flow and settings, link, widths, dimension, seed, clock and package versions."""
+        """The provenance: flow and settings, link, widths, dimension, seed, clock and package versions."""
         return json.loads(self.provenance_json)
 
     def emergence_times(self, level: float = 0.5) -> Float[Array, " M"]:
@@ -168,7 +168,7 @@ class Trajectory(eqx.Module):
         return risk_and_overlap_page(curve, ax)
 
     def save(self, path: str | os.PathLike) -> None:
-        """Write the trajectory and how it came about to one NPZ file, whole or not at all."""
+        """Write the trajectory and its provenance to one NPZ file, whole or not at all."""
         write_trajectory(path, self.times, self.solution, self.problem, self.provenance_json)
 
     @classmethod

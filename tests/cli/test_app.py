@@ -20,7 +20,7 @@ ASK = "from riccati.cli import use_cache; print(use_cache()); import jax; print(
     ("arguments", "message"),
     [
         (("solve", *PROBLEM, "--beta", -1), "Argument `beta` must be ≥ 0, but is -1.0."),
-        (("solve", *PROBLEM, "--beta", "nan"), "`beta` must be ≥ 0"),
+        (("solve", *PROBLEM, "--beta", "nan"), "`beta` must be a finite number ≥ 0"),
         (
             ("solve", *PROBLEM[:2], "--student-width", -3, *PROBLEM[4:]),
             "`student_width` must be a whole number ≥ 1, but is -3.",

@@ -84,7 +84,7 @@ def test_a_run_without_overlaps_gets_a_random_start_and_says_so():
     report = rc.compare(run_of(SQUARE))
     assert report.assumed == (
         "no init_norm: 0.01 taken",
-        "no initial_overlaps: a random start drawn in law (seed 0) stands in",
+        "no initial_overlaps: a random start (seed 0) is taken",
     )
     held = report.to_json()
     assert held["assumed"] == list(report.assumed)

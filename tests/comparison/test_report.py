@@ -154,7 +154,9 @@ def test_users_axes_get_no_heading(partial):
 
 def test_the_theory_that_is_nearest_is_named_first(partial):
     """The run is gradient flow itself; a limit that is off is not its best theory, and one that is right is."""
-    off = dataclasses.replace(partial.trajectory, risk=2 * partial.trajectory.risk)
+    solution = partial.trajectory.solution
+    twice = solution.observables._replace(risk=2 * solution.observables.risk)
+    off = dataclasses.replace(partial.trajectory, solution=solution._replace(observables=twice))
     report = dataclasses.replace(partial, finite_step=off)
     assert report.nearest[0] is partial.trajectory
     other = dataclasses.replace(partial, trajectory=off, finite_step=partial.trajectory)

@@ -145,7 +145,7 @@ def test_a_verdict_that_cannot_be_is_refused(run):
     with pytest.raises(rc.ArgumentError, match="`replicas` must be a whole number ≥ 1"):
         rc.compare(run, replicas=0)
     without = replace(run, config={k: v for k, v in run.config.items() if k != "batch_size"})
-    with pytest.raises(rc.ArgumentError, match="`run` must tell its step for a verdict"):
+    with pytest.raises(rc.ArgumentError, match="`run` must give its step size for a verdict"):
         rc.compare(without, replicas=20)
 
 

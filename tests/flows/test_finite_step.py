@@ -260,8 +260,8 @@ def test_it_is_the_limit_of_what_solve_takes_without_a_flow(degree, without):
     ("arguments", "message"),
     [
         ({"gamma": -0.1}, "Argument `gamma` must be ≥ 0, but is -0.1."),
-        ({"gamma": float("nan")}, "Argument `gamma` must be ≥ 0, but is nan."),
-        ({"gamma": float("inf")}, "Argument `gamma` must be ≥ 0, but is inf."),
+        ({"gamma": float("nan")}, "Argument `gamma` must be a finite number ≥ 0, but is nan."),
+        ({"gamma": float("inf")}, "Argument `gamma` must be a finite number ≥ 0, but is inf."),
         ({"gamma": 0.1, "algorithm": "adam"}, "Argument `algorithm` must be .* but is 'adam'."),
         ({"gamma": 0.1, "constraint": "ball"}, "Argument `constraint` must be None or \"stiefel\", but is 'ball'."),
         (

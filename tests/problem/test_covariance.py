@@ -9,7 +9,7 @@ from riccati.support import RenamedArgument
 
 def test_eigenvalues_of_a_power_law():
     np.testing.assert_allclose(rc.Covariance.power_law(3, exponent=0.5).eigenvalues, [1, 2**-0.5, 3**-0.5])
-    with pytest.raises(rc.ArgumentError, match="`exponent` must be ≥ 0, but is None"):
+    with pytest.raises(rc.ArgumentError, match="`exponent` must be a finite number ≥ 0, but is None"):
         rc.Covariance.power_law(3)
 
 

@@ -149,7 +149,8 @@ def test_the_rates_of_a_run_with_a_clock_are_the_mean_ones_between_its_rows():
 )  # fmt: skip
 @pytest.mark.parametrize("key", ["optimizer", "optimiser"])
 def test_adaptive_optimisers_are_refused_by_name(optimiser, key):
-    with pytest.raises(rc.ArgumentError, match=f"^Argument `{key}` must be of SGD, which alone the theory is about"):
+    message = f"^Argument `{key}` must be SGD, as the theory covers no other optimiser"
+    with pytest.raises(rc.ArgumentError, match=message):
         rc.Run.from_arrays([0, 10], [1.0, 0.5], **{key: optimiser})
 
 

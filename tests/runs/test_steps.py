@@ -66,12 +66,12 @@ def test_counters_that_agree_or_are_empty_say_nothing():
 
 def test_log_calls_taken_for_steps_are_said():
     assert run_of({"_step": [0, 1, 2], "loss": [1.0, 0.5, 0.25]}).notes == (
-        "_step counts what was logged, which is taken for steps of SGD",
+        "_step counts calls of the logger, which are taken for steps of SGD",
     )
     assert run_of({"_step": [0, 50, 100], "loss": [1.0, 0.5, 0.25]}).notes == ()
     assert run_of({"_step": [0, 1, 2], "loss": [1.0, 0.5, 0.25]}, step_column="_step").notes == ()
     empty = {"_step": [0, 1, 2, 3], "global_step": [0, None, 50, None], "val_loss": [None, 0.5, None, 0.4]}
-    assert "_step counts what was logged, which is taken for steps of SGD" in run_of(empty).notes
+    assert "_step counts calls of the logger, which are taken for steps of SGD" in run_of(empty).notes
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ def test_loss_columns(tmp_path, column):
         assert not any(line.startswith("what the loss") for line in run.assumed)
         np.testing.assert_array_equal(run.risk, run.loss)
     else:
-        assert "what the loss column holds is not said: 0.5*(f*-f)^2" in run.assumed
+        assert "loss is not given: the loss column is taken as 0.5*(f*-f)^2" in run.assumed
         np.testing.assert_allclose(run.risk, 2 * run.loss)
 
 

@@ -69,7 +69,7 @@ def test_clocks():
     np.testing.assert_allclose(faster.times_in("riccati"), 2.0)
     for arguments, message in (
         (("hours",), "`clock` must be"),
-        (("steps",), "`learning_rate` must be > 0"),
+        (("steps",), "`learning_rate` must be a finite number > 0"),
         (("riccati", 0.1), "`learning_rate` must be left out"),
     ):
         with pytest.raises(rc.ArgumentError, match=message):

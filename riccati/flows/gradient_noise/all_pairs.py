@@ -7,8 +7,8 @@ teacher, q = m mᵀ + p, squared norms s and C_il = E e²σ'(z_i)σ'(z_l) (secon
     ds_i/dt = [gradient flow] + γ s_i C_ii,     dm_im/dt = [gradient flow] - (γ/2) C_ii m_im,
     dp_il/dt = [gradient flow] + γ C_il - (γ/2)(C_ii + C_ll) p_il,
 
-because E <Δw_i, Δw_l> = (η²/B) r_i r_l C_il |x_⊥|² and |x_⊥|² ≈ d, while nothing of that size falls on the teacher's
-span. Overlaps are kept as a factor, so no tolerance error makes a direction emerge. The state is (m, p, log s).
+because E <Δw_i, Δw_l> = (η²/B) r_i r_l C_il |x_⊥|² and |x_⊥|² ≈ d, while the noise along the teacher's span is not of
+that order. The state is (m, p, log s): m itself, not Gram matrices, so no tolerance error makes a direction emerge.
 For σ = h_2 this is SGD on the weights of quadratic.py; derivations/noise_moments.py.
 """
 
@@ -93,7 +93,7 @@ def neuron_system(problem: Problem, gamma: float) -> FiniteStepSystem:
 def _begun(
     overlaps: Float[Array, "N M"], factor: Float[Array, "N N"], norms: Float[Array, " N"]
 ) -> tuple[NeuronState, Float[Array, ""]]:
-    """The initial state, and the least of the directions' largest overlaps."""
+    """The initial state; and of the largest overlap of each direction the smallest, which tolerances must resolve."""
     size = jnp.max(jnp.abs(overlaps), axis=0)
     smallest = jax.lax.stop_gradient(jnp.min(jnp.where(size > 0, size, 1.0)))
     return NeuronState(overlaps, factor @ factor.T, 2 * jnp.log(norms)), smallest

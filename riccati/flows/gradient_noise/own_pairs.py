@@ -5,7 +5,7 @@ With m the overlap of the neuron of direction p, s its squared norm, link h_k, a
     dm/dt = a_p g'(m)(1 - m²) - (γ/2) m E e²σ'²,      ds/dt = 4 s (a_p g(m) - g(1) s) + γ s E e²σ'²,
     E e²σ'² = P(m_p; s_p, a_p) + k Σ_{q≠p} [a_q² - 2 a_q s_q m_q^k + s_q²],
 
-so directions meet in the total residual alone. A neuron's own pair is a polynomial,
+so directions are coupled through the total residual alone. The term of a neuron's own pair is a polynomial,
 
     P = E (s h_k(z) - a h_k(ν))² h_k'(z)² = C(1)(s - a m^k)² + a² [C(m) - C(1) m^2k],
     C(m) = E h_k(ν)² h_k'(z)² = k Σ_{j<k} binom(k,j) binom(k-1,j) binom(2j,j) m^2j,

@@ -10,8 +10,8 @@ A step takes η of canonical time, a batch has B samples and γ = ηd/B. Stiefel
 
     dT/dτ = (K - Ω + ν) T,    so that   dZ/dτ = AZ - ZQ for Z = ΘᵀW = YT, Q = WᵀW = TᵀT:
 
-noise lengthens the neurons at the expense of their alignment and leaves ΘᵀW as it was. Y has N columns, so no
-tolerance error can turn into rank, and T carries the norms at any scale.
+noise lengthens the neurons at the expense of their alignment and does not change ΘᵀW. Y has N columns, so no
+tolerance error can raise the rank, and T holds the norms at any scale.
 Source: BEVW25 (arXiv 2508.03688) for the algorithm; derivations/finite_step.py, derivations/finite_step_weights.py.
 """
 
@@ -82,7 +82,7 @@ def weights_system(problem: Problem, gamma: float) -> FiniteStepSystem:
 def _span(
     vectors: Float[Array, "N D"], width: int
 ) -> tuple[Float[Array, "M N"], Float[Array, "N N"], Float[Array, ""]]:
-    """Y and T of the vectors (ΘᵀV, T) with VT their transpose; and the least size of the entries of a row of Y.
+    """Y = ΘᵀV and T, with VT the transpose of `vectors`; and the smallest root mean square of a row of Y.
 
     Rows of zeros do not count: they stay zero at any tolerance.
     """
@@ -96,7 +96,7 @@ def _span(
 def _begun(
     directions: Float[Array, "N D"], norms: Float[Array, " N"], width: int, gamma: Float[Array, ""], rate: Array
 ) -> tuple[WeightsState, tuple[Array, Array], Float[Array, ""]]:
-    """The initial state, γ in Riccati time and the unit of T, and the least size of the entries of a row of Y."""
+    """The initial state, γ in Riccati time and the unit of T, and the smallest root mean square of a row of Y."""
     unit = jax.lax.stop_gradient(jnp.min(norms))
     Y, T, least = _span(norms[:, None] * directions, width)
     return WeightsState(Y, T / unit), (gamma * rate / 2, unit), least

@@ -1,12 +1,12 @@
-"""What all systems of SGD at step size γ/d share: their integration, their explosion, and emergence times.
+"""Common code of all systems of SGD at step size γ/d: integration, explosion of the weights, emergence times.
 
 The second-order terms of a step grow faster than the drift once γ times the squared norm of a neuron is large, and the
-weights then explode in finite time: that is how SGD diverges at too large a step size. Past that point nothing comes
-back, so the risk is set to inf, and time is slowed down by 1 + (γ size/10⁴)⁴, so that the integrator need not resolve
-the singularity.
+weights then explode in finite time: this is how SGD diverges at too large a step size. They do not return from there,
+so the risk is set to inf from then on, and all velocities are divided by 1 + (γ size/10⁴)⁴, so that the integrator
+need not resolve the singularity.
 
-Emergence times are computed on the equations themselves, so that their digits do not depend on the output times: from a
-bracket of two output times by Newton's method on the log-odds, whose rate the velocity gives, an integration a round.
+Emergence times are computed on the equations themselves, so that their digits do not depend on the output times: two
+output times bracket each crossing, and Newton's method on the log-odds refines it, with one integration per iteration.
 """
 
 from __future__ import annotations
@@ -53,12 +53,12 @@ class FiniteStepSystem(NamedTuple):
 
 
 def pace(gamma: Float[Array, ""], size: Float[Array, ""]) -> Float[Array, ""]:
-    """The factor on all velocities, which is 1 until the weights explode."""
+    """The factor by which all velocities are multiplied: 1 until the weights explode, then falling to 0."""
     return 1 / (1 + (gamma * size / _SLOW) ** 4)
 
 
 def exploded(gamma: Float[Array, ""], size: Float[Array, ""]) -> Bool[Array, ""]:
-    """Whether the weights have grown past any return."""
+    """Whether the weights have grown so far that they cannot return."""
     return ~(gamma * size < _TOO_LARGE)  # not a number counts
 
 

@@ -39,7 +39,7 @@ BLOCK = 16384  # rows taken at a time, so that a chart of 10⁶ rows needs no se
 
 
 class Fading(eqx.Module):
-    """The part of the initial weights that a flow with negative rates needs at later times.
+    """The part of the initial weights that the solution with negative rates still depends on at later times.
 
     e^{-ρτ}X = W_0 J. Where ρ < 0, Ψ = (e^{-2ρτ} - 1)/|ρ| weights a row of X and overflows; the same quantity in terms
     of W_0 J is weighted by (1 - e^{2ρτ})/|ρ|, which does not.

@@ -6,7 +6,7 @@ through the chart at that time alone,
 
     B_ij(τ) = e^{(ρ_i - ρ_j)τ} (X_r X_p^{-1})_ij,        X = W(0)ᵀ, p the pivots that the forward pass found,
 
-which a derivative goes through. It keeps nothing between output times, so reverse mode needs the memory of one.
+and this expression is differentiated. It keeps nothing between output times, so reverse mode needs the memory of one.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The chart of the initial weights: which rows are its pivots, and what is done about linearly dependent neurons."""
+"""The chart of the initial weights: the choice of its pivot rows, and the treatment of linearly dependent neurons."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ def pivot_rows(overlaps: Float[Array, "N M"], residual: Float[Array, "N N"]) -> 
 
 
 def independent(weights: InitialWeights) -> InitialWeights:
-    """Linearly independent neurons, fewer of them, with the same Σ_i w_i w_iᵀ, on which alone the flow depends."""
+    """Fewer, linearly independent neurons with the same Σ_i w_i w_iᵀ; the flow depends on this sum alone."""
     U = np.hstack([weights.overlaps, weights.residual])
     sizes = _triangle(U)[1]
     rank = int(np.sum(sizes > _DEPENDENT * sizes[0]))

@@ -6,7 +6,7 @@ in the order of their rates, in classes of nearly equal rate ρ_c, and within a 
 
     Σ_i e^{2ρ_i x} b_i b_iᵀ = e^{2ρ_c x} Σ_k (2x)^k/k! Σ_i (ρ_i - ρ_c)^k b_i b_iᵀ,       ρ_i ≥ ρ_c.
 
-All terms are positive semidefinite, so no digit is lost. They are few, as most rows of a wide teacher are slow.
+All terms are positive semidefinite, so no digit is lost. Few terms suffice, as most rows of a wide teacher are slow.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Observables of a chart's subspace: the diagonal of the overlap Gram matrix, the risk, and what both share.
+"""Observables of a chart's subspace: the diagonal of the overlap Gram matrix, and the risk.
 
 With X = [I; B], S = BᵀB, W = (I + S)^{-1}, and the rates α_p of the pivot rows and α_r of the others
 (0 for rows outside the teacher), the projector has the blocks
@@ -9,7 +9,7 @@ and with C = Bᵀ diag(α_r) B the risk after the optimal radial fit, Σa² - tr
 
     2 Σ_p α_p² (SW)_pp - ||α_p^½ SW α_p^½||² + Σ_r α_r² - 2 tr(α_p W C W) - tr(CWCW),
 
-in which nothing cancels once a direction is learned: it is then a pivot row, and only the small SW is left of it.
+in which no large terms cancel once a direction is learned: it is then a pivot row, whose part is the small SW alone.
 Derived in derivations/risk.py.
 """
 

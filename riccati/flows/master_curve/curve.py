@@ -1,7 +1,7 @@
 """The master curve of the decoupled overlap equation, in a coordinate where it is smooth over fifty decades of time.
 
 In collapsed time y = a_p t every assigned overlap obeys dm/dy = g'(m)(1 - m²). With λ = log(m/√(1 - m²)), 0 at
-m² = ½, and R the collapsed time that is still ahead until then, negative after it,
+m² = ½, and R the collapsed time that is left until m² = ½ (negative after it),
 
     dλ/dR = -g'(m)/m,      dI/dR = -g(m),      dH/dR = 1 - (1 - g(m)/g(1)) e^{4I},
 

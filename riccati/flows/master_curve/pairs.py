@@ -86,7 +86,7 @@ def _furthest(link: Link, pairs: AssignedPairs) -> Float[Array, ""]:
 
 
 class _PairsBegun(NamedTuple):
-    """What all output times share, for each pair at the start.
+    """The constants of each pair that its state at every output time is computed from, all at the start.
 
     Attributes:
         position: λ = log(m/√(1 - m²)).

@@ -1,4 +1,4 @@
-"""k = 2: laws of SGD at a finite step, read off seeded replicas that feel its gradient noise."""
+"""k = 2: laws of SGD at a finite step, from seeded replicas of the limit with gradient noise."""
 
 from .dynamics import dynamics_of as dynamics_of
 from .gradient_noise import NoiseNormals as NoiseNormals

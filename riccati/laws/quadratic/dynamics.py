@@ -7,13 +7,14 @@ reduced coordinates, Ω = TTᵀ (Stiefel SGD: cI) and γ = ηd/B, a replica alte
     noise   V -> V - √(ηΔ/B) ΞV, Ξ the gradient noise (gradient_noise.py; Stiefel: its part outside the subspace), and
             in the other d - M - N dimensions rows that enlarge VᵀV by (1 - (M+N)/d)γΔ H, H = 2R + 8VᵀD²V
 
-and V is made orthonormal again, W as it was. H is FiniteStep's drag; Ξ is what FiniteStep leaves out. At the start the
-sum of Ξ is as large as the start itself, so emergence times are random at every d; learned directions keep fluctuations
-of order √(γ/d), so the risk is random as well.
+and V is made orthonormal again, with W unchanged. H is the drag of `FiniteStep`; Ξ is the noise that it leaves out.
+At the start the sum of Ξ is as large as the overlaps themselves, so emergence times are random at every d; learned
+directions keep fluctuations of order √(γ/d), so the risk is random as well.
 
-Two things are approximate: steps of SGD are few and heavy-tailed at small d, where their sum is not Gaussian yet, and
-the fluctuations of e²uuᵀ about H are left out; both are of relative order 1/d in overlaps and risk. A batch counts
-through η/B. Splitting is of second order in Δ; 1 - G is resolved to 10⁻¹⁴. Derived in derivations/gradient_noise_k2.py.
+Two approximations are made: at small d the steps of SGD are few and heavy-tailed, so their sum is not yet Gaussian; and
+the fluctuations of e²uuᵀ about H are left out. Both are of relative order 1/d in overlaps and risk. The batch size
+enters through η/B. Splitting is of second order in Δ; 1 - G is resolved to 10⁻¹⁴. Derived in
+derivations/gradient_noise_k2.py.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ _RUNAWAY = 10.0  # the misfit, in units of the larger of Σa² and the initial o
 
 
 class ReplicaDynamics(eqx.Module):
-    """The dynamics that replicas share, and their start; time is c_2² t, for which the link is h_2.
+    """The constants and the start that all replicas share. Time is c_2² t, in which the equations are those of h_2.
 
     Attributes:
         a: (M,), the second layer.
@@ -134,7 +135,7 @@ def dynamics_of(problem: Problem, sgd: SGD, level: float, student_scale: float |
 
 @compiled_quickly()
 def begin(dynamics: ReplicaDynamics, half: Float[Array, ""]) -> tuple[Replica, Float[Array, ""]]:
-    """The start and its risk, `half` a first step of flow later; directions past the level have emerged at time 0."""
+    """The replica after a first `half` step of flow, and the initial risk; directions past the level have T = 0."""
     Y = dynamics.V[: dynamics.a.shape[0]]
     odds = log_odds(jnp.sum(Y**2, axis=1))
     V, T = flow(dynamics, dynamics.V, dynamics.T, half)
@@ -146,7 +147,7 @@ def begin(dynamics: ReplicaDynamics, half: Float[Array, ""]) -> tuple[Replica, F
 def advance(
     dynamics: ReplicaDynamics, keys: Key[Array, " S"], replicas: Replica, steps: ReplicaStep
 ) -> tuple[Replica, Float[Array, "S n"]]:
-    """S replicas through n steps, and the risk at their times, inf once a replica has diverged."""
+    """S replicas after n steps, and their risk at the time of each; it is inf once a replica has diverged."""
     width = dynamics.a.shape[0]
     begun = dynamics.misfit(dynamics.V[:width], dynamics.Omega(dynamics.T))
     largest = _RUNAWAY * jnp.maximum(jnp.sum(dynamics.a**2), begun)
@@ -177,7 +178,7 @@ def emerging(
 def noise(
     dynamics: ReplicaDynamics, replica: Replica, length: Float[Array, ""], key: Key[Array, ""]
 ) -> tuple[Float[Array, "M N"], Float[Array, "N N"], Float[Array, "D N"]]:
-    """The replica under noise for a time `length`: Y and Ω in its middle, and V after it.
+    """The noise of a time `length` added to a replica: Y and Ω in the middle of it, and V after it.
 
     V is then not orthonormal, and T in W = VT is as it was. The middle has half of the noise's variance, so that
     learned directions fluctuate as widely as they should, and H there makes the drag of second order.

@@ -9,8 +9,8 @@ A Gaussian matrix with this covariance needs no eigenvectors of D: with g, X, X'
 
     Ξ = 2gD + √R(X + Xᵀ) + DB + BᵀD,      B = (√3 + 1)X' + (√3 - 1)X'ᵀ.
 
-It acts in every direction: on one not yet learned, which it moves by as much as the start itself, on one that is
-learned, which it makes fluctuate, and on the rest of the space. Derived in derivations/gradient_noise_k2.py.
+It acts in all directions: it moves the overlap of an unlearned direction by as much as the start itself, makes learned
+ones fluctuate, and acts on the rest of the space. Derived in derivations/gradient_noise_k2.py.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class NoiseNormals(NamedTuple):
 
 
 def noise_normals(key: Key[Array, ""], rows: int) -> NoiseNormals:
-    """The normals of one draw in D = `rows` coordinates, in single precision, whose rounding noise drowns."""
+    """The normals of one draw in D = `rows` coordinates; single precision suffices, its rounding is below the noise."""
     numbers = jax.random.normal(key, (2 * rows**2 + 1,), jnp.float32).astype(float)
     plain, shaped = numbers[1:].reshape(2, rows, rows)
     return NoiseNormals(numbers[0], plain, shaped)

@@ -1,8 +1,8 @@
 """k = 2: the law of the emergence times at finite step size, from replicas of SGD.
 
-Gradient noise moves the overlaps of the start by as much as they are, d^(-1/2), at every d, so T_m is random by
-O(1)/a_m; and R, on which the noise depends, is random through earlier T_m. No law of the start alone is exact, so the
-law is read off replicas from the start to the horizon (dynamics.py), at O(N²(M + N)) a step, the same for every d.
+Gradient noise changes the initial overlaps by their own size, d^(-1/2), at every d, so T_m fluctuates by O(1)/a_m; and
+the residual R, on which the noise depends, fluctuates with the earlier T_m. No closed form for the law is known, so it
+is read off replicas from the start to the horizon (dynamics.py), at O(N²(M + N)) a step, the same for every d.
 Source: BEVW25 (arXiv 2508.03688) for the algorithms; derivations/gradient_noise_k2.py.
 """
 
@@ -39,7 +39,7 @@ class QuadraticLaw(EmergenceLaw):
         gamma: γ = ηd/B, for Stiefel SGD too.
         diverged: the fraction of replicas that diverged.
         seed: of the replicas; None if it was a JAX key.
-        caution: what should be known before the law is trusted, empty where there is nothing.
+        caution: a warning about the law's validity at this step, in one sentence; empty where there is none.
     """
 
     times: Float[Array, " T"]
@@ -131,7 +131,7 @@ def quadratic_law(
 
 
 def caution_of(problem: Problem, sgd: SGD, diverged: float) -> str:
-    """What should be known of a law at this step size, of whose replicas a fraction `diverged`."""
+    """The warning about a law at this step, of whose replicas a fraction `diverged`; empty where there is none."""
     teacher = problem.teacher
     turn = 2 * float(teacher.link.coefficients[2]) ** 2 * sgd.rate * float(teacher.a.max())
     near = "" if sgd.on_stiefel else divergence(problem, sgd).caution

@@ -1,4 +1,4 @@
-"""k = 2: replicas of SGD at a finite step, which follow dynamics.py; the laws of k = 2 are read off them."""
+"""k = 2: replicas of SGD at a finite step by the dynamics of dynamics.py, from which the laws of k = 2 are read."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _CHUNK, _BLOCK = 32, 128  # steps in one call, and replicas in one array: progra
 
 
 class Replication(NamedTuple):
-    """How replicas are drawn.
+    """How many replicas are drawn, how far, and from which seed.
 
     Attributes:
         horizon: the canonical time that they reach; None takes twice gradient flow's last emergence.

@@ -1,4 +1,4 @@
-"""k > 2: laws of SGD at a finite step: the search phase as a diffusion, its forward equation, and the competition."""
+"""k > 2: laws of SGD at a finite step, by the diffusion of overlaps and the competition between neurons."""
 
 from .competition import Competition as Competition
 from .competition import competition_step as competition_step

@@ -1,7 +1,7 @@
-"""k > 2: the competition of the neurons for the directions, for probabilities and in joint draws.
+"""k > 2: the competition between neurons for the directions, in probabilities and in joint draws.
 
-Direction p takes the first neuron that escapes towards it and is free, and is learned a delay δ_p later, when its
-neuron's norm has grown; a neuron that escapes towards p before that is taken too.
+Direction p is taken by the first free neuron that escapes towards it, and is learned a delay δ_p later, when that
+neuron's norm has grown; other neurons that escape towards p before then are bound to p as well.
 
 Probabilities are carried by messages between neurons and directions. With F_ip(t) the probability that pair (i, p) has
 escaped by t, ψ_{p→i} = P(no neuron other than i has taken p), φ_{i→p} = P(i not taken by a direction other than p) and
@@ -34,7 +34,10 @@ def competition_step(
     escaped: Float[Array, "N M"],
     taken: Float[Array, "N M"],
 ) -> tuple[Float[Array, "N M"], Float[Array, "N M"]]:
-    """1 - ∫ φ dF and 1 - ∫ ψ dF of every pair a step later, by Heun's rule; `escaped` is dF, `taken` is ψ dF."""
+    """The integrals 1 - ∫ φ dF and 1 - ∫ ψ dF of every pair after one more step, by Heun's rule.
+
+    `escaped` is dF of the step, `taken` is ψ dF.
+    """
 
     def learned(untaken_by: Array) -> Array:
         log = _log(untaken_by)
@@ -78,7 +81,7 @@ class Winners(NamedTuple):
     Attributes:
         emerged: (n, M), T_p, inf where not by the last of the times.
         neuron: (n, M), which neuron direction p has, -1 where none.
-        free: (n, N), whether the neuron has been left without a direction; one that shares a direction has not.
+        free: (n, N), whether the neuron has no direction at the end; one that shares a direction is not free.
     """
 
     emerged: Float[np.ndarray, "n M"]

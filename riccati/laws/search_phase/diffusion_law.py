@@ -83,8 +83,8 @@ class DiffusionLaw(EmergenceLaw):
     def sample(self, n: int, seed: int | Key[Array, ""] = 0) -> Float[Array, "n M"]:
         """`n` joint draws of the M times, inf where a direction is not learned by times[-1].
 
-        A draw's escape times are independent given the energy that is left, which is taken at its mean. So neurons
-        compete exactly in draws, and as on a tree in `quantile` and `probability`; the two agree to a few per cent.
+        Escape times are independent given the residual energy, which is taken at its mean. The competition is exact
+        in draws, and that of a tree of pairs in `quantile` and `probability`; the two agree to a few per cent.
 
         Raises:
             ArgumentError: if `n` is not a whole number ≥ 1.
@@ -94,7 +94,7 @@ class DiffusionLaw(EmergenceLaw):
 
 
 def diffusion_law(problem: Problem, sgd: SGD, level: float, resolution: Resolution) -> DiffusionLaw:
-    """The law of a problem with k > 2 and c_0 = 0; see `emergence_law`, which has refused others.
+    """The law of a problem with k > 2 and c_0 = 0; see `emergence_law`, which refuses others beforehand.
 
     Raises:
         ArgumentError: Stiefel SGD.

@@ -2,8 +2,8 @@
 
 The diffusion of a pair's overlap (diffusion.py) is solved on nodes in y = arsinh(m√d), from the lower end to the level,
 for all pairs at once (march.py). This file makes the pairs, the nodes, the times, and the normal laws of directions
-whose noise is too small for the nodes. All of it is small and made on the host; what needs the link comes from one
-compiled program. Derived in derivations/search_phase.py.
+whose noise is too small for the nodes. All of it is small and computed by numpy, apart from one compiled program for
+the quantities that need the link. Derived in derivations/search_phase.py.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ class Resolution(NamedTuple):
     """How fine the grid of an emergence law for k > 2 is; with the default, quartiles are accurate to 5e-4.
 
     Attributes:
-        per_width: nodes in the width of a packet of overlaps.
-        fewest: nodes at the least.
-        most: nodes at the most; a direction whose packet is finer has a normal law.
-        per_spread: time steps in a packet's spread.
-        largest_ratio: growth of the time steps at the most.
+        per_width: how many nodes there are within the standard deviation of the overlaps' distribution (a packet).
+        fewest: the smallest number of nodes.
+        most: the largest number of nodes; a direction whose packet is too narrow for it gets a normal law.
+        per_spread: how many time steps there are within a packet's spread in time.
+        largest_ratio: the largest ratio of one time step to the one before.
     """
 
     per_width: int = 3
@@ -88,7 +88,7 @@ class Grid(eqx.Module):
 
 
 class ForwardEquation(NamedTuple):
-    """The equation, and all that does not change while it is solved.
+    """The forward equation with its grid, times and other constants.
 
     Attributes:
         teacher: the teacher.

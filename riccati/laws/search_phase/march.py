@@ -1,15 +1,15 @@
-"""k > 2: the forward equation of all pairs, solved step by step together with the competition of the neurons.
+"""k > 2: the forward equation of all pairs, solved step by step together with the competition between neurons.
 
 With x = m√d = sinh y, the diffusion of a pair (diffusion.py) has a generator A in y. Central differences make
 it a matrix, and the masses of pair (i, p) on the nodes obey the forward (Fokker-Planck) equation
 
     dμ_ip/dt = A_pᵀ μ_ip,      F_ip(t) = 1 - Σ μ_ip the probability that m reached √level by t.
 
-A is the backward equation's matrix, so this is its exact adjoint; the forward one is solved because A changes with
-time, through the energy that is not yet learned, taken at its mean over the other directions. All neurons of a
-direction share one matrix: a factorisation serves N right-hand sides.
+A is the matrix of the backward equation, of which this is the exact adjoint. The forward equation is solved because A
+changes with time, through the energy that is not yet learned, taken at its mean over the other directions. All neurons
+of a direction share one matrix, so a factorisation serves N right-hand sides.
 
-Which direction a neuron learns that escapes towards several of them is the subject of competition.py.
+Which direction a neuron learns when it escapes towards several is decided in competition.py.
 Derived in derivations/search_phase.py.
 """
 
@@ -174,7 +174,7 @@ def _rates(equation: ForwardEquation, rest: Float[Array, " M"]) -> tuple[Float[A
 
 
 def _tridiagonal(grid: Grid, down: Array, middle: Array, up: Array) -> Tridiagonal:
-    """With the node below a reflecting end the mirror image of the one above."""
+    """The matrix with these rows; at a reflecting end the node below the end is the mirror image of the one above."""
     return Tridiagonal(down, middle, up.at[0].add(down[0]) if grid.reflecting else up)
 
 

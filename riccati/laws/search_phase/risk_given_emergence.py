@@ -1,15 +1,15 @@
 """k > 2: the risk of SGD given its emergence times, and which neuron learns which direction.
 
 A direction's neuron comes to its emergence time T_p on the decoupled flow's own curve, m(t) = Φ(Φ⁻¹(√level) + a_p(t -
-T_p)): what noise does in the search phase is in T_p already. Once it is there, the second-order terms of a step act
-on it as in FiniteStep, weighted by m², so that they fade in as it emerges; on norms, spectators' too, they act
-throughout:
+T_p)), as the effect of noise in the search phase is contained in T_p. After emergence the second-order terms of a step
+act on m as in `FiniteStep`; they are weighted by m², so that they set in as the direction emerges. On norms, those of
+spectators too, they act at all times:
 
     dm/dt = a_p g'(m)(1 - m²) - (γ/2) m³ E e²σ'²,      ds/dt = 4s(a_p g(m) - g(1)s) + γ s E e²σ'².
 
-A neuron that escapes towards a direction that another one has shares it, and is not counted. Before anything is learned
-the risk fluctuates as a martingale of relative variance (η/B)v t, v = Var (e <∂R/∂W, ∂f/∂W>)/R² at the start. The
-equations are those of derivations/own_pair.py.
+A neuron that escapes towards a direction of another neuron shares it, and is left out of the risk. Before anything is
+learned the risk fluctuates as a martingale of relative variance (η/B)v t, v = Var (e <∂R/∂W, ∂f/∂W>)/R² at the start.
+The equations are those of derivations/own_pair.py.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Transposed tridiagonal systems of many directions at once, solved by Thomas' algorithm."""
+"""Transposed tridiagonal linear systems, one for each direction, solved all at once by Thomas' algorithm."""
 
 from __future__ import annotations
 

@@ -59,7 +59,11 @@ def sidecar_path(path: Path) -> Path:
 
 
 def located(path: Path) -> tuple[Path, str]:
-    """The file that `path` is or the sample run that it names, and the name that a run keeps of it."""
+    """The file that `path` is or the sample run that it names, and the name that a run keeps of it.
+
+    Raises:
+        ArgumentError: a path that is neither a file nor a sample run.
+    """
     samples, source = sample_runs(), str(path)
     known = f"be a file or a sample run ({', '.join(samples)})"
     try:
@@ -90,7 +94,11 @@ def read_file(path: Path, largest: int = LARGEST) -> bytes:
 
 
 def run_bytes(path: Path) -> tuple[bytes, Remarks]:
-    """The bytes of a run's file, unpacked where it is gzipped, whatever its name; and what is missing of them."""
+    """The bytes of a run's file, unpacked if they are gzipped, whatever its name; and a note if some are missing.
+
+    Raises:
+        ArgumentError: a file that is empty, too large, not regular, or cannot be read.
+    """
     raw, remarks = read_file(path), Remarks()
     if raw.startswith(b"\x1f\x8b"):
         raw, remarks = _gunzipped(raw, path)
@@ -120,7 +128,11 @@ def _gunzipped(raw: bytes, path: Path) -> tuple[bytes, Remarks]:
 
 
 def read_sidecar(path: Path) -> RunConfig:
-    """The keys in the JSON file beside a run's table; none if there is no such file."""
+    """The keys in the JSON file beside a run's table; none if there is no such file.
+
+    Raises:
+        ArgumentError: a file that is too large, not JSON, or not one JSON object.
+    """
     try:
         if not path.exists() or path.is_dir():
             return RunConfig()
@@ -148,7 +160,9 @@ def write_run(
     overlaps: Float[np.ndarray, "T M"] | None,
     config: Mapping[str, object],
 ) -> None:
-    """Write a column for each array that is not None, and the keys beside it; `source` is where the run came from.
+    """Write a CSV with a column for each array that is not None, and the keys in a JSON file beside it.
+
+    `source` is where the run came from.
 
     Raises:
         ArgumentError: if `path` does not end in .csv, or would replace the files of `source`.

@@ -1,6 +1,6 @@
 """Tables in memory: frames of pandas, polars, pyarrow and others, xarray, dicts of lists, lists of dicts, Keras.
 
-Frames are read through narwhals, of a lazy one only the columns that are needed.
+Frames are read through narwhals; of a lazy frame only the needed columns are collected.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def read_frame(frame: Any, names: Names) -> Log:
 
 
 def of_rows(rows: Sequence[Mapping[str, Any]], names: Names) -> Log:
-    """The columns of a list of dicts, a row each; a row without a name did not log it."""
+    """The columns of a list of dicts, one for each row; a name that a row lacks was not logged in it."""
     spelt = [{clean(name): value for name, value in row.items()} for row in rows]
     chosen = choose(list(dict.fromkeys(name for row in spelt for name in row)), names)
     cells = {name: [row.get(name) for row in spelt] for name in chosen.all}
@@ -93,7 +93,7 @@ def _matrix(values: Any) -> np.ndarray | None:
 
 
 def _cells(values: Any, name: str) -> list[Any] | np.ndarray:
-    """Numbers as a masked array; a list where there are words among them, which are read as those of a file."""
+    """Numbers as a masked array; a list if there is text among them, which is then read like the cells of a file."""
     return list(values) if _holds_text(values) else as_numbers(values, name)
 
 
@@ -149,7 +149,7 @@ def _of_narwhals(frame: Any, names: Names) -> Log:
 
 
 def _of_series(series: Any) -> Column:
-    """A column of numbers; where a library tells null from NaN, null is no number and NaN is one."""
+    """A column of numbers; where a library distinguishes null from NaN, null is an empty cell and NaN a value."""
     values = np.asarray(series.to_numpy())
     if values.dtype.kind == "O":
         return Column.of_masked(as_numbers(values, series.name))

@@ -1,4 +1,4 @@
-"""Files that are no plain text, JSON lines, a trainer_state.json, NPZ and Parquet: their columns as numbers."""
+"""The columns of structured files as numbers: JSON lines, trainer_state.json, NPZ and Parquet."""
 
 from __future__ import annotations
 
@@ -36,7 +36,11 @@ def read_json_lines(raw: bytes, names: Names) -> Log:
 
 
 def read_trainer_state(raw: bytes, names: Names, path: Path) -> Log:
-    """The log of a Hugging Face trainer, a list of rows under `log_history`."""
+    """The log of a Hugging Face trainer, a list of rows under `log_history`.
+
+    Raises:
+        ArgumentError: a file without such a list of rows.
+    """
     must = "be a trainer_state.json, with a list log_history; the file of a run's keys stands beside its table"
     try:
         history = json.loads(raw.decode("utf-8-sig", "replace"))["log_history"]
@@ -48,7 +52,11 @@ def read_trainer_state(raw: bytes, names: Names, path: Path) -> Log:
 
 
 def read_npz(raw: bytes, names: Names, path: Path) -> Log:
-    """The columns of an NPZ file, an array for each."""
+    """The columns of an NPZ file, an array for each.
+
+    Raises:
+        ArgumentError: a file that is no NPZ file of numbers or too large, or columns of different lengths.
+    """
     try:
         with zipfile.ZipFile(io.BytesIO(raw)) as archive:
             unpacked = sum(member.file_size for member in archive.infolist())
@@ -73,7 +81,7 @@ def read_npz(raw: bytes, names: Names, path: Path) -> Log:
 
 
 def _member(archive: Any, name: str, needed: bool) -> np.ndarray:
-    """An array of the archive; an empty one in place of what could be left out and is none of numbers."""
+    """An array of the archive; an empty one for a column that is not needed and does not hold numbers."""
     try:
         array: np.ndarray = archive[name]
     except ValueError:
@@ -84,7 +92,11 @@ def _member(archive: Any, name: str, needed: bool) -> np.ndarray:
 
 
 def read_parquet(raw: bytes, names: Names, path: Path) -> Log:
-    """The columns of a Parquet file."""
+    """The columns of a Parquet file.
+
+    Raises:
+        ArgumentError: a file that is no Parquet file, or no pyarrow to read it with.
+    """
     import pandas as pd
 
     try:

@@ -1,7 +1,6 @@
-"""Delimited text, as logs really are: any delimiter, comments, a header again after a resumed job, lines cut short.
+"""Logs as delimited text: any delimiter, comments, a repeated header after a resumed job, lines that are cut short.
 
-A file is read some megabytes at a time: by numpy's reader where every field of a piece is a number, line by line where
-not.
+A file is read in pieces of some megabytes: by numpy's reader if every field of a piece is a number, else line by line.
 """
 
 from __future__ import annotations
@@ -28,8 +27,8 @@ class Header:
     """A line of column names.
 
     Attributes:
-        names: clean, in the file's order.
-        delimiter: what parts them; a space stands for any white space.
+        names: the names in lower case and stripped, in the file's order.
+        delimiter: the character between them; a space stands for any white space.
     """
 
     names: list[str]
@@ -42,7 +41,7 @@ class Header:
 
 @dataclass(frozen=True)
 class Dropped:
-    """Lines that do not have the header's number of fields; those of the parts of a file add up.
+    """The lines that do not have the header's number of fields; those of several parts of a file can be added.
 
     Attributes:
         short, long: line numbers, from 1.
@@ -91,7 +90,7 @@ def read_text(raw: bytes, names: Names) -> Log:
 
 
 def _whole_lines(raw: bytes) -> tuple[bytes, tuple[str, ...]]:
-    """UTF-8 with plain line ends, without what was not written to its end; and what is said of that."""
+    """The text in UTF-8 with plain line ends, without an incomplete last line; and notes on what was dropped."""
     notes: tuple[str, ...] = ()
     if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
         raw = raw.decode("utf-16", "replace").encode()
@@ -164,7 +163,7 @@ def _split_title(title: str, sample: str, names: Names) -> Header:
 def _numeric(piece: bytes, header: Header, chosen: Chosen) -> dict[str, Column] | None:
     """The columns of a piece in which every line has its fields and every field is a number, else None.
 
-    A point in a column of steps may part thousands, which only the text of all of it tells.
+    A point in a column of steps may separate thousands, which only the text of the whole column shows.
     """
     if not piece.strip() or any(mark in piece for mark in (b"#", b'"', b"\0")):
         return None

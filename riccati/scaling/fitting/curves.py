@@ -1,4 +1,4 @@
-"""What a power law is fitted to: arrays, a trajectory, a run or an ensemble, as one curve with its seeds."""
+"""The curve that a power law is fitted to, made of arrays, a trajectory, a run or an ensemble, with all its seeds."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class MeasuredCurve:
         y: (S, n), what is there; `require_positive` says whether it can be fitted.
         emergence: (M,), emergence times where the theory knows them, else None.
         names: of x and y.
-        argument: that y came with.
+        argument: the name of the argument that y came from, for messages.
         notes: what was left out, a line each.
     """
 

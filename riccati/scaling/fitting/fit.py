@@ -1,4 +1,4 @@
-"""`fit_power_law`: the exponent of a curve with its interval, and what the two depend on: window, floor and noise."""
+"""`fit_power_law`: the exponent of a curve with its interval, and the window, floor and noise they depend on."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ class PowerLawFit:
         interval_from: "profile", of one curve with AR(1) noise, or "seeds", Student's over several.
         profile, bootstrap: intervals of e by profile and by block bootstrap, of the mean of log y.
         window: (lo, hi) of x.
-        window_from: the rule, or "given".
+        window_from: the rule that chose it, in words, or "given".
         floor: the additive constant; negative where the curve bends down, 0 where there is none in the model.
-        floor_status: "none" and "pinned" as asked for; of a free floor "identified" if no floor at all is refused
-            (1 % level), else "unidentifiable": then the interval is that without knowledge of the floor.
+        floor_status: "none" or "pinned" as asked for; for a free floor "identified" if a fit without a floor is
+            rejected (1 % level), else "unidentifiable": then the interval allows for every floor.
         scale: the power law at the pivot.
         pivot: x_0, where the errors of scale and exponent are uncorrelated.
         sensitivity: least and largest exponent over windows with either end moved in by up to a quarter.

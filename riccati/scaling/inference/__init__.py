@@ -1,4 +1,4 @@
-"""What a measured risk curve says of its teacher: β or every a_m, by the law of the risk."""
+"""Inference of a teacher's β, or of every a_m, from a measured risk curve, by the law of the risk."""
 
 from .likelihood import best_shift as best_shift
 from .likelihood import profile_of as profile_of

@@ -1,4 +1,4 @@
-"""The Gaussian likelihood of a curve that is linear in its parameters, under the law's noise and some of its own.
+"""The Gaussian likelihood of a curve linear in its parameters, under the noise of the law and additional AR(1) noise.
 
     residual = J δ + ξ,       Cov ξ_ij = C_ij + σ² ρ^|i-j|;
 

@@ -132,7 +132,7 @@ def _rows(run: Run, wanted: int) -> tuple[Float[np.ndarray, " n"], Float[np.ndar
     require(
         last < _FALLEN * first,
         "run",
-        f"{reaches}, to say anything of the teacher",
+        f"{reaches}, as an earlier part does not determine the teacher",
         f"at {last / first:.3g} of it in the end",
     )
     begin = sound[np.argmax(risk[sound] < (1 + _FALLEN) / 2 * first)]

@@ -113,8 +113,8 @@ def infer_beta(run: Run, *, clock: bool = False, level: float = 0.95) -> Inferre
 
     Args:
         run: with initial overlaps, norms, dim, learning rate and batch size in its config; link h_k, k ≥ 2.
-        clock: whether the run's canonical time per step is asked about as well, within a factor of four of what its
-            config says; else it is taken from there.
+        clock: whether the run's canonical time per step is inferred too, within a factor of four of that in its config;
+            else it is taken from there.
         level: of the intervals.
 
     Raises:
@@ -138,7 +138,7 @@ def infer_beta(run: Run, *, clock: bool = False, level: float = 0.95) -> Inferre
     allowed = threshold(len(curve.times), len(begun), level)
     ends = [profile_of(fit.cases, component, allowed) for component in range(len(begun))]
     for end, what in zip(ends, (f"β within {fit.begun[0]:.2f} ± 1", "the clock within a factor of e"), strict=False):
-        require(end is not None, "run", "have a risk curve that can tell", f"one that does not tell {what}")
+        require(end is not None, "run", f"have a risk curve that determines {what}", "one that does not")
     low, high = (fit.begun + np.array(ends, float).T).tolist()
     return InferredBeta(
         beta=float(fit.theta[0]),
@@ -152,9 +152,9 @@ def infer_beta(run: Run, *, clock: bool = False, level: float = 0.95) -> Inferre
 def infer_second_layer(run: Run, *, level: float = 0.95) -> InferredSecondLayer:
     """Infer the second layer a_1 ≥ a_2 ≥ … from a run's risk curve; return it with the intervals.
 
-    The second layer in the run's configuration is not used, but its norm. The logarithms of a_m/a_{m+1} ≥ 0 are fitted,
-    under a normal prior of deviation ½ about those of the best power law. A direction that has not emerged within the
-    run moves no part of its curve, and is not determined. A round draws the law 2M times.
+    Of the second layer in the run's configuration only the norm is used. The log(a_m/a_{m+1}) ≥ 0 are fitted, under a
+    normal prior of deviation ½ about those of the best power law. A direction that has not emerged within the run does
+    not change its curve, and is not determined. Each round of the fit draws the law 2M times.
 
     Args:
         run: as for `infer_beta`, with 40 rows or more.

@@ -1,4 +1,4 @@
-"""In which coordinates weights are kept and samples drawn: all d of them, or few with the same law."""
+"""Engines: the coordinates that hold the weights and samples, all d of them or few with the same law."""
 
 from .coordinates import COORDINATES as COORDINATES
 from .coordinates import DIRECT as DIRECT

@@ -1,7 +1,7 @@
-"""In which coordinates an experiment is simulated: "reduced" or "direct", whatever its rule.
+"""The choice of coordinates in which an experiment is simulated, "reduced" or "direct", for every rule.
 
-"reduced": so few that the cost does not depend on d, and the law is the same (reduced.py). Where they would be no fewer
-than d, the experiment is simulated directly, and the run says so. "direct": all d of them (direct.py).
+"reduced": few coordinates with the same law, at a cost that does not depend on d (reduced.py). Where they would be no
+fewer than d, the experiment is simulated directly, and the run has a note. "direct": all d coordinates (direct.py).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ REDUCED, DIRECT = COORDINATES
 
 
 class EngineWords(NamedTuple):
-    """What an engine's name of up to 0.5 stood for.
+    """The constraint and the coordinates behind an engine's name of versions up to 0.5.
 
     Attributes:
         constraint: of the algorithm, as `SGD` has it.
@@ -90,7 +90,7 @@ def chosen_engine(coordinates: str, sgd: SGD, dtype: str, dim: int, teacher: Tea
 
 
 def _why_not(dim: int, teacher: Teacher, least: int) -> str:
-    """Return why no coordinates can be left out, where `least` that move alike are needed for that."""
+    """Return why no coordinates can be left out; that needs a group of at least `least` with equal eigenvalues."""
     if teacher.covariance is None:
         return f"d = {dim} too small for reduced coordinates, {teacher.frame_dim + least} or more"
     if teacher.frame is not None:

@@ -1,7 +1,7 @@
 """Direct simulation: samples and weights with all their d coordinates, O(dN) per sample.
 
-Under a covariance Σ both are whitened, x ~ N(0, I) and v_i = Σ^½ w_i, in its eigenbasis: what a step adds to v_i on
-isotropic input is multiplied by Σ, as dv = Σ^½ dw and the gradient in w has the factor Σ^½ too.
+Under a covariance Σ both are whitened, x ~ N(0, I) and v_i = Σ^½ w_i, in its eigenbasis. A step on v_i is that on
+isotropic input times Σ, as dv = Σ^½ dw and the gradient in w has another factor Σ^½.
 Derived in derivations/anisotropic.py.
 """
 

@@ -1,4 +1,4 @@
-"""What an engine is: the coordinates the weights are kept in, and how samples are drawn in these."""
+"""The interface of an engine: the coordinates that hold the weights, and how samples are drawn in them."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class Engine(eqx.Module):
     """A way to simulate the steps of a rule.
 
     Attributes:
-        coordinates: D, how many a weight has.
-        speeds: Λ, what a step along each of them is multiplied by, (D,); None where all are 1.
+        coordinates: D, how many coordinates a weight has.
+        speeds: Λ, the factor on a step along each coordinate, (D,); None where all are 1.
         batch_size: B, samples a step.
     """
 
@@ -40,7 +40,7 @@ class Engine(eqx.Module):
 
     @abc.abstractmethod
     def noise_of(self, rng: np.random.Generator, numbers: Int[np.ndarray, " n"], runs: int, neurons: int) -> Noise:
-        """Draw that of n steps of S runs by numpy: leaves (n, S, …), no two alike."""
+        """Draw the randomness of n steps of S runs by numpy, all independent: leaves (n, S, …)."""
 
     @abc.abstractmethod
     def step(self, rule: Rule, teacher: Teacher, weights: Weights, noise: Noise, rate: Rate, number: Number) -> Weights:

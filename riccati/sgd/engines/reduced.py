@@ -1,8 +1,10 @@
-"""Reduced coordinates: exact in law at a cost that does not depend on d, as the Gram matrices of (θ, w) move alone.
+"""Reduced coordinates: exact in law at a cost that does not depend on d.
 
-Weights are kept as (m, ρ), their overlaps with the teacher and an N x R factor of the rest, so in the first M + R
-coordinates of a basis of R^d; correlated directions have as many of their own there (problem/directions.py).
-In these a sample is ξ ~ N(0, I), and x_⊥ ~ N(0, I) in the d - M - R dimensions that are left. A step
+The Gram matrix of (θ, w) is a Markov process of its own, so any weights with the same Gram matrix may be simulated.
+
+Weights are held as (m, ρ), their overlaps with the teacher and an N x R factor of the rest: the first M + R coordinates
+of a basis of R^d. Correlated directions have other coordinates among the first M (problem/directions.py). In these a
+sample is ξ ~ N(0, I), and in the other d - M - R dimensions x_⊥ ~ N(0, I). A step
 
     W -> kept + pushᵀ X,    X = (ξ, x_⊥),
 
@@ -15,10 +17,10 @@ in E more coordinates (T = push where B ≤ N). So R grows by E a step, from N o
 folds the rest back into N x N, which changes no Gram matrix.
 
 Under a covariance weights are whitened and a step is W -> W + (kept - W + pushᵀ X)Λ, Λ the speeds of the coordinates.
-Rotations within a group of equal eigenvalues commute with Λ, so each such group g of d_g coordinates has a rest of its
-own: a factor of R columns, independent L_g of d_g - R dimensions with one T for all, a fold of its own. It needs
-d_g ≥ N + nE for n steps from fold to fold; a smaller group is kept whole, with all its coordinates. n is N/E, or fewer
-if no group is that large. Isotropic input is one group. Derived in derivations/online_sgd.py.
+Rotations within a group of equal eigenvalues commute with Λ, so each such group g of d_g coordinates is reduced by
+itself: it has its own factor of R columns, its own L_g of d_g - R dimensions (T is common to all) and its own fold.
+This needs d_g ≥ N + nE for n steps from fold to fold; a smaller group keeps all its coordinates. n is N/E, or less if
+no group is that large. Isotropic input is one group. Derived in derivations/online_sgd.py.
 """
 
 from __future__ import annotations
@@ -52,9 +54,9 @@ class ReducedNoise(NamedTuple):
 class ReducedEngine(Engine):
     """SGD in reduced coordinates.
 
-    These are, in this order: those that are kept whole, the teacher's first; N of each of G groups; the E new ones of
-    each group that a step adds, step by step of a cycle. The groups are folded after the last step of each cycle,
-    whatever steps are done in one call: what a run is after n steps depends on n alone.
+    The coordinates are, in this order: those that are not reduced, the teacher's first; N of each of G groups; and the
+    E that each step of a cycle adds to each group. The groups are folded after the last step of each cycle, however
+    the steps are divided into calls, so the state after n steps depends on n alone.
 
     Attributes:
         outside: d_g - N of each group, (G,), at least `cycle` times min(B, N).
@@ -152,7 +154,7 @@ def reduced_engine(teacher: Teacher, dim: int, neurons: int, batch_size: int) ->
 
 
 class _Groups(NamedTuple):
-    """The coordinates past the teacher's that move alike, in the order in which a start has them.
+    """The groups of equal eigenvalues among the coordinates after the teacher's, in the order of the start.
 
     Attributes:
         sizes: d_g, how many coordinates each has.

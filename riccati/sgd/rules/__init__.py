@@ -1,4 +1,4 @@
-"""What a step of SGD does to the weights, given the projections of its samples."""
+"""Update rules: the change of the weights in a step of SGD, given the projections of its samples."""
 
 from .rule import Projections as Projections
 from .rule import Rate as Rate

@@ -1,12 +1,12 @@
-"""What an update rule of SGD is: a step that is linear in the samples, given their projections.
+"""The interface of an update rule of SGD: a step that is linear in the samples, given their projections.
 
 The weights W (N, D) have rows w_i in coordinates whose first K hold the teacher's directions. A batch X (B, D) acts
 through its projections <x_b, θ_m> and <x_b, w_i> alone. Given these, a step is
 
     W -> retract(W_kept + pushᵀ X),
 
-and the second layer b of a student that has one moves by what is known. That is why the Gram matrix of (θ, w), with b,
-is a Markov process of its own, whatever the dimension (sgd/engines/reduced.py).
+and the step of the second layer b, if there is one, depends on the projections alone. So the Gram matrix of (θ, w),
+with b, is a Markov process of its own in every dimension (sgd/engines/reduced.py).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Rate = Float[Array, ""]  # η of one step, canonical time per step
 
 
 class Weights(NamedTuple):
-    """What SGD trains.
+    """The trained parameters.
 
     Attributes:
         W: (N, D), the neurons.
@@ -35,7 +35,7 @@ class Weights(NamedTuple):
 
 
 class Projections(NamedTuple):
-    """All that a step reads of its samples.
+    """The projections of a batch, on which alone a step depends.
 
     Attributes:
         teacher: (B, M), <x_b, θ_m>.

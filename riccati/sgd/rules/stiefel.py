@@ -8,7 +8,7 @@ This is the clock of σ = h_2. Of a teacher with link c_2 h_2, c_2 ≠ 1, canoni
 (derivations/clocks.py), while these steps do not know c_2; such a link is refused.
 
 For one sample Γ = I + λ ûûᵀ with û = u/|u|, so Γ^{-1/2} = I - (Γ - I)/(√(1+λ)(1 + √(1+λ))), λ = tr Γ - N. Γ is computed
-from W̃ as it is, which takes rounding off the manifold back at each step; taken for I + λ ûûᵀ it would let it grow.
+from W̃ itself, which corrects rounding errors off the manifold at each step; with I + λ ûûᵀ they would grow.
 Source: BEVW25 (arXiv 2508.03688), its algorithm; derivations/online_sgd.py, derivations/finite_step.py.
 """
 
