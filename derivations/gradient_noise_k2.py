@@ -1,4 +1,4 @@
-"""k = 2: the gradient noise of SGD, its covariance, a factor of it, and what a start gathers of it.
+"""k = 2: the gradient noise of SGD, its covariance, a factor of it, and its sum over the search phase.
 
 One step moves the weights by -ηe(xxᵀ - 1)W, e = xᵀDx - tr D. Its noise Ξ = e(xxᵀ - 1) - 2D has, over the 105 pairings
 of four forms and for symmetric E and F,

@@ -30,7 +30,7 @@ def verify(
     names: Annotated[list[str] | None, typer.Argument(help="Derivations to check; all if left out.")] = None,
     latex: Annotated[Path | None, typer.Option(help="Write the derivations to this LaTeX file.")] = None,
 ) -> None:
-    """Derive every equation symbolically and hold the code against it, a line for each result."""
+    """Derive every equation symbolically and compare the code with it; prints a line for each result."""
     check = companion("derivations").verify
     try:
         holds = check(names or (), latex, typer.echo)
@@ -57,9 +57,9 @@ def figures(
 ) -> None:
     """Draw the figures of the talk and the papers; writes NAME.png, NAME.pdf, NAME.npz and NAME.json.
 
-    Each is drawn from data that is kept in DIR/cache and computed again only where its parameters, its code or the
-    package's changed, and drawn again only where these or what draws changed. Exit code 1 if a figure's fact does not
-    hold on its data.
+    Data are kept in DIR/cache, and computed again only if the figure's parameters, its code or the package's code have
+    changed; a picture is drawn again only if its data or the code that draws it have. Exit code 1 if the fact that a
+    figure states does not hold on its data.
     """
     gallery = companion("figures")
     chosen = names or list(gallery.NAMES)

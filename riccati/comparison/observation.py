@@ -16,7 +16,7 @@ from ..numerics import first_crossings
 from ..problem import AnyStart, Start
 from ..runs import Run
 
-_MOST_ROWS = 200  # of a run that are held against draws, evenly in log t
+_MOST_ROWS = 200  # of a run that are compared with draws, evenly in log t
 _EXPLODED = 1e3  # times the risk at the first row, or 1: an end beyond it is no plateau
 
 
@@ -61,7 +61,7 @@ class Observation:
 
     @property
     def assumed(self) -> tuple[str, ...]:
-        """What the run does not say and is taken for granted, a line each."""
+        """What the run does not say and is assumed, a line each."""
         return self.run.assumed
 
     @property

@@ -24,7 +24,7 @@ from ..trajectory import IncompleteTrajectory, Trajectory
 from .observation import Observation
 
 _MOST_TIMES = 4096  # at which theory is evaluated
-_FILL_IN_SEED, _FILL_IN_NORM = 0, 1e-2  # of a start that stands in for one that was not logged
+_FILL_IN_SEED, _FILL_IN_NORM = 0, 1e-2  # of the start that is taken where none was logged
 _MOST_COUPLED = 2**16  # N(M+N) up to which overlaps of another definition are integrated
 
 

@@ -125,7 +125,7 @@ def risk_panel(
 
 
 def _all_times(curves: Sequence[Curve]) -> Float[np.ndarray, " n"]:
-    """The times of the first curve up to the last of any: a theory may end before the run that it is laid over."""
+    """The times of the first curve up to the last of any: theory may end before the run."""
     last = max(float(curve.times[-1]) for curve in curves)
     times = np.asarray(curves[0].times)
     return times if times[-1] >= last else np.append(times, last)

@@ -22,7 +22,7 @@ AnyStart = Start | TypicalStart
 class Spectators(NamedTuple):
     """Neurons that have no direction: only their own norm acts on them, ds/dt = -4 g(1) s², s = s_0/(1 + 4 g(1) s_0 t).
 
-    Under anisotropic input each does so at the speed uᵀΣu, its direction taken to stay where it started.
+    Under anisotropic input each decays at the speed uᵀΣu, its direction u assumed constant.
 
     Attributes:
         squared_norms: s_0, (n,).

@@ -209,7 +209,7 @@ class Function(Schedule):
             ) from None
 
     def describe(self) -> dict[str, object]:
-        """Its name, and a digest of its values that tells it from another function of that name."""
+        """Its name, and a digest of its values that distinguishes it from another function of that name."""
         values = np.array([self._value(n) for n in _SAMPLED])
         name = getattr(self.function, "__qualname__", type(self.function).__name__)
         return {"schedule": {"kind": "Function", "name": name, "digest": hashlib.sha256(values.tobytes()).hexdigest()}}

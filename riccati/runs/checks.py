@@ -106,7 +106,7 @@ def _check_kind(config: RunConfig) -> None:
         if isinstance(said, str) and said.lower() in _OTHER_STUDENTS:
             known = " or ".join(f"{name}, {form}" for name, form in PARAMETRISATIONS.items())
             other = _OTHER_STUDENTS[said.lower()]
-            require(False, key, f"be {known}, of which there is a theory here", f"{said!r}, {other}")
+            require(False, key, f"be {known}, as the theory covers no other", f"{said!r}, {other}")
     own = config.parametrisation
     require(kind in KINDS, "kind", f"be one of {', '.join(KINDS)}", repr(kind))
     require(own in (None, kind), "parametrisation", f"agree with kind, {kind}", own)

@@ -115,7 +115,7 @@ def clean(name: object) -> str:
 
 
 def is_step(name: str) -> bool:
-    """Whether a (clean) name is one that steps go by, or samples or epochs, which stand in for them."""
+    """Whether a (clean) name is one for steps, or for samples or epochs, from which steps can be computed."""
     return _is_one_of(name, (*STEPS, *_SAMPLES, *_EPOCHS))
 
 

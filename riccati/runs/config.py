@@ -48,7 +48,7 @@ class Key(Generic[T]):
 
     Attributes:
         name: as files have it.
-        read: from the value in a file and the key's name to the value in its type; refuses what cannot be meant.
+        read: from the value in a file and the key's name to the value in its type; refuses invalid values.
         holds: the type in words.
         help: the meaning in one line.
         unit: of the value; empty where it has none.

@@ -144,7 +144,7 @@ def teacher_of(config: RunConfig) -> Teacher:
     """Return the teacher, with the `second_layer` as it is given, or a_m ∝ m^-β with Σ a_m² = 1.
 
     Raises:
-        ArgumentError: under the key's name, for one that is missing or cannot be meant.
+        ArgumentError: under the key's name, for a key that is missing or invalid.
     """
     link = Link.hermite(2) if kind_of(config) == STIEFEL else config.link
     if link is None:
@@ -175,7 +175,7 @@ def start_of(config: RunConfig) -> Start | None:
     """Return the start of the student, None where it is not given.
 
     Raises:
-        ArgumentError: under the key's name, for one that is missing or cannot be meant.
+        ArgumentError: under the key's name, for a key that is missing or invalid.
     """
     try:
         start = _first_layer(config)

@@ -95,12 +95,12 @@ class Run:
 
     @property
     def kind(self) -> str:
-        """`two_homogeneous`, `two_layer` or `stiefel_quadratic`; a Riccati step or the parametrisation tells it too."""
+        """`two_homogeneous`, `two_layer` or `stiefel_quadratic`; a Riccati step or the parametrisation may imply it."""
         return kind_of(self.config)
 
     @property
     def directions(self) -> int | None:
-        """M, where the run tells it."""
+        """M, None where the run does not give it."""
         return directions_of(self.config) if self.overlaps is None else self.overlaps.shape[1]
 
     @cached_property
@@ -196,8 +196,8 @@ class Run:
         Args:
             path: the file, or the name of a sample run; `<stem>.json` beside it is read too, if there (a
                 trainer_state.json has none: its keys are `overrides`).
-            step_column: the column of the steps, if it is none of step, iter, iteration, global_step, _step.
-            loss_column: the loss column, if it is none of risk, loss, test_loss, train_loss and their like; of several
+            step_column: the column of the steps, if it has none of the usual names (step, iter, global_step, _step, …).
+            loss_column: the loss column, if it has none of the usual names (risk, loss, test_loss, …); of several
                 a population or test loss is taken before one on the minibatch.
             overlap_prefix: what the names of the overlap columns begin with, if more than one group of numbered
                 columns could be meant, or none goes by a known name.
@@ -221,7 +221,7 @@ class Run:
             config: keys of a run (`riccati.runs.RunConfig` lists them).
 
         Raises:
-            ArgumentError: arrays that disagree, neither risk nor overlaps, or a key that is unknown or cannot be meant.
+            ArgumentError: arrays that disagree, neither risk nor overlaps, or a key that is unknown or invalid.
 
         Example:
             >>> import riccati as rc
@@ -250,7 +250,7 @@ class Run:
 
         Raises:
             ArgumentError: what is no table, a column that is missing or holds no numbers, or a key that is unknown or
-                cannot be meant.
+                invalid.
 
         Example:
             >>> import riccati as rc

@@ -143,7 +143,7 @@ def _numbers_rows(steps: Float[np.ndarray, " n"]) -> bool:
 def _over_epochs(
     name: str, chosen: Chosen, columns: dict[str, Column], data: Bool[np.ndarray, " n"], config: RunConfig
 ) -> tuple[Float[np.ndarray, " n"], tuple[str, ...]]:
-    """The steps of a column that may begin again with each epoch, and what was taken for granted of it."""
+    """The steps of a column that may begin again with each epoch, and what was assumed for it."""
     steps = columns[name].values
     if chosen.epoch is None:
         return steps, ()

@@ -148,7 +148,7 @@ def plain_sgd(value: Any, name: str) -> str:
     words = re.split(r"[^a-z0-9_]+", optimiser.lower())
     adaptive = any(_ADAPTIVE.fullmatch(word.strip("_0123456789")) for word in words)
     require(not adaptive, name, "be SGD, as the theory covers no other optimiser", optimiser)
-    plain = "be plain SGD (momentum μ acts like a learning rate of learning_rate/(1 - μ))"
+    plain = "be plain SGD, as the theory covers no other (momentum μ acts like the rate learning_rate/(1 - μ))"
     for _, setting in _BEYOND_PLAIN.findall(optimiser.lower()):
         require(_OFF.fullmatch(setting) is not None, name, plain, optimiser)
     return optimiser

@@ -10,7 +10,7 @@ scaling laws assume; or "typical", G_0 = N/d for k = 2, and for k > 2 the larges
 (`TypicalStart`). The latter makes wider students faster and their last directions later, by factors of log N that the
 theoretical exponents leave out and measured ones contain.
 
-For k = 2 the log-odds L_N = log(a_N/(r² G_0) - 1), by which T_N = L_N/(4 c_2² a_N) exceeds N^β, change with N too: at
+For k = 2 the factor L_N = log(a_N/(r² G_0) - 1) in T_N = L_N/(4 c_2² a_N) depends on N too, beside a_N ∝ N^-β: at
 β = 1, r = 10^-2 the exponent of compute is -0.5174, -0.5148, -0.5128, -0.5069 for d = 10⁴, 10⁵, 10⁶, 10¹², that is
 -½ - 0.17/log d to -½ - 0.19/log d. In C/L_N, log d taken out as the sharp limit has it, it is -0.4984 to -0.4990.
 

@@ -27,7 +27,7 @@ _BLOCK = 64  # replicas at once: fewer cost as much time, and a first look at th
 # microseconds on one core of a step of a replica: of itself, for each coordinate of a sample, and for each column of
 # the factorisations of several samples in reduced coordinates; within a factor of 2 from N = 3 to 16, B = 1 to 256
 _A_STEP, _A_COORDINATE, _A_COLUMN = 0.4, 0.016, 0.5
-_LONG = 10.0  # seconds from which it is said how long replicas will take
+_LONG = 10.0  # seconds from which the expected time of replicas is announced
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,7 +102,7 @@ class Simulation:
         if checkpoint is not None:
             begun = load_checkpoint(checkpoint, config, begun) or begun
             save = partial(save_checkpoint, checkpoint, config)
-            save(begun)  # what cannot be saved there is said before the first step
+            save(begun)  # an unwritable place is refused before the first step
         reached = run_to_end(self.dynamics, stepper, begun, save, bar)
         states, record, times = reached.states, reached.record, reached.record.times
         if self.sgd.is_constant:  # to the last bit, as a run's times are

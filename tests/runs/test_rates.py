@@ -182,10 +182,10 @@ def test_a_schedule_that_is_only_named_is_no_clock():
 
 def test_optimisers_in_files_and_columns(tmp_path):
     for key in ("optimizer", "optimiser"):
-        with pytest.raises(rc.ArgumentError, match=f"`{key}` must be of SGD, .* but is Adam"):
+        with pytest.raises(rc.ArgumentError, match=f"`{key}` must be SGD, .* but is Adam"):
             rc.Run.load(log(tmp_path, config={key: "Adam"}))
     for name in ("lr-Adam", "lr-AdamW/pg1", "lr-RMSprop-1"):
-        with pytest.raises(rc.ArgumentError, match=f"`{name.lower()}` must be of SGD"):
+        with pytest.raises(rc.ArgumentError, match=f"`{name.lower()}` must be SGD"):
             run_of({"step": [0, 10], name: [0.1, 0.1]})
 
 

@@ -211,7 +211,7 @@ def test_every_sentence_of_a_fit_where_it_is_true_and_where_it_is_not():
         "residuals wander over the whole window": {"wandering"},
         "none in the model": {"plain", "with zero", "seeds", "wandering", "flat"},
         "pinned: given, not fitted": {"pinned"},
-        "unidentifiable: the curve does not tell it": {"free"},
+        "unidentifiable: the curve does not distinguish it": {"free"},
         "identified: no floor is refused": {"floored", "bends down"},
         "negative: the curve bends down": {"bends down"},
         "95%, by seeds": {"seeds"},

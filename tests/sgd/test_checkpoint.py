@@ -52,7 +52,7 @@ def test_an_interrupted_run_resumes_to_the_identical_result(tmp_path, coordinate
     whole = sgd.simulate(**settings, learning_rate=Signalling(), seed=2)
     stops = []
     while rate.left:
-        with pytest.raises(Stopped, match=r"Stopped by SIGINT at step \d+ of 120; its checkpoint goes on") as stopped:
+        with pytest.raises(Stopped, match=r"Stopped by SIGINT at step \d+ of 120; the same call continues") as stopped:
             sgd.simulate(**settings, learning_rate=rate, seed=2, checkpoint=path)
         stops.append(str(stopped.value))
     assert len(set(stops)) == len(stops) > 1

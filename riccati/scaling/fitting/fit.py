@@ -110,7 +110,7 @@ class PowerLawFit:
             "none": "none in the model",
             "pinned": "pinned: given, not fitted",
             "identified": f"identified: no floor is refused at the 1 % level{bends}",
-            "unidentifiable": "unidentifiable: the curve does not tell it from no floor",
+            "unidentifiable": "unidentifiable: the curve does not distinguish it from no floor",
         }[self.floor_status]
 
     def plot(self, ax: Axes | None = None) -> Axes:
