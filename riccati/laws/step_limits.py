@@ -151,7 +151,8 @@ def largest_step(
     """
     if algorithm is not None:
         constraint = constraint_named(algorithm, constraint)
-        warn_renamed(f"algorithm={algorithm!r}", f"constraint={constraint!r}")
+        halved = ", with γ = ηd/B, half of the former εd/B," if constraint == "stiefel" else ""
+        warn_renamed(f"algorithm={algorithm!r}", f"constraint={constraint!r}{halved}")
     problem, link = Problem(teacher, start), teacher.link
     require_integer(batch_size, "batch_size", 1)
     known = constraint is None or constraint in CONSTRAINTS
