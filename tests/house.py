@@ -145,7 +145,7 @@ def untyped_dictionaries() -> list[str]:
 
 
 def retired_names() -> list[str]:
-    """Names of variables, functions, classes, arguments and files that the field does not use; aliases that warn pass."""
+    """Names of variables, functions, classes, arguments and files that are not the field's; aliases that warn pass."""
     bad = []
     for path in sources("riccati", "derivations", "figures"):
         where = path.relative_to(ROOT)
