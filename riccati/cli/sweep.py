@@ -110,6 +110,7 @@ class SweptVerb:
     options: tuple[Parameter, ...]
 
 
+_STAND_FOR = {"engine": ("constraint", "coordinates"), "algorithm": ("constraint",)}  # old options, and today's
 _LEVEL = Parameter("level", Parameter.KEYWORD_ONLY, default=0.5)
 _VERBS = {
     verb.name: verb
@@ -157,8 +158,9 @@ def _grid(verb: SweptVerb, given: Mapping[str, Any], config: Path) -> dict[str, 
     for name in given:
         require(name in known, "config", f"give options of {verb.name} only", f"{config}, with {name}")
     grid: dict[str, list[Any]] = {}
+    stood_for = {name for old, names in _STAND_FOR.items() if old in given for name in names}
     for option in verb.options:
-        if is_hidden(option) and option.name not in given:
+        if option.name not in given and (is_hidden(option) or option.name in stood_for):
             continue
         value = given.get(option.name, option.default)
         must = f"give {option.name}, which {verb.name} needs"

@@ -23,7 +23,7 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float
 
 from ..numerics import Integrated, Outcome, compiled_quickly
-from ..problem import SGD, Constraint, Link, Observables, Problem, require_covered
+from ..problem import SGD, Constraint, Link, Observables, Problem, require_covered, sgd_of
 from ..support import is_traced, require, require_real, warn_renamed
 from .coupled import Coupled
 from .decoupled import Decoupled
@@ -118,10 +118,10 @@ class FiniteStep(Flow):
     """
 
     gamma: float = eqx.field(static=True)
-    constraint: Constraint | None = eqx.field(static=True)
-    student_scale: float | None = eqx.field(static=True)
-    rtol: float = eqx.field(static=True)
-    pairs: Literal["own", "all"] | None = eqx.field(static=True)
+    constraint: Constraint | None = eqx.field(static=True, default=None)  # defaults are left out of a repr
+    student_scale: float | None = eqx.field(static=True, default=None)
+    rtol: float = eqx.field(static=True, default=1e-9)
+    pairs: Literal["own", "all"] | None = eqx.field(static=True, default=None)
 
     def __init__(
         self,
@@ -153,9 +153,16 @@ class FiniteStep(Flow):
         """The limit of this algorithm in dimension `dim`, γ = ηd/B.
 
         Raises:
-            ArgumentError: a learning rate that is a schedule.
+            ArgumentError: what is no SGD object, or a learning rate that is a schedule.
         """
+        sgd = sgd_of(sgd)
         return cls(sgd.gamma(dim), student_scale=student_scale, constraint=sgd.constraint)
+
+    @property
+    def algorithm(self) -> str:
+        """The old name of what `constraint` says."""
+        warn_renamed("`algorithm` of FiniteStep", "`constraint`, and its γ of Stiefel SGD ηd/B")
+        return "homogeneous" if self.constraint is None else self.constraint
 
     @property
     def label(self) -> str:

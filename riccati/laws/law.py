@@ -139,8 +139,8 @@ def problem_of_law(consumer: str, teacher: Teacher, start: AnyStart, sgd: SGD) -
     return problem
 
 
-def constraint_of(algorithm: str | None, constraint: Constraint | None) -> Constraint | None:
-    """The constraint; where the old argument `algorithm` is given, the one it stands for, with a warning.
+def constraint_of(algorithm: str | None, constraint: Constraint | None, also: str = "") -> Constraint | None:
+    """The constraint; for the old argument `algorithm`, the one that it stands for, with a warning that `also` ends.
 
     Raises:
         ArgumentError: an unknown name, or a `constraint` beside it.
@@ -151,7 +151,7 @@ def constraint_of(algorithm: str | None, constraint: Constraint | None) -> Const
     known = algorithm in ("homogeneous", "stiefel")
     require(known, "algorithm", 'be left out, or "stiefel" or "homogeneous" in the old way', repr(algorithm))
     meant: Constraint | None = "stiefel" if algorithm == "stiefel" else None
-    warn_renamed(f"algorithm={algorithm!r}", f"constraint={meant!r}")
+    warn_renamed(f"algorithm={algorithm!r}", f"constraint={meant!r}{also}")
     return meant
 
 

@@ -149,7 +149,8 @@ def largest_step(
         >>> round(limits[0].gamma, 4), round(limits[0].learning_rate, 5)
         (0.335, 0.0067)
     """
-    constraint = constraint_of(algorithm, constraint)
+    halved = ", with γ = ηd/B, half of the former εd/B," if algorithm == "stiefel" else ""
+    constraint = constraint_of(algorithm, constraint, halved)
     problem, link = Problem(teacher, start), teacher.link
     require_integer(batch_size, "batch_size", 1)
     known = constraint is None or constraint in CONSTRAINTS

@@ -9,13 +9,14 @@ import abc
 import hashlib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
+from numbers import Real
 from typing import ClassVar
 
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from ..support import ArgumentError, require, require_real
+from ..support import ArgumentError, is_traced, require, require_real
 from .teacher import Teacher
 
 _LEARNED = 0.5  # squared overlap from which a direction is no longer being learned
@@ -227,12 +228,11 @@ def as_schedule(learning_rate: object) -> Schedule:
         schedule = Function(learning_rate)
         schedule.rates(0, 1)
         return schedule
-    require(
-        isinstance(learning_rate, (int, float, np.number)),
-        "learning_rate",
-        "be a number > 0, a function of the step, or a schedule of riccati.sgd",
-        repr(learning_rate),
-    )
+    scalar = isinstance(learning_rate, Real) or (hasattr(learning_rate, "dtype") and np.ndim(learning_rate) == 0)  # type: ignore[arg-type]
+    must = "be a number > 0, a function of the step, or a schedule of riccati.sgd"
+    known = scalar and not isinstance(learning_rate, bool) and not is_traced(learning_rate)
+    require(known, "learning_rate", must, repr(learning_rate))
+    require_real(learning_rate, "learning_rate", above=0)
     return Constant(float(learning_rate))  # type: ignore[arg-type]
 
 

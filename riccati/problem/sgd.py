@@ -22,7 +22,16 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from ..support import CONSTRAINTS, ArgumentError, Constraint, is_traced, require, require_integer, require_real
+from ..support import (
+    CONSTRAINTS,
+    ArgumentError,
+    Constraint,
+    all_numbers,
+    is_traced,
+    require,
+    require_integer,
+    require_real,
+)
 from .schedule import Constant, Logged, Schedule, as_schedule
 from .teacher import Teacher
 
@@ -60,7 +69,11 @@ class SGD:
         known = self.constraint is None or self.constraint in CONSTRAINTS
         require(known, "constraint", 'be None or "stiefel"', repr(self.constraint))
         require_real(self.second_layer_rate, "second_layer_rate", least=0)
-        _ = self.schedule
+        schedule = self.schedule
+        plain = {"batch_size": int(self.batch_size), "second_layer_rate": float(self.second_layer_rate)}
+        if isinstance(schedule, Constant):
+            plain["learning_rate"] = schedule.rate
+        vars(self).update(plain)  # numbers of any library as Python's, which can be hashed, compared and printed
 
     @classmethod
     def from_gamma(cls, gamma: float, dim: int, batch_size: int = 1, constraint: Constraint | None = None) -> SGD:
@@ -71,6 +84,7 @@ class SGD:
         """
         require_real(gamma, "gamma", above=0)
         require_integer(dim, "dim", 1)
+        require_integer(batch_size, "batch_size", 1)
         return cls(float(gamma) * batch_size / dim, batch_size, constraint)
 
     @classmethod
@@ -111,7 +125,8 @@ class SGD:
 
     def gamma(self, dim: float) -> float:
         """γ = ηd/B, the strength of gradient noise in the limit d → ∞."""
-        return self.rate * dim / self.batch_size
+        require_real(dim, "dim", above=0)
+        return self.rate * float(dim) / self.batch_size
 
     @property
     def riccati_step(self) -> float:
@@ -127,20 +142,24 @@ class SGD:
         """Canonical time Σ_{j<n} η_j after n steps, for each n of `steps`; the clock is ηn where η is constant.
 
         Raises:
-            ArgumentError: a learning rate that depends on what is learned.
+            ArgumentError: steps that are no whole numbers ≥ 0, or a learning rate that follows what is learned.
         """
-        numbers = np.asarray(steps)
+        numbers = all_numbers(steps, "steps")
+        sound = bool(np.all((numbers >= 0) & (numbers == np.floor(numbers))))
+        require(sound, "steps", "be whole numbers ≥ 0", steps)
         if self.is_constant:
             return numbers * self.rate
         if isinstance(self.schedule, Logged):
             return self.schedule.times_at(numbers)
         require(not self.schedule.follows_direction, "learning_rate", "not depend on what is learned", "one that does")
         last = int(numbers.max(initial=0))
-        return np.concatenate([[0.0], np.cumsum(self.schedule.rates(0, last))])[numbers]
+        return np.concatenate([[0.0], np.cumsum(self.schedule.rates(0, last))])[numbers.astype(int)]
 
     def faster(self, factor: float) -> SGD:
         """The same algorithm with every learning rate multiplied by `factor`."""
-        return replace(self, learning_rate=factor * self.rate if self.is_constant else self.schedule.scaled(factor))
+        require_real(factor, "factor", above=0)
+        scaled = float(factor) * self.rate if self.is_constant else self.schedule.scaled(float(factor))
+        return replace(self, learning_rate=scaled)
 
 
 def sgd_of(sgd: SGD | None = None, **shorthand: Any) -> SGD:

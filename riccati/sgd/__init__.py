@@ -4,6 +4,7 @@ from ..problem import Logged as Logged
 from ..problem import PerDirection as PerDirection
 from ..problem import PowerLaw as PowerLaw
 from ..problem import schedule_named as schedule_named
+from ..support import ENGINE_NAMES, warn_renamed
 from .checkpoint import logged_steps as logged_steps
 from .engines import COORDINATES as COORDINATES
 from .engines import EngineWords as EngineWords
@@ -26,3 +27,17 @@ from .rules import TwoHomogeneous as TwoHomogeneous
 from .rules import TwoLayer as TwoLayer
 from .rules import Update as Update
 from .rules import Weights as Weights
+
+# names of up to 0.5: what each is, and what it is called now
+_RENAMED = {
+    "ENGINES": (ENGINE_NAMES, "riccati.sgd.COORDINATES, beside the constraint of an SGD,"),
+    "InLaw": (ReducedEngine, "riccati.sgd.ReducedEngine"),
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _RENAMED:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value, now = _RENAMED[name]
+    warn_renamed(f"riccati.sgd.{name}", now)
+    return value

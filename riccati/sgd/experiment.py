@@ -149,6 +149,11 @@ class Experiment:
         """B, samples a step."""
         return self.sgd.batch_size
 
+    @property
+    def second_layer_rate(self) -> float:
+        """κ, the rate of a second layer over that of the first."""
+        return self.sgd.second_layer_rate
+
     @cached_property
     def _rule(self) -> Rule:
         if self.sgd.on_stiefel:
@@ -186,7 +191,6 @@ class Experiment:
 
     def config(self) -> dict[str, object]:
         """Return the experiment by the keys of a run's JSON file."""
-        own_rate = float(self.sgd.second_layer_rate)
         return {
             **self._rule.config(self.teacher, self.start, self.sgd),
             **teacher_keys(self.teacher),
@@ -199,7 +203,7 @@ class Experiment:
             "dtype": self.dtype,
             "rows": self.rows if self.logged is None else len(self.logged),
             **({} if self.start.seed is None else {"start_seed": self.start.seed}),
-            **({} if own_rate == 1 else {"second_layer_rate": own_rate}),
+            **({} if self.second_layer_rate == 1 else {"second_layer_rate": self.second_layer_rate}),
             "versions": package_versions(),
         }
 

@@ -55,6 +55,19 @@ def test_an_engine_is_read_as_constraint_and_coordinates(monkeypatch, capsys, tm
 
 
 @pytest.mark.parametrize(
+    ("text", "without"),
+    [
+        (SIMULATE + '\nengine = ["in_law", "direct"]', {"constraint", "coordinates"}),
+        (SOLVE + 'flow = "FiniteStep"\ngamma = 0.1\nalgorithm = "stiefel"', {"constraint"}),
+    ],
+)
+def test_a_table_of_old_options_has_no_columns_that_contradict_them(monkeypatch, capsys, tmp_path, text, without):
+    code, _, _ = swept(monkeypatch, capsys, tmp_path, text)
+    assert code == 0
+    assert not without & set(pd.read_parquet(tmp_path / "o" / "sweep.parquet").columns)
+
+
+@pytest.mark.parametrize(
     ("text", "code", "message"),
     [
         ("verb = ", 2, "`config` must be a TOML file"),

@@ -290,6 +290,13 @@ def test_the_old_argument_is_read_for_one_version_and_its_gamma_was_twice_as_lar
     assert eqx.tree_equal(old, rc.FiniteStep(0.05, constraint="stiefel", student_scale=0.5))
     with pytest.warns(RenamedArgument, match="is now FiniteStep"):
         assert eqx.tree_equal(rc.FiniteStep(0.1, algorithm="homogeneous"), rc.FiniteStep(0.1))
+    with pytest.warns(RenamedArgument, match="`algorithm` of FiniteStep"):
+        assert old.algorithm == "stiefel"
+
+
+def test_what_is_printed_leaves_defaults_out():
+    assert repr(rc.FiniteStep(0.1)) == "FiniteStep(gamma=0.1)"
+    assert repr(rc.FiniteStep(0.1, constraint="stiefel")) == "FiniteStep(gamma=0.1, constraint='stiefel')"
 
 
 @pytest.mark.parametrize("constraint", [None, "stiefel"])

@@ -92,7 +92,7 @@ def test_one_direction_is_looked_up_by_its_number():
 def test_the_old_name_of_the_constraint():
     teacher, start = problem(3, 2, 400, 1.0)
     new = rc.largest_step(teacher, start, constraint="stiefel")
-    with pytest.warns(RenamedArgument, match="constraint='stiefel'"):
+    with pytest.warns(RenamedArgument, match="constraint='stiefel', with γ = ηd/B, half of the former εd/B"):
         old = rc.largest_step(teacher, start, algorithm="stiefel")
     np.testing.assert_array_equal(old.gamma, new.gamma)
     with pytest.warns(RenamedArgument, match="constraint"):

@@ -1,5 +1,9 @@
 """The algorithm as an object: its clocks and γ, and how it is given."""
 
+import copy
+import pickle
+
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -69,3 +73,38 @@ def test_the_object_or_its_shorthand():
         sgd_of()
     with pytest.raises(rc.ArgumentError, match=r"`sgd` must be a riccati\.SGD"):
         sgd_of(1e-3)
+
+
+def test_numbers_of_any_library_are_kept_as_plain_ones():
+    sgd = rc.SGD(jnp.asarray(1e-3), np.int64(4), second_layer_rate=np.asarray(0.5))
+    assert repr(sgd) == "SGD(learning_rate=0.001, batch_size=4, constraint=None, second_layer_rate=0.5)"
+    assert hash(sgd) == hash(rc.SGD(1e-3, 4, second_layer_rate=0.5))
+    assert pickle.loads(pickle.dumps(sgd)) == copy.deepcopy(sgd) == sgd
+    assert rc.SGD(np.float32(1e-3)).faster(jnp.asarray(2.0)) == rc.SGD(2 * float(np.float32(1e-3)))
+
+
+@pytest.mark.parametrize("schedule", [1e-3, PowerLaw(1e-3, 1.0, 10.0)])
+def test_the_clock_has_whole_steps_from_zero(schedule):
+    sgd = rc.SGD(schedule)
+    assert sgd.times([]).shape == (0,)
+    assert sgd.times([0.0, 3.0]).tolist() == sgd.times([0, 3]).tolist()
+    for steps in ([-1], [0.5], [np.nan]):
+        with pytest.raises(rc.ArgumentError, match="`steps` must be whole numbers ≥ 0"):
+            sgd.times(steps)
+
+
+@pytest.mark.parametrize(
+    ("call", "argument"),
+    [
+        (lambda sgd: sgd.gamma(None), "dim"),
+        (lambda sgd: sgd.faster("a"), "factor"),
+        (lambda sgd: rc.SGD.from_gamma(0.1, 100, "2"), "batch_size"),
+        (lambda sgd: rc.FiniteStep.of(1e-3, 100), "sgd"),
+        (lambda sgd: rc.SGD(10**400), "learning_rate"),
+        (lambda sgd: rc.SGD(True), "learning_rate"),
+        (lambda sgd: rc.sgd.engine_words(["in_law"]), "engine"),
+    ],
+)
+def test_wrong_types_are_refused_by_name(call, argument):
+    with pytest.raises(rc.ArgumentError, match=f"`{argument}`"):
+        call(rc.SGD(1e-3))

@@ -8,6 +8,7 @@ from sgd_runs import problem, same
 
 import riccati as rc
 from riccati import sgd
+from riccati.support import RenamedArgument
 
 
 def test_the_same_seed_gives_the_same_run_and_another_another():
@@ -177,3 +178,12 @@ def test_a_typical_start_is_refused():
     typical = rc.Start.typical(settings["teacher"], 2, 50)
     with pytest.raises(rc.ArgumentError, match="`start` must hold all overlaps"):
         sgd.simulate(settings["teacher"], typical, learning_rate=1e-3, steps=5)
+
+
+def test_names_of_up_to_050():
+    with pytest.warns(RenamedArgument, match=r"riccati\.sgd\.ENGINES is now riccati\.sgd\.COORDINATES"):
+        assert "stiefel_direct" in sgd.ENGINES
+    with pytest.warns(RenamedArgument, match="ReducedEngine"):
+        assert sgd.InLaw is sgd.ReducedEngine
+    assert not hasattr(sgd, "Nothing")
+    assert sgd.Experiment(**problem(), sgd=rc.SGD(1e-3), steps=2).second_layer_rate == 1

@@ -49,7 +49,7 @@ def engine_words(engine: str) -> EngineWords:
     Raises:
         ArgumentError: an unknown name.
     """
-    require(engine in _WORDS, "engine", f"be one of {', '.join(_WORDS)}", repr(engine))
+    require(isinstance(engine, str) and engine in _WORDS, "engine", f"be one of {', '.join(_WORDS)}", repr(engine))
     return _WORDS[engine]
 
 
