@@ -12,23 +12,7 @@ from ..problem import SGD, AnyStart, Constraint, Problem, Teacher, require_cover
 from ..support import require, warn_renamed
 
 
-class LawOfSGD(eqx.Module):
-    """What is random under an algorithm, which it keeps as `sgd`."""
-
-    sgd: eqx.AbstractVar[SGD]
-
-    @property
-    def learning_rate(self) -> float:
-        """η, canonical time per step."""
-        return self.sgd.rate
-
-    @property
-    def batch_size(self) -> int:
-        """B, samples of a step."""
-        return self.sgd.batch_size
-
-
-class EmergenceLaw(LawOfSGD):
+class EmergenceLaw(eqx.Module):
     """The law of M emergence times, canonical time t = η·step; made by `emergence_law`.
 
     Attributes:
@@ -58,6 +42,16 @@ class EmergenceLaw(LawOfSGD):
     without_noise: eqx.AbstractVar[Float[Array, " M"]]
     diverged: eqx.AbstractVar[float]
     caution: eqx.AbstractVar[str]
+
+    @property
+    def learning_rate(self) -> float:
+        """η, canonical time per step."""
+        return self.sgd.rate
+
+    @property
+    def batch_size(self) -> int:
+        """B, samples of a step."""
+        return self.sgd.batch_size
 
     @property
     def algorithm(self) -> str:

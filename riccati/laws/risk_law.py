@@ -12,12 +12,12 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Key
 
 from ..flows import FiniteStep
-from ..numerics import as_key, require_double_precision
+from ..numerics import Outcome, as_key, require_double_precision
 from ..problem import SGD, AnyStart, Constraint, Teacher, sgd_of
 from ..support import require, require_integer, require_open_unit, require_times
 from .divergence import warn_of
 from .emergence_law import REPLICAS
-from .law import EmergenceLaw, LawOfSGD, constraint_of, in_words, problem_of_law
+from .law import EmergenceLaw, constraint_of, in_words, problem_of_law
 from .quadratic import FINE, Replication, caution_of, dynamics_of, replicas_of
 from .search_phase import DEFAULT_RESOLUTION, diffusion_law, risk_given_emergence, winners_of
 
@@ -29,7 +29,7 @@ _LEVEL = 0.5  # squared overlap at which drawn emergence times are joined to the
 _LEAST = 1e-300  # of a risk whose logarithm is taken
 
 
-class RiskLaw(LawOfSGD):
+class RiskLaw(eqx.Module):
     """The risk of SGD at T times as a random variable, by draws; made by `risk_law`.
 
     Attributes:
@@ -62,6 +62,16 @@ class RiskLaw(LawOfSGD):
     label: str = eqx.field(static=True)
     caution: str = eqx.field(static=True)
     emergence: EmergenceLaw | None = None
+
+    @property
+    def learning_rate(self) -> float:
+        """η, canonical time per step."""
+        return self.sgd.rate
+
+    @property
+    def batch_size(self) -> int:
+        """B, samples of a step."""
+        return self.sgd.batch_size
 
     @property
     def mean(self) -> Float[Array, " T"]:
@@ -136,7 +146,7 @@ def risk_law(
     unlearned: an error of 0.01 in that fraction then takes the coverage of a 90 % band to 75 %; elsewhere coverage was
     0.82 to 0.97 (two starts with competing neurons, 1024 runs of SGD from each). Draws whose learned directions are
     not held at this step have infinite risk; `caution` says which fraction of runs diverges, as in `emergence_law`.
-    Times beyond the reach of `FiniteStep` (about 10⁴/a_1) have infinite risk in all draws, without a caution.
+    Times beyond the reach of `FiniteStep` (about 10⁴/a_1) have infinite risk, as `caution` says too.
 
     Args:
         teacher: the teacher, M directions.
@@ -172,7 +182,7 @@ def risk_law(
     require_times(times)
     require_integer(replicas, "replicas", 1)
     at = np.asarray(times, float)
-    law = None
+    law, reached = None, len(at)
     if teacher.link.degree == 2:
         horizon = max(float(at[-1]), np.finfo(float).tiny)
         dynamics = dynamics_of(problem, sgd, _LEVEL, student_scale)
@@ -186,21 +196,31 @@ def risk_law(
         caution = law.caution
         escape_key, early_key = jax.random.split(as_key(seed))
         winners = winners_of(law.competition, replicas, escape_key)
-        draws = risk_given_emergence(problem, sgd, winners, _LEVEL, at, early_key)
+        draws, reached = risk_given_emergence(problem, sgd, winners, _LEVEL, at, early_key)
         emerged = winners.emerged
     flow = FiniteStep.of(sgd, float(start.dim or 0), student_scale)
-    mean_flow = flow.evolve(problem, jnp.asarray(at)).observables.risk
+    limit = flow.evolve(problem, jnp.asarray(at))
+    followed = int(limit.reached or 0) if bool(limit.outcome == Outcome.max_steps_reached) else len(at)
+    late = (_too_late("the risk of the draws", at, reached), _too_late("`flow`", at, followed))
+    caution = "; ".join(line for line in (caution, *late) if line)
     warn_of(caution)
     return RiskLaw(
         times=jnp.asarray(at),
         draws=jnp.asarray(draws),
         emerged=jnp.asarray(emerged),
-        flow=mean_flow,
+        flow=limit.observables.risk,
         sgd=sgd,
         label=flow.label,
         caution=caution,
         emergence=law,
     )
+
+
+def _too_late(what: str, times: Float[np.ndarray, " T"], reached: int) -> str:
+    """The caution where the integrator reaches only the first `reached` times; empty where it reaches all."""
+    if reached == len(times):
+        return ""
+    return f"from t = {times[reached]:.4g} on {what} is not known and is inf, as it takes too many steps: end earlier"
 
 
 def _interpolated(

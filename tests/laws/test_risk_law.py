@@ -85,3 +85,12 @@ def test_what_it_does_not_describe_is_refused():
     for bad, settings, message in cases:
         with pytest.raises(rc.ArgumentError, match=message):
             rc.risk_law(bad, start, **settings)
+
+
+def test_times_beyond_the_integrator_are_said():
+    teacher = rc.Teacher([1.0, 0.7], rc.Link.hermite(4))
+    start = rc.Start([[0.5, 0.1], [0.1, 0.4]], norms=0.5, dim=100)
+    with pytest.warns(RuntimeWarning, match="on the risk of the draws is not known"):
+        law = rc.risk_law(teacher, start, learning_rate=1e-6, times=[1.0, 1e5], replicas=4)
+    assert np.isfinite(law.draws[:, 0]).all()
+    assert "from t = 1e+05 on `flow` is not known" in law.caution

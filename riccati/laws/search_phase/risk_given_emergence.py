@@ -60,10 +60,11 @@ def risk_given_emergence(
     level: float,
     times: Float[np.ndarray, " T"],
     seed: int | Key[Array, ""],
-) -> Float[np.ndarray, "n T"]:
-    """The risk of each draw at the canonical `times`, for a pure link h_k, k > 2.
+) -> tuple[Float[np.ndarray, "n T"], int]:
+    """The risk of each draw at the canonical `times`, for a pure link h_k, k > 2, and how many of the times it reaches.
 
-    `level` is the squared overlap at T_p; `seed` is of the fluctuations before anything is learned.
+    `level` is the squared overlap at T_p; `seed` is of the fluctuations before anything is learned. The risk is inf
+    where a draw has diverged, and at times that are too late for the integrator.
     """
     teacher = problem.teacher
     k = teacher.link.information_exponent
@@ -78,7 +79,7 @@ def risk_given_emergence(
     begun, variance = early_risk(problem)
     moved = np.asarray(jax.random.normal(as_key(seed), risk.shape)) * np.sqrt(np.diff(times, prepend=0.0))
     early = np.exp(np.sqrt(variance * sgd.rate_per_sample) * np.cumsum(moved, axis=1))
-    return risk * early * (begun / at_start[:, None] if begun else 1.0)
+    return risk * early * (begun / at_start[:, None] if begun else 1.0), min(int(out.reached), len(times))
 
 
 def early_risk(problem: Problem) -> tuple[float, float]:
