@@ -28,7 +28,7 @@ import numpy as np
 from jaxtyping import Array, Float
 from scipy.optimize import brentq
 
-from ..problem import CONSTRAINTS, AnyStart, Constraint, Problem, Teacher, require_covered
+from ..problem import CONSTRAINTS, AnyStart, Constraint, Problem, Teacher, rate_of_gamma, require_covered
 from ..support import require, require_integer, require_real, warn_renamed
 from .divergence import can_be_learned, largest_held, moments_of
 from .law import constraint_of, old_name_of
@@ -173,7 +173,7 @@ def largest_step(
             lost = lost_settled = _limits_of_overlaps(problem)
             formula = "2a_p |m_p|^(k-2) = c_k²γ Σa², nothing learned yet"
         gamma, settled = np.minimum(lost, held), np.minimum(lost_settled, held)
-    rate = None if start.dim is None else jnp.asarray(gamma * batch_size / start.dim)
+    rate = None if start.dim is None else jnp.asarray(rate_of_gamma(gamma, start.dim, batch_size))
     return StepLimits(jnp.asarray(gamma), jnp.asarray(settled), jnp.asarray(held), rate, constraint, formula)
 
 

@@ -43,6 +43,7 @@ from .scope import uncovered as uncovered
 from .sgd import CONSTRAINTS as CONSTRAINTS
 from .sgd import SGD as SGD
 from .sgd import Constraint as Constraint
+from .sgd import rate_of_gamma as rate_of_gamma
 from .sgd import riccati_rate as riccati_rate
 from .sgd import sgd_of as sgd_of
 from .start import Start as Start

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
 import numpy as np
@@ -34,6 +34,8 @@ from ..support import (
 )
 from .schedule import Constant, Logged, Schedule, as_schedule
 from .teacher import Teacher
+
+Gamma = TypeVar("Gamma", float, np.ndarray)
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ class SGD:
         require_real(gamma, "gamma", above=0)
         require_integer(dim, "dim", 1)
         require_integer(batch_size, "batch_size", 1)
-        return cls(float(gamma) * batch_size / dim, batch_size, constraint)
+        return cls(rate_of_gamma(float(gamma), dim, batch_size), batch_size, constraint)
 
     @classmethod
     def from_riccati_step(cls, riccati_step: float, batch_size: int = 1) -> SGD:
@@ -160,6 +162,11 @@ class SGD:
         require_real(factor, "factor", above=0)
         scaled = float(factor) * self.rate if self.is_constant else self.schedule.scaled(float(factor))
         return replace(self, learning_rate=scaled)
+
+
+def rate_of_gamma(gamma: Gamma, dim: float, batch_size: int) -> Gamma:
+    """η = γB/d, the learning rate at which γ = ηd/B is `gamma`, a number or an array of them."""
+    return gamma * batch_size / dim
 
 
 def sgd_of(sgd: SGD | None = None, **shorthand: Any) -> SGD:
