@@ -8,18 +8,16 @@ the older ones are slow on loops that share large subexpressions.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import wraps
+from functools import cache, wraps
 from typing import Any, TypeVar
 
 import jax
-import jaxlib
 import numpy as np
 
 from ..support import is_traced, require
 
 T = TypeVar("T")
 
-_SINCE, _UNTIL = (0, 7), (0, 11)  # releases of jaxlib that are known to know the option; others refuse it
 _OPTION = {"xla_cpu_use_fusion_emitters": False}
 
 
@@ -27,22 +25,30 @@ def compiled_quickly(jit: Callable = jax.jit, **settings: Any) -> Callable[[Call
     """A decorator that compiles a function by `jit` (`jax.jit` or `equinox.filter_jit`) with the older emitters.
 
     `settings` are passed on to `jit`. XLA takes options for whole programs only, so a function that is called within
-    another program is compiled as that one is.
+    another program is compiled as that one is, as are all where this release of XLA does not know the option.
     """
-    release = tuple(int(part) for part in jaxlib.__version__.split(".")[:2])
-    option = _OPTION if _SINCE <= release < _UNTIL else {}
 
     def compiled(function: Callable[..., T]) -> Callable[..., T]:
-        alone, within = jit(function, **settings, compiler_options=option), jit(function, **settings)
+        alone, plain = jit(function, **settings, compiler_options=_OPTION), jit(function, **settings)
 
         @wraps(function)
         def call(*args: Any) -> T:
             inside = is_traced(args) or is_traced(jax.device_put(np.zeros(())))
-            return (within if inside else alone)(*args)
+            return (plain if inside or not _is_understood() else alone)(*args)
 
         return call
 
     return compiled
+
+
+@cache
+def _is_understood() -> bool:
+    """Whether XLA knows the option: asked once a process, of a program that costs milliseconds."""
+    try:
+        jax.jit(lambda: np.zeros(()), compiler_options=_OPTION).lower().compile()
+    except jax.errors.JaxRuntimeError:
+        return False
+    return True
 
 
 def require_double_precision() -> None:

@@ -2,16 +2,22 @@
 
 import jax
 import jax.numpy as jnp
-import jaxlib
 import numpy as np
 import pytest
 
-from riccati.numerics import compiled_quickly
+from riccati.numerics import compiled_quickly, compiling
 
 
-def recorded(monkeypatch, version):
-    """A jit that records the options that it is given and the calls of each program."""
-    monkeypatch.setattr(jaxlib, "__version__", version)
+@pytest.fixture
+def asked_anew():
+    """The compiler is asked within this test, and after it again."""
+    compiling._is_understood.cache_clear()
+    yield
+    compiling._is_understood.cache_clear()
+
+
+def recorded():
+    """A function that doubles, by a jit that records the options that it is given and the calls of each program."""
     options, calls = [], []
 
     def jit(function, *, compiler_options=None, **settings):
@@ -27,14 +33,24 @@ def recorded(monkeypatch, version):
     return compiled_quickly(jit)(lambda x: 2 * x), options, calls
 
 
-@pytest.mark.parametrize(("version", "known"), [("0.6.2", False), ("0.7.0", True), ("0.10.2", True), ("0.11.0", False)])
-def test_the_option_is_given_to_releases_that_know_it(monkeypatch, version, known):
-    _, options, _ = recorded(monkeypatch, version)
-    assert options == [{"xla_cpu_use_fusion_emitters": False} if known else {}, None]
+def test_this_compiler_knows_the_option_and_is_asked_once(asked_anew):
+    double, options, calls = recorded()
+    assert [double(1.0), double(2.0)] == [2.0, 4.0]
+    assert options == [{"xla_cpu_use_fusion_emitters": False}, None]
+    assert calls == [0, 0]
+    assert compiling._is_understood.cache_info().misses == 1
 
 
-def test_within_another_program_there_are_no_options(monkeypatch):
-    double, _, calls = recorded(monkeypatch, "0.10.2")
+def test_a_compiler_that_does_not_know_it_compiles_without(asked_anew, monkeypatch):
+    monkeypatch.setattr(compiling, "_OPTION", {"xla_cpu_of_another_release": False})
+    double, _, calls = recorded()
+    assert double(1.0) == 2.0
+    assert calls == [1]
+    assert compiled_quickly()(lambda x: 2 * x)(1.0) == 2.0
+
+
+def test_within_another_program_there_are_no_options():
+    double, _, calls = recorded()
     assert double(1.0) == 2.0
     jax.jit(double)(1.0)
     jax.vmap(double)(jnp.ones(2))
