@@ -89,6 +89,7 @@ class Picture:
         for name in ("comparison.png", "comparison.pdf"):
             with whole_file(folder / name, "directory") as temporary:
                 figure.savefig(temporary, format=name[-3:])
+            figure.set_layout_engine("none")  # the first file was laid out, and the second need not be
         with whole_file(folder / "comparison.json", "directory") as temporary:
             temporary.write_text(json.dumps(held, indent=1) + "\n", encoding="utf-8")
         with whole_file(folder / _CURVES, "directory") as temporary:
