@@ -13,6 +13,9 @@ from collections import Counter
 from pathlib import Path
 from statistics import median
 
+import numpy as np
+from scipy.sparse.csgraph import connected_components
+
 ROOT = Path(__file__).resolve().parents[1]
 
 # rooms from the lowest up; an import may only lead down. Rooms of one line stand side by side
@@ -110,6 +113,37 @@ def arrows() -> set[tuple[str, str]]:
 def upward() -> set[tuple[str, str]]:
     """Imports that lead up, or to a room beside; the public face `riccati` imports nothing until it is asked."""
     return {(one, other) for one, other in arrows() if one != "riccati" and LEVEL[other] >= LEVEL[one]}
+
+
+def circles() -> list[list[str]]:
+    """Files of the package that import each other, in a circle of two or more, for types alone or not."""
+    files = {".".join(_parts(path)): path for path in sources("riccati")}
+    imports: dict[str, set[str]] = {module: set() for module in files}
+    for module, path in files.items():
+        package = _parts(path) if path.name == "__init__.py" else _parts(path)[:-1]
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom):
+                base = package[: len(package) - node.level + 1] if node.level else []
+                target = ".".join([*base, *(node.module.split(".") if node.module else [])])
+                named = (f"{target}.{alias.name}" for alias in node.names)
+                imports[module] |= {name if name in files else target for name in named} & files.keys() - {module}
+    components = strongly_connected([[list(files).index(to) for to in imports[module]] for module in files])
+    return [sorted(list(files)[n] for n in members) for members in components]
+
+
+def _parts(path: Path) -> list[str]:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return list(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def strongly_connected(edges: list[list[int]]) -> list[list[int]]:
+    """The sets of two nodes or more of a directed graph that all lead to one another."""
+    graph = np.zeros((len(edges), len(edges)), bool)
+    for start, ends in enumerate(edges):
+        graph[start, ends] = True
+    _, labels = connected_components(graph, directed=True, connection="strong")
+    members = [np.flatnonzero(labels == label).tolist() for label in np.unique(labels)]
+    return [each for each in members if len(each) > 1]
 
 
 def lengths() -> dict[str, int]:
@@ -256,6 +290,7 @@ def main() -> None:
         print("   ", sizes[name], name)
     print("above 300 lines:", [name for name, size in sizes.items() if size > 300])
     for title, items in (
+        ("circles of files", [" <-> ".join(circle) for circle in circles()]),
         ("class names that stand twice", double_classes()),
         ("arguments that are added to", grown_arguments()),
         ("dict[str, Any]", untyped_dictionaries()),

@@ -24,7 +24,15 @@ def test_files_carry_a_subject_and_fit_in_the_head():
 
 
 @pytest.mark.parametrize(
-    "count", [house.double_classes, house.grown_arguments, house.retired_names, house.retired_words, house.dead_paths]
+    "count",
+    [
+        house.circles,
+        house.double_classes,
+        house.grown_arguments,
+        house.retired_names,
+        house.retired_words,
+        house.dead_paths,
+    ],
 )
 def test_there_are_none(count):
     assert count() == []

@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Int
 
 from ..runs import is_run_file
-from ..support import require, require_integer, whole_file
+from ..support import require, whole_file
 from ..trajectory import Trajectory
 
 if TYPE_CHECKING:
@@ -22,11 +22,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from ..plot import Band, Curve, EmergenceTimes
-    from .report import Comparison
 
 _CURVES = "comparison_curves.csv"
 _HEADER = "panel,curve,direction,x,y,low,high"
-_BAND = (0.05, 0.5, 0.95)
+BAND = (0.05, 0.5, 0.95)
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,50 +106,8 @@ def _line(panel: str, curve: str, direction: int | None, *numbers: float) -> str
     return ",".join([panel, f'"{label}"', "" if direction is None else str(direction), *cells])
 
 
-def picture_of(report: Comparison, directions: Sequence[int] | None) -> Picture:
-    """The picture of a comparison; `directions` from 1, or those that matter.
-
-    Raises:
-        ArgumentError: a direction that the teacher does not have.
-    """
-    from ..plot import COLOURS, Band, Curve, EmergenceTimes
-
-    theory = [_curve(report.trajectory, "-", COLOURS[0])]
-    if report.finite_step is not None:
-        alike = report.emergence and any(e.finite_step is not None for e in report.emergence)
-        theory.append(_curve(report.finite_step, "--", COLOURS[1], bool(alike)))
-    run = Curve("SGD", report.run.times, report.run.risk, report.overlaps, "o", COLOURS[2])
-    either = [e for e in report.emergence if report.overlaps is not None and (e.expected or e.measured)]
-    columns = ([getattr(e, name) for e in either] for name in ("expected", "measured", "early", "late"))
-    emergence = EmergenceTimes(np.array([e.direction for e in either], int), *(np.array(c, float) for c in columns))
-    band = None
-    if (draws := report.draws) is not None:
-        low, middle, high = (draws.risk_quantile(q) for q in _BAND)
-        band = Band(f"90 % of {draws.words}", draws.times, low, middle, high, COLOURS[5])
-    nearest, deviation = report.nearest
-    expected = report.ratio_of.split(" T")[0]
-    return Picture(
-        theory, run, emergence, band, _shown(report, directions), deviation, nearest.flow.label, expected,
-        report.problem, report.overlap,
-    )  # fmt: skip
-
-
-def _shown(report: Comparison, directions: Sequence[int] | None) -> Int[np.ndarray, " n"]:
-    """Indices of the directions to draw: the user's, or some of those that emerge in theory or in the run."""
-    from ..plot import spread_out
-
-    width = report.trajectory.teacher.width
-    if directions is not None:
-        for m in directions:
-            require_integer(m, "directions", 1)
-            require(m <= width, "directions", f"be ≤ {width}, the teacher's width", m)
-        return np.array(directions, int) - 1
-    emerged = np.array([e.direction - 1 for e in report.emergence if e.predicted or e.measured], int)
-    among = emerged if len(emerged) else np.arange(width)
-    return among[spread_out(len(among))]
-
-
-def _curve(trajectory: Trajectory, mark: str, colour: str, overlaps: bool = True) -> Curve:
+def curve_of(trajectory: Trajectory, mark: str, colour: str, overlaps: bool = True) -> Curve:
+    """The curves of a trajectory, the risk alone without `overlaps`."""
     from ..plot import Curve
 
     times, risk = np.asarray(trajectory.times), np.asarray(trajectory.risk)

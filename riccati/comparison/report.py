@@ -11,16 +11,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from ..numerics import Outcome, name_of
 from ..runs import Run
-from ..support import warn_renamed
+from ..support import require, require_integer, warn_renamed
 from ..trajectory import Trajectory
 from .checks import Check
 from .draws import Draws
 from .emergence import Emergence, known
-from .picture import picture_of
+from .picture import BAND, Picture, curve_of
 from .theory import definition_of, risk_deviation
 from .verdict import UNASKED, Verdict
 
@@ -220,7 +220,7 @@ class Comparison:
         Raises:
             ArgumentError: a direction that the teacher does not have.
         """
-        return picture_of(self, directions).draw(ax)
+        return _picture_of(self, directions).draw(ax)
 
     def save(self, directory: str | os.PathLike) -> None:
         """Write `comparison.png`, `comparison.pdf`, `comparison.json`, and every drawn curve in comparison_curves.csv.
@@ -231,7 +231,7 @@ class Comparison:
             ArgumentError: if `directory` cannot be written to, or a file would replace one that is not a comparison's,
                 or would be taken for the JSON file of a run.
         """
-        picture_of(self, None).save(Path(directory), self.to_json())
+        _picture_of(self, None).save(Path(directory), self.to_json())
 
     def __repr__(self) -> str:
         return self.table()
@@ -251,3 +251,46 @@ def _described(trajectory: Trajectory) -> str:
 
 def _cell(value: float | None, form: str = ".4g") -> str:
     return "—" if value is None else format(value, form)
+
+
+def _picture_of(report: Comparison, directions: Sequence[int] | None) -> Picture:
+    """The picture of a comparison; `directions` from 1, or those that matter.
+
+    Raises:
+        ArgumentError: a direction that the teacher does not have.
+    """
+    from ..plot import COLOURS, Band, Curve, EmergenceTimes
+
+    theory = [curve_of(report.trajectory, "-", COLOURS[0])]
+    if report.finite_step is not None:
+        alike = report.emergence and any(e.finite_step is not None for e in report.emergence)
+        theory.append(curve_of(report.finite_step, "--", COLOURS[1], bool(alike)))
+    run = Curve("SGD", report.run.times, report.run.risk, report.overlaps, "o", COLOURS[2])
+    either = [e for e in report.emergence if report.overlaps is not None and (e.expected or e.measured)]
+    columns = ([getattr(e, name) for e in either] for name in ("expected", "measured", "early", "late"))
+    emergence = EmergenceTimes(np.array([e.direction for e in either], int), *(np.array(c, float) for c in columns))
+    band = None
+    if (draws := report.draws) is not None:
+        low, middle, high = (draws.risk_quantile(q) for q in BAND)
+        band = Band(f"90 % of {draws.words}", draws.times, low, middle, high, COLOURS[5])
+    nearest, deviation = report.nearest
+    expected = report.ratio_of.split(" T")[0]
+    return Picture(
+        theory, run, emergence, band, _shown(report, directions), deviation, nearest.flow.label, expected,
+        report.problem, report.overlap,
+    )  # fmt: skip
+
+
+def _shown(report: Comparison, directions: Sequence[int] | None) -> Int[np.ndarray, " n"]:
+    """Indices of the directions to draw: the user's, or some of those that emerge in theory or in the run."""
+    from ..plot import spread_out
+
+    width = report.trajectory.teacher.width
+    if directions is not None:
+        for m in directions:
+            require_integer(m, "directions", 1)
+            require(m <= width, "directions", f"be ≤ {width}, the teacher's width", m)
+        return np.array(directions, int) - 1
+    emerged = np.array([e.direction - 1 for e in report.emergence if e.predicted or e.measured], int)
+    among = emerged if len(emerged) else np.arange(width)
+    return among[spread_out(len(among))]

@@ -7,13 +7,11 @@ from .assignment import overlap_scores as overlap_scores
 from .assignment import pull as pull
 from .closed_forms import CLOSED_FORMS as CLOSED_FORMS
 from .covariance import Covariance as Covariance
-from .directions import Spectrum as Spectrum
-from .directions import spectrum as spectrum
-from .hermite import coefficient_rows as coefficient_rows
 from .hermite import hermite as hermite
 from .hermite import hermite_series as hermite_series
 from .hermite import series_derivative as series_derivative
 from .link import Link as Link
+from .link import coefficient_rows as coefficient_rows
 from .overlaps import Observables as Observables
 from .overlaps import alignments as alignments
 from .overlaps import as_directions as as_directions
@@ -46,5 +44,7 @@ from .sgd import Constraint as Constraint
 from .sgd import rate_of_gamma as rate_of_gamma
 from .sgd import riccati_rate as riccati_rate
 from .sgd import sgd_of as sgd_of
+from .spectrum import Spectrum as Spectrum
+from .spectrum import spectrum as spectrum
 from .start import Start as Start
 from .teacher import Teacher as Teacher

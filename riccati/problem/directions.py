@@ -12,7 +12,7 @@ coordinates FV. Derived in derivations/teachers.py.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -22,9 +22,6 @@ from jaxtyping import Array, Float
 from ..support import ArgumentError, all_numbers, is_traced, require, require_finite
 from .covariance import Covariance
 from .link import Link
-
-if TYPE_CHECKING:
-    from .teacher import Teacher
 
 GRAM_TOLERANCE = 1e-6  # logs carry seven digits or more
 
@@ -131,26 +128,3 @@ def power_of_lengths(
         off = int(np.abs(sizes - 1).argmax())
         require(bool(np.abs(sizes - 1).max() < GRAM_TOLERANCE), "Theta", must, f"{sizes[off]:.6g} long at row {off}")
     return own
-
-
-class Spectrum(NamedTuple):
-    """A quadratic teacher in its eigenbasis.
-
-    Attributes:
-        rates: ρ, (M,), the eigenvalues of S*; a itself where the directions are orthonormal.
-        vectors: V, (M, M), in columns; None where the directions are orthonormal.
-        directions: FV, (M, M), the directions' coordinates; None where they are orthonormal.
-    """
-
-    rates: Float[Array, " M"]
-    vectors: Float[Array, "M M"] | None = None
-    directions: Float[Array, "M M"] | None = None
-
-
-def spectrum(teacher: Teacher) -> Spectrum:
-    """The eigenbasis of S* of a quadratic teacher; where eigenvalues coincide, its derivative is NaN."""
-    if teacher.frame is None:
-        return Spectrum(teacher.a)
-    F, xp = teacher.frame, jnp if is_traced(teacher) else np  # on the host nothing compiles
-    rates, V = xp.linalg.eigh(xp.asarray(F).T @ (xp.asarray(teacher.a)[:, None] * xp.asarray(F)))
-    return Spectrum(jnp.asarray(rates), jnp.asarray(V), F @ jnp.asarray(V))

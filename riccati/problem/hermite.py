@@ -10,9 +10,7 @@ and between two directions with c_j^{(m)} c_j^{(n)}. Derived in derivations/herm
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from math import sqrt
-from typing import TYPE_CHECKING
 
 import jax.numpy as jnp
 import numpy as np
@@ -20,11 +18,6 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from ..support import require_integer
-
-if TYPE_CHECKING:
-    from .link import Link
-
-_VANISHING = 1e-12  # a product of coefficients this small beside the largest counts as zero
 
 
 def hermite_series(coefficients: ArrayLike, z: ArrayLike) -> Array:
@@ -54,20 +47,6 @@ def series_derivative(coefficients: ArrayLike) -> Array:
     return c[1:] * jnp.sqrt(jnp.arange(1, c.shape[0], dtype=c.dtype))
 
 
-def information_exponents(links: Sequence[Link], student: Link) -> tuple[int, ...]:
-    """The information exponent of each direction, k_m = min{j ≥ 1 : c_j c_j^{(m)} ≠ 0}; 0 where there is none."""
-    shared = np.asarray(coefficient_rows([student])) * np.asarray(coefficient_rows(links, student.coefficients.size))
-    present = np.abs(shared[:, 1:]) > _VANISHING * np.abs(shared).max()
-    return tuple(int(np.argmax(row)) + 1 if row.any() else 0 for row in present)
-
-
-def coefficient_rows(links: Sequence[Link], size: int = 0) -> Float[Array, "M J"]:
-    """The coefficients of links as rows of one length, the longest, or cut and padded to `size`."""
-    length = size or max(link.coefficients.size for link in links)
-    rows = [link.coefficients[:length] for link in links]
-    return jnp.stack([jnp.pad(row, (0, length - row.size)) for row in rows])
-
-
 def dual_pairs(coefficients: Float[Array, "M J"], q: Float[Array, "... M"]) -> tuple[Array, Array]:
     """The dual Σ_j c_mj q_m^j and its derivative, by Horner's rule; a row of coefficients for each last entry of q."""
     value = slope = jnp.zeros_like(q)
@@ -75,9 +54,3 @@ def dual_pairs(coefficients: Float[Array, "M J"], q: Float[Array, "... M"]) -> t
         slope = slope * q + value
         value = value * q + coefficients[:, j]
     return value, slope
-
-
-def gram_of_links(links: Sequence[Link], overlaps: Float[Array, "M M"]) -> Float[Array, "M M"]:
-    """The matrix Γ_mn = Σ_j c_j^{(m)} c_j^{(n)} C_mn^j of E σ_m σ_n, of directions with overlaps C."""
-    rows = coefficient_rows(links)
-    return jnp.einsum("mj,nj,jmn->mn", rows, rows, overlaps ** jnp.arange(rows.shape[1])[:, None, None])

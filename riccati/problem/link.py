@@ -11,7 +11,7 @@ Derived in derivations/hermite.py and derivations/information_exponent.py.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -24,6 +24,7 @@ from ..support import is_traced, require, require_finite, require_integer
 from .closed_forms import CLOSED_FORMS, HOMOGENEOUS, ClosedForm
 from .hermite import hermite, hermite_series, series_derivative
 
+_VANISHING = 1e-12  # a product of coefficients this small beside the largest counts as zero
 _QUADRATURE_NODES = 200  # beyond about 350 the outer Gauss-Hermite weights underflow
 _DEFAULT_DEGREE = 32
 _HIGHEST_DEGREE = 1000  # of a pure link; at d^(k/2 - 1) samples none near it is ever learned
@@ -245,3 +246,23 @@ def _quadrature(function: Callable, degree: int, nodes: int) -> np.ndarray:
     require_finite(values, "function")
     h = np.stack([np.asarray(hermite(j, z)) for j in range(degree + 1)])
     return h @ (weights / weights.sum() * values)
+
+
+def information_exponents(links: Sequence[Link], student: Link) -> tuple[int, ...]:
+    """The information exponent of each direction, k_m = min{j ≥ 1 : c_j c_j^{(m)} ≠ 0}; 0 where there is none."""
+    shared = np.asarray(coefficient_rows([student])) * np.asarray(coefficient_rows(links, student.coefficients.size))
+    present = np.abs(shared[:, 1:]) > _VANISHING * np.abs(shared).max()
+    return tuple(int(np.argmax(row)) + 1 if row.any() else 0 for row in present)
+
+
+def coefficient_rows(links: Sequence[Link], size: int = 0) -> Float[Array, "M J"]:
+    """The coefficients of links as rows of one length, the longest, or cut and padded to `size`."""
+    length = size or max(link.coefficients.size for link in links)
+    rows = [link.coefficients[:length] for link in links]
+    return jnp.stack([jnp.pad(row, (0, length - row.size)) for row in rows])
+
+
+def gram_of_links(links: Sequence[Link], overlaps: Float[Array, "M M"]) -> Float[Array, "M M"]:
+    """The matrix Γ_mn = Σ_j c_j^{(m)} c_j^{(n)} C_mn^j of E σ_m σ_n, of directions with overlaps C."""
+    rows = coefficient_rows(links)
+    return jnp.einsum("mj,nj,jmn->mn", rows, rows, overlaps ** jnp.arange(rows.shape[1])[:, None, None])

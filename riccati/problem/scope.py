@@ -10,18 +10,34 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from enum import Enum
-from typing import TYPE_CHECKING, NamedTuple, Union
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
+from jaxtyping import Array
 
 from ..support import ArgumentError, is_traced
 
 if TYPE_CHECKING:  # which refuse problems by this table themselves
-    from .assignment import TypicalStart
-    from .start import Start
     from .teacher import Teacher
 
-GivenStart = Union["Start", "TypicalStart", None]
+
+class AStart(Protocol):
+    """What is asked of a start, one with all overlaps or a typical one."""
+
+    @property
+    def is_typical(self) -> bool:
+        """Whether it has typical overlaps alone."""
+
+    @property
+    def dim(self) -> int | None:
+        """d, None where it is not known."""
+
+    @property
+    def second_layer(self) -> Array | None:
+        """b of a two-layer student."""
+
+
+GivenStart = AStart | None
 
 
 class Feature(Enum):

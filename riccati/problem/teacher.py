@@ -24,8 +24,8 @@ from jaxtyping import Array, Float
 from ..support import all_numbers, is_traced, require, require_finite, require_integer, require_real, warn_renamed
 from .covariance import Covariance
 from .directions import GRAM_TOLERANCE, frame_of, is_orthonormal, power_of_lengths, root_of_gram, unit_rows
-from .hermite import coefficient_rows, dual_pairs, gram_of_links, hermite_series, information_exponents
-from .link import Link
+from .hermite import dual_pairs, hermite_series
+from .link import Link, coefficient_rows, gram_of_links, information_exponents
 
 _NOTHING = 1e-14  # E f*² this small beside its diagonal is a function that cancels itself
 
