@@ -1,4 +1,4 @@
-"""What a scalar tensor of torch shows of itself, without torch."""
+"""What tensors of torch show of themselves, without torch."""
 
 import numpy as np
 
@@ -17,3 +17,16 @@ class Scalar:
 
     def cpu(self):
         return np.asarray(self.value)
+
+
+class Tensor:
+    """What a tensor of another library looks like: an array after detach().cpu()."""
+
+    def __init__(self, values):
+        self.values = values
+
+    def detach(self):
+        return self
+
+    def cpu(self):
+        return np.asarray(self.values)

@@ -3,6 +3,7 @@
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from tensors import Tensor
 
 import riccati as rc
 
@@ -29,18 +30,6 @@ def test_dependent_neurons_span_what_they_span():
 
 
 def test_jax_and_anything_like_torch():
-    class Tensor:
-        """What a torch parameter that requires a gradient does."""
-
-        def __init__(self, values):
-            self.values = values
-
-        def detach(self):
-            return self
-
-        def cpu(self):
-            return self.values
-
     W = np.random.default_rng(0).standard_normal((2, 6))
     expected = rc.neuron_alignment(W, THETA)
     np.testing.assert_allclose(rc.neuron_alignment(jnp.asarray(W), jnp.asarray(THETA)), expected, rtol=1e-14)

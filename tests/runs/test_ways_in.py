@@ -6,25 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from logs import CONFIG, OVERLAPS, STIEFEL, log, refusal
+from tensors import Tensor
 
 import riccati as rc
 from riccati.runs import KEYS
 
 WAYS = {"training_loss": "0.5*(f*-f)^2", "overlap": "neuron"}
 OVERLAP_ROWS = np.array([[0.01, 0.02], [0.5, 0.03], [0.9, 0.4]])
-
-
-class Tensor:
-    """What a tensor of another library looks like: an array after detach().cpu()."""
-
-    def __init__(self, values):
-        self.values = values
-
-    def detach(self):
-        return self
-
-    def cpu(self):
-        return np.asarray(self.values)
 
 
 @pytest.mark.parametrize("wrap", [list, np.asarray, Tensor])
