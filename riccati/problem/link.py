@@ -266,3 +266,20 @@ def gram_of_links(links: Sequence[Link], overlaps: Float[Array, "M M"]) -> Float
     """The matrix Γ_mn = Σ_j c_j^{(m)} c_j^{(n)} C_mn^j of E σ_m σ_n, of directions with overlaps C."""
     rows = coefficient_rows(links)
     return jnp.einsum("mj,nj,jmn->mn", rows, rows, overlaps ** jnp.arange(rows.shape[1])[:, None, None])
+
+
+def require_links(links: Sequence[Link], width: int, student: Link) -> tuple[Link, ...]:
+    """The links of the directions, each a finite Hermite series that shares a degree ≥ 1 with the student's.
+
+    Raises:
+        ArgumentError: another number of links than directions, closed forms, or a link the student sees nothing of.
+    """
+    links = tuple(links)
+    require(len(links) == width, "links", f"have {width} entries, one a direction", len(links))
+    for link in (student, *links):
+        require(isinstance(link, Link), "links", "hold riccati.Link objects", type(link).__name__)
+        series = "be finite Hermite series, as is the student's (Link.from_coefficients(link.coefficients) cuts one)"
+        require(link.closed_form is None, "links", series, repr(link))
+    for m, k in enumerate(information_exponents(links, student)):
+        require(k > 0, "links", "share a Hermite degree ≥ 1 with the student's link", f"{links[m]!r} at entry {m}")
+    return links

@@ -1,16 +1,16 @@
-"""Which problems each flow, law, limit and algorithm covers: one table, from which refusals and documentation are made.
+"""What each flow, law, limit and simulation covers: one table, from which refusals and documentation are made.
 
-A row of `Feature` is a property that a problem may have; an entry of `COVERS` says, for one consumer (a flow, law or
-algorithm) and information exponent, which of these properties it handles. `require_covered` refuses a problem that is
-not covered, and `uncovered` says in words what is not. A new feature is one row of `Feature`, a new consumer one entry
-of `COVERS`.
+A row of `Feature` is a property that a teacher, a start or an algorithm may have; an entry of `COVERS` says, for one
+consumer (a flow, law or simulation) and information exponent, which of these properties it handles. `require_covered`
+refuses what is not covered, and `uncovered` says in words what is not. A new feature is one row of `Feature`, a new
+consumer one entry of `COVERS`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from enum import Enum
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 from jaxtyping import Array
@@ -18,6 +18,7 @@ from jaxtyping import Array
 from ..support import ArgumentError, is_traced
 
 if TYPE_CHECKING:  # which refuse problems by this table themselves
+    from .sgd import SGD
     from .teacher import Teacher
 
 
@@ -43,58 +44,83 @@ GivenStart = AStart | None
 class Feature(Enum):
     """A property of a problem that some consumers do not cover; the members are in the order in which they are refused.
 
-    A row is (words, argument, must, holds).
+    A row is (words, argument, must, has).
 
     Attributes:
         words: what it is called.
-        argument: the argument that has it.
+        argument: the argument that has it, `teacher`, `start` or `sgd`.
         must: what that argument has to do or be instead.
-        holds: whether a teacher and a start, which may be None, have it.
+        has: whether such an argument has it.
     """
 
     SIGNED = (
         "negative a", "teacher", "have a > 0 in every entry",
-        lambda teacher, start: not is_traced(teacher.a) and bool((np.asarray(teacher.a) < 0).any()),
+        lambda teacher: not is_traced(teacher.a) and bool((np.asarray(teacher.a) < 0).any()),
     )  # fmt: skip
     CORRELATED = (
         "correlated directions", "teacher", "have orthonormal directions",
-        lambda teacher, start: teacher.frame is not None,
+        lambda teacher: teacher.frame is not None,
     )  # fmt: skip
     MIXED = (
         "a link for each direction", "teacher", "have one link for all directions",
-        lambda teacher, start: teacher.links is not None,
+        lambda teacher: teacher.links is not None,
     )  # fmt: skip
     ANISOTROPIC = (
         "anisotropic input", "teacher", "live on isotropic input",
-        lambda teacher, start: teacher.covariance is not None,
+        lambda teacher: teacher.covariance is not None,
     )  # fmt: skip
     TWO_LAYER = (
         "a two-layer student", "start", "be of a 2-homogeneous student, without `second_layer`,",
-        lambda teacher, start: start is not None and start.second_layer is not None,
+        lambda start: start.second_layer is not None,
     )  # fmt: skip
     SEVERAL_DEGREES = (
         "a link of several Hermite degrees", "teacher", "have a pure link h_k",
-        lambda teacher, start: teacher.link.only_degree is None,
+        lambda teacher: teacher.link.only_degree is None,
     )  # fmt: skip
     UNCENTRED = (
         "a link with c_0 ≠ 0", "teacher", "have a link with c_0 = 0",
-        lambda teacher, start: not teacher.link.is_centred,
+        lambda teacher: not teacher.link.is_centred,
     )  # fmt: skip
     STEEP = (
         "a link with infinite g'(1)", "teacher", "have a link with finite g'(1), a smooth one such as erf for sign,",
-        lambda teacher, start: not teacher.link.has_finite_slope,
+        lambda teacher: not teacher.link.has_finite_slope,
     )  # fmt: skip
     TYPICAL = (
         "typical overlaps alone", "start", "hold all overlaps, as Start.random does,",
-        lambda teacher, start: start is not None and start.is_typical,
+        lambda start: start.is_typical,
     )  # fmt: skip
     DIMENSIONLESS = (
         "no dimension", "start", "have a dimension, as in Start(…, dim=d),",
-        lambda teacher, start: start is not None and start.dim is None,
+        lambda start: start.dim is None,
+    )  # fmt: skip
+    NOISY = (
+        "label noise", "teacher", "have labels without noise",
+        lambda teacher: teacher.noise is not None,
+    )  # fmt: skip
+    MOMENTUM = (
+        "momentum", "sgd", "have no momentum",
+        lambda sgd: sgd.momentum > 0,
+    )  # fmt: skip
+    WEIGHT_DECAY = (
+        "weight decay", "sgd", "have no weight decay",
+        lambda sgd: sgd.weight_decay > 0,
+    )  # fmt: skip
+    CORRELATION_LOSS = (
+        "the correlation loss", "sgd", "be of the squared loss",
+        lambda sgd: sgd.loss == "correlation",
+    )  # fmt: skip
+    SPHERE = (
+        "neurons on the sphere", "sgd", 'be without constraint="sphere"',
+        lambda sgd: sgd.constraint == "sphere",
     )  # fmt: skip
 
-    def __init__(self, words: str, argument: str, must: str, holds: Callable[[Teacher, GivenStart], bool]):
-        self.words, self.argument, self.must, self.holds = words, argument, must, holds
+    def __init__(self, words: str, argument: str, must: str, has: Callable[[Any], bool]):
+        self.words, self.argument, self.must, self.has = words, argument, must, has
+
+    def holds(self, teacher: Teacher, start: GivenStart, sgd: SGD | None) -> bool:
+        """Whether the argument that may have it has it; False where that is not given."""
+        given = {"teacher": teacher, "start": start, "sgd": sgd}[self.argument]
+        return given is not None and self.has(given)
 
     def __repr__(self) -> str:
         return f"Feature.{self.name}"
@@ -103,6 +129,8 @@ class Feature(Enum):
 F = Feature
 _LINKS = {F.SEVERAL_DEGREES, F.UNCENTRED}
 _TEACHERS = {F.SIGNED, F.CORRELATED, F.MIXED, F.ANISOTROPIC}
+_LIMIT = {F.NOISY, F.MOMENTUM}  # the gradient flow does not see noise, and momentum changes its clock alone
+_TRAINING = {F.NOISY, F.MOMENTUM, F.WEIGHT_DECAY, F.CORRELATION_LOSS, F.SPHERE}
 
 
 def _every(covered: set[Feature]) -> dict[int, set[Feature]]:
@@ -133,9 +161,12 @@ COVERS: dict[str, dict[int, set[Feature]]] = {
     "infer_second_layer": {2: set(), 3: set()},
     "coverage of the correlation loss": {3: _LINKS},
     "Start.typical": _every({*_LINKS, F.STEEP, F.SIGNED, F.ANISOTROPIC}),
-    "SGD": _every({*_LINKS, F.STEEP, *_TEACHERS, F.TWO_LAYER}),
-    "SGD at a rate that follows the direction": _every({*_LINKS, F.STEEP}),
-    "Stiefel SGD": {2: {F.SIGNED}},
+    "SGD": _every({*_LINKS, F.STEEP, *_TEACHERS, F.TWO_LAYER, *_TRAINING - {F.SPHERE}}),
+    "SGD at a rate that follows the direction": _every({*_LINKS, F.STEEP, F.NOISY, F.WEIGHT_DECAY}),
+    "SGD on the sphere": _every(
+        {*_LINKS, F.STEEP, F.SIGNED, F.CORRELATED, F.MIXED, F.TWO_LAYER, *_TRAINING - {F.WEIGHT_DECAY}}
+    ),
+    "Stiefel SGD": {2: {F.SIGNED, F.NOISY}},
 }
 WITHOUT_START = (
     "sharp_limit", "frontier", "samples_to_learn", "coverage of the correlation loss", "Start.typical",
@@ -153,43 +184,44 @@ class _Gap(NamedTuple):
     elsewhere: bool
 
 
-def features(teacher: Teacher, start: GivenStart = None) -> list[Feature]:
-    """The features of a problem, in the order of `Feature`.
+def features(teacher: Teacher, start: GivenStart = None, sgd: SGD | None = None) -> list[Feature]:
+    """The features of a problem, and of an algorithm, in the order of `Feature`.
 
     Amplitudes that are traced count as positive, as nothing can read their signs; so does a second layer.
     """
-    return [feature for feature in Feature if feature.holds(teacher, start)]
+    return [feature for feature in Feature if feature.holds(teacher, start, sgd)]
 
 
-def uncovered(consumer: str, teacher: Teacher, start: GivenStart = None) -> list[str]:
-    """What of a problem `consumer`, a key of `COVERS`, does not cover, in words; empty where it covers the problem."""
-    return [gap.words for gap in _gaps(consumer, teacher, start)]
+def uncovered(consumer: str, teacher: Teacher, start: GivenStart = None, sgd: SGD | None = None) -> list[str]:
+    """What of a problem and an algorithm `consumer`, a key of `COVERS`, does not cover, in words; empty for nothing."""
+    return [gap.words for gap in _gaps(consumer, teacher, start, sgd)]
 
 
-def require_covered(consumer: str, teacher: Teacher, start: GivenStart = None) -> None:
-    """Refuse a problem that `consumer`, a key of `COVERS`, does not cover.
+def require_covered(consumer: str, teacher: Teacher, start: GivenStart = None, sgd: SGD | None = None) -> None:
+    """Refuse a problem or an algorithm that `consumer`, a key of `COVERS`, does not cover.
 
     Raises:
-        ArgumentError: on the teacher or the start, with what it must have and the feature that it has.
+        ArgumentError: on the teacher, the start or `sgd`, with what it must have and the feature that it has.
     """
-    for gap in _gaps(consumer, teacher, start):
+    for gap in _gaps(consumer, teacher, start, sgd):
         remedy = f" ({_OTHERS}() takes others)" if gap.elsewhere and consumer != _OTHERS else ""
         raise ArgumentError(gap.argument, f"{gap.must} for {consumer}{remedy}", f"one with {gap.words}")
 
 
-def _gaps(consumer: str, teacher: Teacher, start: GivenStart) -> Iterator[_Gap]:
+def _gaps(consumer: str, teacher: Teacher, start: GivenStart, sgd: SGD | None) -> Iterator[_Gap]:
     rows, k = COVERS[consumer], teacher.link.information_exponent
     order = min(k, _MOST)
     covered = rows.get(order, set().union(*rows.values()))
     for feature in Feature:
         if feature is F.SEVERAL_DEGREES and order not in rows:  # before what else the link may have
             yield _Gap(f"information exponent {k}, {teacher.link!r}", "teacher", _link_of(consumer), True)
-        if feature in covered or not feature.holds(teacher, start):
+        if feature in covered or not feature.holds(teacher, start, sgd):
             continue
         pure = feature in _LINKS and F.SEVERAL_DEGREES not in covered
         must = _link_of(consumer) if pure else feature.must
         words = f"{feature.words}, {teacher.link!r}" if feature in _LINKS else feature.words
-        yield _Gap(words, feature.argument, must, feature in COVERS[_OTHERS][order] - {F.DIMENSIONLESS})
+        taken = COVERS[_OTHERS][order] - {F.DIMENSIONLESS, *_TRAINING}
+        yield _Gap(words, feature.argument, must, feature in taken)
 
 
 def _link_of(consumer: str) -> str:

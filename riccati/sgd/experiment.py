@@ -13,13 +13,13 @@ import numpy as np
 
 from ..numerics import require_double_precision
 from ..problem import SGD, Constraint, Problem, Schedule, Start, Teacher, require_covered, sgd_of
-from ..runs import Run, overlap_of, teacher_keys
+from ..runs import Run, algorithm_keys, overlap_of, teacher_keys
 from ..support import package_versions, require, require_integer, require_memory, require_real, warn_renamed
 from .checkpoint import logged_steps
 from .engines import DIRECT, REDUCED, ChosenEngine, chosen_engine, engine_words
 from .ensemble import Ensemble
 from .loop import MOST_STEPS, Dynamics
-from .rules import Rule, Stiefel, TwoHomogeneous, TwoLayer, require_unit_coefficient
+from .rules import Descent, Rule, Spherical, Stiefel, TwoHomogeneous, TwoLayer, require_unit_coefficient
 from .simulation import COPIES, Simulation, block_of
 
 _EXPLODED = 1e6  # growth of the sum of squared weights, or its size beside ‖a‖, that counts as divergence
@@ -117,11 +117,12 @@ class Experiment:
     def _check(self) -> None:
         require_double_precision()
         _ = Problem(self.teacher, self.start)
-        require_covered("Stiefel SGD" if self.sgd.on_stiefel else "SGD", self.teacher, self.start)
+        consumer = {None: "SGD", "sphere": "SGD on the sphere", "stiefel": "Stiefel SGD"}[self.sgd.constraint]
+        require_covered(consumer, self.teacher, self.start, self.sgd)
         if self.sgd.on_stiefel:
             require_unit_coefficient(self.teacher.link)
         if self.sgd.schedule.follows_direction:
-            require_covered("SGD at a rate that follows the direction", self.teacher, self.start)
+            require_covered("SGD at a rate that follows the direction", self.teacher, self.start, self.sgd)
         for name in ("steps", "rows"):
             require_integer(getattr(self, name), name, 1)
         require(self.steps <= MOST_STEPS, "steps", "be ≤ 2^32 - 1, as many as a seed has samples for", self.steps)
@@ -137,6 +138,8 @@ class Experiment:
             require_real(self.student_scale, "student_scale", above=0)
         must = "be left out for a student without a second layer (Start.with_second_layer)"
         has, own_rate = self.start.second_layer is not None, self.sgd.second_layer_rate
+        if self.sgd.constraint == "sphere":
+            has, must = False, "be left out on the sphere, where the second layer stays as it is"
         require(has or own_rate == 1, "second_layer_rate", must, own_rate)
 
     @property
@@ -159,9 +162,12 @@ class Experiment:
         if self.sgd.on_stiefel:
             given, own = self.student_scale, float(self.teacher.norm) / self.start.student_width**0.5
             return Stiefel(jnp.asarray(float(own if given is None else given)))
+        correlation = self.sgd.loss == "correlation"
+        if self.sgd.constraint == "sphere":
+            return Spherical(correlation=correlation)
         if self.start.second_layer is not None:
-            return TwoLayer(jnp.asarray(float(self.sgd.second_layer_rate)))
-        return TwoHomogeneous()
+            return TwoLayer(jnp.asarray(float(self.sgd.second_layer_rate)), correlation=correlation)
+        return TwoHomogeneous(correlation=correlation)
 
     @cached_property
     def _chosen(self) -> ChosenEngine:
@@ -176,7 +182,7 @@ class Experiment:
         whitened = eqx.tree_at(lambda t: t.covariance, self.teacher, None, is_leaf=lambda leaf: leaf is None)
         follow = self.sgd.schedule.follows_direction
         return Simulation(
-            dynamics=Dynamics(engine, self._rule, whitened, jnp.asarray(largest), follow),
+            dynamics=Dynamics(engine, self._rule, Descent.of(self.sgd), whitened, jnp.asarray(largest), follow),
             sgd=self.sgd,
             weights=weights._replace(W=engine.placed(weights.W, self.teacher)),
             logged=logged_steps(self.steps, self.rows) if self.logged is None else np.asarray(self.logged, np.int64),
@@ -203,7 +209,7 @@ class Experiment:
             "dtype": self.dtype,
             "rows": self.rows if self.logged is None else len(self.logged),
             **({} if self.start.seed is None else {"start_seed": self.start.seed}),
-            **({} if self.second_layer_rate == 1 else {"second_layer_rate": self.second_layer_rate}),
+            **algorithm_keys(self.sgd),
             "versions": package_versions(),
         }
 

@@ -53,8 +53,9 @@ class Simulation:
     def initial_states(self, runs: int) -> RunStates:
         """Return so many runs at the start."""
         W, b = self.weights
-        each = jnp.tile(W, (runs, 1, 1)), jnp.tile(b.astype(W.dtype), (runs, 1))
-        return RunStates(*each, jnp.asarray(0), jnp.zeros(runs), jnp.full(runs, -1))
+        W, b = jnp.tile(W, (runs, 1, 1)), jnp.tile(b.astype(W.dtype), (runs, 1))
+        W_buffer, b_buffer = (jnp.zeros_like(layer if self.sgd.momentum else layer[:, :0]) for layer in (W, b))
+        return RunStates(W, b, W_buffer, b_buffer, jnp.asarray(0), jnp.zeros(runs), jnp.full(runs, -1))
 
     def ensemble(self, seeds: Sequence[int], checkpoint: str | os.PathLike | None) -> Ensemble:
         """Simulate a run for each seed, all at once; see `Experiment.ensemble`."""
@@ -104,7 +105,8 @@ class Simulation:
             save = partial(save_checkpoint, checkpoint, config)
             save(begun)  # an unwritable place is refused before the first step
         reached = run_to_end(self.dynamics, stepper, begun, save, bar)
-        states, record, times = reached.states, reached.record, reached.record.times
+        states, record = reached.states, reached.record
+        times = self.sgd.momentum_factor * record.times
         if self.sgd.is_constant:  # to the last bit, as a run's times are
             times = np.where(np.isfinite(times), self.sgd.times(record.steps), np.nan)
         return Ensemble(

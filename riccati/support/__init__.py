@@ -31,6 +31,7 @@ from .names import LOSS_NAMES as LOSS_NAMES
 from .names import OVERLAP_NAMES as OVERLAP_NAMES
 from .names import RUN_KINDS as RUN_KINDS
 from .names import STUDENT_KINDS as STUDENT_KINDS
+from .names import TRAINED_LOSSES as TRAINED_LOSSES
 from .names import Constraint as Constraint
 from .names import Coordinates as Coordinates
 from .names import EngineName as EngineName
@@ -40,6 +41,7 @@ from .names import LossName as LossName
 from .names import OverlapName as OverlapName
 from .names import RunKind as RunKind
 from .names import StudentKind as StudentKind
+from .names import TrainedLoss as TrainedLoss
 from .progress import Stopped as Stopped
 from .progress import StopRequest as StopRequest
 from .progress import announce as announce

@@ -40,7 +40,10 @@ class Stiefel(Rule):
     def update(self, teacher: Teacher, weights: Weights, samples: Projections, rate: Rate) -> Update:
         """Return W_kept = (I + η mean (ŷ - y) uuᵀ) W and push = -(η/B)(ŷ - y) u."""
         W, u = weights.W, samples.student
-        excess = self.student_scale * jnp.sum(u**2 - 1, axis=1) - (samples.teacher**2 - 1) @ teacher.a
+        y = (samples.teacher**2 - 1) @ teacher.a
+        if samples.noise is not None:
+            y = y + 2**0.5 * samples.noise  # as y = √2 f*
+        excess = self.student_scale * jnp.sum(u**2 - 1, axis=1) - y
         push = -(rate / u.shape[0]) * excess[:, None] * u
         return Update(weights._replace(W=W - (push.T @ u) @ W), push)
 
