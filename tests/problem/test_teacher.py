@@ -87,27 +87,36 @@ def test_teachers_and_starts_that_cannot_be_are_refused(build, message):
         build()
 
 
-CORRELATED = rc.Teacher.from_directions(THETA, A, FOURTH, lengths="divided")
-SPREAD = rc.Teacher(A, FOURTH, covariance=rc.Covariance.power_law(9, 0.5))
-OTHER = rc.Teacher(A, FOURTH, covariance=rc.Covariance.power_law(9, 0.6))
-PLAIN = rc.Teacher(A, FOURTH)
-
-
 @pytest.mark.parametrize(
     ("teacher", "start", "message"),
     [
-        (PLAIN, rc.Start.from_weights(W, THETA), "made for the teacher's directions .* for correlated ones"),
-        (CORRELATED, rc.Start.random(PLAIN, 2, 9), "made for the teacher's directions .* for orthonormal ones"),
-        (CORRELATED, rc.Start.from_weights(W, THETA[::-1]), "made for the teacher's directions .* overlaps off by"),
-        (PLAIN, rc.Start.random(SPREAD, 2, 9), "for isotropic input, as the teacher is"),
-        (SPREAD, rc.Start.random(PLAIN, 2, 9), "under the teacher's covariance .* one for isotropic input"),
-        (SPREAD, rc.Start.random(OTHER, 2, 9), "under the teacher's covariance .* one under another"),
-        (PLAIN, rc.Start.random(PLAIN, 2, 9).with_second_layer(0.1), r"have a link with σ\(λz\) = λσ\(z\)"),
+        ("plain", "correlated", "made for the teacher's directions .* for correlated ones"),
+        ("correlated", "plain", "made for the teacher's directions .* for orthonormal ones"),
+        ("correlated", "turned", "made for the teacher's directions .* overlaps off by"),
+        ("plain", "spread", "for isotropic input, as the teacher is"),
+        ("spread", "plain", "under the teacher's covariance .* one for isotropic input"),
+        ("spread", "other", "under the teacher's covariance .* one under another"),
+        ("plain", "two-layer", r"have a link with σ\(λz\) = λσ\(z\)"),
     ],
 )
 def test_a_start_for_another_teacher_is_refused(teacher, start, message):
+    plain = rc.Teacher(A, FOURTH)
+    spread, other = (rc.Teacher(A, FOURTH, covariance=rc.Covariance.power_law(9, power)) for power in (0.5, 0.6))
+    teachers = {
+        "plain": plain,
+        "correlated": rc.Teacher.from_directions(THETA, A, FOURTH, lengths="divided"),
+        "spread": spread,
+    }
+    starts = {
+        "plain": rc.Start.random(plain, 2, 9),
+        "correlated": rc.Start.from_weights(W, THETA),
+        "turned": rc.Start.from_weights(W, THETA[::-1]),
+        "spread": rc.Start.random(spread, 2, 9),
+        "other": rc.Start.random(other, 2, 9),
+        "two-layer": rc.Start.random(plain, 2, 9).with_second_layer(0.1),
+    }
     with pytest.raises(rc.ArgumentError, match=message):
-        rc.Problem(teacher, start)
+        rc.Problem(teachers[teacher], starts[start])
 
 
 def beyond(degree):
