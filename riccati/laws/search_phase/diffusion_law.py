@@ -102,9 +102,9 @@ def diffusion_law(problem: Problem, sgd: SGD, level: float, resolution: Resoluti
     require(sgd.constraint is None, "constraint", "be left out unless the link is h_2", repr(sgd.constraint))
     teacher, start = problem.teacher, problem.start
     step = step_size(sgd, int(start.dim or 0))
-    pairs = pairs_of(problem)
+    pairs = pairs_of(problem, level)
     equation = forward_equation(problem, pairs, step, level, resolution)
-    solution = march(equation, initial_state(equation, pairs.overlaps, pairs.present, level))
+    solution = march(equation, initial_state(equation, pairs))
     distribution = np.clip(np.maximum.accumulate(1 - solution.unlearned, axis=0), 0.0, 1.0)
     given = np.asarray(equation.given) > 0
     own = (np.argmin(np.asarray(equation.mean), axis=0), np.arange(teacher.width))  # every other neuron's mean is inf

@@ -35,7 +35,7 @@ from ...flows import (
 )
 from ...numerics import as_key, integrate, padded
 from ...problem import SGD, Link, Problem, Start, Teacher, population_risk
-from .competition import Winners
+from .competition import Winners, numbers_of
 
 _RTOL, _ATOL = 1e-6, 1e-9  # of log-odds and log-norms: far below the spread of any draw
 _SAMPLES = 14  # their binary logarithm
@@ -77,7 +77,7 @@ def risk_given_emergence(
     at_start, risk = (np.asarray(values).T for values in _risks(state, out.states, setting))
     risk = risk[:, : len(times)]
     begun, variance = early_risk(problem)
-    moved = np.asarray(jax.random.normal(as_key(seed), risk.shape)) * np.sqrt(np.diff(times, prepend=0.0))
+    moved = numbers_of(jax.random.normal, as_key(seed), risk.shape) * np.sqrt(np.diff(times, prepend=0.0))
     early = np.exp(np.sqrt(variance * sgd.rate_per_sample) * np.cumsum(moved, axis=1))
     return risk * early * (begun / at_start[:, None] if begun else 1.0), min(int(out.reached), len(times))
 
