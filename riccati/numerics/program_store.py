@@ -121,7 +121,7 @@ def _described(value: Any, static: bool = False) -> Iterator[str]:
         yield f"{value.dtype} {np.shape(value)}"
     elif value is None or isinstance(value, (bool, int, float, str)):
         yield repr(value)
-    elif isinstance(value, type) or callable(value) and hasattr(value, "__qualname__"):
+    elif isinstance(value, type) or (callable(value) and hasattr(value, "__qualname__")):
         name = f"{value.__module__}.{value.__qualname__}"
         if "<" in name:  # a closure, or a lambda
             raise _Nameless
@@ -172,7 +172,7 @@ class _Held(NamedTuple):
     def exported(self, like: Sequence[jax.ShapeDtypeStruct]) -> export.Exported:
         """The program in the form that JAX calls, of arguments like these.
 
-        It is made of an exported program that returns zeros. JAX's own file format is not used, as it replaces functions
+        It is made of an exported program that returns zeros. JAX's own format is not used, as it replaces functions
         such as the inverse of erf by what the compiler takes twice as long for.
         """
         zeros = export.export(jax.jit(lambda *_: [jnp.zeros(shape, dtype) for shape, dtype in self.out]))(*like)
