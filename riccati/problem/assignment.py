@@ -25,9 +25,9 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+import scipy
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int
-from scipy.special import betaincinv
 
 from ..support import namespace_of, require, require_integer, require_norms, require_open_unit
 from .link import Link
@@ -189,4 +189,4 @@ def largest_overlap(count: ArrayLike, dim: int, quantile: float, either_sign: bo
 
 def _overlap_exceeded(probability: np.ndarray, dim: int) -> np.ndarray:
     """x with P(|m| > x) = probability: 1 - m² ~ Beta((d-1)/2, 1/2), whose lower tail is found without loss."""
-    return np.sqrt(np.maximum(1 - betaincinv((dim - 1) / 2, 0.5, probability), 0.0))
+    return np.sqrt(np.maximum(1 - scipy.special.betaincinv((dim - 1) / 2, 0.5, probability), 0.0))

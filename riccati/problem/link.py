@@ -17,6 +17,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+import scipy
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
@@ -239,9 +240,7 @@ def _second_moment(function: Callable) -> float:
 
 
 def _quadrature(function: Callable, degree: int, nodes: int) -> np.ndarray:
-    from scipy.special import roots_hermitenorm  # 0.1 s to import, needed here only
-
-    z, weights = roots_hermitenorm(nodes)
+    z, weights = scipy.special.roots_hermitenorm(nodes)
     values = np.asarray(function(z), dtype=float)
     require(values.shape == z.shape, "function", "map an array to one of the same shape", values.shape)
     require_finite(values, "function")

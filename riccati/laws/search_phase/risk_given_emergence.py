@@ -19,8 +19,8 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+import scipy
 from jaxtyping import Array, Bool, Float, Key
-from scipy.special import ndtri
 
 from ...flows import (
     MasterCurve,
@@ -87,10 +87,8 @@ def early_risk(problem: Problem) -> tuple[float, float]:
     if not isinstance(problem.start, Start):
         return 0.0, 0.0
     dimensions = problem.start.weights.shape[1]
-    from scipy.stats import qmc  # 0.3 s to import, needed here only
-
-    points = qmc.Sobol(dimensions, seed=0).random_base2(_SAMPLES)
-    value, variance = _early_risk(problem.teacher, problem.start.weights, ndtri(points))
+    points = scipy.stats.qmc.Sobol(dimensions, seed=0).random_base2(_SAMPLES)
+    value, variance = _early_risk(problem.teacher, problem.start.weights, scipy.special.ndtri(points))
     return float(value), float(variance)
 
 
