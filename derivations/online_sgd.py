@@ -186,7 +186,7 @@ def _check_groups(derivation: Derivation) -> float:
     import jax.numpy as jnp
 
     import riccati as rc
-    from riccati.sgd import Experiment, Projections, ReducedEngine, ReducedNoise, Weights
+    from riccati.sgd import Experiment, Projections, ReducedEngine, ReducedNoise, State, Weights
 
     speeds = np.array([0.4, 1.7])
     covariance = rc.Covariance(np.r_[1.3, np.repeat(speeds, (5, 8))])
@@ -199,7 +199,8 @@ def _check_groups(derivation: Derivation) -> float:
     weights = Weights(jnp.asarray(np.pad(W, ((0, 0), (0, 2)))), jnp.zeros(0))
     kept, pushed = rule.update(teacher, weights, Projections(X[:, :1], X @ W.T), rate)
     noise = ReducedNoise(jnp.asarray(np.pad(X, ((0, 0), (0, 2)))), jnp.asarray(rest[:, None, None]))
-    new = np.asarray(engine.step(rule, teacher, weights, noise, rate, jnp.asarray(0)).W)[0]
+    new = engine.step(rule, None, teacher, State(weights, None), noise, rate, jnp.asarray(0)).weights
+    new = np.asarray(new.W)[0]
     moved = new[1:3] ** 2 + new[3:] ** 2
     growth = float(kept.W[0, 0]) / W[0, 0] - 1
     of = numeric(derivation["group"], of_group, c, rho, push, xi, beyond)

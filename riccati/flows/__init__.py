@@ -32,6 +32,7 @@ from .quadratic import Quadratic as Quadratic
 from .quadratic import memory as memory
 from .reduced_coordinates import Neurons as Neurons
 from .reduced_coordinates import StudentSetting as StudentSetting
+from .reduced_coordinates import Training as Training
 from .reduced_coordinates import TwoLayerState as TwoLayerState
 from .reduced_coordinates import anisotropic_velocity as anisotropic_velocity
 from .reduced_coordinates import coupled_velocity as coupled_velocity

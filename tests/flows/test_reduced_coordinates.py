@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import riccati as rc
-from riccati.flows import StudentSetting, anisotropic_velocity, quadratic_velocity, student_of
+from riccati.flows import StudentSetting, Training, anisotropic_velocity, quadratic_velocity, student_of
 from riccati.problem import Problem, population_risk
 
 RNG = np.random.default_rng(0)
@@ -66,14 +66,14 @@ def loss_of(problem):
     return loss
 
 
-def moved(problem, rate=1.0):
+def moved(problem, training=None):
     """dv/dt and db/dt by the flow, from its polar coordinates."""
-    norms = problem.start.norms
-    student = student_of(problem, 2 * jnp.log(norms), None, rate)
+    norms, layer = problem.start.norms, problem.start.second_layer
+    student = student_of(problem, 2 * jnp.log(norms), None, training or Training())
     velocity = student.velocity(None, student.state, student.args)
-    growth = velocity[1] / 2 if problem.start.second_layer is None else velocity.log_norm
+    growth = velocity[1] / 2 if layer is None else velocity.log_norm
     w = norms[:, None] * (growth[:, None] * student.state.U + velocity.U)
-    return w, jnp.zeros_like(norms) if problem.start.second_layer is None else velocity.b
+    return w, jnp.zeros_like(norms) if layer is None else velocity.b
 
 
 @pytest.mark.parametrize("name", PROBLEMS)
@@ -94,7 +94,7 @@ def test_velocity_is_minus_the_preconditioned_gradient_and_dissipates(name):
 @pytest.mark.parametrize("rate", [0.0, 0.3])
 def test_a_second_layer_with_a_rate_of_its_own_keeps_b2_less_that_times_w2(rate):
     problem = problem_of("two-layer")
-    plain, own = moved(problem), moved(problem, rate)
+    plain, own = moved(problem), moved(problem, Training(rate))
     np.testing.assert_array_equal(own[0], plain[0])
     np.testing.assert_allclose(own[1], rate * plain[1], rtol=1e-15)
     w, b = problem.start.weights, problem.start.second_layer
@@ -216,3 +216,62 @@ def test_a_neuron_whose_norm_falls_to_zero_ends_the_flow_with_that_outcome():
     assert bool(solved.outcome == rc.Outcome.norm_vanished)
     assert 0 < solved.reached < 30
     assert bool(rc.solve(flow, teacher, start.with_second_layer(0.3), times).outcome == rc.Outcome.complete)
+
+
+@pytest.mark.parametrize("name", ["signed", "quadratic, anisotropic", "anisotropic", "two-layer, everything"])
+def test_weight_decay_adds_the_gradient_of_half_its_square(name):
+    """-λw for the weights themselves, so not times the covariance; -κλb for the second layer."""
+    problem, decay, kappa = problem_of(name), 0.3, 0.5
+    norms, has = problem.start.norms, problem.start.second_layer is not None
+    training = Training(kappa if has else 1.0, weight_decay=decay)
+    plain, decayed = (moved(problem, Training(kappa if has else 1.0)), moved(problem, training))
+    np.testing.assert_allclose(decayed[0] - plain[0], -decay * problem.start.weights, rtol=1e-10, atol=1e-14)
+    b = problem.start.second_layer if has else jnp.zeros(len(norms))
+    np.testing.assert_allclose(decayed[1] - plain[1], -kappa * decay * b, rtol=1e-10, atol=1e-14)
+
+
+@pytest.mark.parametrize("name", ["signed", "correlated", "mixed links", "two-layer"])
+@pytest.mark.parametrize("correlation", [False, True])
+def test_on_the_sphere_directions_follow_the_tangent_of_the_gradient(name, correlation):
+    """du/dt = -∇_⊥L at fixed s, with L = ½E(f* - f)², or -E f*f, which is half of what the risk has of it."""
+    problem = problem_of(name)
+    teacher, start = problem.teacher, problem.start
+    s = start.amplitudes
+
+    def loss(U):
+        unit = U / jnp.linalg.norm(U, axis=1, keepdims=True)
+        if correlation:
+            return -s @ teacher.dual(teacher.overlaps(unit)) @ teacher.a
+        return teacher.second_moment / 2 * population_risk(teacher, unit, s)
+
+    training = Training(on_sphere=True, correlation=correlation)
+    student = student_of(problem, 2 * jnp.log(start.norms), None, training)
+    velocity = student.velocity(None, student.state, student.args)
+    np.testing.assert_allclose(velocity.U, -jax.grad(loss)(start.directions), rtol=1e-9, atol=1e-13)
+    np.testing.assert_array_equal(velocity.s, 0)
+
+
+def test_on_the_correlation_loss_a_neuron_does_not_see_the_others():
+    """dw/dt = ∇_w E f*f for the 2-homogeneous student, with weight decay too."""
+    problem = problem_of("signed")
+    teacher, w = problem.teacher, problem.start.weights
+
+    def gain(w):
+        r = jnp.linalg.norm(w, axis=1)
+        return r**2 @ teacher.dual(teacher.overlaps(w / r[:, None])) @ teacher.a
+
+    velocity, _ = moved(problem, Training(weight_decay=0.2, correlation=True))
+    np.testing.assert_allclose(velocity, jax.grad(gain)(w) - 0.2 * w, rtol=1e-9, atol=1e-13)
+
+
+def test_the_flow_of_an_algorithm_has_what_changes_its_limit():
+    sgd = rc.SGD(1e-3, constraint="sphere", momentum=0.9, loss="correlation")
+    assert rc.Coupled.of(sgd) == rc.Coupled(constraint="sphere", loss="correlation")
+    assert rc.Coupled.of(rc.SGD(1e-3, weight_decay=0.1)) == rc.Coupled(weight_decay=0.1)
+    with pytest.raises(rc.ArgumentError, match="another algorithm than Stiefel SGD"):
+        rc.Coupled.of(rc.SGD(1e-3, constraint="stiefel"))
+    with pytest.raises(rc.ArgumentError, match="`weight_decay` must be left out on the sphere"):
+        rc.Coupled(weight_decay=0.1, constraint="sphere")
+    problem = problem_of("quadratic, correlated")
+    trajectory = rc.solve(rc.Coupled(weight_decay=10.0), problem.teacher, problem.start, [1.0, 5.0])
+    assert trajectory.risk[-1] == pytest.approx(1.0, abs=1e-6)  # decays, as λ/2 exceeds every rate of the teacher

@@ -1,0 +1,120 @@
+"""SGD on the sphere: its step, its mean, and what noise and the retraction take from an overlap.
+
+f(x) = Σ_i s_i σ(<x, u_i>), |u_i| = 1, s fixed. Off the sphere σ(<x, w>/|w|) has at |w| = 1 the gradient σ'(z)(x - z u),
+so with e = y - f(x) + noise one step on a sample is
+
+    u -> ũ/|ũ|,    ũ = u + η s e σ'(z)(x - z u).
+
+Its mean is η s F of the full gradient flow, whose s stay as they are. The part of x orthogonal to u and θ has the
+length √d, so with γ = ηd
+
+    |ũ|² = 1 + η γ s² e²σ'²(z) + O(η²),
+
+and dividing by |ũ| takes (ηγ/2) s² E[e²σ'²] m from an overlap m = <u, θ>. Noise of the labels of variance Δ,
+independent of x, adds Δ E σ'² to E[e²σ'²], in every place where e² is averaged, and nothing to the mean of e.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import sympy as sp
+
+from ._common import Checked, Derivation, agree, equation, numeric, prove_zero
+
+w = sp.symbols("w_1:3", real=True)
+x = sp.symbols("x_1:3", real=True)
+z, s, e, slope, m = sp.symbols(r"z s e {\sigma'} m", real=True)
+theta_x = sp.Symbol(r"{\langle\theta,x\rangle}", real=True)
+eta, gamma, Delta, rest = sp.symbols(r"eta gamma Delta {|x_\perp|^2}", positive=True)
+xi = sp.Symbol("xi", real=True)
+
+
+def prove_gradient() -> None:
+    """The gradient of σ(<x, w>/|w|) at |w| = 1, for any σ."""
+    length, sigma = sp.sqrt(w[0] ** 2 + w[1] ** 2), sp.Function("sigma")
+    angle = sp.Symbol("phi", real=True)
+    on_sphere = {w[0]: sp.cos(angle), w[1]: sp.sin(angle)}
+    along = (w[0] * x[0] + w[1] * x[1]) / length
+    projected = x[0] * sp.cos(angle) + x[1] * sp.sin(angle)
+    for weight, sample in zip(w, x, strict=True):
+        exact = sp.diff(sigma(along), weight).doit().subs(on_sphere)
+        derivative = sp.diff(sigma(z), z).subs(z, projected)
+        claimed = derivative * (sample - projected * on_sphere[weight])
+        prove_zero(sp.simplify(sp.expand_trig(exact - claimed).doit()), "gradient on the sphere")
+
+
+def stepped_overlap() -> sp.Expr:
+    """<u', θ> after one step, from the sample's projections and the square of the rest of it."""
+    push = eta * s * e * slope
+    # x - z u is orthogonal to u, and has the square |x|² - z²
+    return (m + push * (theta_x - z * m)) / sp.sqrt(1 + push**2 * rest)
+
+
+def drift() -> sp.Expr:
+    """The change of an overlap per η, to first order in η at η|x_⊥|² = γ."""
+    moved = stepped_overlap().subs(rest, gamma / eta)
+    return sp.expand(sp.series(moved - m, eta, 0, 2).removeO() / eta)
+
+
+def averaged_square() -> sp.Expr:
+    """E e² over the noise of the label, with e + √Δ ξ for e."""
+    square = sp.Poly(sp.expand((e + sp.sqrt(Delta) * xi) ** 2), xi)
+    moments = {0: 1, 1: 0, 2: 1}
+    return sum(coefficient * moments[power] for (power,), coefficient in square.terms())
+
+
+def derive() -> Derivation:
+    """The gradient, an overlap's change with the retraction, and label noise."""
+    prove_gradient()
+    rate = drift()
+    claimed = s * e * slope * (theta_x - z * m) - gamma / 2 * s**2 * e**2 * slope**2 * m
+    prove_zero(rate - claimed, "an overlap's change")
+    noisy = averaged_square()
+    return Derivation(
+        title="SGD on the sphere, and label noise",
+        statement=r"$dm = \eta\,[\,s\,e\sigma'(\langle\theta,x\rangle - zm) - \frac\gamma2 s^2e^2\sigma'^2 m\,]$; "
+        r"label noise puts $e^2 + \Delta$ in the place of $e^2$.",
+        steps=(
+            (r"An overlap after one step, before any approximation,", stepped_overlap()),
+            (r"and its change per $\eta$ at $\eta|x_\perp|^2 = \gamma$.", rate),
+            (r"The mean of $e^2$ over the noise of a label.", noisy),
+        ),
+        result={
+            "overlap": equation("m'", stepped_overlap()),
+            "drift": equation(r"dm/\eta", rate),
+            "noise": equation("E e^2", noisy),
+        },
+        proved="the gradient on the sphere for any link, the drag of the retraction, label noise in E e²",
+    )
+
+
+def check(derivation: Derivation | None = None) -> Checked:
+    """Against the package's rule on one sample, and on two labels whose noise is ±√Δ."""
+    import jax.numpy as jnp
+
+    import riccati as rc
+    from riccati.sgd import Projections, Spherical, Weights, moved
+
+    d = derivation or derive()
+    random, link, dim, rate, size = np.random.default_rng(5), rc.Link.hermite(3), 40, 1e-7, 0.7
+    teacher, rule = rc.Teacher([1.0], link), Spherical()
+    u, sample = random.normal(size=(1, dim)), random.normal(size=(1, dim))
+    u /= np.linalg.norm(u)
+    weights, along = Weights(jnp.asarray(u), jnp.asarray([1.3])), float((sample @ u.T)[0, 0])
+    clean = float(link(sample[0, 0]) - 1.3 * link(jnp.asarray(along)))
+    rest_of = float(np.sum(sample**2) - along**2)
+    worst, residuals = [], []
+    arguments = m, theta_x, z, s, slope, eta, rest, e
+    overlap, first = numeric(d["overlap"], *arguments), numeric(d["drift"].subs(gamma, eta * rest), *arguments)
+    for noise in (size, -size):
+        new = moved(rule, teacher, weights, jnp.asarray(sample), jnp.asarray([noise]), jnp.asarray(rate))
+        after = float(rule.retract(new.weights.W, 1)[0, 0])
+        here = u[0, 0], sample[0, 0], along, 1.3, float(link.derivative(jnp.asarray(along))), rate, rest_of
+        worst.append(agree(overlap(*here, clean + noise), after, "overlap after a step"))
+        worst.append(agree(rate * first(*here, clean + noise), after - u[0, 0], "drift", 1e-4))
+        residuals.append(float(new.push[0, 0]) / (rate * 1.3 * here[4]))
+    mean_square = float(d["noise"].subs({e: clean, Delta: size**2}))
+    worst.append(agree(mean_square, np.mean(np.square(residuals)), "label noise"))
+    projections = Projections(jnp.asarray(sample[:, :1]), jnp.asarray([[along]]), jnp.asarray([size]))
+    worst.append(agree(clean + size + 1.3 * float(link(jnp.asarray(along))), projections.labels(teacher)[0], "label"))
+    return Checked(d.proved, "riccati.sgd's Spherical and its labels", max(worst))
