@@ -63,7 +63,7 @@ class Coupled(Flow):
         overlap: which overlap `alignment` is, "subspace" (diag G) or "neuron" (max_i m_im²); None chooses by the link.
         second_layer_rate: κ ≥ 0 of a two-layer student, the second layer's learning rate over the first's; 0 freezes b.
         weight_decay: λ ≥ 0, of the loss ½E(f* - f)² + ½λ(|w|² + |b|²).
-        constraint: None, or "sphere", on which neurons' norms and the second layer stay as they are.
+        constraint: None, or "sphere", on which neurons' norms and the second layer stay as they are (isotropic input).
         loss: "squared", or "correlation", 1 - E f*f, on which neurons do not see each other.
 
     Raises:
@@ -125,6 +125,8 @@ class Coupled(Flow):
     def check(self, problem: Problem) -> None:
         """Refuse what no gradient flow covers (problem/scope.py), and a second layer's rate where there is none."""
         require_covered("Coupled", problem.teacher, problem.start)
+        isotropic = self.constraint is None or problem.teacher.covariance is None
+        require(isotropic, "constraint", "be left out under a covariance", repr(self.constraint))
         must = "be left out for a student without a second layer (Start.with_second_layer)"
         has = problem.full_start.second_layer is not None and self.constraint is None
         require(has or self.second_layer_rate == 1, "second_layer_rate", must, self.second_layer_rate)

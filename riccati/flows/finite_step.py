@@ -23,7 +23,7 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float
 
 from ..numerics import Integrated, Outcome, compiled_quickly
-from ..problem import SGD, Constraint, Link, Observables, Problem, require_covered, sgd_of
+from ..problem import SGD, Constraint, Link, Observables, Problem, require_algorithm, require_covered, sgd_of
 from ..support import is_traced, require, require_real, warn_renamed
 from .coupled import Coupled
 from .decoupled import Decoupled
@@ -153,9 +153,11 @@ class FiniteStep(Flow):
         """The limit of this algorithm in dimension `dim`, γ = ηd/B.
 
         Raises:
-            ArgumentError: what is no SGD object, or a learning rate that is a schedule.
+            ArgumentError: what is no SGD object, a learning rate that is a schedule, weight decay, the sphere or the
+                correlation loss.
         """
         sgd = sgd_of(sgd)
+        require_algorithm("FiniteStep", sgd)
         return cls(sgd.gamma(dim), student_scale=student_scale, constraint=sgd.constraint)
 
     @property

@@ -37,6 +37,7 @@ from .schedule import schedule_named as schedule_named
 from .scope import COVERS as COVERS
 from .scope import Feature as Feature
 from .scope import features as features
+from .scope import require_algorithm as require_algorithm
 from .scope import require_covered as require_covered
 from .scope import uncovered as uncovered
 from .sgd import CONSTRAINTS as CONSTRAINTS

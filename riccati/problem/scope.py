@@ -139,30 +139,30 @@ def _every(covered: set[Feature]) -> dict[int, set[Feature]]:
 
 # what each consumer covers, by information exponent k of the student's link: 1, 2, and 3 for all k > 2
 COVERS: dict[str, dict[int, set[Feature]]] = {
-    "Riccati": {2: {F.SIGNED, F.CORRELATED, F.DIMENSIONLESS}},
-    'Riccati(method="ode")': {2: {F.SIGNED, F.DIMENSIONLESS}},
-    "Quadratic": {2: {F.SIGNED, F.CORRELATED, F.DIMENSIONLESS}},
-    "Decoupled": {3: {F.SEVERAL_DEGREES, F.SIGNED, F.ANISOTROPIC, F.TYPICAL, F.DIMENSIONLESS}},
-    "Coupled": _every({*_LINKS, *_TEACHERS, F.TWO_LAYER, F.DIMENSIONLESS}),
-    "Correlation": _every({*_LINKS, F.DIMENSIONLESS}),
-    "FiniteStep": _every({*_LINKS, F.DIMENSIONLESS}),
-    'FiniteStep(pairs="own")': {3: {F.TYPICAL, F.DIMENSIONLESS}},
-    'FiniteStep(constraint="stiefel")': {2: set()},
-    "emergence_law": {2: set(), 3: {F.SEVERAL_DEGREES, F.TYPICAL}},
-    "risk_law": {2: set(), 3: {F.TYPICAL}},
+    "Riccati": {2: {F.SIGNED, F.CORRELATED, F.DIMENSIONLESS, *_LIMIT}},
+    'Riccati(method="ode")': {2: {F.SIGNED, F.DIMENSIONLESS, *_LIMIT}},
+    "Quadratic": {2: {F.SIGNED, F.CORRELATED, F.DIMENSIONLESS, *_LIMIT}},
+    "Decoupled": {3: {F.SEVERAL_DEGREES, F.SIGNED, F.ANISOTROPIC, F.TYPICAL, F.DIMENSIONLESS, *_LIMIT}},
+    "Coupled": _every({*_LINKS, *_TEACHERS, F.TWO_LAYER, F.DIMENSIONLESS, *_TRAINING}),
+    "Correlation": _every({*_LINKS, F.DIMENSIONLESS, *_LIMIT, F.CORRELATION_LOSS, F.SPHERE}),
+    "FiniteStep": _every({*_LINKS, F.DIMENSIONLESS, *_LIMIT}),
+    'FiniteStep(pairs="own")': {3: {F.TYPICAL, F.DIMENSIONLESS, *_LIMIT}},
+    'FiniteStep(constraint="stiefel")': {2: {F.NOISY}},
+    "emergence_law": {2: {F.MOMENTUM}, 3: {F.SEVERAL_DEGREES, F.TYPICAL, F.MOMENTUM}},
+    "risk_law": {2: {F.MOMENTUM}, 3: {F.TYPICAL, F.MOMENTUM}},
     "largest_step": {2: {F.TYPICAL, F.DIMENSIONLESS}, 3: {F.TYPICAL, F.DIMENSIONLESS}},
     "largest_step of Stiefel SGD": {2: {F.TYPICAL}},
     "recommended_step": {2: set(), 3: {F.TYPICAL}},
     "optimal_schedule": {2: set(), 3: {F.TYPICAL}},
-    "sharp_limit": {2: {F.SEVERAL_DEGREES, F.ANISOTROPIC}, 3: {F.SEVERAL_DEGREES, F.ANISOTROPIC}},
-    "frontier": {2: set(), 3: {F.SEVERAL_DEGREES}},
+    "sharp_limit": {2: {F.SEVERAL_DEGREES, F.ANISOTROPIC, F.NOISY}, 3: {F.SEVERAL_DEGREES, F.ANISOTROPIC, F.NOISY}},
+    "frontier": {2: {F.NOISY}, 3: {F.SEVERAL_DEGREES, F.NOISY}},
     "samples_to_learn": {2: set(), 3: set()},
-    "infer_beta": {2: set(), 3: set()},
-    "infer_second_layer": {2: set(), 3: set()},
-    "coverage of the correlation loss": {3: _LINKS},
-    "Start.typical": _every({*_LINKS, F.STEEP, F.SIGNED, F.ANISOTROPIC}),
+    "infer_beta": {2: {F.MOMENTUM}, 3: {F.MOMENTUM}},
+    "infer_second_layer": {2: {F.MOMENTUM}, 3: {F.MOMENTUM}},
+    "coverage of the correlation loss": {3: {*_LINKS, F.NOISY}},
+    "Start.typical": _every({*_LINKS, F.STEEP, F.SIGNED, F.ANISOTROPIC, F.NOISY}),
     "SGD": _every({*_LINKS, F.STEEP, *_TEACHERS, F.TWO_LAYER, *_TRAINING - {F.SPHERE}}),
-    "SGD at a rate that follows the direction": _every({*_LINKS, F.STEEP, F.NOISY, F.WEIGHT_DECAY}),
+    "SGD at a rate that follows the direction": _every({*_LINKS, F.STEEP, *_TRAINING}),
     "SGD on the sphere": _every(
         {*_LINKS, F.STEEP, F.SIGNED, F.CORRELATED, F.MIXED, F.TWO_LAYER, *_TRAINING - {F.WEIGHT_DECAY}}
     ),
@@ -170,6 +170,11 @@ COVERS: dict[str, dict[int, set[Feature]]] = {
 }
 WITHOUT_START = (
     "sharp_limit", "frontier", "samples_to_learn", "coverage of the correlation loss", "Start.typical",
+)  # fmt: skip
+# those that are of no algorithm, or have one of their own
+WITHOUT_SGD = (
+    *WITHOUT_START, "largest_step", "largest_step of Stiefel SGD", "recommended_step", "optimal_schedule",
+    'FiniteStep(constraint="stiefel")', "Stiefel SGD",
 )  # fmt: skip
 _OTHERS = "Coupled"  # the flow that takes most, and is recommended where another refuses
 _MOST = 3  # stands for all larger information exponents
@@ -208,6 +213,18 @@ def require_covered(consumer: str, teacher: Teacher, start: GivenStart = None, s
         raise ArgumentError(gap.argument, f"{gap.must} for {consumer}{remedy}", f"one with {gap.words}")
 
 
+def require_algorithm(consumer: str, sgd: SGD) -> None:
+    """Refuse an algorithm that `consumer` does not cover of any teacher.
+
+    Raises:
+        ArgumentError: on `sgd`, with what it must have and the feature that it has.
+    """
+    covered = set().union(*COVERS[consumer].values())
+    for feature in Feature:
+        if feature.argument == "sgd" and feature not in covered and feature.has(sgd):
+            raise ArgumentError("sgd", f"{feature.must} for {consumer}", f"one with {feature.words}")
+
+
 def _gaps(consumer: str, teacher: Teacher, start: GivenStart, sgd: SGD | None) -> Iterator[_Gap]:
     rows, k = COVERS[consumer], teacher.link.information_exponent
     order = min(k, _MOST)
@@ -243,7 +260,8 @@ def table() -> str:
         cells = []
         for feature in Feature:
             having = [order for order in sorted(rows) if feature in rows[order]]
-            if feature.argument == "start" and consumer in WITHOUT_START:
+            without = {"start": WITHOUT_START, "sgd": WITHOUT_SGD}.get(feature.argument, ())
+            if consumer in without:
                 cells.append("–")
             else:
                 cells.append("yes" if len(having) == len(rows) else ", ".join(orders[order] for order in having))

@@ -228,6 +228,11 @@ class Teacher(eqx.Module):
         return _second_moments(self)[0]
 
     @property
+    def label_variance(self) -> Float[Array, ""] | float:
+        """Δ E f*², the variance of the labels' noise; 0 without."""
+        return 0.0 if self.noise is None else self.noise * self.second_moment
+
+    @property
     def axes(self) -> int:
         """The old name of `frame_dim`."""
         warn_renamed("Teacher.axes", "Teacher.frame_dim")

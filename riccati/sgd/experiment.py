@@ -162,12 +162,12 @@ class Experiment:
         if self.sgd.on_stiefel:
             given, own = self.student_scale, float(self.teacher.norm) / self.start.student_width**0.5
             return Stiefel(jnp.asarray(float(own if given is None else given)))
-        correlation = self.sgd.loss == "correlation"
-        if self.sgd.constraint == "sphere":
-            return Spherical(correlation=correlation)
+        correlation, on_sphere = self.sgd.loss == "correlation", self.sgd.constraint == "sphere"
+        free: Rule = TwoHomogeneous(correlation=correlation)
         if self.start.second_layer is not None:
-            return TwoLayer(jnp.asarray(float(self.sgd.second_layer_rate)), correlation=correlation)
-        return TwoHomogeneous(correlation=correlation)
+            rate = 0.0 if on_sphere else self.sgd.second_layer_rate
+            free = TwoLayer(jnp.asarray(float(rate)), correlation=correlation)
+        return Spherical(free, self.start.norms) if on_sphere else free
 
     @cached_property
     def _chosen(self) -> ChosenEngine:

@@ -233,7 +233,7 @@ def test_weight_decay_adds_the_gradient_of_half_its_square(name):
 @pytest.mark.parametrize("name", ["signed", "correlated", "mixed links", "two-layer"])
 @pytest.mark.parametrize("correlation", [False, True])
 def test_on_the_sphere_directions_follow_the_tangent_of_the_gradient(name, correlation):
-    """du/dt = -∇_⊥L at fixed s, with L = ½E(f* - f)², or -E f*f, which is half of what the risk has of it."""
+    """du/dt = -∇_u L/|w|² at fixed norms, as w is u|w|, with L = ½E(f* - f)², or -E f*f."""
     problem = problem_of(name)
     teacher, start = problem.teacher, problem.start
     s = start.amplitudes
@@ -247,7 +247,8 @@ def test_on_the_sphere_directions_follow_the_tangent_of_the_gradient(name, corre
     training = Training(on_sphere=True, correlation=correlation)
     student = student_of(problem, 2 * jnp.log(start.norms), None, training)
     velocity = student.velocity(None, student.state, student.args)
-    np.testing.assert_allclose(velocity.U, -jax.grad(loss)(start.directions), rtol=1e-9, atol=1e-13)
+    slope = jax.grad(loss)(start.directions) / start.norms[:, None] ** 2
+    np.testing.assert_allclose(velocity.U, -slope, rtol=1e-9, atol=1e-13)
     np.testing.assert_array_equal(velocity.s, 0)
 
 

@@ -11,7 +11,7 @@ the flow on isotropic input is, for weights w_i = |w_i| u_i,
                                                               db_i/dt = κ |w_i| X_i.
 
 κ is the second layer's learning rate over the first's, 0 where it is frozen. Two-layer students need σ(λz) = λσ(z),
-λ > 0, and keep b_i² - κ|w_i|². On the sphere s is fixed and du_i/dt = s_i F_i, for any link; on the correlation loss
+λ > 0, and keep b_i² - κ|w_i|². On the sphere |w_i| and b_i are fixed and u_i moves as above; on the correlation loss
 the sums over l are left out; weight decay λ adds -λw_i to dw_i/dt and -κλb_i to db_i/dt. Under the covariance Σ the
 whitened weights move by Σ times that, decay apart, so that with y_i the isotropic dw_i/dt divided by |w_i|,
 
@@ -37,7 +37,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from ...numerics import log_odds
-from ...problem import Observables, Problem, Teacher, population_risk, squared_overlaps
+from ...problem import Observables, Problem, Start, Teacher, population_risk, squared_overlaps
 
 
 class Neurons(NamedTuple):
@@ -81,11 +81,13 @@ class OnSphere(NamedTuple):
 
     Attributes:
         U: (N, D), directions of unit length.
-        s: (N,).
+        s: (N,), |w_i|² or b_i|w_i|.
+        pace: (N,), 1 of the 2-homogeneous student, b_i/|w_i| of the two-layer one.
     """
 
     U: Float[Array, "N D"]
     s: Float[Array, " N"]
+    pace: Float[Array, " N"]
 
 
 class StudentSetting(NamedTuple):
@@ -158,7 +160,7 @@ def student_of(
     )
     setting = StudentSetting(problem.teacher, speeds, kappa, decay, interaction)
     if training.on_sphere:
-        return Student(spherical_velocity, OnSphere(start.directions, start.amplitudes), setting, overlap)
+        return Student(spherical_velocity, _on_sphere_at(start), setting, overlap)
     if start.second_layer is not None:
         state = TwoLayerState(start.directions, log_s / 2, start.second_layer)
         return Student(two_layer_velocity, state, setting, overlap)
@@ -193,9 +195,15 @@ def anisotropic_velocity(_: Any, state: Neurons, setting: StudentSetting) -> Neu
 
 
 def spherical_velocity(_: Any, state: OnSphere, setting: StudentSetting) -> OnSphere:
-    """du_i/dt = s_i F_i, and ds_i/dt = 0."""
+    """du_i/dt = pace_i F_i; all else stays."""
     _, F, _ = _forces(setting.teacher, state.U, setting.interaction * state.s)
-    return OnSphere(state.s[:, None] * F, jnp.zeros_like(state.s))
+    return OnSphere(state.pace[:, None] * F, jnp.zeros_like(state.s), jnp.zeros_like(state.pace))
+
+
+def _on_sphere_at(start: Start) -> OnSphere:
+    b = start.second_layer
+    pace = jnp.ones_like(start.norms) if b is None else b / start.norms
+    return OnSphere(start.directions, start.amplitudes, pace)
 
 
 def two_layer_velocity(_: Any, state: TwoLayerState, setting: StudentSetting) -> TwoLayerState:

@@ -80,7 +80,7 @@ def chosen_engine(coordinates: str, sgd: SGD, dtype: str, dim: int, teacher: Tea
     require(dtype == "float64" or coordinates == DIRECT, "dtype", must, dtype)
     covariance = teacher.covariance
     speeds = None if covariance is None else speeds_of(covariance, np.asarray(covariance.eigenvalues))
-    noise = None if teacher.noise is None else jnp.sqrt(teacher.noise * teacher.second_moment)
+    noise = None if teacher.noise is None else jnp.sqrt(teacher.label_variance)
     direct = DirectEngine(
         coordinates=dim, speeds=speeds, label_noise=noise, batch_size=sgd.batch_size, dtype=dtype
     )  # fmt: skip

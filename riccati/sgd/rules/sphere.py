@@ -1,12 +1,12 @@
-"""Online SGD on the sphere: neurons of fixed length, f(x) = Σ_i s_i σ(<x, u_i>) with fixed s, |u_i| = 1.
+"""Online SGD on the sphere: neurons of fixed norm r_i, with a second layer, if there is one, that stays as it is.
 
-With e = y - f(x), or e = y on the correlation loss, and z = <x, u_i>,
+A step takes the gradient of the rule for free weights without its part along w_i, and puts the norm back:
 
-    u_i -> ũ_i/|ũ_i|,    ũ_i = u_i + η s_i mean_b e_b σ'(z) (x_b - z u_i).
+    w_i -> r_i w̃_i/|w̃_i|,    w̃_i = w_i + η mean_b push_bi (x_b - <x_b, w_i> w_i/r_i²),
 
-s_i = b_i |w_i| of a start with a second layer, |w_i|² of one without. In the mean this is du_i/dt = s_i F_i with the
-F_i of `Coupled`. With one neuron and s = 1 it is the single-index model of Ben Arous, Gheissari & Jagannath 2021
-(JMLR 22, 106). Derived in derivations/sphere.py.
+push_bi = e_b r_i σ'(z) of the 2-homogeneous student, e_b b_i σ'(z) of the two-layer one. In the mean directions follow
+du_i/dt = F_i and (b_i/r_i) F_i with the F_i of `Coupled`. With one neuron, r = 1 and k > 2 it is the single-index model
+of Ben Arous, Gheissari & Jagannath 2021 (JMLR 22, 106). Derived in derivations/sphere.py.
 """
 
 from __future__ import annotations
@@ -14,38 +14,43 @@ from __future__ import annotations
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from ...problem import SGD, Start, Teacher, population_risk
-from ...runs import start_keys
+from ...problem import SGD, Start, Teacher
 from .rule import Projections, Rate, Rule, Update, Weights
 
 
 class Spherical(Rule):
-    """SGD on the directions of the neurons; W holds u, b holds s, which does not change."""
+    """SGD with neurons of fixed norms.
+
+    Attributes:
+        free: the rule of the weights without the constraint, with a frozen second layer.
+        norms: r, (N,).
+    """
+
+    free: Rule
+    norms: Float[Array, " N"]
 
     def initial_weights(self, start: Start) -> Weights:
-        """Return u and s."""
-        return Weights(start.directions, start.amplitudes)
+        """Return those of free weights."""
+        return self.free.initial_weights(start)
 
     def update(self, teacher: Teacher, weights: Weights, samples: Projections, rate: Rate) -> Update:
-        """Return W_kept = (1 - Σ_b push z) u_i and push = (η/B) e s_i σ'."""
-        s, z, link = weights.b, samples.student, teacher.link
-        residual = samples.labels(teacher) - (0.0 if self.correlation else link(z) @ s)
-        push = rate / z.shape[0] * residual[:, None] * link.derivative(z) * s
-        return Update(weights._replace(W=(1 - jnp.sum(push * z, axis=0))[:, None] * weights.W), push)
+        """Return W_kept = (1 - Σ_b push_bi <x_b, w_i>/r_i²) w_i and the push of free weights."""
+        _, push = self.free.update(teacher, weights, samples, rate)
+        along = jnp.sum(push * samples.student, axis=0) / self.norms**2
+        return Update(weights._replace(W=(1 - along)[:, None] * weights.W), push)
 
     def retract(self, W: Float[Array, "N D"], batch_size: int) -> Float[Array, "N D"]:
-        """Return W with rows of unit length."""
-        return W / jnp.linalg.norm(W, axis=1, keepdims=True)
+        """Return W with rows of their own norms."""
+        return W * (self.norms / jnp.linalg.norm(W, axis=1))[:, None]
 
     def directions(self, W: Float[Array, "N D"]) -> Float[Array, "N D"]:
-        """Return W itself."""
-        return W
+        """Return u_i = w_i/r_i."""
+        return W / self.norms[:, None]
 
     def risk(self, teacher: Teacher, weights: Weights) -> Float[Array, ""]:
-        """Return E(f* - f)²/E f*²."""
-        return population_risk(teacher, weights.W, weights.b)
+        """Return that of free weights."""
+        return self.free.risk(teacher, weights)
 
     def config(self, teacher: Teacher, start: Start, sgd: SGD) -> dict[str, object]:
-        """Return the start, the learning rate, and what is logged."""
-        keys = {**start_keys(teacher, start), **sgd.schedule.describe(), "constraint": "sphere"}
-        return keys | {"loss": "risk", "training_loss": "correlation" if self.correlation else "0.5*(f*-f)^2"}
+        """Return that of free weights; the algorithm's own keys name the constraint."""
+        return self.free.config(teacher, start, sgd)
