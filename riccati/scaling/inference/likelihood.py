@@ -10,10 +10,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+import scipy
 from jaxtyping import Float
-from scipy.linalg import cholesky, solve_triangular
-from scipy.optimize import lsq_linear
-from scipy.stats import f as fisher
 
 GRID = np.linspace(-1.0, 1.0, 4001)  # a component less its place, over which its likelihood is profiled
 _NOISES = np.geomspace(1e-3, 0.3, 30)  # σ
@@ -48,15 +46,15 @@ def whitened(
     cases = []
     for rho in _CORRELATIONS:
         for noise in _NOISES:
-            factor = cholesky(covariance + noise**2 * float(rho) ** apart, lower=True)
-            both = solve_triangular(factor, np.column_stack([left, slope]), lower=True)
+            factor = scipy.linalg.cholesky(covariance + noise**2 * float(rho) ** apart, lower=True)
+            both = scipy.linalg.solve_triangular(factor, np.column_stack([left, slope]), lower=True)
             cases.append(Whitened(float(noise), both[:, 0], both[:, 1:], float(np.log(np.diag(factor)).sum())))
     return cases
 
 
 def best_shift(cases: list[Whitened], low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, Whitened]:
     """The δ within [low, high] of greatest likelihood, and the σ and ρ at which it is reached."""
-    solved = [lsq_linear(case.slope, case.left, (low, high)) for case in cases]
+    solved = [scipy.optimize.lsq_linear(case.slope, case.left, (low, high)) for case in cases]
     k = int(np.argmin([fit.cost + case.log_volume for fit, case in zip(solved, cases, strict=True)]))
     return solved[k].x, cases[k]
 
@@ -64,7 +62,7 @@ def best_shift(cases: list[Whitened], low: np.ndarray, high: np.ndarray) -> tupl
 def threshold(rows: int, parameters: int, level: float) -> float:
     """How far the log likelihood may fall within an interval at `level`, as σ is fitted too."""
     freedom = rows - parameters - 1
-    return float(0.5 * freedom * np.log1p(fisher.ppf(level, 1, freedom) / freedom))
+    return float(0.5 * freedom * np.log1p(scipy.stats.f.ppf(level, 1, freedom) / freedom))
 
 
 def profile_of(cases: list[Whitened], component: int, allowed: float) -> tuple[float, float] | None:
