@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from jaxtyping import Float
-from scipy.stats import beta
 
 from ..problem import Start, Teacher, alignments
 from ..runs import OVERLAPS, Run, overlap_of
@@ -243,7 +243,7 @@ def _against_law(run: Run, theory: Trajectory) -> Check | None:
 def _laws(neurons: int, dim: int, directions: int) -> dict[str, _OverlapLaw]:
     """The law of the mean overlap of a random start, by definition of the overlap; directions count as independent."""
     mean = neurons / dim
-    largest = beta.ppf(_QUANTILES ** (1 / neurons), 0.5, (dim - 1) / 2)
+    largest = scipy.special.betaincinv(0.5, (dim - 1) / 2, _QUANTILES ** (1 / neurons))
     spread = np.sqrt(2 * mean * (1 - mean) / (dim + 2))  # of Beta(N/2, (d-N)/2)
     root = np.sqrt(directions)
     return {

@@ -15,26 +15,36 @@ import jax
 import numpy as np
 
 from ..support import is_traced, require
+from .program_store import KeptPrograms
 
 T = TypeVar("T")
 
 _OPTION = {"xla_cpu_use_fusion_emitters": False}
 
 
-def compiled_quickly(jit: Callable = jax.jit, **settings: Any) -> Callable[[Callable[..., T]], Callable[..., T]]:
+def compiled_quickly(
+    jit: Callable = jax.jit, like: Callable[..., T] | None = None, **settings: Any
+) -> Callable[[Callable[..., T]], Callable[..., T]]:
     """A decorator that compiles a function by `jit` (`jax.jit` or `equinox.filter_jit`) with the older emitters.
 
     `settings` are passed on to `jit`. XLA takes options for whole programs only, so a function that is called within
     another program is compiled as that one is, as are all where this release of XLA does not know the option.
+
+    With `like`, which gives of the same arguments any value of the result's structure, the programs are kept for other
+    processes where a folder is set for them (program_store.py).
     """
 
     def compiled(function: Callable[..., T]) -> Callable[..., T]:
         alone, plain = jit(function, **settings, compiler_options=_OPTION), jit(function, **settings)
+        donated = np.atleast_1d(settings.get("donate_argnums", ())).astype(int)
+        kept = None if like is None else KeptPrograms(function, like, tuple(donated), _OPTION)
 
         @wraps(function)
         def call(*args: Any) -> T:
-            inside = is_traced(args) or is_traced(jax.device_put(np.zeros(())))
-            return (plain if inside or not _is_understood() else alone)(*args)
+            if is_traced(args) or is_traced(jax.device_put(np.zeros(()))) or not _is_understood():
+                return plain(*args)
+            program = alone if kept is None else kept.program(args) or alone
+            return program(*args)
 
         return call
 

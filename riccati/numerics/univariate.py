@@ -10,6 +10,7 @@ from functools import cache
 import jax
 import jax.numpy as jnp
 import numpy as np
+import scipy
 from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float, Int
 
@@ -56,17 +57,15 @@ def first_crossings(
 
 def _crossing(t: np.ndarray, y: np.ndarray, slope: np.ndarray | None, smooth: bool) -> float:
     """The first time at which y, which is ≥ 0 somewhere, reaches 0."""
-    from scipy.interpolate import CubicHermiteSpline, PchipInterpolator  # 0.1 s to import, needed where this runs
-
     g = int(np.argmax(y >= 0))
     if g == 0:
         return float(t[0])
     pair = slice(g - 1, g + 1)
     if slope is not None:
-        roots = CubicHermiteSpline(t[pair], y[pair], slope[pair]).roots(extrapolate=False)
+        roots = scipy.interpolate.CubicHermiteSpline(t[pair], y[pair], slope[pair]).roots(extrapolate=False)
     elif smooth:
         near = slice(max(g - 3, 0), g + 2)
-        roots = PchipInterpolator(t[near], y[near]).roots(extrapolate=False)
+        roots = scipy.interpolate.PchipInterpolator(t[near], y[near]).roots(extrapolate=False)
     else:
         return float(np.interp(0.0, y[pair], t[pair]))
     return float(min((r for r in roots if t[g - 1] <= r <= t[g]), default=t[g]))

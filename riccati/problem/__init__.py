@@ -25,6 +25,7 @@ from .problem import AnyStart as AnyStart
 from .problem import Problem as Problem
 from .problem import Spectators as Spectators
 from .reduced import in_eigenbasis as in_eigenbasis
+from .reduced import isotropic as isotropic
 from .schedule import Constant as Constant
 from .schedule import Logged as Logged
 from .schedule import PerDirection as PerDirection

@@ -104,10 +104,8 @@ class Teacher(eqx.Module):
     def _require_something(self) -> None:
         if (self.frame is None and self.links is None) or is_traced(self.a):
             return
-        least = _NOTHING * float(jnp.sum(self.a**2 * jnp.diag(self.gram_of_links())))
-        require(
-            float(self.second_moment) > least, "a", "not cancel over the directions", "a second layer with E f*² = 0"
-        )
+        whole, each = (float(moment) for moment in _second_moments(self))
+        require(whole > _NOTHING * each, "a", "not cancel over the directions", "a second layer with E f*² = 0")
 
     @classmethod
     def power_law(
@@ -218,7 +216,7 @@ class Teacher(eqx.Module):
     @property
     def second_moment(self) -> Float[Array, ""]:
         """E f*² = Σ_mn a_m a_n Γ_mn, Γ_mn = g_mn(C_mn): for one link and orthonormal θ, g(1) if m = n, else g(0)."""
-        return _second_moment(self)
+        return _second_moments(self)[0]
 
     @property
     def axes(self) -> int:
@@ -289,8 +287,12 @@ def _require_links(links: Sequence[Link], width: int, student: Link) -> tuple[Li
 
 
 @jax.jit
-def _second_moment(teacher: Teacher) -> Float[Array, ""]:
+def _second_moments(teacher: Teacher) -> tuple[Float[Array, ""], Float[Array, ""]]:
+    """E f*², and Σ_m a_m² Γ_mm, what it would be if no two directions overlapped and c_0 = 0."""
+    squares = teacher.a**2
     if teacher.frame is not None or teacher.links is not None:
-        return teacher.a @ teacher.gram_of_links() @ teacher.a
+        Gamma = teacher.gram_of_links()
+        return teacher.a @ Gamma @ teacher.a, squares @ jnp.diag(Gamma)
     diagonal, off = teacher.link.dual(1.0), teacher.link.dual(0.0)
-    return diagonal * jnp.sum(teacher.a**2) + off * (jnp.sum(teacher.a) ** 2 - jnp.sum(teacher.a**2))
+    each = diagonal * jnp.sum(squares)
+    return each + off * (jnp.sum(teacher.a) ** 2 - jnp.sum(squares)), each

@@ -6,6 +6,7 @@ from .arrays import is_missing as is_missing
 from .arrays import kind_in_words as kind_in_words
 from .arrays import require_unmasked as require_unmasked
 from .checks import is_traced as is_traced
+from .checks import namespace_of as namespace_of
 from .checks import require as require
 from .checks import require_finite as require_finite
 from .checks import require_integer as require_integer

@@ -1,6 +1,8 @@
 """Students beyond the standard problem: every combination's velocity is minus the gradient of the loss, its loss falls,
 and the risk is that of samples."""
 
+from functools import cache
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -28,21 +30,28 @@ DOUBLED = rc.Link.from_coefficients([0, 0, 2.0])
 B = [0.5, -0.3, 0.1, -0.8]
 RELU, ABS, CUBIC = (rc.Link.named(name) for name in ("relu", "abs", "he3"))
 PROBLEMS = {
-    "signed": of(rc.Teacher(A, CUBIC)),
-    "correlated": of(rc.Teacher.from_directions(THETA, A, RELU, lengths="divided"), THETA),
-    "mixed links": of(rc.Teacher(A, BOTH, links=[SECOND, FOURTH, SECOND])),
-    "mixed links, correlated": of(
+    "signed": lambda: of(rc.Teacher(A, CUBIC)),
+    "correlated": lambda: of(rc.Teacher.from_directions(THETA, A, RELU, lengths="divided"), THETA),
+    "mixed links": lambda: of(rc.Teacher(A, BOTH, links=[SECOND, FOURTH, SECOND])),
+    "mixed links, correlated": lambda: of(
         rc.Teacher.from_directions(THETA, A, BOTH, links=[SECOND, FOURTH, BOTH], lengths="divided"), THETA
     ),
-    "anisotropic": of(rc.Teacher(A, FOURTH, covariance=GROUPS)),
-    "anisotropic, directions given": of(rc.Teacher.from_directions(THETA, A, RELU, covariance=GROUPS), THETA),
-    "preconditioned": of(rc.Teacher(A, CUBIC, covariance=rc.Covariance(GROUPS.eigenvalues, preconditioned=True))),
-    "quadratic, correlated": of(rc.Teacher.from_directions(THETA, A, DOUBLED, lengths="divided"), THETA),
-    "quadratic, anisotropic": of(rc.Teacher(A, SECOND, covariance=GROUPS)),
-    "quadratic, everything": of(rc.Teacher.from_directions(THETA, A, DOUBLED, covariance=GROUPS), THETA),
-    "two-layer": of(rc.Teacher(A, RELU), None, B),
-    "two-layer, everything": of(rc.Teacher.from_directions(THETA, A, ABS, covariance=GROUPS), THETA, B),
+    "anisotropic": lambda: of(rc.Teacher(A, FOURTH, covariance=GROUPS)),
+    "anisotropic, directions given": lambda: of(rc.Teacher.from_directions(THETA, A, RELU, covariance=GROUPS), THETA),
+    "preconditioned": lambda: of(
+        rc.Teacher(A, CUBIC, covariance=rc.Covariance(GROUPS.eigenvalues, preconditioned=True))
+    ),
+    "quadratic, correlated": lambda: of(rc.Teacher.from_directions(THETA, A, DOUBLED, lengths="divided"), THETA),
+    "quadratic, anisotropic": lambda: of(rc.Teacher(A, SECOND, covariance=GROUPS)),
+    "quadratic, everything": lambda: of(rc.Teacher.from_directions(THETA, A, DOUBLED, covariance=GROUPS), THETA),
+    "two-layer": lambda: of(rc.Teacher(A, RELU), None, B),
+    "two-layer, everything": lambda: of(rc.Teacher.from_directions(THETA, A, ABS, covariance=GROUPS), THETA, B),
 }
+
+
+@cache
+def problem_of(name):
+    return PROBLEMS[name]()
 
 
 def loss_of(problem):
@@ -70,7 +79,7 @@ def moved(problem, rate=1.0):
 @pytest.mark.parametrize("name", PROBLEMS)
 def test_velocity_is_minus_the_preconditioned_gradient_and_dissipates(name):
     """dv/dt = -Λ∇_v L and db/dt = -∂L/∂b, hence dL/dt = -∇_v·Λ∇_v - |∂L/∂b|² ≤ 0."""
-    problem = PROBLEMS[name]
+    problem = problem_of(name)
     start, loss = problem.start, loss_of(problem)
     b = jnp.zeros(4) if start.second_layer is None else start.second_layer
     speeds = np.ones(start.directions.shape[1]) if problem.speeds is None else np.asarray(problem.speeds)
@@ -84,7 +93,7 @@ def test_velocity_is_minus_the_preconditioned_gradient_and_dissipates(name):
 
 @pytest.mark.parametrize("rate", [0.0, 0.3])
 def test_a_second_layer_with_a_rate_of_its_own_keeps_b2_less_that_times_w2(rate):
-    problem = PROBLEMS["two-layer"]
+    problem = problem_of("two-layer")
     plain, own = moved(problem), moved(problem, rate)
     np.testing.assert_array_equal(own[0], plain[0])
     np.testing.assert_allclose(own[1], rate * plain[1], rtol=1e-15)
@@ -92,14 +101,14 @@ def test_a_second_layer_with_a_rate_of_its_own_keeps_b2_less_that_times_w2(rate)
     kept = 2 * b * own[1] - rate * 2 * jnp.sum(w * own[0], axis=1)
     np.testing.assert_allclose(kept, 0, atol=1e-14)
     with pytest.raises(rc.ArgumentError, match="`second_layer_rate` must be left out for a student without"):
-        rc.solve(rc.Coupled(second_layer_rate=rate), PROBLEMS["signed"].teacher, PROBLEMS["signed"].start, [1.0])
+        rc.solve(rc.Coupled(second_layer_rate=rate), problem_of("signed").teacher, problem_of("signed").start, [1.0])
     with pytest.raises(rc.ArgumentError, match="`second_layer_rate` must be ≥ 0"):
         rc.Coupled(second_layer_rate=-1.0)
 
 
 @pytest.mark.parametrize("name", PROBLEMS)
 def test_the_loss_falls(name):
-    problem = PROBLEMS[name]
+    problem = problem_of(name)
     solved = rc.solve(rc.Coupled(rtol=1e-7), problem.teacher, problem.start, np.geomspace(0.05, 200, 30))
     assert bool(solved.outcome == rc.Outcome.complete)
     assert np.all(np.diff(solved.risk) <= 1e-10)
@@ -108,7 +117,7 @@ def test_the_loss_falls(name):
 
 @pytest.mark.parametrize("name", ["quadratic, correlated", "quadratic, everything"])
 def test_the_cheaper_quadratic_velocity_is_that_of_any_link(name):
-    problem = PROBLEMS[name]
+    problem = problem_of(name)
     student = student_of(problem, 2 * jnp.log(problem.start.norms))
     speeds = jnp.ones(student.state.U.shape[1]) if problem.speeds is None else problem.speeds
     general = anisotropic_velocity(None, student.state, StudentSetting(problem.teacher, speeds))
@@ -119,7 +128,7 @@ def test_the_cheaper_quadratic_velocity_is_that_of_any_link(name):
 
 def test_a_two_layer_student_keeps_what_is_conserved():
     """b² - |w|² of every neuron, on isotropic input."""
-    problem = PROBLEMS["two-layer"]
+    problem = problem_of("two-layer")
     student = student_of(problem, 2 * jnp.log(problem.start.norms))
     rate = student.velocity(None, student.state, student.args)
     squares = jnp.exp(2 * student.state.log_norm)
@@ -131,7 +140,7 @@ def test_a_two_layer_student_keeps_what_is_conserved():
 )
 def test_the_risk_is_that_of_samples(name):
     """E(f* - f)² over 2¹⁷ draws of x, to five standard errors."""
-    problem = PROBLEMS[name]
+    problem = problem_of(name)
     teacher, start = problem.teacher, problem.start
     root = np.ones(9) if teacher.covariance is None else np.sqrt(np.asarray(teacher.covariance.eigenvalues))
     x = np.random.default_rng(1).normal(size=(2**17, 9)) * root
@@ -160,7 +169,7 @@ def sampled_gradient(problem, x, Theta):
 
 def test_a_correlated_teachers_velocity_is_the_mean_gradient_of_samples():
     """Over 2¹⁵ samples, every component to five standard errors."""
-    problem = PROBLEMS["correlated"]
+    problem = problem_of("correlated")
     x = np.random.default_rng(2).normal(size=(2**15, 9))
     each = sampled_gradient(problem, x, THETA)
     # reduced coordinates are an isometry's: overlaps of velocities with weights and directions are the same in both
@@ -182,7 +191,7 @@ def test_equal_eigenvalues_are_the_isotropic_flow():
 
 
 def test_preconditioned_steps_are_the_isotropic_flow_of_the_whitened_start():
-    problem = PROBLEMS["preconditioned"]
+    problem = problem_of("preconditioned")
     whitened = problem.start
     start = rc.Start(whitened.teacher_overlaps, whitened.student_gram, whitened.norms)
     plain = Problem(rc.Teacher(A, CUBIC), start)

@@ -1,5 +1,6 @@
 """The table of problem/scope.py, cell by cell: what it says is covered computes, the rest is refused by name."""
 
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +20,8 @@ from riccati.scaling import (
 )
 from riccati.scaling.students import students_of
 
-M, N, D, NORM = 3, 2, 60, 0.3
-A = np.array([1.0, 0.6, 0.4])
+M, N, D, NORM = 2, 1, 60, 0.3  # with one neuron a typical start has the shapes of a full one, and its programs
+A = np.array([1.0, 0.6])
 ORDERS = {1: 1, 2: 2, 3: 4}  # the degree of the pure link of each row, where neither sign of an overlap is refused
 
 
@@ -41,6 +42,7 @@ def link_of(order, feature):
     )
 
 
+@cache
 def problem_of(order, feature):
     """A teacher and a start with the feature, and, but for what that needs, no other; None where there is none."""
     link = link_of(order, feature)
@@ -49,7 +51,7 @@ def problem_of(order, feature):
     directions = np.eye(M, D) + (0.1 if feature == Feature.CORRELATED else 0.0) * np.eye(M, D)[::-1]
     kinds = {
         Feature.CORRELATED: lambda: rc.Teacher.from_directions(directions, A, link, lengths="divided"),
-        Feature.SIGNED: lambda: rc.Teacher(A * [1, 1, -1], link),
+        Feature.SIGNED: lambda: rc.Teacher(A * [1, -1], link),
         Feature.MIXED: lambda: rc.Teacher(A, link, links=[link] * M),
         Feature.ANISOTROPIC: lambda: rc.Teacher(A, link, covariance=rc.Covariance(np.repeat([2.0, 1.0], [M, D - M]))),
     }

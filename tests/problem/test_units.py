@@ -14,9 +14,10 @@ TIMES = np.linspace(0.2, 8.0, 8)
 
 
 def problem(link, c, *, b=None):
-    """A problem in units of c."""
-    teacher = rc.Teacher(c * A / np.linalg.norm(A), link)
-    start = rc.Start.random(teacher, 3, 100, norm=0.3 * c**0.5, seed=1)
+    """A problem in units of c: for k = 2 three directions for two neurons, else two directions for three."""
+    width, neurons = (3, 2) if link is H2 else (2, 3)
+    teacher = rc.Teacher(c * A[:width] / np.linalg.norm(A[:width]), link)
+    start = rc.Start.random(teacher, neurons, 100, norm=0.3 * c**0.5, seed=1)
     return teacher, start if b is None else start.with_second_layer(c**0.5 * np.asarray(b))
 
 
@@ -89,7 +90,7 @@ def test_laws(link, settings):
             at["student_scale"] *= c
         replicas = {"replicas": 16, "horizon": 20 / c} if link is H2 else {}
         law = rc.emergence_law(teacher, start, **at, **replicas)
-        risk = rc.risk_law(teacher, start, **at, times=TIMES / c, replicas=16)
+        risk = rc.risk_law(teacher, start, **at, times=TIMES / c, replicas=16 if link is H2 else 4)
         limits = rc.largest_step(teacher, start, batch_size=2, **{k: v for k, v in at.items() if k in settings})
         quantile, late = c * np.asarray(law.quantile(0.5)), c * np.asarray(risk.emerged)
         return quantile, law.probability(9.0 / c), risk.draws, late, risk.flow, c * limits.gamma, c * limits.settled
@@ -101,7 +102,7 @@ def test_laws(link, settings):
 @pytest.mark.parametrize(("coordinates", "constraint"), [("reduced", None), ("direct", None), ("reduced", "stiefel")])
 def test_online_sgd(coordinates, constraint):
     def observed(c):
-        teacher, start = problem(H2, c)
+        teacher, start = rc.Teacher([c], H2), rc.Start([[0.2]], norms=0.3 * c**0.5, dim=60)
         settings = {"steps": 64, "batch_size": 2, "coordinates": coordinates, "constraint": constraint, "rows": 8}
         run = rc.sgd.simulate(teacher, start, learning_rate=2e-3 / c, **settings)
         norms = np.asarray(run.start.norms) / (1.0 if constraint == "stiefel" else c**0.5)

@@ -10,7 +10,6 @@ import math
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-import diffrax
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -70,6 +69,8 @@ def _chunk(student: Student, begin: Array, end: Array, rtol: Array, atol: Array,
 
     def odds(time: Array, state: Neurons | TwoLayerState, args: Any) -> tuple[Array, Array]:
         return odds_and_rates(student._replace(state=state, args=args), time / unit)
+
+    import diffrax
 
     out = diffrax.diffeqsolve(
         diffrax.ODETerm(velocity),

@@ -133,7 +133,7 @@ def dynamics_of(problem: Problem, sgd: SGD, level: float, student_scale: float |
     return ReplicaDynamics(teacher.a, rate, step, dim, scale, goal, V, T, sgd.on_stiefel)
 
 
-@compiled_quickly()
+@compiled_quickly(like=lambda dynamics, half: (Replica(*[0] * len(Replica._fields)), 0))
 def begin(dynamics: ReplicaDynamics, half: Float[Array, ""]) -> tuple[Replica, Float[Array, ""]]:
     """The replica after a first `half` step of flow, and the initial risk; directions past the level have T = 0."""
     Y = dynamics.V[: dynamics.a.shape[0]]
@@ -143,7 +143,7 @@ def begin(dynamics: ReplicaDynamics, half: Float[Array, ""]) -> tuple[Replica, F
     return replica, dynamics.risk(Y, dynamics.Omega(dynamics.T))
 
 
-@compiled_quickly()
+@compiled_quickly(like=lambda dynamics, keys, replicas, steps: (replicas, 0))
 def advance(
     dynamics: ReplicaDynamics, keys: Key[Array, " S"], replicas: Replica, steps: ReplicaStep
 ) -> tuple[Replica, Float[Array, "S n"]]:

@@ -100,11 +100,10 @@ def _diffusion_at(link: Link, m: Array, step: StepSize, z: Array, weights: Array
     return Diffusion(m, pull, drag.reshape(m.shape), noise, jnp.sum(slopes), *step)
 
 
-def rest_energy(teacher: Teacher, unlearned: Float[Array, "... M"]) -> Float[Array, "... M"]:
-    """ρ_p = g(1) Σ_{q≠p} a_q² P_q, with P_q the probability that direction q is not learned."""
-    energy = teacher.a**2 * unlearned
-    others = jnp.sum(energy, axis=-1, keepdims=True) - energy
-    return teacher.link.dual(1.0) * jnp.maximum(others, 0.0)
+def rest_energy(energies: Float[Array, " M"], unlearned: Float[Array, "... M"]) -> Float[Array, "... M"]:
+    """ρ_p = Σ_{q≠p} g(1) a_q² P_q, of the directions' `energies` g(1) a_q² and P_q, that q is not learned."""
+    left = energies * unlearned
+    return jnp.maximum(jnp.sum(left, axis=-1, keepdims=True) - left, 0.0)
 
 
 class Noiseless(NamedTuple):
@@ -116,13 +115,13 @@ class Noiseless(NamedTuple):
         spread: (N, M), σ_T, σ_T² = ∫ V/b³ dm; inf and 0 as `time`. The law of T tends to Normal(T, σ_T²) as the
             noise goes to zero.
         noise_at_rest: (M,), V at the equator with nothing learned yet.
-        energy: (), g(1).
+        energies: (M,), g(1) a_p².
     """
 
     time: Float[Array, "N M"]
     spread: Float[Array, "N M"]
     noise_at_rest: Float[Array, " M"]
-    energy: Float[Array, ""]
+    energies: Float[Array, " M"]
 
 
 @jax.jit
@@ -134,8 +133,9 @@ def noiseless_emergence(teacher: Teacher, overlaps: Float[Array, "N M"], step: S
     first = jnp.log(jnp.where(ahead, m, top / 2))
     log_v, weights = panel_nodes(first, jnp.log(top), _PANELS, _COUNT)
     v = jnp.exp(log_v)
-    energy = rest_energy(teacher, jnp.ones(teacher.width))
-    rest = energy[:, None, None]
+    energies = teacher.link.dual(1.0) * teacher.a**2
+    others = rest_energy(energies, jnp.ones(teacher.width))
+    rest = others[:, None, None]
     way = diffusion_at(teacher.link, v, step)
     drift, variance = way.drift(teacher.a[:, None, None], rest), way.variance(teacher.a[:, None, None], rest)
     weights = weights * v  # dm = v d log v
@@ -143,5 +143,5 @@ def noiseless_emergence(teacher: Teacher, overlaps: Float[Array, "N M"], step: S
     elsewhere = jnp.where(m >= top, 0.0, jnp.inf)
     time = jnp.where(escapes, jnp.sum(weights / drift, axis=(-2, -1)), elsewhere)
     spread = jnp.where(escapes, jnp.sqrt(jnp.sum(weights * variance / drift**3, axis=(-2, -1))), elsewhere)
-    at_rest = diffusion_at(teacher.link, jnp.zeros(1), step).variance(teacher.a, energy)
-    return Noiseless(time, spread, at_rest, teacher.link.dual(1.0))
+    at_rest = diffusion_at(teacher.link, jnp.zeros(1), step).variance(teacher.a, others)
+    return Noiseless(time, spread, at_rest, energies)

@@ -54,6 +54,7 @@ class Pairs(NamedTuple):
     Attributes:
         overlaps: (N, M), without their signs for an even link.
         present: (N, M), 1 where there is such a pair.
+        escaped: (N, M), 1 where the pair is past the level already.
         neuron: (M,), the neuron to which greedy selection gives the direction, -1 where none.
         small: (M,) or (), the squared norm that a direction's neuron starts from.
         shared: (), 1 where neurons compete, 0 where each direction has its own.
@@ -61,6 +62,7 @@ class Pairs(NamedTuple):
 
     overlaps: Float[np.ndarray, "N M"]
     present: Float[np.ndarray, "N M"]
+    escaped: Float[np.ndarray, "N M"]
     neuron: Int[np.ndarray, " M"]
     small: Float[np.ndarray, ...]
     shared: Float[np.ndarray, ""]
@@ -88,10 +90,11 @@ class Grid(eqx.Module):
 
 
 class ForwardEquation(NamedTuple):
-    """The forward equation with its grid, times and other constants.
+    """The forward equation with its grid, times and other constants, none of them a link: one program serves all links.
 
     Attributes:
-        teacher: the teacher.
+        a: (M,), the second layer.
+        energies: (M,), g(1) a_p².
         grid: the nodes.
         diffusion: its coefficients there.
         times: (T,), canonical; entries after the last one are padding.
@@ -103,7 +106,8 @@ class ForwardEquation(NamedTuple):
         spread: (N, M), their standard deviations.
     """
 
-    teacher: Teacher
+    a: Float[Array, " M"]
+    energies: Float[Array, " M"]
     grid: Grid
     diffusion: Diffusion
     times: Float[Array, " T"]
@@ -115,7 +119,7 @@ class ForwardEquation(NamedTuple):
     spread: Float[Array, "N M"]
 
 
-def pairs_of(problem: Problem) -> Pairs:
+def pairs_of(problem: Problem, level: float) -> Pairs:
     """All pairs of a start; of a typical one the M pairs of a direction and its own neuron."""
     teacher, start = problem.teacher, problem.start
     if isinstance(start, TypicalStart):
@@ -127,7 +131,9 @@ def pairs_of(problem: Problem) -> Pairs:
         overlaps, present = np.asarray(start.teacher_overlaps), np.ones(start.teacher_overlaps.shape)
         neuron, shared = np.asarray(start.assignment(teacher)), np.ones(())
         small = np.mean(np.asarray(start.norms) ** 2)
-    return Pairs(np.abs(overlaps) if teacher.link.is_even else overlaps, present, neuron, small, shared)
+    sizes = np.abs(overlaps) if teacher.link.either_sign else overlaps
+    escaped = (sizes >= np.sqrt(level)) * present
+    return Pairs(np.abs(overlaps) if teacher.link.is_even else overlaps, present, escaped, neuron, small, shared)
 
 
 def forward_equation(
@@ -156,12 +162,12 @@ def forward_equation(
     mean[own] = np.where(given & noiseless, time, np.inf)
     deviation[own] = np.where(given & noiseless, spread, 1.0)
     a = np.asarray(teacher.a)
-    delays = np.log(np.maximum(a / pairs.small - 1, 1.0)) / (4 * a * known.energy)
+    delays = np.log(np.maximum(a / pairs.small - 1, 1.0)) * a / (4 * known.energies)
     times, last = _times(teacher, overlaps, dim, relative[~given & noiseless], resolution)
     way = _at_nodes(teacher.link, nodes, step)
     # jnp.asarray would compile a copy for each shape
     held = jax.device_put((times, last, delays, pairs.shared, given.astype(float), mean, deviation))
-    return ForwardEquation(teacher, nodes, way, *held)
+    return ForwardEquation(teacher.a, jax.device_put(known.energies), nodes, way, *held)
 
 
 def grid(teacher: Teacher, dim: int, level: float, count: int) -> Grid:

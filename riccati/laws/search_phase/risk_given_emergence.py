@@ -19,8 +19,8 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+import scipy
 from jaxtyping import Array, Bool, Float, Key
-from scipy.special import ndtri
 
 from ...flows import (
     MasterCurve,
@@ -35,7 +35,7 @@ from ...flows import (
 )
 from ...numerics import as_key, integrate, padded
 from ...problem import SGD, Link, Problem, Start, Teacher, population_risk
-from .competition import Winners
+from .competition import Winners, numbers_of
 
 _RTOL, _ATOL = 1e-6, 1e-9  # of log-odds and log-norms: far below the spread of any draw
 _SAMPLES = 14  # their binary logarithm
@@ -77,7 +77,7 @@ def risk_given_emergence(
     at_start, risk = (np.asarray(values).T for values in _risks(state, out.states, setting))
     risk = risk[:, : len(times)]
     begun, variance = early_risk(problem)
-    moved = np.asarray(jax.random.normal(as_key(seed), risk.shape)) * np.sqrt(np.diff(times, prepend=0.0))
+    moved = numbers_of(jax.random.normal, as_key(seed), risk.shape) * np.sqrt(np.diff(times, prepend=0.0))
     early = np.exp(np.sqrt(variance * sgd.rate_per_sample) * np.cumsum(moved, axis=1))
     return risk * early * (begun / at_start[:, None] if begun else 1.0), min(int(out.reached), len(times))
 
@@ -87,10 +87,8 @@ def early_risk(problem: Problem) -> tuple[float, float]:
     if not isinstance(problem.start, Start):
         return 0.0, 0.0
     dimensions = problem.start.weights.shape[1]
-    from scipy.stats import qmc  # 0.3 s to import, needed here only
-
-    points = qmc.Sobol(dimensions, seed=0).random_base2(_SAMPLES)
-    value, variance = _early_risk(problem.teacher, problem.start.weights, ndtri(points))
+    points = scipy.stats.qmc.Sobol(dimensions, seed=0).random_base2(_SAMPLES)
+    value, variance = _early_risk(problem.teacher, problem.start.weights, scipy.special.ndtri(points))
     return float(value), float(variance)
 
 

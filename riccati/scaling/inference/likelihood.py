@@ -10,9 +10,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+import scipy
 from jaxtyping import Float
-from scipy.optimize import lsq_linear
-from scipy.stats import f as fisher
 
 GRID = np.linspace(-1.0, 1.0, 4001)  # a component less its place, over which its likelihood is profiled
 _NOISES = np.geomspace(1e-3, 0.3, 30)  # σ
@@ -56,7 +55,7 @@ def whitened(
 def best_shift(cases: Whitened, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, Whitened]:
     """The δ within [low, high] of greatest likelihood, and the one case in which it is reached."""
     pairs = zip(cases.slope, cases.left, strict=True)
-    solved = [lsq_linear(slope, left, (low, high)) for slope, left in pairs]
+    solved = [scipy.optimize.lsq_linear(slope, left, (low, high)) for slope, left in pairs]
     k = int(np.argmin(np.array([fit.cost for fit in solved]) + cases.log_volume))
     return solved[k].x, Whitened(*(values[k] for values in cases))
 
@@ -64,7 +63,7 @@ def best_shift(cases: Whitened, low: np.ndarray, high: np.ndarray) -> tuple[np.n
 def threshold(rows: int, parameters: int, level: float) -> float:
     """How far the log likelihood may fall within an interval at `level`, as σ is fitted too."""
     freedom = rows - parameters - 1
-    return float(0.5 * freedom * np.log1p(fisher.ppf(level, 1, freedom) / freedom))
+    return float(0.5 * freedom * np.log1p(scipy.stats.f.ppf(level, 1, freedom) / freedom))
 
 
 def profile_of(cases: Whitened, component: int, allowed: float) -> tuple[float, float] | None:

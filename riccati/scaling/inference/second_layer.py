@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from jaxtyping import Float
-from scipy.special import ndtri
 
 from ...runs import Run
 from ...support import require, require_open_unit, warn_renamed
@@ -177,7 +177,7 @@ def infer_second_layer(run: Run, *, level: float = 0.95) -> InferredSecondLayer:
     beta = _fitted(curve, of_beta, begun, np.array([_BETAS]).T).theta[0]
     gaps = -np.diff(np.log(_power_law(curve, beta)))
     fit = _fitted(curve, candidate, gaps, np.tile(np.array(_GAPS)[:, None], len(gaps)), supposed=_SPREAD)
-    a, quantile = curve.norm * _layer(fit.theta), ndtri((1 + level) / 2)
+    a, quantile = curve.norm * _layer(fit.theta), scipy.special.ndtri((1 + level) / 2)
     supposed = quantile * _deviations(np.eye(len(gaps)) / _SPREAD, a)
     half = quantile * _deviations(fit.case.slope, a)
     determined = (half < _KNOWN) & (half < _LESS * supposed)

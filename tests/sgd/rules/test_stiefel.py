@@ -76,14 +76,21 @@ def test_small_steps_follow_the_riccati_equation():
 @pytest.mark.parametrize(
     ("teacher", "must"),
     [
-        (rc.Teacher([1.0], rc.Link.hermite(2), covariance=rc.Covariance(np.r_[2.0, np.ones(29)])), "live on isotropic"),
-        (rc.Teacher([1.0, 0.5], rc.Link.hermite(2), gram=[[1.0, 0.3], [0.3, 1.0]]), "have orthonormal directions"),
-        (rc.Teacher([1.0], rc.Link.hermite(3)), "have the pure link h_2"),
+        (
+            lambda: rc.Teacher([1.0], rc.Link.hermite(2), covariance=rc.Covariance(np.r_[2.0, np.ones(29)])),
+            "live on isotropic",
+        ),
+        (
+            lambda: rc.Teacher([1.0, 0.5], rc.Link.hermite(2), gram=[[1.0, 0.3], [0.3, 1.0]]),
+            "have orthonormal directions",
+        ),
+        (lambda: rc.Teacher([1.0], rc.Link.hermite(3)), "have the pure link h_2"),
         # its canonical time is not that of h_2, by c_2² (derivations/clocks.py)
-        (rc.Teacher([1.0], rc.Link.from_coefficients([0, 0, 1.5])), "have the link h_2 with c_2 = 1"),
+        (lambda: rc.Teacher([1.0], rc.Link.from_coefficients([0, 0, 1.5])), "have the link h_2 with c_2 = 1"),
     ],
 )
 def test_other_problems_are_refused_by_name(teacher, must):
+    teacher = teacher()
     start = rc.Start.from_weights(
         np.eye(2, 30, k=3) + 0.1, np.linalg.cholesky(teacher.gram) @ np.eye(teacher.width, 30), teacher.covariance
     )
