@@ -159,19 +159,21 @@ def _computed() -> list[dict[str, Any]]:
             student = squares @ link.dual(gram) @ squares
             return teacher.second_moment - 2 * squares @ link.dual(unit[:, :3]) @ teacher.a + student
 
-        force = -np.asarray(jax.grad(loss)(start.weights)) / 2
+        value, gradient = jax.jit(jax.value_and_grad(loss))(start.weights)
+        force = -np.asarray(gradient) / 2
         directions, norms = np.asarray(start.directions), np.asarray(start.norms)
         along = np.sum(force * directions, axis=1, keepdims=True)
-        flow = coupled_velocity(None, Neurons(start.directions, 2 * jnp.log(start.norms)), teacher)
+        neurons = Neurons(start.directions, jnp.asarray(2 * np.log(norms)))
+        flow = jax.jit(coupled_velocity)(None, neurons, teacher)
         values = {
             a: np.asarray(teacher.a), s: norms**2, overlap: directions[:, :3], gram: directions @ directions.T,
             theta: np.eye(3, 7), u: directions, M: 3, N: 4, k: link.information_exponent, c: 1.0,
         }  # fmt: skip
         return {
-            "link": link, "values": values, "loss": loss(start.weights),
+            "link": link, "values": values, "loss": value,
             "radial": (2 * norms * along[:, 0], norms**2 * np.asarray(flow.log_s)),
             "tangent": ((force - directions * along) / norms[:, None], np.asarray(flow.U)),
-            "correlation": correlation_velocity(None, start.directions, teacher),
+            "correlation": jax.jit(correlation_velocity)(None, start.directions, teacher),
         }  # fmt: skip
 
     return [problem(rc.Link.from_coefficients([0.3, 0.0, 0.5, -0.2])), problem(rc.Link.hermite(5))]

@@ -106,11 +106,11 @@ def _computed() -> dict[str, Any]:
         student = value @ teacher.link.dual(overlaps) @ value
         return (teacher.second_moment - 2 * value @ teacher.link.dual(unit[:, :3]) @ teacher.a + student) / 2
 
-    slope, layer_slope = jax.grad(loss, argnums=(0, 1))(start.weights, start.second_layer)
+    slope, layer_slope = jax.jit(jax.grad(loss, argnums=(0, 1)))(start.weights, start.second_layer)
     force, directions, norms = -np.asarray(slope), np.asarray(start.directions), np.asarray(start.norms)
     along = np.sum(force * directions, axis=1)
-    state = TwoLayerState(start.directions, jnp.log(start.norms), start.second_layer)
-    flow = two_layer_velocity(None, state, StudentSetting(teacher, None, rate))
+    state = TwoLayerState(start.directions, jnp.asarray(np.log(norms)), start.second_layer)
+    flow = jax.jit(two_layer_velocity)(None, state, StudentSetting(teacher, None, rate))
     values = {
         a: np.asarray(teacher.a), b: second, r: norms, s: second * norms, overlap: directions[:, :3],
         gram: directions @ directions.T, theta: np.eye(3, 7), u: directions, kappa: rate, M: 3, N: 4,

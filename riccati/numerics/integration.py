@@ -35,9 +35,9 @@ class Outcome(eqx.Enumeration):
 
     Example:
         >>> import riccati as rc
-        >>> teacher = rc.Teacher.power_law(width=2, beta=1.0, link=rc.Link.hermite(2))
-        >>> start = rc.Start.random(teacher, student_width=2, dim=100, norm=0.1, seed=0)
-        >>> trajectory = rc.solve(rc.Riccati(), teacher, start, [1.0, 2.0])
+        >>> teacher = rc.Teacher.power_law(width=3, beta=1.0, link=rc.Link.hermite(2))
+        >>> start = rc.Start.random(teacher, student_width=3, dim=100, norm=0.1, seed=0)
+        >>> trajectory = rc.solve(rc.Riccati(), teacher, start, [0.0, 2.0, 8.0])
         >>> bool(trajectory.outcome == rc.Outcome.complete)
         True
     """

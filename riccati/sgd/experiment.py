@@ -66,8 +66,8 @@ class Experiment:
         >>> run = experiment.simulate(seed=0)
         >>> run.times.tolist(), run.overlaps.shape
         ([0.0, 1.0, 2.0], (3, 2))
-        >>> experiment.ensemble(seeds=range(4)).risk.shape
-        (4, 3)
+        >>> experiment.ensemble(seeds=range(3)).risk.shape
+        (3, 3)
     """
 
     teacher: Teacher
@@ -293,7 +293,7 @@ def simulate(
         >>> import riccati as rc
         >>> teacher = rc.Teacher.power_law(2, 1.0, rc.Link.hermite(2))
         >>> start = rc.Start.random(teacher, student_width=3, dim=10**6, norm=0.3, seed=0)
-        >>> run = rc.sgd.simulate(teacher, start, rc.SGD(learning_rate=1e-8, batch_size=4), steps=100, rows=5)
+        >>> run = rc.sgd.simulate(teacher, start, rc.SGD(learning_rate=1e-8, batch_size=8), steps=100, rows=5)
         >>> run.steps.tolist(), float(run.times[-1]), run.config["coordinates"]
         ([0, 1, 3, 10, 32, 100], 1e-06, 'reduced')
     """
