@@ -20,6 +20,8 @@ a teacher with a_m - λ/2 on its directions and -λ/2 off them.
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import sympy as sp
 
@@ -31,6 +33,7 @@ j = sp.Symbol("j", integer=True, nonnegative=True)
 W, Wt, F, One = matrices("W W^T S^* I")
 _FIRST = 5  # steps after a gradient's own that are followed one by one
 _CHECKED = 3  # steps
+_KINDS = {"": False, ", Nesterov": True}
 
 
 def responses(nesterov: bool) -> list[sp.Expr]:
@@ -99,7 +102,7 @@ def derive() -> Derivation:
             "effective rate, Nesterov": equation(r"\eta_{eff}", ahead),
             **{
                 f"response {n}{kind}": equation(f"p_{n}", response)
-                for kind, nesterov in (("", False), (", Nesterov", True))
+                for kind, nesterov in _KINDS.items()
                 for n, response in enumerate(responses(nesterov)[:_CHECKED])
             },
         },
@@ -108,35 +111,51 @@ def derive() -> Derivation:
     )  # fmt: skip
 
 
-def check(derivation: Derivation | None = None) -> Checked:
-    """Against the package's effective rate, and against three of its steps, whose gradients are written down."""
+_ETA, _MU, _DAMPENING, _DECAY = 0.02, 0.9, 0.25, 0.3
+_RANDOM = np.random.default_rng(3)
+_SAMPLES, _BEGUN = _RANDOM.normal(size=(_CHECKED, 1, 5)), _RANDOM.normal(size=(2, 5))
+
+
+@cache
+def _computed() -> dict[str, tuple[float, list[np.ndarray], np.ndarray]]:
+    """The effective rate, the gradients of some steps, and the weights after them, by the package."""
+    import jax
     import jax.numpy as jnp
 
     import riccati as rc
     from riccati.sgd import Descent, Projections, TwoHomogeneous, Weights, moved
 
-    d = derivation or derive()
-    here = {eta: 0.02, mu: 0.9, delta: 0.75, lam: 0.3}
-    random = np.random.default_rng(3)
-    teacher, rule, rate, worst = rc.Teacher([0.8, 0.6], rc.Link.hermite(2)), TwoHomogeneous(), jnp.asarray(0.02), []
-    X = random.normal(size=(_CHECKED, 1, 5))
-    for kind in ("", ", Nesterov"):
-        dampening = 0.0 if kind else 0.25
-        sgd = rc.SGD(0.02, momentum=0.9, dampening=dampening, nesterov=bool(kind), weight_decay=0.3)
-        worst.append(agree(float(d[f"effective rate{kind}"].subs(here)), sgd.rate, "effective rate"))
-        begun = random.normal(size=(2, 5))
-        weights, velocity = (Weights(jnp.asarray(W), jnp.zeros(0)) for W in (begun, 0 * begun))
-        gradients = []
-        for n in range(_CHECKED):
-            projections = Projections(X[n, :, :2], X[n] @ np.asarray(weights.W).T)
-            kept, push = rule.update(teacher, weights, projections, jnp.asarray(1.0))
-            gradients.append(np.asarray(weights.W - kept.W - push.T @ X[n] + 0.3 * weights.W))
-            new = moved(
-                rule, teacher, weights, jnp.asarray(X[n]), None, rate,
-                descent=Descent.of(sgd), velocity=velocity, number=n + 1,  # as if one had been before, with v = 0
-            )  # fmt: skip
-            weights, velocity = new.weights, new.velocity
+    teacher, rule, rate = rc.Teacher([0.8, 0.6], rc.Link.hermite(2)), TwoHomogeneous(), jnp.asarray(_ETA)
+    of_kind = {}
+    for kind in _KINDS:
+        sgd = rc.SGD(
+            _ETA, momentum=_MU, dampening=0.0 if kind else _DAMPENING, nesterov=bool(kind), weight_decay=_DECAY
+        )
+        descent = Descent.of(sgd)
+
+        @jax.jit
+        def step(W: jax.Array, V: jax.Array, X: jax.Array, descent: Descent = descent) -> tuple:
+            weights, velocity = Weights(W, jnp.zeros(0)), Weights(V, jnp.zeros(0))
+            kept, push = rule.update(teacher, weights, Projections(X[:, :2], X @ W.T), jnp.asarray(1.0))
+            new = moved(rule, teacher, weights, X, None, rate, descent=descent, velocity=velocity, number=1)
+            assert new.velocity is not None
+            return W - kept.W - push.T @ X + _DECAY * W, new.weights.W, new.velocity.W
+
+        W, V, gradients = jnp.asarray(_BEGUN), jnp.zeros((2, 5)), []
+        for X in _SAMPLES:
+            gradient, W, V = step(W, V, X)
+            gradients.append(np.asarray(gradient))
+        of_kind[kind] = sgd.rate, gradients, np.asarray(W)
+    return of_kind
+
+
+def check(derivation: Derivation | None = None) -> Checked:
+    """Against the package's effective rate, and against some of its steps, whose gradients are written down."""
+    d, worst = derivation or derive(), []
+    here = {eta: _ETA, mu: _MU, delta: 1 - _DAMPENING}
+    for kind, (rate, gradients, weights) in _computed().items():
+        worst.append(agree(float(d[f"effective rate{kind}"].subs(here)), rate, "effective rate"))
         responses = [float(d[f"response {n}{kind}"].subs(here)) for n in range(_CHECKED)]
-        each = [sum(responses[: _CHECKED - n]) * g for n, g in enumerate(gradients)]
-        worst.append(agree(begun - sum(each), weights.W, "weights after some steps"))
+        moved = sum(sum(responses[: _CHECKED - n]) * gradient for n, gradient in enumerate(gradients))
+        worst.append(agree(_BEGUN - moved, weights, "weights after some steps"))
     return Checked(d.proved, "riccati.SGD's effective rate, and steps of riccati.sgd with momentum", max(worst))

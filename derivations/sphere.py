@@ -17,6 +17,8 @@ independent of x, adds Δ E σ'² to E[e²σ'²], in every place where e² is av
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import sympy as sp
 
@@ -89,32 +91,52 @@ def derive() -> Derivation:
     )
 
 
-def check(derivation: Derivation | None = None) -> Checked:
-    """Against the package's rule on one sample, and on two labels whose noise is ±√Δ."""
+_RANDOM = np.random.default_rng(5)
+_DIM, _RATE, _NOISE, _NORM = 40, 1e-7, 0.7, 1.3
+_SAMPLE, _BEGUN = _RANDOM.normal(size=(1, _DIM)), _RANDOM.normal(size=(1, _DIM))
+_U = _BEGUN / np.linalg.norm(_BEGUN)
+_ALONG = float((_SAMPLE @ _U.T)[0, 0])
+
+
+@cache
+def _computed() -> tuple[float, float, list[tuple[float, float]]]:
+    """σ' and the residual without noise, and for the noises ±√Δ an overlap after a step, and the residual in it."""
+    import jax
     import jax.numpy as jnp
 
     import riccati as rc
     from riccati.sgd import Spherical, TwoHomogeneous, Weights, moved
 
-    d = derivation or derive()
-    random, link, dim, rate, size, r = np.random.default_rng(5), rc.Link.hermite(3), 40, 1e-7, 0.7, 1.3
-    teacher, rule = rc.Teacher([1.0], link), Spherical(TwoHomogeneous(), jnp.asarray([r]))
-    u, sample = random.normal(size=(1, dim)), random.normal(size=(1, dim))
-    u /= np.linalg.norm(u)
-    weights, along = Weights(jnp.asarray(r * u), jnp.zeros(0)), float((sample @ u.T)[0, 0])
-    slope_here = float(link.derivative(jnp.asarray(along)))
-    clean = float(link(sample[0, 0]) - r**2 * link(jnp.asarray(along)))
-    rest_of = float(np.sum(sample**2) - along**2)
-    worst, residuals = [], []
+    link = rc.Link.hermite(3)
+    teacher, rule = rc.Teacher([1.0], link), Spherical(TwoHomogeneous(), jnp.asarray([_NORM]))
+
+    @jax.jit
+    def step(noise: jax.Array) -> tuple:
+        weights = Weights(jnp.asarray(_NORM * _U), jnp.zeros(0))
+        new = moved(rule, teacher, weights, jnp.asarray(_SAMPLE), noise, jnp.asarray(_RATE))
+        return rule.directions(rule.retract(new.weights.W, 1))[0, 0], new.push[0, 0]
+
+    @jax.jit
+    def here() -> tuple:
+        along = jnp.asarray(_ALONG)
+        return link.derivative(along), link(_SAMPLE[0, 0]) - _NORM**2 * link(along)
+
+    slope, clean = map(float, here())
+    steps = [tuple(map(float, step(jnp.asarray([noise])))) for noise in (_NOISE, -_NOISE)]
+    return slope, clean, [(after, push / (_RATE * _NORM * slope)) for after, push in steps]
+
+
+def check(derivation: Derivation | None = None) -> Checked:
+    """Against the package's rule on one sample, and on two labels whose noise is ±√Δ."""
+    d, (slope_here, clean, steps) = derivation or derive(), _computed()
     arguments = m, theta_x, z, p, slope, eta, rest, e
     overlap, first = numeric(d["overlap"], *arguments), numeric(d["drift"].subs(gamma, eta * rest), *arguments)
-    for noise in (size, -size):
-        new = moved(rule, teacher, weights, jnp.asarray(sample), jnp.asarray([noise]), jnp.asarray(rate))
-        after = float(rule.directions(rule.retract(new.weights.W, 1))[0, 0])
-        here = u[0, 0], sample[0, 0], along, 1.0, slope_here, rate, rest_of, clean + noise
+    worst, begun = [], _U[0, 0]
+    for noise, (after, _) in zip((_NOISE, -_NOISE), steps, strict=True):
+        rest_of = float(np.sum(_SAMPLE**2) - _ALONG**2)
+        here = begun, _SAMPLE[0, 0], _ALONG, 1.0, slope_here, _RATE, rest_of, clean + noise
         worst.append(agree(overlap(*here), after, "overlap after a step"))
-        worst.append(agree(rate * first(*here), after - u[0, 0], "drift", 1e-4))
-        residuals.append(float(new.push[0, 0]) / (rate * r * slope_here))
-    mean_square = float(d["noise"].subs({e: clean, Delta: size**2}))
-    worst.append(agree(mean_square, np.mean(np.square(residuals)), "label noise"))
+        worst.append(agree(_RATE * first(*here), after - begun, "drift", 1e-4))
+    mean_square = float(d["noise"].subs({e: clean, Delta: _NOISE**2}))
+    worst.append(agree(mean_square, np.mean([residual**2 for _, residual in steps]), "label noise"))
     return Checked(d.proved, "riccati.sgd's Spherical, and the noise of its labels", max(worst))
