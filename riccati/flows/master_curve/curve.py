@@ -132,12 +132,13 @@ def _tabulate(link: Link, low: Array, furthest: Array) -> MasterCurve:
     sigma = low + spacing * jnp.arange(_NODES)
     ahead = sigma >= 0
 
-    def arm(sign: float) -> Array:
+    def arm(sign: Array) -> Array:
         reach = jnp.sort(jnp.maximum(sign * sigma, 0.0))
-        out = integrate(_velocity, jnp.zeros(2), (link, jnp.asarray(sign)), reach, _RTOL, _RTOL).states
-        return out if sign > 0 else out[::-1]
+        return integrate(_velocity, jnp.zeros(2), (link, sign), reach, _RTOL, _RTOL).states
 
-    states = jnp.where(ahead[:, None], arm(1.0), arm(-1.0))
+    # one after the other, so that one integration is compiled for both
+    up, down = jax.lax.map(arm, jnp.array([1.0, -1.0]))
+    states = jnp.where(ahead[:, None], up, down[::-1])
     position, H = states.T
     growth, deficit = growth_integral(link, position), deficit_at(link, position)
     rate = link.dual_derivative(1.0)
