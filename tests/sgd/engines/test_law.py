@@ -12,7 +12,7 @@ from sgd_runs import ConstantPush
 import riccati as rc
 from riccati import sgd
 from riccati.numerics import compiled_quickly
-from riccati.sgd import STEPS_A_CALL, ReducedEngine, TwoHomogeneous, Update, Weights, folded, take_steps
+from riccati.sgd import STEPS_A_CALL, ReducedEngine, State, TwoHomogeneous, Update, Weights, folded, take_steps
 
 _SEEDS = 400
 _LEAST_P = 0.05 / 10  # five per cent for all ten laws together
@@ -112,7 +112,8 @@ def _moments(weights, width, p):
 def _after_draws(engine, teacher, W, keys, number):
     def after(key):
         noise = engine.noise(key, number, W.shape[0])
-        return engine.step(TwoHomogeneous(), teacher, Weights(W, jnp.zeros(0)), noise, jnp.asarray(_RATE), number).W
+        state = State(Weights(W, jnp.zeros(0)), None)
+        return engine.step(TwoHomogeneous(), None, teacher, state, noise, jnp.asarray(_RATE), number).weights.W
 
     return jax.vmap(after)(keys)
 
@@ -121,8 +122,9 @@ def _sampled_moments(teacher, start, batch_size, number, key):
     """Mean, covariance and values of (overlaps, Gram matrix) after many draws of one step, all of them `number`."""
     outside, cycle = jnp.asarray([_DIM - 3.0]), 2 if batch_size == 1 else 1
     engine = ReducedEngine(
-        outside=outside, places=jnp.arange(3), speeds=None, coordinates=5, batch_size=batch_size, cycle=cycle
-    )
+        outside=outside, places=jnp.arange(3), speeds=None, label_noise=None, coordinates=5, batch_size=batch_size,
+        cycle=cycle,
+    )  # fmt: skip
     W, keys = engine.placed(start.weights, teacher), jax.random.split(jax.random.key(key), _DRAWS)
     W = np.asarray(_after_draws(engine, teacher, W, keys, jnp.asarray(number)))
     return _moments(W, 1, np.full(_DRAWS, 1 / _DRAWS))

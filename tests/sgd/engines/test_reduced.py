@@ -10,7 +10,16 @@ from sgd_runs import ConstantPush
 
 import riccati as rc
 from riccati import sgd
-from riccati.sgd import STEPS_A_CALL, Projections, ReducedEngine, ReducedNoise, Weights, take_steps
+from riccati.sgd import (
+    STEPS_A_CALL,
+    DirectNoise,
+    Projections,
+    ReducedEngine,
+    ReducedNoise,
+    State,
+    Weights,
+    take_steps,
+)  # fmt: skip
 
 NEURONS = 4
 SECOND, RELU = rc.Link.hermite(2), rc.Link.named("relu")
@@ -39,11 +48,11 @@ WHOLE = [places for places, is_large in zip(PLACES, LARGE, strict=True) if not i
 ALL_ALIKE = [2 + np.arange(DIM - 2)]  # of isotropic input
 
 
-def in_use(engine, since, reduced=REDUCED, whole=WHOLE):
+def in_use(engine, since, reduced=REDUCED, whole=WHOLE, rows=NEURONS):
     """Of each of the engine's coordinates in use `since` steps after a fold, the place in R^d."""
     fresh = min(engine.batch_size, NEURONS)
-    added = [places[NEURONS + n * fresh :][:fresh] for n in range(since) for places in reduced]
-    return np.concatenate([np.arange(2), *whole, *[places[:NEURONS] for places in reduced], *added])
+    added = [places[rows + n * fresh :][:fresh] for n in range(since) for places in reduced]
+    return np.concatenate([np.arange(2), *whole, *[places[:rows] for places in reduced], *added])
 
 
 def grams(W, places, reduced=REDUCED):
@@ -51,9 +60,9 @@ def grams(W, places, reduced=REDUCED):
     return [W[:, inside] @ W[:, inside].T for inside in (np.isin(places, group) for group in reduced)]
 
 
-def drawn_in(engine, since, push, X, groups):
+def drawn_in(engine, since, push, X, groups, rows=NEURONS):
     """Samples in R^d as the engine's randomness: their coordinates in use, and factors of the others of each group."""
-    used = in_use(engine, since, *groups)
+    used = in_use(engine, since, *groups, rows)
     Q = np.eye(len(X)) if len(X) <= NEURONS else np.linalg.qr(np.asarray(push))[0]
     left = [group[~np.isin(group, used)] for group in groups[0]]
     xi = np.full((len(X), engine.coordinates), 1e3)  # what is not in use must not be read
@@ -62,8 +71,10 @@ def drawn_in(engine, since, push, X, groups):
 
 
 @eqx.filter_jit
-def one_step(dynamics, weights, noise, since):
-    return dynamics.engine.step(dynamics.rule, dynamics.teacher, weights, noise, jnp.asarray(0.1), since)
+def one_step(dynamics, weights, noise, since, velocity=None):
+    state, rate = State(weights, velocity), jnp.asarray(0.1)
+    after = dynamics.engine.step(dynamics.rule, dynamics.descent, dynamics.teacher, state, noise, rate, since)
+    return after.weights if velocity is None else after
 
 
 @eqx.filter_jit
@@ -122,6 +133,54 @@ def test_a_step_of_stiefel_sgd_has_the_gram_matrix_of_the_step_in_all_coordinate
     np.testing.assert_allclose(W[:, :2], expected[:, :2], atol=1e-13)
     own = grams(W[:, : len(after)], after, ALL_ALIKE)
     np.testing.assert_allclose(own, grams(expected, np.arange(DIM), ALL_ALIKE), atol=1e-13)
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "since", "settings"),
+    [
+        (1, 3, {"momentum": 0.9}),
+        (2, 1, {"momentum": 0.5, "nesterov": True, "weight_decay": 0.3}),
+        (7, 0, {"momentum": 0.9, "dampening": 0.5, "loss": "correlation"}),
+        (2, 0, {"momentum": 0.8, "constraint": "sphere"}),
+        (7, 0, {"constraint": "sphere"}),
+        (1, 1, {"weight_decay": 0.4}),
+    ],
+)
+def test_a_step_of_any_algorithm_has_the_gram_matrix_of_the_step_in_all_coordinates(batch_size, since, settings):
+    """Of weights and the momentum's buffer together, on labels with noise."""
+    teacher = rc.Teacher([1.0, -0.6], SECOND, noise=0.5)
+    start = rc.Start.random(teacher, NEURONS, DIM, norm=0.7, seed=0)
+    algorithm = rc.SGD(0.1, batch_size, **settings)
+    reduced, direct = (
+        sgd.Experiment(teacher, start, algorithm, steps=5, coordinates=coordinates).simulation.dynamics
+        for coordinates in ("reduced", "direct")
+    )
+    engine, groups, random = reduced.engine, (ALL_ALIKE, []), np.random.default_rng(since)
+    rows = NEURONS * (1 + (algorithm.momentum > 0))
+    used = in_use(engine, since, *groups, rows)
+    both, X = np.zeros((rows, DIM)), random.normal(size=(batch_size, DIM))
+    both[:, used] = random.normal(size=(rows, len(used))) / 5
+    both[:NEURONS] *= 0.7 / np.linalg.norm(both[:NEURONS], axis=1)[:, None]
+    labels = random.normal(size=batch_size)
+
+    def stepped(dynamics, columns, noise):
+        weights = Weights(columns[:NEURONS], np.zeros(0))
+        velocity = Weights(columns[NEURONS:], np.zeros(0)) if algorithm.momentum else None
+        after = one_step(dynamics, weights, noise, np.asarray(since), velocity)
+        return np.asarray(after.W) if velocity is None else np.concatenate([after.weights.W, after.velocity.W])
+
+    expected = stepped(direct, both, DirectNoise(X, labels))
+    push = push_on(reduced, both[:NEURONS], X, labels)
+    noise = drawn_in(engine, since, push, X, groups, rows)._replace(labels=labels)
+    after = stepped(reduced, held(both, used, engine.coordinates), noise)
+    np.testing.assert_allclose(after[:, :2], expected[:, :2], atol=1e-13)
+    np.testing.assert_allclose(after @ after.T, expected @ expected.T, atol=1e-12)
+
+
+@eqx.filter_jit
+def push_on(dynamics, W, X, labels):
+    samples = Projections(X[:, :2], X @ W.T, labels)
+    return dynamics.rule.update(dynamics.teacher, Weights(W, jnp.zeros(0)), samples, jnp.asarray(1.0)).push
 
 
 def test_steps_of_a_constant_push_have_independent_wishart_gram_matrices():
