@@ -14,12 +14,13 @@ Source: BEVW25 (arXiv 2508.03688), its algorithm; derivations/online_sgd.py, der
 
 from __future__ import annotations
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
 from ...problem import SGD, Link, Start, Teacher, subspace_population_risk
-from ...support import require
+from ...support import namespace_of, require
 from .rule import Projections, Rate, Rule, Update, Weights
 
 _ROUNDING = 1e-12  # of c_2 = 1, from coefficients that were computed
@@ -35,7 +36,7 @@ class Stiefel(Rule):
 
     def initial_weights(self, start: Start) -> Weights:
         """Return the polar factor of the start's directions."""
-        return Weights(polar(start.directions), jnp.zeros(0))
+        return Weights(jax.device_put(polar(np.asarray(start.directions))), jax.device_put(np.zeros(0)))
 
     def update(self, teacher: Teacher, weights: Weights, samples: Projections, rate: Rate) -> Update:
         """Return W_kept = (I + η mean (ŷ - y) uuᵀ) W and push = -(η/B)(ŷ - y) u."""
@@ -63,12 +64,12 @@ class Stiefel(Rule):
     def config(self, teacher: Teacher, start: Start, sgd: SGD) -> dict[str, object]:
         """Return Riccati time per step, c and Z_0 = ΘᵀU_0."""
         rates = {"riccati_step": sgd.riccati_step} if sgd.is_constant else sgd.schedule.describe()
-        overlaps = self.initial_weights(start).W[:, : start.teacher_overlaps.shape[1]]
+        overlaps = np.asarray(self.initial_weights(start).W)[:, : start.teacher_overlaps.shape[1]]
         return {
             "kind": "stiefel_quadratic",
             **rates,
             "student_scale": float(self.student_scale),
-            "initial_overlaps": np.asarray(overlaps.T).tolist(),
+            "initial_overlaps": overlaps.T.tolist(),
             "loss": "1 - tr(AGAG), after the optimal radial fit",
         }
 
@@ -76,10 +77,11 @@ class Stiefel(Rule):
 def require_unit_coefficient(link: Link) -> None:
     """Refuse c_2 h_2 with c_2 other than 1, whose canonical time these steps do not follow."""
     must = "have the link h_2 with c_2 = 1 for Stiefel SGD, whose clock knows no other (Link.hermite(2))"
-    require(abs(float(link.coefficients[2]) - 1) < _ROUNDING, "teacher", must, repr(link))
+    require(abs(float(np.asarray(link.coefficients)[2]) - 1) < _ROUNDING, "teacher", must, repr(link))
 
 
 def polar(W: Float[Array, "N D"]) -> Float[Array, "N D"]:
     """Return (WWᵀ)^{-1/2} W."""
-    size, vectors = jnp.linalg.eigh(W @ W.T)
-    return (vectors / jnp.sqrt(size)) @ (vectors.T @ W)
+    xp = namespace_of(W)
+    size, vectors = xp.linalg.eigh(W @ W.T)
+    return (vectors / xp.sqrt(size)) @ (vectors.T @ W)
