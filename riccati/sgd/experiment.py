@@ -171,7 +171,7 @@ class Experiment:
     def simulation(self) -> Simulation:
         """The simulation of this experiment: its dynamics, and the initial state of its runs."""
         weights, engine = self._rule.initial_weights(self.start), self._chosen.engine
-        largest = _EXPLODED * max(float(self.teacher.norm), float(sum(jnp.sum(layer**2) for layer in weights)))
+        largest = _EXPLODED * max(float(self.teacher.norm), float(sum(np.sum(np.asarray(w) ** 2) for w in weights)))
         # engines know the speeds; d eigenvalues in the teacher would be compiled anew for every d
         whitened = eqx.tree_at(lambda t: t.covariance, self.teacher, None, is_leaf=lambda leaf: leaf is None)
         follow = self.sgd.schedule.follows_direction

@@ -76,7 +76,9 @@ class ReducedEngine(Engine):
 
     def placed(self, weights: Float[Array, "N K+R"], teacher: Teacher) -> Float[Array, "N D"]:
         """Return the weights, with room for the coordinates of a cycle."""
-        return jnp.zeros((weights.shape[0], self.coordinates)).at[:, self.places].set(weights)
+        every = np.zeros((weights.shape[0], self.coordinates))  # on the host, where nothing compiles
+        every[:, np.asarray(self.places)] = weights
+        return jnp.asarray(every)
 
     def noise(self, key: Key[Array, ""], number: Number, neurons: int) -> ReducedNoise:
         """Draw ξ and L from a key."""
