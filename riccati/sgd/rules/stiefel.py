@@ -14,13 +14,12 @@ Source: BEVW25 (arXiv 2508.03688), its algorithm; derivations/online_sgd.py, der
 
 from __future__ import annotations
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
 from ...problem import SGD, Link, Start, Teacher, subspace_population_risk
-from ...support import namespace_of, require
+from ...support import require
 from .rule import Projections, Rate, Rule, Update, Weights
 
 _ROUNDING = 1e-12  # of c_2 = 1, from coefficients that were computed
@@ -35,8 +34,9 @@ class Stiefel(Rule):
     student_scale: Float[Array, ""]
 
     def initial_weights(self, start: Start) -> Weights:
-        """Return the polar factor of the start's directions."""
-        return Weights(jax.device_put(polar(np.asarray(start.directions))), jax.device_put(np.zeros(0)))
+        """Return the polar factor of the start's directions, taken on the host, where nothing compiles."""
+        left, _, right = np.linalg.svd(np.asarray(start.directions), full_matrices=False)
+        return Weights(jnp.asarray(left @ right), jnp.asarray(np.zeros(0)))
 
     def update(self, teacher: Teacher, weights: Weights, samples: Projections, rate: Rate) -> Update:
         """Return W_kept = (I + η mean (ŷ - y) uuᵀ) W and push = -(η/B)(ŷ - y) u."""
@@ -82,6 +82,5 @@ def require_unit_coefficient(link: Link) -> None:
 
 def polar(W: Float[Array, "N D"]) -> Float[Array, "N D"]:
     """Return (WWᵀ)^{-1/2} W."""
-    xp = namespace_of(W)
-    size, vectors = xp.linalg.eigh(W @ W.T)
-    return (vectors / xp.sqrt(size)) @ (vectors.T @ W)
+    size, vectors = jnp.linalg.eigh(W @ W.T)
+    return (vectors / jnp.sqrt(size)) @ (vectors.T @ W)
