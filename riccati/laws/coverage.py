@@ -15,9 +15,9 @@ from functools import partial
 
 import jax
 import numpy as np
+import scipy
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Key
-from scipy.special import gammaln, log_ndtr, ndtr
 
 from ..numerics import as_key, unit_nodes
 from ..problem import Teacher, isotropic, overlap_scores, require_covered
@@ -50,7 +50,7 @@ def destination_probabilities(teacher: Teacher) -> np.ndarray:
         reach = (own / a) ** (1 / (k - 2))
         at = np.outer(np.delete(reach, p), x)
         # P(|x_q| < t) = 1 - 2 P(x_q < -t) for even k, P(x_q < t) for odd k
-        below = np.log1p(-2 * ndtr(-at)) if teacher.link.either_sign else log_ndtr(at)
+        below = np.log1p(-2 * scipy.special.ndtr(-at)) if teacher.link.either_sign else scipy.special.log_ndtr(at)
         chances[p] = either * np.sum(weights * np.exp(below.sum(axis=0)))
     return chances
 
@@ -84,14 +84,14 @@ def coverage_of_top(chances: ArrayLike, student_width: int, top: int) -> float:
     # series in log form would lose the sums; terms are scaled by N^n/n! instead, which keeps them near one
     def series(chance: float, first: int) -> np.ndarray:
         with np.errstate(divide="ignore"):
-            terms = np.exp(n * np.log(chance * student_width) - gammaln(n + 1) - chance * student_width)
+            terms = np.exp(n * np.log(chance * student_width) - scipy.special.gammaln(n + 1) - chance * student_width)
         terms[:first] = 0.0
         return terms
 
     product = series(max(1 - chances[:top].sum(), 1e-300), 0)
     for chance in chances[:top]:
         product = np.convolve(product, series(chance, 1))[: student_width + 1]
-    log_scale = gammaln(student_width + 1) - student_width * np.log(student_width) + student_width
+    log_scale = scipy.special.gammaln(student_width + 1) - student_width * np.log(student_width) + student_width
     return float(min(product[-1] * np.exp(log_scale), 1.0))
 
 

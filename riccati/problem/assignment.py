@@ -25,10 +25,11 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+import scipy
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int
-from scipy.special import betaincinv
 
+from ..numerics import compiled_quickly
 from ..support import namespace_of, require, require_integer, require_norms, require_open_unit
 from .link import Link
 from .scope import require_covered
@@ -48,7 +49,7 @@ def overlap_scores(
     return xp.abs(a) * xp.maximum(xp.sign(a) * overlaps, 0.0) ** power
 
 
-@jax.jit
+@compiled_quickly(like=lambda *_: 0)
 def _match(scores: Float[Array, "N M"]) -> Int[Array, " M"]:
     """Greedy matching by lazy maxima.
 
@@ -189,4 +190,4 @@ def largest_overlap(count: ArrayLike, dim: int, quantile: float, either_sign: bo
 
 def _overlap_exceeded(probability: np.ndarray, dim: int) -> np.ndarray:
     """x with P(|m| > x) = probability: 1 - m² ~ Beta((d-1)/2, 1/2), whose lower tail is found without loss."""
-    return np.sqrt(np.maximum(1 - betaincinv((dim - 1) / 2, 0.5, probability), 0.0))
+    return np.sqrt(np.maximum(1 - scipy.special.betaincinv((dim - 1) / 2, 0.5, probability), 0.0))

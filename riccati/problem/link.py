@@ -17,6 +17,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+import scipy
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
@@ -102,7 +103,7 @@ class Link(eqx.Module):
         self.only_degree = int(above[0]) if closed_form is None and above.size == 1 else None
         self.degree = self.only_degree if self.is_centred else None
         self.has_finite_slope = closed_form is None or closed_form.has_finite_slope
-        self.coefficients = jnp.asarray(c)
+        self.coefficients = c if is_traced(c) else jax.device_put(np.asarray(c))
         self.error, self.missing, self.label, self.closed_form = float(error), float(missing), label, closed_form
 
     @classmethod
@@ -239,9 +240,7 @@ def _second_moment(function: Callable) -> float:
 
 
 def _quadrature(function: Callable, degree: int, nodes: int) -> np.ndarray:
-    from scipy.special import roots_hermitenorm  # 0.1 s to import, needed here only
-
-    z, weights = roots_hermitenorm(nodes)
+    z, weights = scipy.special.roots_hermitenorm(nodes)
     values = np.asarray(function(z), dtype=float)
     require(values.shape == z.shape, "function", "map an array to one of the same shape", values.shape)
     require_finite(values, "function")

@@ -36,8 +36,8 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+import scipy
 from jaxtyping import Array, Float
-from scipy.optimize import minimize
 
 from ..flows import FiniteStepSystem, pair_system, pair_velocity, weights_system, weights_velocity
 from ..laws import largest_safe, largest_step
@@ -231,7 +231,7 @@ class _Budget:
             value, slope = self.left(basis @ theta + fixed)
             return value, basis.T @ slope
 
-        solved = minimize(objective, theta, jac=True, method="BFGS", options={"gtol": _GRADIENT}).x
+        solved = scipy.optimize.minimize(objective, theta, jac=True, method="BFGS", options={"gtol": _GRADIENT}).x
         log_gamma = basis @ solved + fixed
         excess = float(np.exp(self.left(log_gamma)[0]))
         exponent = float(solved[1]) if family == "power" else None if family == "free" else power

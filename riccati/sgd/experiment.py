@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import equinox as eqx
-import jax.numpy as jnp
+import jax
 import numpy as np
 
 from ..numerics import require_double_precision
@@ -66,8 +66,8 @@ class Experiment:
         >>> run = experiment.simulate(seed=0)
         >>> run.times.tolist(), run.overlaps.shape
         ([0.0, 1.0, 2.0], (3, 2))
-        >>> experiment.ensemble(seeds=range(4)).risk.shape
-        (4, 3)
+        >>> experiment.ensemble(seeds=range(3)).risk.shape
+        (3, 3)
     """
 
     teacher: Teacher
@@ -158,9 +158,9 @@ class Experiment:
     def _rule(self) -> Rule:
         if self.sgd.on_stiefel:
             given, own = self.student_scale, float(self.teacher.norm) / self.start.student_width**0.5
-            return Stiefel(jnp.asarray(float(own if given is None else given)))
+            return Stiefel(jax.device_put(np.asarray(float(own if given is None else given))))
         if self.start.second_layer is not None:
-            return TwoLayer(jnp.asarray(float(self.sgd.second_layer_rate)))
+            return TwoLayer(jax.device_put(np.asarray(float(self.sgd.second_layer_rate))))
         return TwoHomogeneous()
 
     @cached_property
@@ -171,12 +171,13 @@ class Experiment:
     def simulation(self) -> Simulation:
         """The simulation of this experiment: its dynamics, and the initial state of its runs."""
         weights, engine = self._rule.initial_weights(self.start), self._chosen.engine
-        largest = _EXPLODED * max(float(self.teacher.norm), float(sum(jnp.sum(layer**2) for layer in weights)))
+        size = sum(float(np.sum(np.asarray(layer) ** 2)) for layer in weights)
+        largest = _EXPLODED * max(float(self.teacher.norm), size)
         # engines know the speeds; d eigenvalues in the teacher would be compiled anew for every d
         whitened = eqx.tree_at(lambda t: t.covariance, self.teacher, None, is_leaf=lambda leaf: leaf is None)
         follow = self.sgd.schedule.follows_direction
         return Simulation(
-            dynamics=Dynamics(engine, self._rule, whitened, jnp.asarray(largest), follow),
+            dynamics=Dynamics(engine, self._rule, whitened, jax.device_put(np.asarray(largest)), follow),
             sgd=self.sgd,
             weights=weights._replace(W=engine.placed(weights.W, self.teacher)),
             logged=logged_steps(self.steps, self.rows) if self.logged is None else np.asarray(self.logged, np.int64),
@@ -287,7 +288,7 @@ def simulate(
         >>> import riccati as rc
         >>> teacher = rc.Teacher.power_law(2, 1.0, rc.Link.hermite(2))
         >>> start = rc.Start.random(teacher, student_width=3, dim=10**6, norm=0.3, seed=0)
-        >>> run = rc.sgd.simulate(teacher, start, rc.SGD(learning_rate=1e-8, batch_size=4), steps=100, rows=5)
+        >>> run = rc.sgd.simulate(teacher, start, rc.SGD(learning_rate=1e-8, batch_size=8), steps=100, rows=5)
         >>> run.steps.tolist(), float(run.times[-1]), run.config["coordinates"]
         ([0, 1, 3, 10, 32, 100], 1e-06, 'reduced')
     """

@@ -86,7 +86,7 @@ class Measured(NamedTuple):
     overlaps: Float[Array, "S M"]
 
 
-@compiled_quickly(eqx.filter_jit)
+@compiled_quickly(eqx.filter_jit, like=lambda dynamics, keys, states, *_: states)
 def take_steps(
     dynamics: Dynamics, keys: Key[Array, " S"], states: RunStates, rates: Float[Array, " n"], count: Int[Array, ""]
 ) -> RunStates:
@@ -106,7 +106,7 @@ def take_steps(
     return jax.lax.fori_loop(0, count, body, states)
 
 
-@compiled_quickly(eqx.filter_jit)
+@compiled_quickly(eqx.filter_jit, like=lambda dynamics, drawn, states, *_: states)
 def take_drawn_steps(
     dynamics: Dynamics, drawn: DrawnAhead, states: RunStates, first: Int[Array, ""], count: Int[Array, ""]
 ) -> RunStates:
@@ -141,7 +141,7 @@ def _after_step(dynamics: Dynamics, states: RunStates, noise: Noise, rate: Rate)
     )
 
 
-@compiled_quickly(eqx.filter_jit)
+@compiled_quickly(eqx.filter_jit, like=lambda dynamics, states: Measured(0, 0))
 def measured(dynamics: Dynamics, states: RunStates) -> Measured:
     """Return risk and squared overlaps of each run, exact in the overlaps, in double precision."""
     rule, teacher = dynamics.rule, dynamics.teacher

@@ -1,169 +1,123 @@
-"""The exact k = 2 flows against integrators, and against their own matrix products.
+"""The exact k = 2 flows against an integrator, and against their own matrix products.
 
-    OMP_NUM_THREADS=1 taskset -c 0 python tests/benchmarks/flow_k2.py [--large WIDTH]
-
-One thread. Opponents, to the same horizon, past the emergence of direction min(N, M): the weights in reduced
-coordinates, dW/dτ = S*W - W(WᵀW), (M + N) x N, by DOP853 at rtol 1e-11, the best that is easily written; and the dense
-equation dG/dτ = AG + GA - 2GAG at rtol 1e-12. Where that takes too long it is timed on a part of the horizon and
-extrapolated by time, which the table says. DOP853 is timed with diag G and risk at the output times, which the flows
-give too (`slower`), and without (`alone`). The error of each against the exact diag G stands beside its time. All times
-of a row are taken in turn in one process. `--large` runs one width with N = 64 instead: solve, emergence times, and
-peak memory.
+The opponent is the best that is easily written: the weights in reduced coordinates, dW/dτ = S*W - W(WᵀW), a factor
+(M + N) x N of S, by SciPy's DOP853 at rtol 1e-10, to the same horizon past the emergence of direction min(N, M), with
+what the flows give at the same output times: diag G and the risk. The dense equation dG/dτ = AG + GA - 2GAG is
+integrated by `Riccati(method="ode")`.
 """
 
 from __future__ import annotations
 
-import argparse
-import os
-import resource
 import time
-from collections.abc import Callable
-from typing import NamedTuple
-
-os.environ.setdefault("OMP_NUM_THREADS", "1")
-os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1")
+from collections.abc import Callable, Iterator
 
 import jax
 import numpy as np
 from scipy.integrate import solve_ivp
 
 import riccati as rc
-from riccati.flows import dense_velocity
-from riccati.flows.grassmannian import row_sizes, weighted_grams
-from riccati.numerics import integrate
 
-OUTPUTS = 200
-PATIENCE = 20.0  # seconds the dense equation may take before it is extrapolated
-WEIGHTS_RTOL, DENSE_RTOL = 1e-11, 1e-12
-FLOWS = {"Riccati": (rc.Riccati(), 2, 1), "Quadratic": (rc.Quadratic(), 3, 2)}  # Gram matrices, and sizes of all rows
+from .table import Row, fastest, once
+
+_OUTPUTS = 200
+_RTOL = 1e-10  # of DOP853; its diag G is then wrong by about as much as `error` says
+_FLOWS = {  # the Gram matrices and the sizes of all rows that an output time needs, and the goal against DOP853
+    "Riccati": (rc.Riccati(), 2, 1, 20.0),
+    "Quadratic": (rc.Quadratic(), 3, 2, 10.0),
+}
+_OWN = 1.5  # times their own products
 
 
-def problem(width: int, neurons: int) -> tuple[rc.Teacher, rc.Start, np.ndarray]:
+def subspace_and_weights() -> Iterator[Row]:
+    return _at(256, 64)
+
+
+def wider() -> Iterator[Row]:
+    return _at(1024, 64)
+
+
+def _problem(width: int, neurons: int) -> tuple[rc.Teacher, rc.Start, np.ndarray]:
+    """A teacher, a start and canonical times."""
     teacher = rc.Teacher.power_law(width, 1.0, rc.Link.hermite(2))
     start = rc.Start.random(teacher, neurons, 4 * width, seed=0)
-    last = 2 * float(rc.default_times(rc.Riccati(), teacher, start)[-1])
-    return teacher, start, np.linspace(last / OUTPUTS, last, OUTPUTS)  # Riccati time
+    last = float(rc.default_times(rc.Riccati(), teacher, start)[-1])
+    return teacher, start, np.linspace(last / _OUTPUTS, last, _OUTPUTS)
 
 
-def timed(run: Callable, repeats: int = 5) -> float:
-    run()
-    clocked = []
-    for _ in range(repeats):
-        begin = time.perf_counter()
-        run()
-        clocked.append(time.perf_counter() - begin)
-    return min(clocked)
+def _at(width: int, neurons: int) -> Iterator[Row]:
+    teacher, start, times = _problem(width, neurons)
+    for name, (flow, grams, sizes, goal) in _FLOWS.items():
+        products = _products(width, neurons, grams, sizes)
+
+        def solve(flow: rc.Flow = flow) -> jax.Array:
+            return rc.solve(flow, teacher, start, times).risk
+
+        exact, own = fastest(solve, products)
+        opponent = min(once(lambda: _factor_form(teacher, start, times)) for _ in range(2 if width < 1000 else 1))
+        what = f"{width} x {neurons}, 200 times"
+        yield Row(f"DOP853 on the factor form / {name}, {what}", opponent / exact, exact, least=goal)
+        yield Row(f"{name} / its own products, {what}", exact / (_OUTPUTS * own), exact, most=_OWN)
+    error = np.abs(_factor_form(teacher, start, times) - rc.solve(rc.Riccati(), teacher, start, times).alignment).max()
+    yield Row(f"error of DOP853's diag G / its rtol of {_RTOL:g}, {what}", float(error) / _RTOL, opponent)
 
 
-def products_time(width: int, neurons: int, grams: int, sizes: int) -> float:
-    """The matrix products of one output time with all rows, times the number of outputs."""
+def _products(width: int, neurons: int, grams: int, sizes: int) -> Callable[[], object]:
+    """The matrix products of one output time with all rows: general ones of BLAS, Bᵀ(wB) and BL^{-T}."""
     random = np.random.default_rng(0)
-    B, W = random.normal(size=(width, neurons)), random.normal(size=(neurons, neurons))
-    weights = random.uniform(size=(grams, width))
-    run = jax.jit(lambda B, W, w: (weighted_grams(B, *w), row_sizes(B, *[W] * sizes)))
-    B, W, weights = (jax.device_put(x) for x in (B, W, weights))
-    return OUTPUTS * timed(lambda: jax.block_until_ready(run(B, W, weights)), 100)
+    B, weighted = random.normal(size=(2, width, neurons))
+    inverse = random.normal(size=(neurons, neurons))
+    return lambda: [*(B.T @ weighted for _ in range(grams)), *(B @ inverse for _ in range(sizes))]
 
 
-class Opponent(NamedTuple):
-    """DOP853 on the weights: seconds with diag G and the risk, seconds of the integration alone, error of diag G."""
-
-    seconds: float
-    integrated: float
-    error: float
-
-
-def weights_time(teacher: rc.Teacher, start: rc.Start, tau: np.ndarray) -> Opponent:
-    """DOP853 on the weights."""
+def _factor_form(teacher: rc.Teacher, start: rc.Start, times: np.ndarray) -> np.ndarray:
+    """diag G by DOP853 on the weights, and the risk after the best radial fit beside it, as the flow gives both."""
     rates = np.r_[np.asarray(teacher.a), np.zeros(start.student_width)][:, None]
-    W = np.asarray(start.weights).T
+    W, tau = np.asarray(start.weights).T, 2 * times
 
     def velocity(_: float, flat: np.ndarray) -> np.ndarray:
         w = flat.reshape(W.shape)
         return (rates * w - w @ (w.T @ w)).ravel()
 
-    begin = time.perf_counter()
-    out = solve_ivp(
-        velocity, (0, tau[-1]), W.ravel(), "DOP853", tau, rtol=WEIGHTS_RTOL, atol=WEIGHTS_RTOL * np.abs(W).max()
-    )
-    integrated = time.perf_counter() - begin
-    # what the flows give as well: diag G, and the risk after the best radial fit
+    atol = _RTOL * np.abs(W).max()
+    out = solve_ivp(velocity, (0, tau[-1]), W.ravel(), "DOP853", tau, rtol=_RTOL, atol=atol)
     Q = [np.linalg.qr(w.reshape(W.shape))[0][: teacher.width] for w in out.y.T]
-    aligned = np.array([np.sum(q**2, axis=1) for q in Q])
     _ = [1 - np.sum((q.T @ (rates[: teacher.width] * q)) ** 2) for q in Q]
-    seconds = time.perf_counter() - begin
-    exact = np.asarray(rc.solve(rc.Riccati(), teacher, start, tau / 2).alignment)
-    return Opponent(seconds, integrated, float(np.abs(aligned - exact).max()))
+    return np.array([np.sum(q**2, axis=1) for q in Q])
 
 
-def dense_time(teacher: rc.Teacher, start: rc.Start, tau: np.ndarray) -> tuple[float, float, float]:
-    """Seconds for the whole horizon, the part of it that was timed, and the error of diag G there."""
-    Z = np.linalg.qr(np.asarray(start.directions).T)[0][: teacher.width]
-    G0 = Z @ Z.T
-    part = 2
-
-    def run() -> np.ndarray:
-        return np.asarray(integrate(dense_velocity, G0, teacher.a, tau[:part], DENSE_RTOL, DENSE_RTOL * least).states)
-
-    least = np.diag(G0).min()
-    while True:
-        run()
-        begin = time.perf_counter()
-        states = run()
-        seconds = time.perf_counter() - begin
-        if part == OUTPUTS or seconds * 2 > PATIENCE:
-            break
-        part = min(OUTPUTS, max(part + 1, int(part * min(8.0, PATIENCE / (2 * seconds)))))
-    exact = rc.solve(rc.Riccati(), teacher, start, tau[:part] / 2).alignment
-    error = np.abs(np.diagonal(states, axis1=1, axis2=2) - exact).max()
-    return seconds * OUTPUTS / part, part / OUTPUTS, float(error)
+def small() -> Iterator[Row]:
+    """The least sizes, where a call costs more than its arithmetic, and the dense equation where it is in reach."""
+    for width in (3, 8):
+        teacher, start, times = _problem(width, width)
+        for name, (flow, *_) in _FLOWS.items():
+            exact, opponent = fastest(
+                lambda f=flow: rc.solve(f, teacher, start, times).risk,  # noqa: B023
+                lambda: _factor_form(teacher, start, times),  # noqa: B023
+                repeats=9,
+            )
+            yield Row(f"DOP853 on the factor form / {name}, {width} x {width}, 200 times", opponent / exact, exact)
+    teacher, start, times = _problem(64, 16)
+    exact, dense = fastest(
+        lambda: rc.solve(rc.Riccati(), teacher, start, times[:20]).risk,
+        lambda: rc.solve(rc.Riccati(method="ode"), teacher, start, times[:20]).risk,
+        repeats=2,
+    )
+    yield Row("the dense equation by diffrax / Riccati, 64 x 16, first tenth", dense / exact, exact)
 
 
-def row(width: int, neurons: int, dense: bool) -> None:
-    teacher, start, tau = problem(width, neurons)
-    slow = [weights_time(teacher, start, tau)]
-    for name, (flow, grams, sizes) in FLOWS.items():
-        exact = timed(lambda f=flow: rc.solve(f, teacher, start, tau / 2).risk.block_until_ready())
-        products = products_time(width, neurons, grams, sizes)
-        slow.append(weights_time(teacher, start, tau))
-        best = min(slow)
-        print(
-            f"{width:>5} {neurons:>4} {name:>9} {exact:8.3f} {products:8.3f} {exact / products:6.2f}   "
-            f"{best.seconds:7.2f} {best.seconds / exact:6.1f} {best.integrated / exact:6.1f} {best.error:8.0e}",
-            flush=True,
-        )
-    if dense:
-        seconds, part, error = dense_time(teacher, start, tau)
-        print(f"{width:>5} {neurons:>4}     dense {seconds:8.1f} s ({part:.0%} timed), error {error:.0e}", flush=True)
-
-
-def large(width: int) -> None:
-    def peak() -> float:
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
-
+def million(neurons: int = 4) -> Iterator[Row]:
+    """Directions beyond count and few neurons."""
+    width = 10**6
     teacher = rc.Teacher.power_law(width, 1.0, rc.Link.hermite(2))
-    start = rc.Start.random(teacher, 64, 4 * width, seed=0)
-    times = np.geomspace(1, 2560, 50)
-    begin = time.perf_counter()
+    start = rc.Start.random(teacher, neurons, 4 * width, seed=0)
+    times = np.geomspace(1.0, 160.0, 50)
+    exact, own = fastest(
+        lambda: rc.solve(rc.Riccati(), teacher, start, times).risk, _products(width, neurons, 2, 1), repeats=3
+    )
+    yield Row(f"Riccati / its own products, M = 10⁶, N = {neurons}, 50 times", exact / (50 * own), exact, most=_OWN)
     trajectory = rc.solve(rc.Riccati(), teacher, start, times)
-    solved = time.perf_counter() - begin
-    print(f"M = {width}, N = 64, 50 times: risk {trajectory.risk[-1]:.4g}, {solved:.1f} s, peak {peak():.2f} GB")
+    trajectory.emergence_times()
     begin = time.perf_counter()
-    emerged = np.isfinite(trajectory.emergence_times()).sum()
-    print(f"{emerged} emergence times in {time.perf_counter() - begin:.1f} s, peak {peak():.2f} GB")
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--large", type=int, metavar="WIDTH", help="one width with N = 64 and its peak memory")
-    width = parser.parse_args().large
-    if width:
-        return large(width)
-    print("    M    N      flow  exact s products  ratio    DOP853 slower  alone    error")
-    for width, neurons in ((64, 16), (128, 32), (256, 64), (1024, 64)):
-        row(width, neurons, dense=width <= 256)
-    return None
-
-
-if __name__ == "__main__":
-    main()
+    emerged = int(np.isfinite(trajectory.emergence_times()).sum())
+    seconds = time.perf_counter() - begin
+    yield Row(f"its {emerged} emergence times / the flow, M = 10⁶, N = {neurons}", seconds / exact, seconds)

@@ -1,12 +1,13 @@
 """What scaling laws are recovered, how often intervals hold, and what β runs tell; about twenty minutes.
 
-OMP_NUM_THREADS=1 python tests/benchmarks/scaling.py [coverage | exponents | frontiers | inference | inference_of_k3 |
+OMP_NUM_THREADS=1 python -m tests.benchmarks.scaling [coverage | exponents | frontiers | inference | inference_of_k3 |
     schedules]
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -23,6 +24,8 @@ from riccati.scaling import (
     samples_to_learn,
 )
 
+from .table import Row, once
+
 _X = np.geomspace(1.0, 1e5, 120)
 _RUNS = 300
 _CASES = (  # exponent, floor, ρ, deviation of log y, floor of the model
@@ -36,20 +39,33 @@ _CASES = (  # exponent, floor, ρ, deviation of log y, floor of the model
 
 
 def coverage() -> None:
-    """95 % intervals over 300 synthetic runs, AR(1) noise in log y, the window by rule."""
+    """95 % intervals over 300 synthetic runs, the window by rule."""
     for exponent, floor, rho, deviation, mode in _CASES:
-        rng, held, booted, identified = np.random.default_rng(1), 0, 0, 0
-        for _ in range(_RUNS):
-            noise = rng.normal(size=len(_X))
-            for i in range(1, len(_X)):
-                noise[i] = rho * noise[i - 1] + np.sqrt(1 - rho**2) * noise[i]
-            y = (np.minimum(1.0, (_X / 30) ** exponent) + floor) * np.exp(deviation * noise)
-            fit = fit_power_law(_X, y, floor=mode)
-            held += fit.interval[0] <= exponent <= fit.interval[1]
-            booted += fit.bootstrap[0] <= exponent <= fit.bootstrap[1]
-            identified += fit.floor_status == "identified"
-        shares = f"profile {held / _RUNS:.3f}, bootstrap {booted / _RUNS:.3f}, identified {identified / _RUNS:.3f}"
+        held, booted, identified = _shares(exponent, floor, rho, deviation, mode)
+        shares = f"profile {held:.3f}, bootstrap {booted:.3f}, identified {identified:.3f}"
         print(f"exponent {exponent:g}, floor {floor:g}, ρ {rho:g}, model {mode}: {shares}", flush=True)
+
+
+def intervals() -> Iterator[Row]:
+    for case in (_CASES[0], _CASES[3]):
+        shares = []
+        seconds = once(lambda: shares.extend(_shares(*case)))  # noqa: B023
+        what = f"hold / 0.95, {_RUNS} runs, floor {case[1]:g}"
+        yield Row(f"95 % intervals of an exponent that {what}", shares[0] / 0.95, seconds / _RUNS, least=0.95)
+
+
+def _shares(exponent: float, floor: float, rho: float, deviation: float, mode: str | None) -> list[float]:
+    """Of synthetic runs with AR(1) noise in log y: intervals of two kinds that hold, and floors that are identified."""
+    rng, counts = np.random.default_rng(1), np.zeros(3)
+    for _ in range(_RUNS):
+        noise = rng.normal(size=len(_X))
+        for i in range(1, len(_X)):
+            noise[i] = rho * noise[i - 1] + np.sqrt(1 - rho**2) * noise[i]
+        y = (np.minimum(1.0, (_X / 30) ** exponent) + floor) * np.exp(deviation * noise)
+        fit = fit_power_law(_X, y, floor=mode)
+        held, booted = (low <= exponent <= high for low, high in (fit.interval, fit.bootstrap))
+        counts += held, booted, fit.floor_status == "identified"
+    return (counts / _RUNS).tolist()
 
 
 def exponents() -> None:

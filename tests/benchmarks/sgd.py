@@ -1,16 +1,13 @@
-"""Online SGD: steps per second of rules and coordinates as functions of d and N.
+"""Online SGD: what a step costs, against its own arithmetic, other coordinates, dimensions and draws.
 
-    OMP_NUM_THREADS=1 taskset -c 0 python tests/benchmarks/sgd.py
-
-One run unless S says otherwise; compilation is not counted. The last lines give reduced coordinates against the
-arithmetic of a step in them on N x (M + N) weights (two products with a sample, a rank-one update), in numpy's dot and
-outer products as the same processor does them, and against direct simulation at d = 10⁵, N = M = 8. "spiked" is a
-covariance with large eigenvalues along the teacher and equal ones otherwise.
+A step in reduced coordinates acts on N x (M + N) weights: two products with a sample and a rank-one update are its
+arithmetic, here as a compiled loop does them that draws nothing. "spiked" is a covariance with large eigenvalues along
+the teacher and equal ones otherwise. One run unless S says otherwise.
 """
 
 from __future__ import annotations
 
-import time
+from collections.abc import Callable, Iterator
 from typing import Literal
 
 import jax
@@ -20,11 +17,15 @@ import numpy as np
 import riccati as rc
 from riccati.sgd import STEPS_A_CALL, take_steps
 
-_SECONDS = 0.5
-_REPEATS = 3
+from .table import Row, fastest
+
+_SECONDS = 0.3  # that a timed call lasts, or as many steps as one call takes
+_FIRST = 16  # steps from which that is estimated
+_ARITHMETIC = 4.0  # times a step's own arithmetic
+_SAME = 1.1  # what does not depend on the dimension, to the noise of a clock
 
 
-def steps_per_second(
+def _steps(
     coordinates: str,
     neurons: int,
     dim: int,
@@ -33,7 +34,8 @@ def steps_per_second(
     runs: int = 1,
     spiked: bool = False,
     constraint: Literal["stiefel"] | None = None,
-) -> float:
+) -> tuple[Callable[[], object], int]:
+    """A call that takes steps, and how many."""
     covariance = rc.Covariance(np.repeat([4.0, 1.0], [neurons, dim - neurons])) if spiked else None
     teacher = rc.Teacher.power_law(neurons, 1.0, rc.Link.hermite(degree), covariance=covariance)
     start = rc.Start.random(teacher, neurons, dim, norm=0.3, seed=1)
@@ -45,58 +47,62 @@ def steps_per_second(
     simulation = experiment.simulation
     states = simulation.initial_states(runs)
 
-    def seconds(count: int) -> float:
-        begin = time.perf_counter()
-        jax.block_until_ready(take_steps(simulation.dynamics, keys, states, rates, jnp.asarray(count)))
-        return time.perf_counter() - begin
+    def take(count: int) -> object:
+        return take_steps(simulation.dynamics, keys, states, rates, jnp.asarray(count))
 
-    seconds(1)
-    count = 1
-    while count < STEPS_A_CALL and seconds(count) < _SECONDS:
-        count *= 2
-    best = min(seconds(count) for _ in range(_REPEATS))
-    value = runs * count / best
-    name = ", ".join(filter(None, [coordinates, constraint, "spiked" if spiked else None]))
-    print(
-        f"{name:<17} k={degree} N=M={neurons:<3} d={dim:<8} B={batch:<3} S={runs:<4} {value:10.3g} steps/s",
-        flush=True,
-    )
-    return value
+    seconds = fastest(lambda: take(_FIRST), repeats=1)[0] / _FIRST
+    count = int(np.clip(_SECONDS / seconds, 1, STEPS_A_CALL))
+    return lambda: take(count), count
 
 
-def arithmetic_per_second(neurons: int) -> float:
-    """Steps a second of a step's arithmetic alone: W x twice N(M + N), and the update of W."""
+def _seconds_a_step(*several: tuple[Callable[[], object], int]) -> list[float]:
+    times = fastest(*(take for take, _ in several), repeats=3)
+    return [seconds / count for seconds, (_, count) in zip(times, several, strict=True)]
+
+
+def _arithmetic(neurons: int) -> tuple[Callable[[], object], int]:
+    """A call that does the arithmetic of steps, and of how many: W x, twice N(M + N), and the update of W."""
     W, x = np.full((neurons, 2 * neurons), 0.1), np.ones(2 * neurons)
 
-    def seconds(count: int) -> float:
-        begin = time.perf_counter()
-        for _ in range(count):
-            h = W @ x
-            W[...] = W * 0.999 + np.outer(h, 1e-9 * x)
-        return time.perf_counter() - begin
+    @jax.jit
+    def loop(W: jax.Array, x: jax.Array) -> jax.Array:
+        def step(_: int, W: jax.Array) -> jax.Array:
+            return W * 0.999 + jnp.outer(1e-9 * (W @ x), x)
 
-    return 2000 / min(seconds(2000) for _ in range(_REPEATS))
+        return jax.lax.fori_loop(0, STEPS_A_CALL, step, W)
+
+    W, x = jax.device_put(W), jax.device_put(x)
+    return lambda: loop(W, x), STEPS_A_CALL
 
 
-def main() -> None:
+def chain() -> Iterator[Row]:
     for neurons in (4, 8, 16, 32, 64):
-        fast, least = steps_per_second("reduced", neurons, 10**6), arithmetic_per_second(neurons)
-        print(f"{'':<17} {least / fast:.1f} times its arithmetic", flush=True)
-    for dim in (10**3, 10**6, 10**9):
-        steps_per_second("reduced", 16, dim)
-    for dim in (10**3, 10**6):
-        steps_per_second("reduced", 8, dim, spiked=True)
-    for constraint in (None, "stiefel"):
-        steps_per_second("reduced", 16, 10**6, batch=16, constraint=constraint)
-    steps_per_second("reduced", 16, 10**6, constraint="stiefel")
-    steps_per_second("reduced", 16, 10**6, degree=4)
-    steps_per_second("reduced", 4, 300, runs=400)
-    steps_per_second("direct", 4, 300, runs=400)
-    for dim in (10**3, 10**4, 10**5):
-        slow = steps_per_second("direct", 8, dim)
-    fast = steps_per_second("reduced", 8, 10**5)
-    print(f"reduced over direct at d = 10⁵, N = M = 8: {fast / slow:.0f}")
+        step, least = _seconds_a_step(_steps("reduced", neurons, 10**6), _arithmetic(neurons))
+        yield Row(
+            f"SGD in reduced coordinates / its arithmetic, N = M = {neurons}", step / least, step, most=_ARITHMETIC
+        )
+    for name, settings in {
+        "B = 16": {"batch": 16},
+        "Stiefel": {"constraint": "stiefel"},
+        "Stiefel, B = 16": {"batch": 16, "constraint": "stiefel"},
+        "k = 4": {"degree": 4},
+    }.items():
+        step, plain = _seconds_a_step(_steps("reduced", 16, 10**6, **settings), _steps("reduced", 16, 10**6))
+        yield Row(f"a step with {name} / a plain one, N = M = 16", step / plain, step)
 
 
-if __name__ == "__main__":
-    main()
+def dimensions() -> Iterator[Row]:
+    low, high = _seconds_a_step(_steps("reduced", 16, 10**3), _steps("reduced", 16, 10**9))
+    yield Row("a step in reduced coordinates, d = 10⁹ / d = 10³, N = M = 16", high / low, high, most=_SAME)
+    low, high = _seconds_a_step(*(_steps("reduced", 8, dim, spiked=True) for dim in (10**3, 10**6)))
+    yield Row("the same, spiked, d = 10⁶ / d = 10³, N = M = 8", high / low, high, most=_SAME)
+    for dim, name in ((10**3, "10³"), (10**5, "10⁵")):
+        direct, reduced = _seconds_a_step(_steps("direct", 8, dim), _steps("reduced", 8, dim))
+        yield Row(f"direct simulation / reduced coordinates, d = {name}, N = M = 8", direct / reduced, reduced)
+
+
+def replicas() -> Iterator[Row]:
+    for runs in (64, 400):
+        direct, reduced = _seconds_a_step(_steps("direct", 4, 300, runs=runs), _steps("reduced", 4, 300, runs=runs))
+        what = f"direct simulation / reduced coordinates, d = 300, N = M = 4, S = {runs}"
+        yield Row(what, direct / reduced, reduced)

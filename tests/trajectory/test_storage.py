@@ -121,11 +121,12 @@ UNITS = ROWS / np.linalg.norm(ROWS, axis=1, keepdims=True)
 @pytest.mark.parametrize(
     ("teacher", "start"),
     [
-        (rc.Teacher.from_directions(UNITS, [1, -0.5], BOTH, links=[rc.Link.hermite(2), BOTH]), ROWS[::-1]),
-        (rc.Teacher.from_directions(ROWS, [1, -0.5], rc.Link.named("relu"), covariance=SPECTRUM), ROWS[::-1]),
+        (lambda: rc.Teacher.from_directions(UNITS, [1, -0.5], BOTH, links=[rc.Link.hermite(2), BOTH]), ROWS[::-1]),
+        (lambda: rc.Teacher.from_directions(ROWS, [1, -0.5], rc.Link.named("relu"), covariance=SPECTRUM), ROWS[::-1]),
     ],
 )
 def test_teachers_inputs_and_second_layers_come_back(tmp_path, teacher, start):
+    teacher = teacher()
     Theta = np.eye(2, 6) if teacher.frame is None else ROWS
     begun = rc.Start.from_weights(start, Theta, teacher.covariance)
     begun = begun.with_second_layer([0.3, -0.2]) if teacher.link.is_homogeneous else begun

@@ -15,9 +15,8 @@ import math
 from itertools import pairwise
 
 import numpy as np
-import scipy.linalg
+import scipy
 from jaxtyping import Float, Int
-from scipy.optimize import brentq
 
 from ...numerics import compiled_quickly
 from .chart import BLOCK, Chart, carry
@@ -26,7 +25,7 @@ _CLASS = 0.5  # growth exponents of rows in one class differ by so much over the
 _ROUNDING = 1e-17
 TOLERANCE = 4 * np.finfo(float).eps
 
-carried = compiled_quickly(donate_argnums=0)(carry)
+carried = compiled_quickly(like=lambda chart, interval: chart, donate_argnums=0)(carry)
 
 
 class LogOdds:
@@ -74,7 +73,7 @@ def crossings_in(odds: LogOdds, span: float, goal: float, directions: np.ndarray
     for n in np.flatnonzero((roots > 0) & (odds(span, directions) >= goal)):
         alone = directions[n : n + 1]
         # not a closure: SciPy keeps the function for as long as its caller runs, and a chart's rows with it
-        roots[n] = brentq(_above, 0.0, span, (odds, alone, goal), xtol=tolerance, rtol=TOLERANCE)
+        roots[n] = scipy.optimize.brentq(_above, 0.0, span, (odds, alone, goal), xtol=tolerance, rtol=TOLERANCE)
     return roots
 
 

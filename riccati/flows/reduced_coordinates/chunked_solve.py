@@ -10,14 +10,13 @@ import math
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-import diffrax
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from ...numerics import Outcome, compiled_quickly, controller
+from ...numerics import Outcome, compiled_quickly, controller, is_outcome
 from ...support import StopRequest, orderly_stop, progress
 from .student import Neurons, Student, TwoLayerState, odds_and_rates
 
@@ -71,6 +70,8 @@ def _chunk(student: Student, begin: Array, end: Array, rtol: Array, atol: Array,
     def odds(time: Array, state: Neurons | TwoLayerState, args: Any) -> tuple[Array, Array]:
         return odds_and_rates(student._replace(state=state, args=args), time / unit)
 
+    import diffrax
+
     out = diffrax.diffeqsolve(
         diffrax.ODETerm(velocity),
         diffrax.Tsit5(),
@@ -119,14 +120,14 @@ class ChunkedSolve:
                 yield time
 
     def _reach(self, time: float, stop: StopRequest) -> bool:
-        while self.now < time and self.outcome == Outcome.complete:
+        while self.now < time and is_outcome(self.outcome, Outcome.complete):
             if stop:
                 self.outcome = Outcome.interrupted
             elif self.used >= self._most:
                 self.outcome = Outcome.max_steps_reached
             else:
                 self._go(time)
-        return bool(self.outcome == Outcome.complete)
+        return is_outcome(self.outcome, Outcome.complete)
 
     def new_steps(self) -> OddsRecord:
         """The record of the steps since the last call, with the one before them."""

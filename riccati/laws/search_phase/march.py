@@ -117,7 +117,7 @@ def march(equation: ForwardEquation, state: MarchState) -> ForwardSolution:
     )
 
 
-@compiled_quickly()
+@compiled_quickly(like=lambda equation, state: (state, 0))
 def _march_on(equation: ForwardEquation, state: MarchState) -> tuple[MarchState, Float[Array, ""]]:
     """The state a number of steps later, and the largest P_p there."""
     count = jnp.minimum(_CHUNK, equation.last - state.now)
