@@ -82,7 +82,7 @@ _ORDER_8 = np.array([3, -32, 168, -672, 0, 672, -168, 32, -3]) / 840
 
 
 def slopes_in_time(
-    solved: Callable[[np.ndarray], np.ndarray], times: np.ndarray, step: float = 0.01
+    solved: Callable[[np.ndarray], np.ndarray], times: np.ndarray, step: float = 0.008
 ) -> tuple[np.ndarray, np.ndarray]:
     """Values at `times`, which are more than eight steps apart, and time derivatives by differences of order eight."""
     values = np.asarray(solved((times[:, None] + step * np.arange(-4, 5)).ravel()), float)

@@ -23,6 +23,7 @@ from .population_gradient import (
     M,
     N,
     a,
+    duals_of,
     e,
     gram,
     i,
@@ -116,7 +117,7 @@ def _computed() -> dict[str, Any]:
         gram: directions @ directions.T, theta: np.eye(3, 7), u: directions, kappa: rate, M: 3, N: 4,
     }  # fmt: skip
     return {
-        "link": teacher.link, "values": values,
+        "duals": duals_of(teacher.link), "values": values,
         "b": (-rate * np.asarray(layer_slope), np.asarray(flow.b)),
         "norm": (along, norms * np.asarray(flow.log_norm)),
         "direction": ((force - directions * along[:, None]) / norms[:, None], np.asarray(flow.U)),
@@ -128,6 +129,6 @@ def check(derivation: Derivation | None = None) -> Checked:
     d, code = derivation or derive(), _computed()
     worst = []
     for name, ranges in (("b", ((i, 4),)), ("norm", ((i, 4),)), ("direction", ((i, 4), (e, 7)))):
-        derived = table(d[name], code["values"], code["link"], *ranges)
+        derived = table(d[name], code["values"], code["duals"], *ranges)
         worst += [agree(derived, computed, name) for computed in code[name]]
     return Checked(d.proved, "two_layer_velocity; gradient of the loss by JAX", max(worst))

@@ -241,7 +241,12 @@ class FiniteStep(Flow):
         return weights_system(problem, self.gamma)
 
 
-@compiled_quickly(eqx.filter_jit)
+def _like_a_solution(observe: Callable, args: Any, out: Integrated) -> Solution:
+    state = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), out.states)
+    return Solution(jax.eval_shape(lambda state: observe(state, args), state), out.outcome, 0, 0)
+
+
+@compiled_quickly(eqx.filter_jit, like=_like_a_solution)
 def _solution(observe: Callable, args: Any, out: Integrated) -> Solution:
     """The solution from the states; risk is inf and alignment 0 where weights exploded or a time was not reached."""
 

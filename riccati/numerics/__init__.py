@@ -6,6 +6,7 @@ from .integration import Integrated as Integrated
 from .integration import Outcome as Outcome
 from .integration import controller as controller
 from .integration import integrate as integrate
+from .integration import is_outcome as is_outcome
 from .integration import message_of as message_of
 from .integration import name_of as name_of
 from .integration import outcome_named as outcome_named

@@ -24,7 +24,7 @@ _OPTION = {"xla_cpu_use_fusion_emitters": False, "xla_backend_optimization_level
 
 
 def compiled_quickly(
-    jit: Callable = jax.jit, like: Callable[..., T] | None = None, **settings: Any
+    jit: Callable = jax.jit, like: Callable[..., Any] | None = None, **settings: Any
 ) -> Callable[[Callable[..., T]], Callable[..., T]]:
     """A decorator that compiles a function by `jit` (`jax.jit` or `equinox.filter_jit`) with both options.
 

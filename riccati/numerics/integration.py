@@ -62,9 +62,15 @@ def message_of(outcome: Outcome) -> str:
     return _messages[outcome]
 
 
+def is_outcome(outcome: Outcome, item: Outcome) -> bool:
+    """Whether a concrete outcome is this item; `==`, whose result is an array, compiles."""
+    one, other = (np.asarray(*jax.tree.leaves(each)) for each in (outcome, item))
+    return bool(one == other)
+
+
 def name_of(outcome: Outcome) -> str:
     """The item's name, as saved files hold it."""
-    return next(name for name in _NAMES if bool(outcome == getattr(Outcome, name)))
+    return next(name for name in _NAMES if is_outcome(outcome, getattr(Outcome, name)))
 
 
 def outcome_named(name: str) -> Outcome:

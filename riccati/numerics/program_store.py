@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields, is_dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -28,8 +28,6 @@ import numpy as np
 from jax import export
 
 from ..support import ArgumentError, package_versions, whole_file
-
-T = TypeVar("T")
 
 VARIABLE = "RICCATI_PROGRAMS"
 _HEAD, _DIGEST = b"riccati program\n", hashlib.sha256().digest_size
@@ -55,12 +53,12 @@ class KeptPrograms:
     """
 
     def __init__(
-        self, function: Callable[..., T], like: Callable[..., T], donated: tuple[int, ...], options: dict[str, Any]
+        self, function: Callable[..., Any], like: Callable[..., Any], donated: tuple[int, ...], options: dict[str, Any]
     ):
         self._function, self._like, self._donated, self._options = function, like, donated, options
         self._programs: dict[str, Callable | None] = {}
 
-    def program(self, args: tuple) -> Callable[..., T] | None:
+    def program(self, args: tuple) -> Callable[..., Any] | None:
         """The program for arguments like these; None where none is kept."""
         folder = os.environ.get(VARIABLE)
         if not folder or jax.config.jax_disable_jit:
@@ -73,7 +71,7 @@ class KeptPrograms:
             self._programs[key] = self._made(Path(folder), key, args)
         return self._programs[key]
 
-    def _made(self, folder: Path, key: str, args: tuple) -> Callable[..., T] | None:
+    def _made(self, folder: Path, key: str, args: tuple) -> Callable[..., Any] | None:
         leaves, tree = jax.tree.flatten(args)
         given = [is_array(leaf) for leaf in leaves]
         fixed = [None if one else leaf for one, leaf in zip(given, leaves, strict=True)]
@@ -100,7 +98,7 @@ class KeptPrograms:
         call = jax.jit(held.exported(like).call, donate_argnums=donated, compiler_options=self._options)
         compiled = call.lower(*like).compile()  # once, for arrays of every origin
 
-        def program(*args: Any) -> T:
+        def program(*args: Any) -> Any:
             return jax.tree.unflatten(structure, compiled(*filter(is_array, jax.tree.leaves(args))))
 
         return program

@@ -20,8 +20,8 @@ from riccati.scaling import (
 )
 from riccati.scaling.students import students_of
 
-M, N, D, NORM = 2, 1, 60, 0.3  # with one neuron a typical start has the shapes of a full one, and its programs
-A = np.array([1.0, 0.6])
+D, NORM = 20, 0.3  # with one neuron a typical start has the shapes of a full one, and its programs
+A = np.array([1.0])
 ORDERS = {1: 1, 2: 2, 3: 4}  # the degree of the pure link of each row, where neither sign of an overlap is refused
 
 
@@ -48,19 +48,19 @@ def problem_of(order, feature):
     link = link_of(order, feature)
     if link is None:
         return None
-    directions = np.eye(M, D) + (0.1 if feature == Feature.CORRELATED else 0.0) * np.eye(M, D)[::-1]
+    two = np.eye(2, D) + 0.1 * np.eye(2, D)[::-1]
     kinds = {
-        Feature.CORRELATED: lambda: rc.Teacher.from_directions(directions, A, link, lengths="divided"),
-        Feature.SIGNED: lambda: rc.Teacher(A * [1, -1], link),
-        Feature.MIXED: lambda: rc.Teacher(A, link, links=[link] * M),
-        Feature.ANISOTROPIC: lambda: rc.Teacher(A, link, covariance=rc.Covariance(np.repeat([2.0, 1.0], [M, D - M]))),
+        Feature.CORRELATED: lambda: rc.Teacher.from_directions(two, [1.0, 0.6], link, lengths="divided"),
+        Feature.SIGNED: lambda: rc.Teacher([1.0, -0.6], link),
+        Feature.MIXED: lambda: rc.Teacher(A, link, links=[link]),
+        Feature.ANISOTROPIC: lambda: rc.Teacher(A, link, covariance=rc.Covariance(np.repeat([2.0, 1.0], [1, D - 1]))),
     }
     teacher = kinds.get(feature, lambda: rc.Teacher(A, link))()
-    start = rc.Start.random(teacher, N, D, norm=NORM, seed=0)
+    start = rc.Start.random(teacher, 1, D, norm=NORM, seed=1)
     if feature == Feature.TWO_LAYER:
         start = start.with_second_layer(0.1)
     if feature == Feature.TYPICAL:
-        start = rc.Start.typical(teacher, N, D, norm=NORM)
+        start = rc.Start.typical(teacher, 1, D, norm=NORM)
     if feature == Feature.DIMENSIONLESS:
         start = rc.Start(start.teacher_overlaps, start.student_gram, NORM)
     return teacher, start
@@ -96,7 +96,7 @@ def inferred(infer):
 
 def samples_for(teacher):
     """So many that a step brings the risk down."""
-    return 10**4 if teacher.link.information_exponent == 2 else 3 * 10**5
+    return 10**4 if teacher.link.information_exponent == 2 else 10**5
 
 
 def simulated(**settings):
@@ -127,15 +127,15 @@ CALLS = {
     "recommended_step": [lambda teacher, start: recommended_step(teacher, start, samples=samples_for(teacher))],
     "optimal_schedule": [lambda teacher, start: optimal_schedule(teacher, start, samples=samples_for(teacher))],
     "sharp_limit": [lambda teacher, start: sharp_limit(teacher)],
-    "frontier": [lambda teacher, start: students_of(teacher, D, 1e-2, "typical")[0](N, np.ones(1))],
-    "samples_to_learn": [lambda teacher, start: samples_to_learn(teacher, 1, dim=D, student_width=N)],
+    "frontier": [lambda teacher, start: students_of(teacher, D, 1e-2, "typical")[0](1, np.ones(1))],
+    "samples_to_learn": [lambda teacher, start: samples_to_learn(teacher, 1, dim=D, student_width=1)],
     "infer_beta": [inferred(infer_beta)],
     "infer_second_layer": [inferred(infer_second_layer)],
     "coverage of the correlation loss": [
         lambda teacher, start: destination_probabilities(teacher),
-        lambda teacher, start: simulated_coverage(teacher, N, D, draws=2),
+        lambda teacher, start: simulated_coverage(teacher, 1, D, draws=2),
     ],
-    "Start.typical": [lambda teacher, start: rc.Start.typical(teacher, N, D)],
+    "Start.typical": [lambda teacher, start: rc.Start.typical(teacher, 1, D)],
     "SGD": [simulated(), simulated(coordinates="direct")],
     "SGD at a rate that follows the direction": [simulated(learning_rate=rc.sgd.PerDirection(1e-4))],
     "Stiefel SGD": [simulated(constraint="stiefel"), simulated(constraint="stiefel", coordinates="direct")],

@@ -121,7 +121,7 @@ def beyond(degree):
 def test_two_layer_students_are_coupled_alone():
     teacher = rc.Teacher(A, rc.Link.named("relu"))
     start = rc.Start.random(teacher, 2, 9).with_second_layer(-0.1)
-    assert isinstance(rc.solve(teacher=teacher, start=start, times=[0.1]).flow, rc.Coupled)
+    assert isinstance(best_flow(rc.Problem(teacher, start)), rc.Coupled)
     with pytest.raises(
         rc.ArgumentError, match="`start` must be of a 2-homogeneous student, without `second_layer`, for"
     ):

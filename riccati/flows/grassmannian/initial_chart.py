@@ -75,7 +75,12 @@ def pivoted_chart(weights: InitialWeights) -> tuple[Chart, Float[Array, ""]]:
     return settle(chart), least
 
 
-_compiled_pivoted_chart = compiled_quickly()(pivoted_chart)
+def _like_a_chart(weights: InitialWeights) -> tuple[Chart, int]:
+    fading = None if weights.origin is None else Fading(weights.origin, weights.rates)
+    return Chart(*[0] * 6, weights.directions, fading), 0  # type: ignore[arg-type]
+
+
+_compiled_pivoted_chart = compiled_quickly(like=_like_a_chart)(pivoted_chart)
 
 
 def chart_at(weights: InitialWeights, column: Int[Array, " N"]) -> tuple[Chart, Float[Array, ""]]:

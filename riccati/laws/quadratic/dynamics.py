@@ -143,18 +143,23 @@ def begin(dynamics: ReplicaDynamics, half: Float[Array, ""]) -> tuple[Replica, F
     return replica, dynamics.risk(Y, dynamics.Omega(dynamics.T))
 
 
-@compiled_quickly(like=lambda dynamics, keys, replicas, steps: (replicas, 0))
+@compiled_quickly(like=lambda dynamics, key, numbers, replicas, steps: (replicas, 0))
 def advance(
-    dynamics: ReplicaDynamics, keys: Key[Array, " S"], replicas: Replica, steps: ReplicaStep
+    dynamics: ReplicaDynamics, key: Key[Array, ""], numbers: Int[Array, " S"], replicas: Replica, steps: ReplicaStep
 ) -> tuple[Replica, Float[Array, "S n"]]:
-    """S replicas after n steps, and their risk at the time of each; it is inf once a replica has diverged."""
+    """S replicas after n steps, and their risk at the time of each; it is inf once a replica has diverged.
+
+    Each replica has a number, and with it a key of its own.
+    """
     width = dynamics.a.shape[0]
     begun = dynamics.misfit(dynamics.V[:width], dynamics.Omega(dynamics.T))
     largest = _RUNAWAY * jnp.maximum(jnp.sum(dynamics.a**2), begun)
 
-    def one(key: Array, replica: Replica) -> tuple[Replica, Array]:
+    def one(number: Array, replica: Replica) -> tuple[Replica, Array]:
+        own = jax.random.fold_in(key, number)
+
         def step(replica: Replica, now: ReplicaStep) -> tuple[Replica, Array]:
-            Y, Omega, V = noise(dynamics, replica, now.length, jax.random.fold_in(key, now.number))
+            Y, Omega, V = noise(dynamics, replica, now.length, jax.random.fold_in(own, now.number))
             sound = dynamics.misfit(Y, Omega) < largest
             V, T = flow(dynamics, jnp.where(sound, V, jnp.nan), replica.T, now.flowing)
             odds, emerged = emerging(dynamics, replica, Y, now.time)
@@ -162,7 +167,7 @@ def advance(
 
         return jax.lax.scan(step, replica, steps)
 
-    return jax.vmap(one)(keys, replicas)
+    return jax.vmap(one)(numbers, replicas)
 
 
 def emerging(

@@ -76,9 +76,9 @@ class ReducedEngine(Engine):
 
     def placed(self, weights: Float[Array, "N K+R"], teacher: Teacher) -> Float[Array, "N D"]:
         """Return the weights, with room for the coordinates of a cycle."""
-        every = np.zeros((weights.shape[0], self.coordinates))  # on the host, where nothing compiles
-        every[:, np.asarray(self.places)] = weights
-        return jnp.asarray(every)
+        placed = np.zeros((weights.shape[0], self.coordinates))
+        placed[:, np.asarray(self.places)] = weights
+        return jax.device_put(placed)
 
     def noise(self, key: Key[Array, ""], number: Number, neurons: int) -> ReducedNoise:
         """Draw ξ and L from a key."""
@@ -150,7 +150,8 @@ def reduced_engine(teacher: Teacher, dim: int, neurons: int, batch_size: int) ->
     along = np.ones(axes) if covariance is None else np.asarray(covariance.eigenvalues)[:axes]
     each = np.concatenate([along, *past])
     return ReducedEngine(
-        outside=jnp.asarray(outside[large], float), places=jnp.asarray(np.concatenate([np.arange(axes), *places])),
+        outside=jax.device_put(outside[large].astype(float)),
+        places=jax.device_put(np.concatenate([np.arange(axes), *places])),
         speeds=speeds_of(covariance, each), coordinates=len(each), batch_size=batch_size, cycle=cycle,
     )  # fmt: skip
 

@@ -77,7 +77,7 @@ class Stiefel(Rule):
 def require_unit_coefficient(link: Link) -> None:
     """Refuse c_2 h_2 with c_2 other than 1, whose canonical time these steps do not follow."""
     must = "have the link h_2 with c_2 = 1 for Stiefel SGD, whose clock knows no other (Link.hermite(2))"
-    require(abs(float(link.coefficients[2]) - 1) < _ROUNDING, "teacher", must, repr(link))
+    require(abs(float(np.asarray(link.coefficients)[2]) - 1) < _ROUNDING, "teacher", must, repr(link))
 
 
 def polar(W: Float[Array, "N D"]) -> Float[Array, "N D"]:

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from single_neuron import runs_of_one_neuron
 from systems import problem
 
 import riccati as rc
@@ -66,14 +67,17 @@ def test_one_direction_against_sgd(constraint):
     """
     from scipy.stats import ks_2samp
 
-    (teacher, start), gamma, horizon = single(1.0, 200), 0.15, 5.0
-    law = rc.emergence_law(teacher, start, learning_rate=gamma / 200, constraint=constraint)
-    runs = runs_of(teacher, start, gamma, horizon, 400, constraint)
-    measured = runs.emergence_times()[:, 0]
-    assert ks_2samp(np.minimum(np.asarray(law.emerged)[:, 0], horizon), np.minimum(measured, horizon)).pvalue > 0.01
-    np.testing.assert_allclose(law.quantile(0.5)[0], np.median(measured), rtol=0.05)
-    band = rc.risk_law(teacher, start, learning_rate=gamma / 200, constraint=constraint, times=[horizon])
-    assert ks_2samp(runs.risk[:, -1], np.asarray(band.draws)[:, 0]).pvalue > 0.01
+    (teacher, start), rate, steps = single(1.0, 200), 0.15 / 200, 6667
+    horizon = steps * rate
+    law = rc.emergence_law(teacher, start, learning_rate=rate, constraint=constraint)
+    runs = runs_of_one_neuron(
+        400, dim=200, rate=rate, steps=steps, overlap=200**-0.5, norm=0.1, stiefel=constraint == "stiefel"
+    )
+    emerged = np.minimum(np.asarray(law.emerged)[:, 0], horizon)
+    assert ks_2samp(emerged, np.minimum(runs.emerged, horizon)).pvalue > 0.01
+    np.testing.assert_allclose(law.quantile(0.5)[0], np.median(runs.emerged), rtol=0.05)
+    band = rc.risk_law(teacher, start, learning_rate=rate, constraint=constraint, times=[horizon])
+    assert ks_2samp(runs.risk, np.asarray(band.draws)[:, 0]).pvalue > 0.01
 
 
 @pytest.mark.large
