@@ -88,7 +88,7 @@ class KeptPrograms:
         like = [jax.ShapeDtypeStruct(np.shape(leaf), leaf.dtype) for leaf in leaves if is_array(leaf)]
         held = _read(path)
         if held is None:
-            held = _Held.of(jax.jit(flat, keep_unused=True).lower(*like))
+            held = _Program.of(jax.jit(flat, keep_unused=True).lower(*like))
             if _CALLBACK in held.module:  # no other process has what it calls
                 return None
             _write(path, held)
@@ -149,7 +149,7 @@ def _surroundings() -> tuple[str, ...]:
     return source.hexdigest(), repr(versions), jax.default_backend(), os.environ.get(_ON_ERROR, "")
 
 
-class _Held(NamedTuple):
+class _Program(NamedTuple):
     """A program as a file holds it.
 
     Attributes:
@@ -161,7 +161,7 @@ class _Held(NamedTuple):
     out: list[tuple[tuple[int, ...], str]]
 
     @classmethod
-    def of(cls, lowered: jax.stages.Lowered) -> _Held:
+    def of(cls, lowered: jax.stages.Lowered) -> _Program:
         """The program that was lowered."""
         module = io.BytesIO()
         lowered.compiler_ir("stablehlo").operation.write_bytecode(module)
@@ -177,7 +177,7 @@ class _Held(NamedTuple):
         return replace(zeros, mlir_module_serialized=self.module, module_kept_var_idx=tuple(range(len(like))))
 
 
-def _read(path: Path) -> _Held | None:
+def _read(path: Path) -> _Program | None:
     """The program in a file; None where there is none, or something else."""
     try:
         content = path.read_bytes()
@@ -187,10 +187,10 @@ def _read(path: Path) -> _Held | None:
     if not content.startswith(_HEAD) or hashlib.sha256(body).digest() != digest:
         return None
     out, _, module = body.partition(b"\n")
-    return _Held(module, [(tuple(shape), dtype) for shape, dtype in json.loads(out)])
+    return _Program(module, [(tuple(shape), dtype) for shape, dtype in json.loads(out)])
 
 
-def _write(path: Path, held: _Held) -> None:
+def _write(path: Path, held: _Program) -> None:
     body = json.dumps(held.out).encode() + b"\n" + held.module
     try:
         with whole_file(path) as temporary:

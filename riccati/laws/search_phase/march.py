@@ -20,8 +20,8 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+import scipy
 from jaxtyping import Array, Float, Int
-from scipy.linalg import solve_banded
 
 from ...numerics import compiled_quickly
 from ...support import progress
@@ -94,7 +94,7 @@ def initial_state(equation: ForwardEquation, pairs: Pairs) -> MarchState:
     masses = initial_masses(grid, pairs.overlaps) * (pairs.present - escaped).T
     K = np.array([[1.0], [4.0], [1.0]]) / 6 * np.ones(len(masses))  # the transpose of `_compact`, by diagonals
     K[2, 0] *= 2.0 if grid.reflecting else 1.0
-    density = solve_banded((1, 1), K, masses.reshape(len(masses), -1)).reshape(masses.shape)
+    density = scipy.linalg.solve_banded((1, 1), K, masses.reshape(len(masses), -1)).reshape(masses.shape)
     ones = np.ones(escaped.shape)
     unlearned_by, untaken_by = competition_step(ones, ones, escaped, np.asarray(equation.shared) * escaped)
     history = np.broadcast_to(messages(unlearned_by), (steps, escaped.shape[0] + 1, escaped.shape[1]))
