@@ -36,6 +36,7 @@ _SETTINGS = (
     "jax_enable_x64", "jax_default_matmul_precision", "jax_default_prng_impl", "jax_threefry_partitionable",
     "jax_numpy_dtype_promotion", "jax_numpy_rank_promotion", "jax_debug_nans", "jax_debug_infs",
 )  # fmt: skip
+_DISABLED = "jax_disable_jit"
 _CALLBACK = b"python_cpu_callback"  # in the name of what a program calls to get back into Python
 _ON_ERROR = "EQX_ON_ERROR"  # a variable of the environment, likewise
 
@@ -61,7 +62,7 @@ class KeptPrograms:
     def program(self, args: tuple) -> Callable[..., Any] | None:
         """The program for arguments like these; None where none is kept."""
         folder = os.environ.get(VARIABLE)
-        if not folder or jax.config.jax_disable_jit:
+        if not folder or getattr(jax.config, _DISABLED):
             return None
         try:
             key = "\n".join([folder, *_described(args), *(repr(getattr(jax.config, name)) for name in _SETTINGS)])
@@ -164,7 +165,7 @@ class _Program(NamedTuple):
     def of(cls, lowered: jax.stages.Lowered) -> _Program:
         """The program that was lowered."""
         module = io.BytesIO()
-        lowered.compiler_ir("stablehlo").operation.write_bytecode(module)
+        lowered.compiler_ir("stablehlo").operation.write_bytecode(module)  # type: ignore[union-attr]
         return cls(module.getvalue(), [(each.shape, str(each.dtype)) for each in jax.tree.leaves(lowered.out_info)])
 
     def exported(self, like: Sequence[jax.ShapeDtypeStruct]) -> export.Exported:

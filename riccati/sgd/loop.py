@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key
 
-from ..numerics import compiled_quickly
+from ..numerics import LEAF, compiled_quickly
 from ..problem import Teacher, direction_factor, squared_overlaps
 from .engines import Engine, Noise
 from .rules import Rate, Rule, Weights
@@ -154,7 +154,7 @@ def _after_step(dynamics: Dynamics, states: RunStates, noise: Noise, rate: Rate)
     )
 
 
-@compiled_quickly(eqx.filter_jit, like=lambda dynamics, states: Measured(0, 0))
+@compiled_quickly(eqx.filter_jit, like=lambda dynamics, states: Measured(LEAF, LEAF))
 def measured(dynamics: Dynamics, states: RunStates) -> Measured:
     """Return risk and squared overlaps of each run, exact in the overlaps, in double precision."""
     rule, teacher = dynamics.rule, dynamics.teacher

@@ -15,7 +15,7 @@ Derived in derivations/search_phase.py.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -23,7 +23,7 @@ import numpy as np
 import scipy
 from jaxtyping import Array, Float, Int
 
-from ...numerics import compiled_quickly
+from ...numerics import LEAF, compiled_quickly
 from ...support import progress
 from .competition import competition_step, messages
 from .diffusion import rest_energy
@@ -117,7 +117,7 @@ def march(equation: ForwardEquation, state: MarchState) -> ForwardSolution:
     )
 
 
-@compiled_quickly(like=lambda equation, state: (state, 0))
+@compiled_quickly(like=lambda equation, state: (state, LEAF))
 def _march_on(equation: ForwardEquation, state: MarchState) -> tuple[MarchState, Float[Array, ""]]:
     """The state a number of steps later, and the largest P_p there."""
     count = jnp.minimum(_CHUNK, equation.last - state.now)
@@ -128,7 +128,8 @@ def _march_on(equation: ForwardEquation, state: MarchState) -> tuple[MarchState,
 def _step(equation: ForwardEquation, state: MarchState) -> MarchState:
     here, then = equation.times[state.now], equation.times[state.now + 1]
     unlearned = _delayed(equation, state, (here + then) / 2 - equation.delays)
-    density = _tr_bdf2(equation, state.density, rest_energy(equation.energies, unlearned[-1]), then - here)
+    rest: Any = rest_energy(equation.energies, unlearned[-1])
+    density = _tr_bdf2(equation, state.density, rest, then - here)
     known = _normal(equation, then) - _normal(equation, here)
     escaped = jnp.where(equation.given > 0, known, jnp.sum(state.density - density, axis=0).T)
     taken = equation.shared * unlearned[:-1] * escaped
