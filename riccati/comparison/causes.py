@@ -196,7 +196,7 @@ def risk_of_start(teacher: Teacher, start: AnyStart, norm: float = 1.0) -> float
     It is ||a||² that of norms r/√||a||. A typical start's is 1 + g(1) Σ s²/E f*², as its overlaps are small.
     """
     if isinstance(start, Start):
-        return norm**2 * float(population_risk(teacher, start.directions, start.amplitudes / norm))
+        return norm**2 * float(population_risk(teacher, start.directions, np.asarray(start.amplitudes) / norm))
     if not teacher.link.is_centred:
         return None
     own = float(teacher.link.dual(1.0)) * start.student_width * float(np.mean(np.asarray(start.norms) ** 4))

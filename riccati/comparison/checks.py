@@ -88,7 +88,7 @@ def _loss_check(observation: Observation, theory: Trajectory) -> Check | None:
     if run.risk is None or run.steps[0] != 0 or not run.risk[0] > 0:
         return None
     teacher, start = theory.teacher, theory.start
-    expected = float(theory.risk[0]) if observation.on_stiefel else risk_of_start(teacher, start)
+    expected = float(np.asarray(theory.risk)[0]) if observation.on_stiefel else risk_of_start(teacher, start)
     if expected is None:
         return None
     factor = float(run.risk[0]) / expected

@@ -15,7 +15,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Float
 
 from ..flows import Coupled, FiniteStep, Flow, Quadratic, Riccati
-from ..numerics import Outcome, message_of
+from ..numerics import Outcome, is_outcome, message_of
 from ..problem import SGD, AnyStart, Problem, Start, Teacher, TypicalStart, uncovered
 from ..runs import Run, overlap_of, with_second_layer
 from ..solver import best_flow, solve
@@ -118,7 +118,7 @@ def followed(flow: Flow, teacher: Teacher, start: AnyStart, times: ArrayLike) ->
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", IncompleteTrajectory)  # said in the notes instead
         trajectory = solve(flow, teacher, start, times)
-    if bool(trajectory.outcome == Outcome.interrupted):
+    if is_outcome(trajectory.outcome, Outcome.interrupted):
         raise KeyboardInterrupt
     return trajectory
 
@@ -206,7 +206,7 @@ def _stand_in(run: Run, teacher: Teacher) -> tuple[AnyStart, tuple[str, ...]]:
 
 def _outcome_notes(trajectory: Trajectory) -> tuple[str, ...]:
     """A line on a trajectory that ended early, with the remedy; none for a complete one."""
-    if bool(trajectory.outcome == Outcome.complete):
+    if is_outcome(trajectory.outcome, Outcome.complete):
         return ()
     reached = int(trajectory.reached)
     last = f"after t = {float(trajectory.times[reached - 1]):.4g}" if reached else "at once"

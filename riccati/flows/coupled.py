@@ -22,9 +22,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from ..numerics import Outcome, compiled_quickly, first_crossings, integrate, log_odds, message_of
+from ..numerics import Outcome, compiled_quickly, first_crossings, integrate, is_outcome, log_odds, message_of
 from ..problem import SGD, Feature, Problem, features, require_covered
-from ..support import TRAINED_LOSSES, is_traced, require, require_integer, require_real
+from ..support import TRAINED_LOSSES, is_traced, namespace_of, require, require_integer, require_real
 from .decoupled import Decoupled
 from .flow import Flow, Solution, quadratic_horizon
 from .reduced_coordinates import ChunkedSolve, OddsRecord, Student, Training, joined, observe, student_of
@@ -172,7 +172,7 @@ class Coupled(Flow):
         emergence, goal = np.full(problem.teacher.width, np.inf), float(log_odds(level))
         for steps in pieces:
             emergence = np.minimum(emergence, first_crossings(steps.times, steps.odds, goal, rates=steps.rates))
-        return jnp.asarray(emergence)
+        return jax.device_put(emergence)
 
     def _chunked(self, problem: Problem) -> ChunkedSolve:
         student, tolerances = _begin(problem, self.rtol, self.overlap, self._training)
@@ -187,7 +187,7 @@ class Coupled(Flow):
             kept += 2 * steps.odds.size
             if kept <= _MOST_RECORDED:
                 pieces.append(steps)
-        if not observed and bool(chunks.outcome == Outcome.interrupted):
+        if not observed and is_outcome(chunks.outcome, Outcome.interrupted):
             raise KeyboardInterrupt  # there is nothing to keep
         must = "start before the flow is stopped"
         require(len(observed) > 0, "times", must, f"{times[0]:g}, but {message_of(chunks.outcome)}")
@@ -216,7 +216,7 @@ def _scouted(problem: Problem, training: Training) -> tuple[float, float] | None
         at_rest = emerged > 0 and len(risks) > 3 and risks[-1] > _FALLS * risks[-4]
         if at_rest or emerged >= min(teacher.width, problem.start.student_width):
             break
-    if chunks.outcome == Outcome.interrupted:
+    if is_outcome(chunks.outcome, Outcome.interrupted):
         raise KeyboardInterrupt
     later = emergence[np.isfinite(emergence) & (emergence > 0)]
     return (float(later.min()), float(later.max())) if len(later) else None
@@ -226,15 +226,13 @@ def _begin(
     problem: Problem, rtol: float, overlap: str | None, training: Training
 ) -> tuple[Student, tuple[Array, Array]]:
     """The student at its start, and the tolerances, relative and absolute."""
-    log_s, atol = _sizes(problem.full_start.norms, problem.assigned()[0], np.asarray(rtol))
+    norms, overlaps = problem.full_start.norms, problem.assigned()[0]
+    xp = namespace_of(norms, overlaps)
+    size = xp.where(xp.asarray(overlaps) != 0, xp.abs(xp.asarray(overlaps)), 1.0)
+    log_s, atol = 2 * xp.log(xp.asarray(norms)), jax.lax.stop_gradient(rtol * xp.min(size))
+    if xp is np:  # on the host, where nothing compiles
+        log_s, atol = jax.device_put((log_s, np.asarray(atol)))
     return student_of(problem, log_s, overlap, training), (jax.device_put(np.asarray(rtol)), atol)
-
-
-@jax.jit
-def _sizes(norms: Float[Array, " N"], overlaps: Float[Array, " M"], rtol: Array) -> tuple[Array, Array]:
-    """2 log |w| (N,), and the absolute tolerance."""
-    size = jnp.where(overlaps != 0, jnp.abs(overlaps), 1.0)
-    return 2 * jnp.log(norms), jax.lax.stop_gradient(rtol * jnp.min(size))
 
 
 _observe = compiled_quickly(eqx.filter_jit)(observe)

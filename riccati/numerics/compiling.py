@@ -20,11 +20,12 @@ from .program_store import KeptPrograms
 
 T = TypeVar("T")
 
+LEAF: Any = 0  # stands for any array of a result that `like` describes
 _OPTION = {"xla_cpu_use_fusion_emitters": False, "xla_backend_optimization_level": 1}
 
 
 def compiled_quickly(
-    jit: Callable = jax.jit, like: Callable[..., T] | None = None, **settings: Any
+    jit: Callable = jax.jit, like: Callable[..., Any] | None = None, **settings: Any
 ) -> Callable[[Callable[..., T]], Callable[..., T]]:
     """A decorator that compiles a function by `jit` (`jax.jit` or `equinox.filter_jit`) with both options.
 

@@ -19,7 +19,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int, PyTree
 
 from ..support import is_traced
-from .compiling import compiled_quickly
+from .compiling import LEAF, compiled_quickly
 
 if TYPE_CHECKING:
     import diffrax
@@ -62,9 +62,15 @@ def message_of(outcome: Outcome) -> str:
     return _messages[outcome]
 
 
+def is_outcome(outcome: Outcome, item: Outcome) -> bool:
+    """Whether a concrete outcome is this item; `==`, whose result is an array, compiles."""
+    one, other = (np.asarray(*jax.tree.leaves(each)) for each in (outcome, item))
+    return bool(one == other)
+
+
 def name_of(outcome: Outcome) -> str:
     """The item's name, as saved files hold it."""
-    return next(name for name in _NAMES if bool(outcome == getattr(Outcome, name)))
+    return next(name for name in _NAMES if is_outcome(outcome, getattr(Outcome, name)))
 
 
 def outcome_named(name: str) -> Outcome:
@@ -166,7 +172,7 @@ def _as_array(number: ArrayLike) -> Array:
     return jnp.asarray(number, float) if is_traced(number) else jax.device_put(np.asarray(number, float))
 
 
-@compiled_quickly(eqx.filter_jit, like=lambda velocity, state, *_: Integrated(state, Outcome.complete, 0, 0))
+@compiled_quickly(eqx.filter_jit, like=lambda velocity, state, *_: Integrated(state, Outcome.complete, LEAF, LEAF))
 def _integrate(
     velocity: Callable, state: Any, args: Any, times: Array, rtol: Array, atol: Array, largest: bool, max_steps: int,
     forward: bool,

@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields, is_dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -29,8 +29,6 @@ from jax import export
 
 from ..support import ArgumentError, package_versions, whole_file
 
-T = TypeVar("T")
-
 VARIABLE = "RICCATI_PROGRAMS"
 _HEAD, _DIGEST = b"riccati program\n", hashlib.sha256().digest_size
 # what a program may depend on besides its function and its arguments
@@ -38,6 +36,7 @@ _SETTINGS = (
     "jax_enable_x64", "jax_default_matmul_precision", "jax_default_prng_impl", "jax_threefry_partitionable",
     "jax_numpy_dtype_promotion", "jax_numpy_rank_promotion", "jax_debug_nans", "jax_debug_infs",
 )  # fmt: skip
+_DISABLED = "jax_disable_jit"
 _CALLBACK = b"python_cpu_callback"  # in the name of what a program calls to get back into Python
 _ON_ERROR = "EQX_ON_ERROR"  # a variable of the environment, likewise
 
@@ -55,15 +54,15 @@ class KeptPrograms:
     """
 
     def __init__(
-        self, function: Callable[..., T], like: Callable[..., T], donated: tuple[int, ...], options: dict[str, Any]
+        self, function: Callable[..., Any], like: Callable[..., Any], donated: tuple[int, ...], options: dict[str, Any]
     ):
         self._function, self._like, self._donated, self._options = function, like, donated, options
         self._programs: dict[str, Callable | None] = {}
 
-    def program(self, args: tuple) -> Callable[..., T] | None:
+    def program(self, args: tuple) -> Callable[..., Any] | None:
         """The program for arguments like these; None where none is kept."""
         folder = os.environ.get(VARIABLE)
-        if not folder or jax.config.jax_disable_jit:
+        if not folder or getattr(jax.config, _DISABLED):
             return None
         try:
             key = "\n".join([folder, *_described(args), *(repr(getattr(jax.config, name)) for name in _SETTINGS)])
@@ -73,7 +72,7 @@ class KeptPrograms:
             self._programs[key] = self._made(Path(folder), key, args)
         return self._programs[key]
 
-    def _made(self, folder: Path, key: str, args: tuple) -> Callable[..., T] | None:
+    def _made(self, folder: Path, key: str, args: tuple) -> Callable[..., Any] | None:
         leaves, tree = jax.tree.flatten(args)
         given = [is_array(leaf) for leaf in leaves]
         fixed = [None if one else leaf for one, leaf in zip(given, leaves, strict=True)]
@@ -90,7 +89,7 @@ class KeptPrograms:
         like = [jax.ShapeDtypeStruct(np.shape(leaf), leaf.dtype) for leaf in leaves if is_array(leaf)]
         held = _read(path)
         if held is None:
-            held = _Held.of(jax.jit(flat, keep_unused=True).lower(*like))
+            held = _Program.of(jax.jit(flat, keep_unused=True).lower(*like))
             if _CALLBACK in held.module:  # no other process has what it calls
                 return None
             _write(path, held)
@@ -100,7 +99,7 @@ class KeptPrograms:
         call = jax.jit(held.exported(like).call, donate_argnums=donated, compiler_options=self._options)
         compiled = call.lower(*like).compile()  # once, for arrays of every origin
 
-        def program(*args: Any) -> T:
+        def program(*args: Any) -> Any:
             return jax.tree.unflatten(structure, compiled(*filter(is_array, jax.tree.leaves(args))))
 
         return program
@@ -151,7 +150,7 @@ def _surroundings() -> tuple[str, ...]:
     return source.hexdigest(), repr(versions), jax.default_backend(), os.environ.get(_ON_ERROR, "")
 
 
-class _Held(NamedTuple):
+class _Program(NamedTuple):
     """A program as a file holds it.
 
     Attributes:
@@ -163,10 +162,10 @@ class _Held(NamedTuple):
     out: list[tuple[tuple[int, ...], str]]
 
     @classmethod
-    def of(cls, lowered: jax.stages.Lowered) -> _Held:
+    def of(cls, lowered: jax.stages.Lowered) -> _Program:
         """The program that was lowered."""
         module = io.BytesIO()
-        lowered.compiler_ir("stablehlo").operation.write_bytecode(module)
+        lowered.compiler_ir("stablehlo").operation.write_bytecode(module)  # type: ignore[union-attr]
         return cls(module.getvalue(), [(each.shape, str(each.dtype)) for each in jax.tree.leaves(lowered.out_info)])
 
     def exported(self, like: Sequence[jax.ShapeDtypeStruct]) -> export.Exported:
@@ -179,7 +178,7 @@ class _Held(NamedTuple):
         return replace(zeros, mlir_module_serialized=self.module, module_kept_var_idx=tuple(range(len(like))))
 
 
-def _read(path: Path) -> _Held | None:
+def _read(path: Path) -> _Program | None:
     """The program in a file; None where there is none, or something else."""
     try:
         content = path.read_bytes()
@@ -189,10 +188,10 @@ def _read(path: Path) -> _Held | None:
     if not content.startswith(_HEAD) or hashlib.sha256(body).digest() != digest:
         return None
     out, _, module = body.partition(b"\n")
-    return _Held(module, [(tuple(shape), dtype) for shape, dtype in json.loads(out)])
+    return _Program(module, [(tuple(shape), dtype) for shape, dtype in json.loads(out)])
 
 
-def _write(path: Path, held: _Held) -> None:
+def _write(path: Path, held: _Program) -> None:
     body = json.dumps(held.out).encode() + b"\n" + held.module
     try:
         with whole_file(path) as temporary:

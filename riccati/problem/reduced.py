@@ -173,7 +173,7 @@ def factor_of_gram(m: Float[Array, "N K"], student_gram: ArrayLike) -> Float[Arr
     if is_traced(m, student_gram):
         q = jnp.asarray(student_gram, float)
         return jnp.linalg.cholesky((q + q.T) / 2 - m @ m.T)
-    return jnp.asarray(_concrete_factor(np.asarray(m), np.asarray(student_gram, float)))
+    return jax.device_put(_concrete_factor(np.asarray(m), np.asarray(student_gram, float)))
 
 
 def _concrete_factor(m: np.ndarray, q: np.ndarray) -> np.ndarray:

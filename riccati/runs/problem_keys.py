@@ -43,7 +43,7 @@ def teacher_keys(teacher: Teacher) -> RunConfig:
 def _link_keys(link: Link) -> RunConfig:
     if link.closed_form is not None:
         return RunConfig(link=link.label)
-    if link.degree is not None and float(link.coefficients[link.degree]) == 1.0:
+    if link.degree is not None and float(np.asarray(link.coefficients)[link.degree]) == 1.0:
         return RunConfig(information_exponent=link.degree)
     return RunConfig(link=_coefficients(link))
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import equinox as eqx
-import jax.numpy as jnp
+import jax
 import numpy as np
 
 from ..numerics import require_double_precision
@@ -161,12 +161,12 @@ class Experiment:
     def _rule(self) -> Rule:
         if self.sgd.on_stiefel:
             given, own = self.student_scale, float(self.teacher.norm) / self.start.student_width**0.5
-            return Stiefel(jnp.asarray(float(own if given is None else given)))
+            return Stiefel(jax.device_put(np.asarray(float(own if given is None else given))))
         correlation, on_sphere = self.sgd.loss == "correlation", self.sgd.constraint == "sphere"
         free: Rule = TwoHomogeneous(correlation=correlation)
         if self.start.second_layer is not None:
             rate = 0.0 if on_sphere else self.sgd.second_layer_rate
-            free = TwoLayer(jnp.asarray(float(rate)), correlation=correlation)
+            free = TwoLayer(jax.device_put(np.asarray(float(rate))), correlation=correlation)
         return Spherical(free, self.start.norms) if on_sphere else free
 
     @cached_property
@@ -177,12 +177,15 @@ class Experiment:
     def simulation(self) -> Simulation:
         """The simulation of this experiment: its dynamics, and the initial state of its runs."""
         weights, engine = self._rule.initial_weights(self.start), self._chosen.engine
-        largest = _EXPLODED * max(float(self.teacher.norm), float(sum(jnp.sum(layer**2) for layer in weights)))
+        size = sum(float(np.sum(np.asarray(layer) ** 2)) for layer in weights)
+        largest = _EXPLODED * max(float(self.teacher.norm), size)
         # engines know the speeds; d eigenvalues in the teacher would be compiled anew for every d
         whitened = eqx.tree_at(lambda t: t.covariance, self.teacher, None, is_leaf=lambda leaf: leaf is None)
         follow = self.sgd.schedule.follows_direction
         return Simulation(
-            dynamics=Dynamics(engine, self._rule, Descent.of(self.sgd), whitened, jnp.asarray(largest), follow),
+            dynamics=Dynamics(
+                engine, self._rule, Descent.of(self.sgd), whitened, jax.device_put(np.asarray(largest)), follow
+            ),
             sgd=self.sgd,
             weights=weights._replace(W=engine.placed(weights.W, self.teacher)),
             logged=logged_steps(self.steps, self.rows) if self.logged is None else np.asarray(self.logged, np.int64),

@@ -51,11 +51,11 @@ class Simulation:
     notes: tuple[str, ...]
 
     def initial_states(self, runs: int) -> RunStates:
-        """Return so many runs at the start."""
-        W, b = self.weights
-        W, b = jnp.tile(W, (runs, 1, 1)), jnp.tile(b.astype(W.dtype), (runs, 1))
-        W_buffer, b_buffer = (jnp.zeros_like(layer if self.sgd.momentum else layer[:, :0]) for layer in (W, b))
-        return RunStates(W, b, W_buffer, b_buffer, jnp.asarray(0), jnp.zeros(runs), jnp.full(runs, -1))
+        """Return so many runs at the start, put together on the host, where nothing compiles."""
+        W, b = map(np.asarray, self.weights)
+        each = np.tile(W, (runs, 1, 1)), np.tile(b.astype(W.dtype), (runs, 1))
+        still = tuple(np.zeros_like(layer if self.sgd.momentum else layer[:, :0]) for layer in each)
+        return RunStates(*jax.device_put((*each, *still, np.asarray(0), np.zeros(runs), np.full(runs, -1))))
 
     def ensemble(self, seeds: Sequence[int], checkpoint: str | os.PathLike | None) -> Ensemble:
         """Simulate a run for each seed, all at once; see `Experiment.ensemble`."""

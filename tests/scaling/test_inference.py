@@ -10,15 +10,15 @@ from riccati.scaling import infer_beta, infer_second_layer
 from riccati.support import RenamedArgument
 
 
-def run_of(teacher, rows):
+def run_of(teacher, steps, rows):
     """Of three directions and neurons, so that every run and law shares its programs."""
     start = rc.Start.random(teacher, 3, 300, 0.1, seed=2)
-    return rc.sgd.simulate(teacher, start, learning_rate=0.1 / 300, steps=10_000, seed=1, rows=rows)
+    return rc.sgd.simulate(teacher, start, learning_rate=0.1 / 300, steps=steps, seed=2, rows=rows)
 
 
 @pytest.fixture(scope="module")
 def run():
-    return run_of(rc.Teacher.power_law(3, 1.2, rc.Link.hermite(2)), 60)
+    return run_of(rc.Teacher.power_law(3, 1.2, rc.Link.hermite(2)), 12_000, 60)
 
 
 def with_config(run, **changes):
@@ -44,8 +44,8 @@ def test_the_clock_of_a_run_is_inferred_where_its_configuration_is_wrong(run):
 
 
 def test_the_second_layer_of_a_run_is_inferred_as_far_as_the_curve_tells(run):
-    teacher = rc.Teacher([1.0, 0.8, 0.05], rc.Link.hermite(2))  # no power law
-    inferred = infer_second_layer(run_of(teacher, 120))
+    teacher = rc.Teacher([1.0, 0.6, 0.05], rc.Link.hermite(2))  # no power law
+    inferred = infer_second_layer(run_of(teacher, 10_000, 120))
     a = np.asarray(teacher.a)
     assert list(inferred.determined) == [True, True, False]
     with pytest.warns(RenamedArgument, match="told is now InferredSecondLayer.determined"):
@@ -63,8 +63,8 @@ def test_a_curve_that_cannot_tell_is_refused(run):
         infer_beta(dataclasses.replace(run, config={k: v for k, v in run.config.items() if k != "initial_overlaps"}))
     with pytest.raises(rc.ArgumentError, match="have a pure link"):
         infer_beta(with_config(run, information_exponent=1, link="relu"))
-    few = rc.Run(run.steps[:52], run.loss[:52], None, run.config)
+    few = rc.Run(run.steps[:54], run.loss[:54], None, run.config)
     with pytest.raises(rc.ArgumentError, match="β within"):
         infer_beta(few, level=1 - 1e-9)
     with pytest.raises(rc.ArgumentError, match="have 5 rows or more"):
-        infer_beta(rc.Run(run.steps[:50], run.loss[:50], None, run.config))
+        infer_beta(rc.Run(run.steps[:53], run.loss[:53], None, run.config))

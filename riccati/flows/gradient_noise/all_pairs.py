@@ -115,7 +115,9 @@ def neuron_velocity(_: Any, state: NeuronState, setting: NeuronSetting) -> Neuro
     (g_m, slope_m), (g_q, slope_q) = link.dual_pair(m), link.dual_pair(q)
     pull, push = a * slope_m, s * slope_q
     along = jnp.sum(pull * m, axis=1) - jnp.sum(push * q, axis=1)
-    C = moments(teacher, m, p, s) + teacher.label_variance * slope_q
+    C = moments(teacher, m, p, s)
+    if teacher.noise is not None:
+        C += teacher.label_variance * slope_q
     slow = pace(gamma, jnp.max(s))
     # each neuron's own rate along itself: what its direction loses, and half of what its norm gains by noise
     drag = along + gamma / 2 * jnp.diag(C)

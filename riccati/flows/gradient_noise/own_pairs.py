@@ -26,7 +26,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
-from ...numerics import log_odds
+from ...numerics import LEAF, compiled_quickly, log_odds
 from ...problem import Observables, Problem, Spectators, Teacher
 from .system import FiniteStepSystem, exploded, pace
 
@@ -56,7 +56,7 @@ class PairSetting(NamedTuple):
         idle: (n,), how many spectators there are of each size.
         weights: (k,), coefficients of C(m) in powers of m².
         gamma: γ c_k².
-        label_noise: ΔΣa².
+        label_noise: Δ; None without.
     """
 
     a: Float[Array, " M"]
@@ -64,7 +64,7 @@ class PairSetting(NamedTuple):
     idle: Float[Array, " n"]
     weights: Float[Array, " k"]
     gamma: Float[Array, ""]
-    label_noise: Float[Array, ""] | float = 0.0
+    label_noise: Float[Array, ""] | None = None
 
 
 def pair_system(problem: Problem, gamma: float) -> FiniteStepSystem:
@@ -77,16 +77,16 @@ def pair_system(problem: Problem, gamma: float) -> FiniteStepSystem:
     return FiniteStepSystem(pair_velocity, _observe, state, setting, rate, jax.device_put(np.ones(())))
 
 
-@jax.jit
+@compiled_quickly(like=lambda teacher, *_: (PairState(LEAF, LEAF, LEAF), PairSetting(*[LEAF] * 5, teacher.noise), LEAF))
 def _begun(
     teacher: Teacher, m: Array, s: Array, spectators: Spectators, weights: Float[Array, " k"], gamma: Array
 ) -> tuple[PairState, PairSetting, Float[Array, ""]]:
     """Initial state, constants and rate of the time."""
     rate = teacher.link.coefficients[weights.shape[0]] ** 2
-    has, noise = m != 0, teacher.label_variance / rate
+    has = m != 0
     squares = jnp.log(jnp.where(has, s, 1.0))
     state = PairState(log_odds(jnp.where(has, m**2, 0.5)), squares, jnp.log(spectators.squared_norms))
-    return state, PairSetting(teacher.a, has, spectators.counts, weights, gamma * rate, noise), rate
+    return state, PairSetting(teacher.a, has, spectators.counts, weights, gamma * rate, teacher.noise), rate
 
 
 def own_pair_weights(k: int) -> np.ndarray:
@@ -108,7 +108,9 @@ def pair_residuals(
     L = jax.nn.log_sigmoid(state.odds)  # log m²
     short = -jnp.expm1(k / 2 * L)  # 1 - |m|^k
     residual = jnp.where(has, (a - s) ** 2 + 2 * a * s * short, a**2)
-    total = jnp.sum(residual) + jnp.sum(idle * energy) + label_noise
+    total = jnp.sum(residual) + jnp.sum(idle * energy)
+    if label_noise is not None:
+        total += label_noise * jnp.sum(a**2)
     powers = jnp.arange(k)
     low, above = jnp.exp(powers * L[:, None]), -jnp.expm1((k - powers) * L[:, None])
     own = jnp.sum(weights) * (s - a * (1 - short)) ** 2 + a**2 * ((low * above) @ weights)

@@ -18,7 +18,6 @@ Source: BEVW25 (arXiv 2508.03688) for the algorithm; derivations/finite_step.py,
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -26,6 +25,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from ...numerics import LEAF, compiled_quickly
 from ...problem import Observables, Problem, riccati_rate, subspace_population_risk
 from ...support import is_traced
 from .system import FiniteStepSystem, exploded, pace
@@ -50,13 +50,13 @@ class WeightsSetting(NamedTuple):
         a: (M,), the second layer.
         gamma: c_2² γ, γ in Riccati time.
         unit: the smallest initial norm.
-        label_noise: ΔΣa².
+        label_noise: Δ; None without.
     """
 
     a: Float[Array, " M"]
     gamma: Float[Array, ""]
     unit: Float[Array, ""]
-    label_noise: Float[Array, ""]
+    label_noise: Float[Array, ""] | None
 
 
 def stiefel_system(problem: Problem, gamma: float, scale: float | None) -> FiniteStepSystem:
@@ -67,10 +67,11 @@ def stiefel_system(problem: Problem, gamma: float, scale: float | None) -> Finit
     c = teacher.norm / neurons**0.5 if scale is None else scale
     scaled = c if is_traced(c) else np.asarray(c, float)
     rate = riccati_rate(teacher)
+    plain = rate if is_traced(rate) else np.asarray(rate)
     # a step on σ = c_2 h_2 is one on h_2 with c_2²η
-    held = jax.device_put(scaled), rate / 2 * (gamma / 4 * (1 - neurons / start.dim))
+    held = jax.device_put(scaled), plain / 2 * (gamma / 4 * (1 - neurons / start.dim))
     Y, _, least = _span(start.directions, teacher.width)
-    args = (teacher.a, *held, teacher.label_variance / rate * 2)
+    args = (teacher.a, *held, teacher.noise)
     return FiniteStepSystem(stiefel_velocity, _observe_stiefel, Y, args, rate, least)
 
 
@@ -79,11 +80,11 @@ def weights_system(problem: Problem, gamma: float) -> FiniteStepSystem:
     teacher, start = problem.teacher, problem.full_start
     rate = riccati_rate(teacher)
     state, held, least = _begun(start.directions, start.norms, teacher.width, np.asarray(gamma), rate)
-    setting = WeightsSetting(teacher.a, *held, teacher.label_variance / rate * 2)
+    setting = WeightsSetting(teacher.a, *held, teacher.noise)
     return FiniteStepSystem(weights_velocity, _observe_weights, state, setting, rate, least)
 
 
-@partial(jax.jit, static_argnums=1)
+@compiled_quickly(like=lambda vectors, width: (LEAF, LEAF, LEAF), static_argnums=1)
 def _span(
     vectors: Float[Array, "N D"], width: int
 ) -> tuple[Float[Array, "M N"], Float[Array, "N N"], Float[Array, ""]]:
@@ -97,7 +98,7 @@ def _span(
     return Y, T, jnp.min(jnp.where(size > 0, size, 1.0)) / Y.shape[1] ** 0.5
 
 
-@partial(jax.jit, static_argnums=2)
+@compiled_quickly(like=lambda *_: (WeightsState(LEAF, LEAF), (LEAF, LEAF), LEAF), static_argnums=2)
 def _begun(
     directions: Float[Array, "N D"], norms: Float[Array, " N"], width: int, gamma: Float[Array, ""], rate: Array
 ) -> tuple[WeightsState, tuple[Array, Array], Float[Array, ""]]:
@@ -113,16 +114,16 @@ def misfit(a: Float[Array, " M"], K: Float[Array, "N N"], Omega: Float[Array, "N
 
 
 def second_order(
-    Y: Float[Array, "M N"],
-    Omega: Float[Array, "N N"],
-    a: Float[Array, " M"],
-    label_noise: Float[Array, ""] | float = 0.0,
+    Y: Float[Array, "M N"], Omega: Float[Array, "N N"], a: Float[Array, " M"], label_noise: Array | None = None
 ) -> tuple[Float[Array, "M N"], Float[Array, "N N"], Float[Array, "N N"]]:
     """AY, K = YᵀAY and H = 2(||D||² + ΔΣa²) I + 8VᵀD²V."""
     AY = a[:, None] * Y
     K, cross = Y.T @ AY, Omega @ (Y.T @ AY)
     inside = Omega @ Omega - cross - cross.T + AY.T @ AY
-    return AY, K, 2 * (misfit(a, K, Omega) + label_noise) * jnp.eye(Y.shape[1]) + 8 * inside
+    square = misfit(a, K, Omega)
+    if label_noise is not None:
+        square += label_noise * jnp.sum(a**2)
+    return AY, K, 2 * square * jnp.eye(Y.shape[1]) + 8 * inside
 
 
 def stiefel_velocity(_: Any, Y: Float[Array, "M N"], args: tuple[Array, ...]) -> Float[Array, "M N"]:

@@ -77,7 +77,7 @@ def chart_emergence_times(
             crossing, chart, now = _march(chart, a, pending, left, ends[g], level)
             emergence[pending] = crossing
             bar.update(len(pending))
-    return jnp.asarray(emergence / rate)
+    return jax.device_put(emergence / rate)
 
 
 def _march(

@@ -11,7 +11,7 @@ import numpy as np
 import scipy
 from jaxtyping import Array, Float, Int
 
-from ...numerics import compiled_quickly
+from ...numerics import LEAF, compiled_quickly
 from ...problem import Problem, spectrum
 from ...support import is_traced
 from .chart import Chart, Fading, fold_blocks, put, settle
@@ -75,7 +75,12 @@ def pivoted_chart(weights: InitialWeights) -> tuple[Chart, Float[Array, ""]]:
     return settle(chart), least
 
 
-_compiled_pivoted_chart = compiled_quickly()(pivoted_chart)
+def _like_a_chart(weights: InitialWeights) -> tuple[Chart, int]:
+    fading = None if weights.origin is None else Fading(weights.origin, weights.rates)
+    return Chart(LEAF, LEAF, LEAF, LEAF, LEAF, LEAF, weights.directions, fading), LEAF
+
+
+_compiled_pivoted_chart = compiled_quickly(like=_like_a_chart)(pivoted_chart)
 
 
 def chart_at(weights: InitialWeights, column: Int[Array, " N"]) -> tuple[Chart, Float[Array, ""]]:

@@ -25,7 +25,7 @@ _CLASS = 0.5  # growth exponents of rows in one class differ by so much over the
 _ROUNDING = 1e-17
 TOLERANCE = 4 * np.finfo(float).eps
 
-carried = compiled_quickly(donate_argnums=0)(carry)
+carried = compiled_quickly(like=lambda chart, interval: chart, donate_argnums=0)(carry)
 
 
 class LogOdds:

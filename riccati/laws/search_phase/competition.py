@@ -23,7 +23,7 @@ import jax
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 
-from ...numerics import as_key
+from ...numerics import LEAF, as_key, compiled_quickly
 from ...support import namespace_of
 
 Numbers = Array | np.ndarray
@@ -131,7 +131,12 @@ def escape_times(competition: Competition, n: int, seed: int | Key[Array, ""]) -
 def numbers_of(draw: Callable, key: Array, shape: tuple[int, ...]) -> Float[np.ndarray, ...]:
     """`draw(key, shape)`, from a longer row whose first numbers are the same, so that few lengths are compiled."""
     count = int(np.prod(shape))
-    return np.asarray(draw(key, (-(-count // _ROW) * _ROW,)))[:count].reshape(shape)
+    return np.asarray(_row(draw, key, -(-count // _ROW) * _ROW))[:count].reshape(shape)
+
+
+@compiled_quickly(like=lambda *_: LEAF, static_argnums=(0, 2))
+def _row(draw: Callable, key: Array, count: int) -> Float[Array, " n"]:
+    return draw(key, (count,))
 
 
 def _log(probability: Numbers) -> Numbers:

@@ -84,7 +84,9 @@ class ReducedEngine(Engine):
 
     def placed(self, weights: Float[Array, "N K+R"], teacher: Teacher) -> Float[Array, "N D"]:
         """Return the weights, with room for the coordinates of a cycle."""
-        return jnp.zeros((weights.shape[0], self.coordinates)).at[:, self.places].set(weights)
+        placed = np.zeros((weights.shape[0], self.coordinates))
+        placed[:, np.asarray(self.places)] = weights
+        return jax.device_put(placed)
 
     def noise(self, key: Key[Array, ""], number: Number, neurons: int) -> ReducedNoise:
         """Draw ξ and L from a key."""
@@ -133,8 +135,9 @@ class ReducedEngine(Engine):
         after = rule.retract(self.scaled_step(W, after), self.batch_size)
         rows = after if velocity is None else jnp.concatenate([after, velocity.W])
         whole = self.coordinates - groups * (len(rows) + self.cycle * fresh)
-        ends = since == self.cycle - 1
-        rows = jax.lax.cond(ends, lambda rows: folded(rows, whole, groups, fresh), lambda rows: rows, rows)
+        # a loop of no steps or one leaves the rows where they are; a branch would copy them
+        ends = jnp.where(since == self.cycle - 1, 1, 0)
+        rows = jax.lax.fori_loop(0, ends, lambda _, rows: folded(rows, whole, groups, fresh), rows)
         if velocity is not None:
             velocity = velocity._replace(W=rows[len(W) :])
         return State(new.weights._replace(W=rows[: len(W)]), velocity)
@@ -174,7 +177,8 @@ def reduced_engine(
     along = np.ones(axes) if covariance is None else np.asarray(covariance.eigenvalues)[:axes]
     each = np.concatenate([along, *past])
     return ReducedEngine(
-        outside=jnp.asarray(outside[large], float), places=jnp.asarray(np.concatenate([np.arange(axes), *places])),
+        outside=jax.device_put(outside[large].astype(float)),
+        places=jax.device_put(np.concatenate([np.arange(axes), *places])),
         speeds=speeds_of(covariance, each), label_noise=label_noise, coordinates=len(each), batch_size=batch_size,
         cycle=cycle,
     )  # fmt: skip

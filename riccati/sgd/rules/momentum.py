@@ -17,7 +17,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int
 
 from ...problem import SGD, Teacher
@@ -46,7 +48,8 @@ class Descent(eqx.Module):
         """Return that of an algorithm; None where it is plain."""
         if not sgd.momentum and not sgd.weight_decay:
             return None
-        mu, dampening, decay = (jnp.asarray(value) for value in (sgd.momentum, sgd.dampening, sgd.weight_decay))
+        numbers = np.array([sgd.momentum, sgd.dampening, sgd.weight_decay])
+        mu, dampening, decay = jax.device_put(tuple(map(np.asarray, numbers)))  # on the host, where nothing compiles
         return cls(mu, dampening, decay, sgd.nesterov, sgd.momentum > 0)
 
 
@@ -85,12 +88,13 @@ def moved(
     samples = Projections(teacher.overlaps(X), X @ weights.W.T, noise)
     if descent is None:
         kept, push = rule.update(teacher, weights, samples, rate)
-        return Moved(kept._replace(W=kept.W + push.T @ X), velocity, push)
+        return Moved(kept._replace(W=kept.W + _pushed(push, X)), velocity, push)
     kept, push = rule.update(teacher, weights, samples, jnp.ones_like(rate))
     decay = descent.weight_decay
     W_decay = decay * weights.W if speeds is None else decay * weights.W / speeds
     descending = Weights(
-        kept.W - weights.W + push.T @ X - W_decay, kept.b - weights.b - rule.second_layer_factor * decay * weights.b
+        kept.W - weights.W + _pushed(push, X) - W_decay,
+        kept.b - weights.b - rule.second_layer_factor * decay * weights.b,
     )
     if velocity is None:
         return Moved(_added(weights, descending, rate), None, push, rate)
@@ -106,3 +110,8 @@ def moved(
 def _added(weights: Weights, step: Weights, rate: Rate) -> Weights:
     """W + ηΔ, b + ηΔ."""
     return Weights(weights.W + rate * step.W, weights.b + rate * step.b)
+
+
+def _pushed(push: Float[Array, "B N"], X: Float[Array, "B D"]) -> Float[Array, "N D"]:
+    """pushᵀX; of one sample entry by entry, which the compiler joins with sums, where a product is its own array."""
+    return push.T * X if X.shape[0] == 1 else push.T @ X

@@ -16,7 +16,9 @@ gradient flow that `Coupled` integrates. Derived in derivations/online_sgd.py an
 
 from __future__ import annotations
 
+import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from ...problem import SGD, Start, Teacher, population_risk
@@ -29,7 +31,7 @@ class TwoHomogeneous(Rule):
 
     def initial_weights(self, start: Start) -> Weights:
         """Return w_i = r_i u_i."""
-        return Weights(start.weights, jnp.zeros(0))
+        return Weights(start.weights, jax.device_put(np.zeros(0)))
 
     def update(self, teacher: Teacher, weights: Weights, samples: Projections, rate: Rate) -> Update:
         """Return W_kept = (1 + η mean e(2σ - zσ')) w_i and push = (η/B) e r_i σ'."""
