@@ -77,7 +77,13 @@ def pair_system(problem: Problem, gamma: float) -> FiniteStepSystem:
     return FiniteStepSystem(pair_velocity, _observe, state, setting, rate, jax.device_put(np.ones(())))
 
 
-@compiled_quickly(like=lambda teacher, *_: (PairState(LEAF, LEAF, LEAF), PairSetting(*[LEAF] * 5, teacher.noise), LEAF))
+@compiled_quickly(
+    like=lambda teacher, *_: (
+        PairState(LEAF, LEAF, LEAF),
+        PairSetting(LEAF, LEAF, LEAF, LEAF, LEAF, teacher.noise),
+        LEAF,
+    )
+)
 def _begun(
     teacher: Teacher, m: Array, s: Array, spectators: Spectators, weights: Float[Array, " k"], gamma: Array
 ) -> tuple[PairState, PairSetting, Float[Array, ""]]:
