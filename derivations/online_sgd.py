@@ -150,7 +150,7 @@ _W, _X, _RATE = _RANDOM.normal(size=(2, 5)), _RANDOM.normal(size=(1, 5)), 0.3
 _LAYER = np.array([0.8, 0.6])
 _SIZE = 0.8
 _SPEEDS = np.array([0.4, 1.7])
-_GROUPED, _SEEN, _REST = np.array([[0.3, 0.5, 0.7]]), np.array([[0.9, -0.4, 1.1]]), np.array([0.8, 2.1])
+_GROUPED, _SAMPLE, _REST = np.array([[0.3, 0.5, 0.7]]), np.array([[0.9, -0.4, 1.1]]), np.array([0.8, 2.1])
 
 
 @cache
@@ -207,7 +207,7 @@ def _of_groups() -> tuple[float, float, np.ndarray]:
         noise = ReducedNoise(jnp.pad(X, ((0, 0), (0, 2))), rest[:, None, None])
         return kept.W[0, 0] / W[0, 0] - 1, pushed[0, 0], engine.step(rule, teacher, weights, noise, rate, 0).W[0]
 
-    growth, pushed, new = map(np.asarray, step(_GROUPED, _SEEN, _REST))
+    growth, pushed, new = map(np.asarray, step(_GROUPED, _SAMPLE, _REST))
     return float(growth), float(pushed), new[1:3] ** 2 + new[3:] ** 2
 
 
@@ -227,7 +227,7 @@ def check(derivation: Derivation | None = None) -> Checked:
     worst = [
         agree(_W + _RATE * wrong * of_w[:, None] * _W, code["kept"], "kept"),
         agree(_RATE * wrong * of_x, code["push"][0], "push"),
-        agree(of(_SPEEDS, growth, _GROUPED[0, 1:], pushed, _SEEN[0, 1:], _REST), after, "group"),
+        agree(of(_SPEEDS, growth, _GROUPED[0, 1:], pushed, _SAMPLE[0, 1:], _REST), after, "group"),
         agree(closed, code["retracted"], "retraction"),
     ]
     return Checked(

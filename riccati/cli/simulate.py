@@ -126,13 +126,12 @@ def _require_results(out: Path, constraint: str | None, student_width: int, seco
 
 
 def _write_results(run: Run, out: Path, second_phase_samples: int | None, seed: int) -> None:
-    from ..plot import laid_out
     from ..sgd import second_phase
     from ..support import whole_file
 
     run.save(out / "run.csv")
     with whole_file(out / "run.png", "out") as temporary:
-        laid_out(run.plot()).savefig(temporary)
+        run.plot().savefig(temporary)
     typer.echo(run)
     if second_phase_samples is not None:
         fit = second_phase(run, second_phase_samples, seed=seed)

@@ -96,7 +96,6 @@ class FlowOptions:
 @with_options
 def solve(problem: ProblemOptions, out: Out, flow: FlowOptions, level: Level = 0.5) -> None:
     """Solve a flow from a random start; writes trajectory.npz, risk.png and emergence.csv."""
-    from ..plot import laid_out
     from ..support import require_folder, require_open_unit, whole_file
 
     require_folder(out, "out")
@@ -106,7 +105,7 @@ def solve(problem: ProblemOptions, out: Out, flow: FlowOptions, level: Level = 0
         _write_emergence(trajectory, level, out / "emergence.csv")
         trajectory.save(out / "trajectory.npz")
         with whole_file(out / "risk.png") as temporary:
-            laid_out(trajectory.plot()).savefig(temporary)
+            trajectory.plot().savefig(temporary)
     typer.echo(trajectory)
     typer.echo(f"wrote trajectory.npz, risk.png and emergence.csv to {out}")
 

@@ -22,7 +22,7 @@ import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float
 
-from ..numerics import Integrated, Outcome, compiled_quickly
+from ..numerics import LEAF, Integrated, Outcome, compiled_quickly
 from ..problem import SGD, Constraint, Link, Observables, Problem, require_covered, sgd_of
 from ..support import is_traced, require, require_real, warn_renamed
 from .coupled import Coupled
@@ -243,7 +243,7 @@ class FiniteStep(Flow):
 
 def _like_a_solution(observe: Callable, args: Any, out: Integrated) -> Solution:
     state = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), out.states)
-    return Solution(jax.eval_shape(lambda state: observe(state, args), state), out.outcome, 0, 0)
+    return Solution(jax.eval_shape(lambda state: observe(state, args), state), out.outcome, LEAF, LEAF)
 
 
 @compiled_quickly(eqx.filter_jit, like=_like_a_solution)

@@ -1,5 +1,6 @@
 """Numerical pieces that several rooms share: integration, crossings, quadrature, random draws."""
 
+from .compiling import LEAF as LEAF
 from .compiling import compiled_quickly as compiled_quickly
 from .compiling import require_double_precision as require_double_precision
 from .integration import Integrated as Integrated

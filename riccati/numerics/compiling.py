@@ -20,6 +20,7 @@ from .program_store import KeptPrograms
 
 T = TypeVar("T")
 
+LEAF: Any = 0  # stands for any array of a result that `like` describes
 _OPTION = {"xla_cpu_use_fusion_emitters": False, "xla_backend_optimization_level": 1}
 
 

@@ -19,7 +19,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int, PyTree
 
 from ..support import is_traced
-from .compiling import compiled_quickly
+from .compiling import LEAF, compiled_quickly
 
 if TYPE_CHECKING:
     import diffrax
@@ -172,7 +172,7 @@ def _as_array(number: ArrayLike) -> Array:
     return jnp.asarray(number, float) if is_traced(number) else jax.device_put(np.asarray(number, float))
 
 
-@compiled_quickly(eqx.filter_jit, like=lambda velocity, state, *_: Integrated(state, Outcome.complete, 0, 0))
+@compiled_quickly(eqx.filter_jit, like=lambda velocity, state, *_: Integrated(state, Outcome.complete, LEAF, LEAF))
 def _integrate(
     velocity: Callable, state: Any, args: Any, times: Array, rtol: Array, atol: Array, largest: bool, max_steps: int,
     forward: bool,

@@ -36,6 +36,7 @@ _SETTINGS = (
     "jax_enable_x64", "jax_default_matmul_precision", "jax_default_prng_impl", "jax_threefry_partitionable",
     "jax_numpy_dtype_promotion", "jax_numpy_rank_promotion", "jax_debug_nans", "jax_debug_infs",
 )  # fmt: skip
+_DISABLED = "jax_disable_jit"
 _CALLBACK = b"python_cpu_callback"  # in the name of what a program calls to get back into Python
 _ON_ERROR = "EQX_ON_ERROR"  # a variable of the environment, likewise
 
@@ -61,7 +62,7 @@ class KeptPrograms:
     def program(self, args: tuple) -> Callable[..., Any] | None:
         """The program for arguments like these; None where none is kept."""
         folder = os.environ.get(VARIABLE)
-        if not folder or jax.config.jax_disable_jit:
+        if not folder or getattr(jax.config, _DISABLED):
             return None
         try:
             key = "\n".join([folder, *_described(args), *(repr(getattr(jax.config, name)) for name in _SETTINGS)])
@@ -88,7 +89,7 @@ class KeptPrograms:
         like = [jax.ShapeDtypeStruct(np.shape(leaf), leaf.dtype) for leaf in leaves if is_array(leaf)]
         held = _read(path)
         if held is None:
-            held = _Held.of(jax.jit(flat, keep_unused=True).lower(*like))
+            held = _Program.of(jax.jit(flat, keep_unused=True).lower(*like))
             if _CALLBACK in held.module:  # no other process has what it calls
                 return None
             _write(path, held)
@@ -149,7 +150,7 @@ def _surroundings() -> tuple[str, ...]:
     return source.hexdigest(), repr(versions), jax.default_backend(), os.environ.get(_ON_ERROR, "")
 
 
-class _Held(NamedTuple):
+class _Program(NamedTuple):
     """A program as a file holds it.
 
     Attributes:
@@ -161,10 +162,10 @@ class _Held(NamedTuple):
     out: list[tuple[tuple[int, ...], str]]
 
     @classmethod
-    def of(cls, lowered: jax.stages.Lowered) -> _Held:
+    def of(cls, lowered: jax.stages.Lowered) -> _Program:
         """The program that was lowered."""
         module = io.BytesIO()
-        lowered.compiler_ir("stablehlo").operation.write_bytecode(module)
+        lowered.compiler_ir("stablehlo").operation.write_bytecode(module)  # type: ignore[union-attr]
         return cls(module.getvalue(), [(each.shape, str(each.dtype)) for each in jax.tree.leaves(lowered.out_info)])
 
     def exported(self, like: Sequence[jax.ShapeDtypeStruct]) -> export.Exported:
@@ -177,7 +178,7 @@ class _Held(NamedTuple):
         return replace(zeros, mlir_module_serialized=self.module, module_kept_var_idx=tuple(range(len(like))))
 
 
-def _read(path: Path) -> _Held | None:
+def _read(path: Path) -> _Program | None:
     """The program in a file; None where there is none, or something else."""
     try:
         content = path.read_bytes()
@@ -187,10 +188,10 @@ def _read(path: Path) -> _Held | None:
     if not content.startswith(_HEAD) or hashlib.sha256(body).digest() != digest:
         return None
     out, _, module = body.partition(b"\n")
-    return _Held(module, [(tuple(shape), dtype) for shape, dtype in json.loads(out)])
+    return _Program(module, [(tuple(shape), dtype) for shape, dtype in json.loads(out)])
 
 
-def _write(path: Path, held: _Held) -> None:
+def _write(path: Path, held: _Program) -> None:
     body = json.dumps(held.out).encode() + b"\n" + held.module
     try:
         with whole_file(path) as temporary:

@@ -6,6 +6,7 @@ An overlap that emerges is nearly a straight line in its log-odds, so crossings 
 from __future__ import annotations
 
 from functools import cache
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -85,10 +86,10 @@ def panel_nodes(
 ) -> tuple[Float[Array, "... panels count"], Float[Array, "... panels count"]]:
     """Nodes and weights of ∫_low^high on `panels` panels of equal width with `count` nodes each."""
     nodes, weights = unit_nodes(count)
-    xp = namespace_of(low, high)
-    low, high = xp.broadcast_arrays(xp.asarray(low), xp.asarray(high))
-    width = (high - low) / panels
-    edges = low[..., None] + width[..., None] * np.arange(panels)
+    xp: Any = namespace_of(low, high)
+    first, last = xp.broadcast_arrays(xp.asarray(low), xp.asarray(high))
+    width = (last - first) / panels
+    edges = first[..., None] + width[..., None] * np.arange(panels)
     return edges[..., None] + width[..., None, None] * nodes, xp.broadcast_to(
         width[..., None, None] * weights, (*edges.shape, count)
     )

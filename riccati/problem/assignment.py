@@ -29,7 +29,7 @@ import scipy
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int
 
-from ..numerics import compiled_quickly
+from ..numerics import LEAF, compiled_quickly
 from ..support import namespace_of, require, require_integer, require_norms, require_open_unit
 from .link import Link
 from .scope import require_covered
@@ -49,7 +49,7 @@ def overlap_scores(
     return xp.abs(a) * xp.maximum(xp.sign(a) * overlaps, 0.0) ** power
 
 
-@compiled_quickly(like=lambda *_: 0)
+@compiled_quickly(like=lambda *_: LEAF)
 def _match(scores: Float[Array, "N M"]) -> Int[Array, " M"]:
     """Greedy matching by lazy maxima.
 

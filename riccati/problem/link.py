@@ -103,7 +103,7 @@ class Link(eqx.Module):
         self.only_degree = int(above[0]) if closed_form is None and above.size == 1 else None
         self.degree = self.only_degree if self.is_centred else None
         self.has_finite_slope = closed_form is None or closed_form.has_finite_slope
-        self.coefficients = c if is_traced(c) else jax.device_put(np.asarray(c))
+        self.coefficients = jnp.asarray(c) if is_traced(c) else jax.device_put(np.asarray(c))
         self.error, self.missing, self.label, self.closed_form = float(error), float(missing), label, closed_form
 
     @classmethod

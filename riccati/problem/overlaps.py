@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from ..numerics import compiled_quickly
+from ..numerics import LEAF, compiled_quickly
 from ..support import all_numbers, require, require_finite
 from .start import Start
 from .teacher import Teacher
@@ -41,7 +41,7 @@ class Observables(NamedTuple):
     radius: Float[Array, "T M"] | None
 
 
-@compiled_quickly(like=lambda teacher, U, s: 0)
+@compiled_quickly(like=lambda teacher, U, s: LEAF)
 def population_risk(teacher: Teacher, U: Float[Array, "N D"], s: Float[Array, " N"]) -> Float[Array, ""]:
     """The population risk E(f* - f)²/E f*² of unit directions U and amplitudes s, `Start.amplitudes`."""
     a, link = teacher.a, teacher.link

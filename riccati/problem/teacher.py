@@ -21,7 +21,7 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from ..numerics import compiled_quickly
+from ..numerics import LEAF, compiled_quickly
 from ..support import all_numbers, is_traced, require, require_finite, require_integer, require_real, warn_renamed
 from .covariance import Covariance
 from .directions import GRAM_TOLERANCE, frame_of, is_orthonormal, power_of_lengths, root_of_gram, unit_rows
@@ -287,7 +287,7 @@ def _require_links(links: Sequence[Link], width: int, student: Link) -> tuple[Li
     return links
 
 
-@compiled_quickly(like=lambda teacher: (0, 0))
+@compiled_quickly(like=lambda teacher: (LEAF, LEAF))
 def _second_moments(teacher: Teacher) -> tuple[Float[Array, ""], Float[Array, ""]]:
     """E f*², and Σ_m a_m² Γ_mm, what it would be if no two directions overlapped and c_0 = 0."""
     squares = teacher.a**2

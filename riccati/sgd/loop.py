@@ -12,12 +12,13 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key
 
-from ..numerics import compiled_quickly
+from ..numerics import LEAF, compiled_quickly
 from ..problem import Teacher, direction_factor, squared_overlaps
 from .engines import Engine, Noise
 from .rules import Rate, Rule, Weights
 
 STEPS_A_CALL = 4096  # at the most
+_NUMBERS, _MOST_AT_ONCE = 2**15, 64  # numbers that are drawn at once, as many as a core's own cache holds, and steps
 MOST_STEPS = 2**32 - 1  # a step's key is folded from the low 32 bits of its number
 
 
@@ -93,17 +94,29 @@ def take_steps(
     """Return the states `count` steps later, at most as many as there are `rates`, each run with its own key.
 
     A run diverges at the step that makes the sum of squared weights exceed `dynamics.largest`, or not a number; it
-    stays as it was before that step.
+    stays as it was before that step. The randomness of several steps is drawn at once, of the same ones wherever the
+    loop is cut, so that no digit depends on that.
     """
 
+    runs, neurons, _ = states.W.shape
+    engine, first, last = dynamics.engine, states.step, states.step + count
+    size = min(max(_NUMBERS // (runs * engine.batch_size * engine.coordinates), 1), _MOST_AT_ONCE)
+
     def noise(key: Array, step: Array) -> Noise:
-        neurons = states.W.shape[1]
-        return dynamics.engine.noise(jax.random.fold_in(key, step), step, neurons)
+        return engine.noise(jax.random.fold_in(key, step), step, neurons)
 
-    def body(n: Array, states: RunStates) -> RunStates:
-        return _after_step(dynamics, states, jax.vmap(noise, in_axes=(0, None))(keys, states.step), rates[n])
+    def block(states: RunStates) -> RunStates:
+        begin = states.step // size * size
+        drawn = jax.vmap(jax.vmap(noise, in_axes=(0, None)), in_axes=(None, 0))(keys, begin + jnp.arange(size))
 
-    return jax.lax.fori_loop(0, count, body, states)
+        def body(step: Array, states: RunStates) -> RunStates:
+            return _after_step(
+                dynamics, states, jax.tree.map(lambda leaf: leaf[step - begin], drawn), rates[step - first]
+            )
+
+        return jax.lax.fori_loop(states.step, jnp.minimum(begin + size, last), body, states)
+
+    return jax.lax.while_loop(lambda states: states.step < last, block, states)
 
 
 @compiled_quickly(eqx.filter_jit, like=lambda dynamics, drawn, states, *_: states)
@@ -141,7 +154,7 @@ def _after_step(dynamics: Dynamics, states: RunStates, noise: Noise, rate: Rate)
     )
 
 
-@compiled_quickly(eqx.filter_jit, like=lambda dynamics, states: Measured(0, 0))
+@compiled_quickly(eqx.filter_jit, like=lambda dynamics, states: Measured(LEAF, LEAF))
 def measured(dynamics: Dynamics, states: RunStates) -> Measured:
     """Return risk and squared overlaps of each run, exact in the overlaps, in double precision."""
     rule, teacher = dynamics.rule, dynamics.teacher

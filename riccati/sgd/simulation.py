@@ -54,7 +54,7 @@ class Simulation:
         """Return so many runs at the start, put together on the host, where nothing compiles."""
         W, b = map(np.asarray, self.weights)
         each = np.tile(W, (runs, 1, 1)), np.tile(b.astype(W.dtype), (runs, 1))
-        return RunStates(*map(jnp.asarray, (*each, np.asarray(0), np.zeros(runs), np.full(runs, -1))))
+        return RunStates(*jax.device_put((*each, np.asarray(0), np.zeros(runs), np.full(runs, -1))))
 
     def ensemble(self, seeds: Sequence[int], checkpoint: str | os.PathLike | None) -> Ensemble:
         """Simulate a run for each seed, all at once; see `Experiment.ensemble`."""

@@ -11,15 +11,12 @@ row says otherwise.
 from __future__ import annotations
 
 import os
-import resource
 import sys
 import time
-import traceback
 from concurrent.futures import ProcessPoolExecutor
-from importlib import import_module
 from multiprocessing import get_context
 
-from .table import HEADING, Row
+from .table import HEADING, rows_of
 
 # functions that return rows, by module
 _GROUPS = {
@@ -33,15 +30,6 @@ _GROUPS = {
 _ONE_THREAD = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
 
 
-def _measured(module: str, group: str) -> tuple[list[Row], float, str]:
-    """The rows of a group, the gigabytes of this process at its peak, and why there are none."""
-    try:
-        rows, failure = list(getattr(import_module(f"{__package__}.{module}"), group)()), ""
-    except Exception:
-        rows, failure = [], traceback.format_exc(limit=1).strip().splitlines()[-1]
-    return rows, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6, failure
-
-
 def main(modules: list[str]) -> None:
     os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "XLA_FLAGS": _ONE_THREAD}
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
@@ -50,7 +38,7 @@ def main(modules: list[str]) -> None:
     for module in modules or _GROUPS:
         for group in _GROUPS[module]:
             with ProcessPoolExecutor(1, get_context("spawn")) as alone:
-                rows, peak, failure = alone.submit(_measured, module, group).result()
+                rows, peak, failure = alone.submit(rows_of, f"{__package__}.{module}", group).result()
             for row in rows:
                 print(row.line(peak), flush=True)
             if failure:

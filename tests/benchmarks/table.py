@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import resource
 import time
+import traceback
 from collections.abc import Callable
+from importlib import import_module
 from typing import NamedTuple
 
 import jax
@@ -50,6 +53,15 @@ def _duration(seconds: float) -> str:
         if seconds >= scale:
             return f"{seconds / scale:.3g} {unit}"
     return f"{seconds * 1e6:.3g} µs"
+
+
+def rows_of(module: str, group: str) -> tuple[list[Row], float, str]:
+    """The rows that a function returns, the gigabytes of this process at its peak, and why there are none."""
+    try:
+        rows, failure = list(getattr(import_module(module), group)()), ""
+    except Exception:
+        rows, failure = [], traceback.format_exc(limit=1).strip().splitlines()[-1]
+    return rows, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6, failure
 
 
 def fastest(*runs: Callable[[], object], repeats: int = 5) -> list[float]:

@@ -25,7 +25,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
-from ...numerics import compiled_quickly, log_odds
+from ...numerics import LEAF, compiled_quickly, log_odds
 from ...problem import Observables, Problem, Spectators, Teacher
 from .system import FiniteStepSystem, exploded, pace
 
@@ -74,7 +74,7 @@ def pair_system(problem: Problem, gamma: float) -> FiniteStepSystem:
     return FiniteStepSystem(pair_velocity, _observe, state, setting, rate, jax.device_put(np.ones(())))
 
 
-@compiled_quickly(like=lambda *_: (PairState(0, 0, 0), PairSetting(0, 0, 0, 0, 0), 0))
+@compiled_quickly(like=lambda *_: (PairState(LEAF, LEAF, LEAF), PairSetting(LEAF, LEAF, LEAF, LEAF, LEAF), LEAF))
 def _begun(
     teacher: Teacher, m: Array, s: Array, spectators: Spectators, weights: Float[Array, " k"], gamma: Array
 ) -> tuple[PairState, PairSetting, Float[Array, ""]]:

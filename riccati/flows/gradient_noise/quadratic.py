@@ -24,7 +24,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from ...numerics import compiled_quickly
+from ...numerics import LEAF, compiled_quickly
 from ...problem import Observables, Problem, riccati_rate, subspace_population_risk
 from ...support import is_traced
 from .system import FiniteStepSystem, exploded, pace
@@ -64,9 +64,9 @@ def stiefel_system(problem: Problem, gamma: float, scale: float | None) -> Finit
     c = teacher.norm / neurons**0.5 if scale is None else scale
     scaled = c if is_traced(c) else np.asarray(c, float)
     rate = riccati_rate(teacher)
-    rate = rate if is_traced(rate) else np.asarray(rate)
+    plain = rate if is_traced(rate) else np.asarray(rate)
     # a step on σ = c_2 h_2 is one on h_2 with c_2²η
-    held = jax.device_put(scaled), rate / 2 * (gamma / 4 * (1 - neurons / start.dim))
+    held = jax.device_put(scaled), plain / 2 * (gamma / 4 * (1 - neurons / start.dim))
     Y, _, least = _span(start.directions, teacher.width)
     return FiniteStepSystem(stiefel_velocity, _observe_stiefel, Y, (teacher.a, *held), rate, least)
 
@@ -79,7 +79,7 @@ def weights_system(problem: Problem, gamma: float) -> FiniteStepSystem:
     return FiniteStepSystem(weights_velocity, _observe_weights, state, WeightsSetting(teacher.a, *held), rate, least)
 
 
-@compiled_quickly(like=lambda vectors, width: (0, 0, 0), static_argnums=1)
+@compiled_quickly(like=lambda vectors, width: (LEAF, LEAF, LEAF), static_argnums=1)
 def _span(
     vectors: Float[Array, "N D"], width: int
 ) -> tuple[Float[Array, "M N"], Float[Array, "N N"], Float[Array, ""]]:
@@ -93,7 +93,7 @@ def _span(
     return Y, T, jnp.min(jnp.where(size > 0, size, 1.0)) / Y.shape[1] ** 0.5
 
 
-@compiled_quickly(like=lambda *_: (WeightsState(0, 0), (0, 0), 0), static_argnums=2)
+@compiled_quickly(like=lambda *_: (WeightsState(LEAF, LEAF), (LEAF, LEAF), LEAF), static_argnums=2)
 def _begun(
     directions: Float[Array, "N D"], norms: Float[Array, " N"], width: int, gamma: Float[Array, ""], rate: Array
 ) -> tuple[WeightsState, tuple[Array, Array], Float[Array, ""]]:

@@ -19,7 +19,7 @@ import jax
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from ...numerics import Integrated, compiled_quickly, first_crossings, first_reached, integrate, log_odds, padded
+from ...numerics import LEAF, Integrated, compiled_quickly, first_crossings, first_reached, integrate, log_odds, padded
 from ...support import is_traced
 
 _TOO_LARGE = 1e2  # γ times a neuron's size from which noise outgrows any drift
@@ -65,11 +65,10 @@ def exploded(gamma: Float[Array, ""], size: Float[Array, ""]) -> Bool[Array, ""]
 def states_at(system: FiniteStepSystem, times: Array, rtol: float) -> Integrated:
     """The system's states at canonical `times`."""
     rtol = max(rtol, system.least_rtol)
-    rate, smallest = system.rate, system.smallest
-    if not is_traced(rate, times, smallest):  # on the host, where nothing compiles
-        rate, times, smallest = (np.asarray(part) for part in (rate, times, smallest))
-    own, atol = rate * times, rtol * smallest  # output times in the system's own time, and the absolute tolerance
-    return integrate(system.velocity, system.state, system.args, own, rtol, atol)
+    held: tuple[Any, ...] = (system.rate, times, system.smallest)
+    rate, at, smallest = held if is_traced(*held) else tuple(map(np.asarray, held))  # by NumPy nothing compiles
+    own: Any = rate * at  # output times in the system's own time
+    return integrate(system.velocity, system.state, system.args, own, rtol, rtol * smallest)
 
 
 def refined_crossings(
@@ -121,7 +120,7 @@ def _first(states: Any, count: int) -> Any:
     return jax.tree.map(lambda leaf: np.asarray(leaf)[:count], states)
 
 
-@compiled_quickly(eqx.filter_jit, like=lambda system, states, directions: (0, 0))
+@compiled_quickly(eqx.filter_jit, like=lambda system, states, directions: (LEAF, LEAF))
 def _odds(
     system: FiniteStepSystem, states: Any, directions: Int[Array, " n"]
 ) -> tuple[Float[Array, " n"], Float[Array, " n"]]:

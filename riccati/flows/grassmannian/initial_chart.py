@@ -11,7 +11,7 @@ import numpy as np
 import scipy
 from jaxtyping import Array, Float, Int
 
-from ...numerics import compiled_quickly
+from ...numerics import LEAF, compiled_quickly
 from ...problem import Problem, spectrum
 from ...support import is_traced
 from .chart import Chart, Fading, fold_blocks, put, settle
@@ -77,7 +77,7 @@ def pivoted_chart(weights: InitialWeights) -> tuple[Chart, Float[Array, ""]]:
 
 def _like_a_chart(weights: InitialWeights) -> tuple[Chart, int]:
     fading = None if weights.origin is None else Fading(weights.origin, weights.rates)
-    return Chart(*[0] * 6, weights.directions, fading), 0  # type: ignore[arg-type]
+    return Chart(LEAF, LEAF, LEAF, LEAF, LEAF, LEAF, weights.directions, fading), LEAF
 
 
 _compiled_pivoted_chart = compiled_quickly(like=_like_a_chart)(pivoted_chart)

@@ -224,7 +224,7 @@ def position_ahead(link: Link, ahead: Float[np.ndarray, ...]) -> Float[np.ndarra
     return position
 
 
-def _antiderivative(k: int, v: Float[Array, ...]) -> Float[Array, ...]:
+def _antiderivative(k: int, v: Float[Array | np.ndarray, ...]) -> Float[Array | np.ndarray, ...]:
     """-∫ dv/(v^(k-1)(1 - v²))."""
     xp = namespace_of(v)
     powers = sum((1 / (j * v**j) for j in range(2 - k % 2, k - 1, 2)), start=xp.zeros_like(v))

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -52,8 +52,9 @@ def assigned_pairs(problem: Problem) -> AssignedPairs:
     xp = namespace_of(m, s)
     m = xp.asarray(m)
     has = m != 0  # assigned neurons' overlaps have a sign that grows
-    pairs = xp.where(has, xp.minimum(xp.abs(m), _LEARNED), _HALF), xp.where(has, xp.asarray(s), 1.0), has
-    return AssignedPairs(*(pairs if xp is jnp else jax.device_put(pairs)), problem.spectators())
+    each: Any = xp.where(has, xp.minimum(xp.abs(m), _LEARNED), _HALF), xp.where(has, xp.asarray(s), 1.0), has
+    overlaps, sizes, has = each if xp is jnp else jax.device_put(each)
+    return AssignedPairs(overlaps, sizes, has, problem.spectators())
 
 
 def emergence_of_pairs(

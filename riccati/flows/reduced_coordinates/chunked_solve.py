@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from ...numerics import Outcome, compiled_quickly, controller, is_outcome
+from ...numerics import LEAF, Outcome, compiled_quickly, controller, is_outcome
 from ...support import StopRequest, orderly_stop, progress
 from .student import Neurons, Student, TwoLayerState, odds_and_rates
 
@@ -60,7 +60,7 @@ class _Chunk(NamedTuple):
     rates: Array
 
 
-@compiled_quickly(eqx.filter_jit)
+@compiled_quickly(eqx.filter_jit, like=lambda student, *_: _Chunk(student.state, LEAF, LEAF, LEAF, LEAF, LEAF))
 def _chunk(student: Student, begin: Array, end: Array, rtol: Array, atol: Array, unit: Array) -> _Chunk:
     """The result of at most `_CHUNK` steps from `begin` towards `end`, taken with time in units of 1/`unit`."""
 

@@ -29,7 +29,7 @@ from jax.scipy.linalg import solve_triangular
 from jaxtyping import Array, Float, Int, Key
 
 from ...flows import misfit, second_order
-from ...numerics import compiled_quickly, log_odds
+from ...numerics import LEAF, compiled_quickly, log_odds
 from ...problem import SGD, Problem, subspace_population_risk
 from ...support import require, require_real
 from .gradient_noise import gradient_noise, noise_normals
@@ -133,7 +133,7 @@ def dynamics_of(problem: Problem, sgd: SGD, level: float, student_scale: float |
     return ReplicaDynamics(teacher.a, rate, step, dim, scale, goal, V, T, sgd.on_stiefel)
 
 
-@compiled_quickly(like=lambda dynamics, half: (Replica(*[0] * len(Replica._fields)), 0))
+@compiled_quickly(like=lambda dynamics, half: (Replica(*[LEAF] * len(Replica._fields)), LEAF))
 def begin(dynamics: ReplicaDynamics, half: Float[Array, ""]) -> tuple[Replica, Float[Array, ""]]:
     """The replica after a first `half` step of flow, and the initial risk; directions past the level have T = 0."""
     Y = dynamics.V[: dynamics.a.shape[0]]
@@ -143,7 +143,7 @@ def begin(dynamics: ReplicaDynamics, half: Float[Array, ""]) -> tuple[Replica, F
     return replica, dynamics.risk(Y, dynamics.Omega(dynamics.T))
 
 
-@compiled_quickly(like=lambda dynamics, key, numbers, replicas, steps: (replicas, 0))
+@compiled_quickly(like=lambda dynamics, key, numbers, replicas, steps: (replicas, LEAF))
 def advance(
     dynamics: ReplicaDynamics, key: Key[Array, ""], numbers: Int[Array, " S"], replicas: Replica, steps: ReplicaStep
 ) -> tuple[Replica, Float[Array, "S n"]]:

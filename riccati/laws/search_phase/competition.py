@@ -23,7 +23,7 @@ import jax
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 
-from ...numerics import as_key, compiled_quickly
+from ...numerics import LEAF, as_key, compiled_quickly
 from ...support import namespace_of
 
 Numbers = Array | np.ndarray
@@ -134,7 +134,7 @@ def numbers_of(draw: Callable, key: Array, shape: tuple[int, ...]) -> Float[np.n
     return np.asarray(_row(draw, key, -(-count // _ROW) * _ROW))[:count].reshape(shape)
 
 
-@compiled_quickly(like=lambda *_: 0, static_argnums=(0, 2))
+@compiled_quickly(like=lambda *_: LEAF, static_argnums=(0, 2))
 def _row(draw: Callable, key: Array, count: int) -> Float[Array, " n"]:
     return draw(key, (count,))
 

@@ -37,7 +37,7 @@ class Diffusion(eqx.Module):
     """Drift and variance of the overlap at points, linear in a_p, a_p² and the energy ρ of the rest.
 
     Attributes:
-        m: overlaps at the points, of any shape.
+        m: overlaps at the points, of any shape; these and the others are NumPy's outside programs.
         pull: g'(m)(1 - m²).
         own_drag: E σ(ν)²σ'(z)².
         own_noise: Var σ(ν)σ'(z)ξ.
@@ -46,13 +46,13 @@ class Diffusion(eqx.Module):
         noise: (), η/B.
     """
 
-    m: Float[Array, ...]
-    pull: Float[Array, ...]
-    own_drag: Float[Array, ...]
-    own_noise: Float[Array, ...]
-    slope: Float[Array, ""]
-    drag: Float[Array, ""]
-    noise: Float[Array, ""]
+    m: Float[Numbers, ...]
+    pull: Float[Numbers, ...]
+    own_drag: Float[Numbers, ...]
+    own_noise: Float[Numbers, ...]
+    slope: Float[Numbers, ""]
+    drag: Float[Numbers, ""]
+    noise: Float[Numbers, ""]
 
     def drift(self, a: Numbers, rest: Numbers) -> Float[Numbers, ...]:
         """E dm/dt; `a` and `rest` broadcast against the points."""
@@ -149,4 +149,4 @@ def noiseless_emergence(teacher: Teacher, overlaps: Float[np.ndarray, " M"], ste
     squares = np.maximum(np.sum(weights * variance / safe**3, axis=(-2, -1)), 0.0)
     spread = np.where(escapes, np.sqrt(squares), elsewhere)
     at_rest = diffusion_at(teacher.link, np.zeros(1), step).variance(a, others)
-    return Noiseless(time, spread, at_rest, energies)
+    return Noiseless(time, spread, np.asarray(at_rest), energies)

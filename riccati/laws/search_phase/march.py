@@ -15,15 +15,15 @@ Derived in derivations/search_phase.py.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import scipy
 from jaxtyping import Array, Float, Int
-from scipy.linalg import solve_banded
 
-from ...numerics import compiled_quickly
+from ...numerics import LEAF, compiled_quickly
 from ...support import progress
 from .competition import competition_step, messages
 from .diffusion import rest_energy
@@ -94,7 +94,7 @@ def initial_state(equation: ForwardEquation, pairs: Pairs) -> MarchState:
     masses = initial_masses(grid, pairs.overlaps) * (pairs.present - escaped).T
     K = np.array([[1.0], [4.0], [1.0]]) / 6 * np.ones(len(masses))  # the transpose of `_compact`, by diagonals
     K[2, 0] *= 2.0 if grid.reflecting else 1.0
-    density = solve_banded((1, 1), K, masses.reshape(len(masses), -1)).reshape(masses.shape)
+    density = scipy.linalg.solve_banded((1, 1), K, masses.reshape(len(masses), -1)).reshape(masses.shape)
     ones = np.ones(escaped.shape)
     unlearned_by, untaken_by = competition_step(ones, ones, escaped, np.asarray(equation.shared) * escaped)
     history = np.broadcast_to(messages(unlearned_by), (steps, escaped.shape[0] + 1, escaped.shape[1]))
@@ -117,7 +117,7 @@ def march(equation: ForwardEquation, state: MarchState) -> ForwardSolution:
     )
 
 
-@compiled_quickly(like=lambda equation, state: (state, 0))
+@compiled_quickly(like=lambda equation, state: (state, LEAF))
 def _march_on(equation: ForwardEquation, state: MarchState) -> tuple[MarchState, Float[Array, ""]]:
     """The state a number of steps later, and the largest P_p there."""
     count = jnp.minimum(_CHUNK, equation.last - state.now)
@@ -128,7 +128,8 @@ def _march_on(equation: ForwardEquation, state: MarchState) -> tuple[MarchState,
 def _step(equation: ForwardEquation, state: MarchState) -> MarchState:
     here, then = equation.times[state.now], equation.times[state.now + 1]
     unlearned = _delayed(equation, state, (here + then) / 2 - equation.delays)
-    density = _tr_bdf2(equation, state.density, rest_energy(equation.energies, unlearned[-1]), then - here)
+    rest: Any = rest_energy(equation.energies, unlearned[-1])
+    density = _tr_bdf2(equation, state.density, rest, then - here)
     known = _normal(equation, then) - _normal(equation, here)
     escaped = jnp.where(equation.given > 0, known, jnp.sum(state.density - density, axis=0).T)
     taken = equation.shared * unlearned[:-1] * escaped

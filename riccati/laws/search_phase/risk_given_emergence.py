@@ -31,7 +31,7 @@ from ...flows import (
     pair_velocity,
     position_ahead,
 )
-from ...numerics import as_key, compiled_quickly, integrate, padded
+from ...numerics import LEAF, as_key, compiled_quickly, integrate, padded
 from ...problem import SGD, Problem, Start, Teacher, population_risk
 from .competition import Winners, numbers_of
 
@@ -90,7 +90,7 @@ def early_risk(problem: Problem) -> tuple[float, float]:
     return float(value), float(variance)
 
 
-@compiled_quickly(like=lambda teacher, W, x: (0, 0))
+@compiled_quickly(like=lambda teacher, W, x: (LEAF, LEAF))
 def _early_risk(
     teacher: Teacher, W: Float[Array, "N D"], x: Float[Array, "n D"]
 ) -> tuple[Float[Array, ""], Float[Array, ""]]:
@@ -144,7 +144,7 @@ def _velocity(_: Any, state: PairState, setting: PairSetting) -> PairState:
     return jax.vmap(one)(state, setting.has, setting.idle)
 
 
-@compiled_quickly(like=lambda begun, states, setting: (0, 0))
+@compiled_quickly(like=lambda begun, states, setting: (LEAF, LEAF))
 def _risks(begun: PairState, states: PairState, setting: PairSetting) -> tuple[Float[Array, " n"], Float[Array, "T n"]]:
     """The risk of every draw at the start and at the output times."""
     return _risk(begun, setting), jax.lax.map(lambda state: _risk(state, setting), states)

@@ -115,8 +115,10 @@ class ReducedEngine(Engine):
             after = jax.lax.dynamic_update_slice(after, jnp.linalg.qr(push, mode="r").T @ factors, (0, used))
         after = rule.retract(self.scaled_step(W, after), self.batch_size)
         whole = self.coordinates - groups * (W.shape[0] + self.cycle * fresh)
-        ends = since == self.cycle - 1
-        return new._replace(W=jax.lax.cond(ends, lambda W: folded(W, whole, groups, fresh), lambda W: W, after))
+        # a loop of no steps or one leaves the weights where they are; a branch would copy them
+        ends = jnp.where(since == self.cycle - 1, 1, 0)
+        W = jax.lax.fori_loop(0, ends, lambda _, W: folded(W, whole, groups, fresh), after)
+        return new._replace(W=W)
 
 
 def folded(W: Float[Array, "N D"], whole: int, groups: int, fresh: int) -> Float[Array, "N D"]:

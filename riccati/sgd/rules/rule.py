@@ -89,4 +89,6 @@ class Rule(eqx.Module):
 def moved(rule: Rule, teacher: Teacher, weights: Weights, X: Float[Array, "B D"], rate: Rate) -> Update:
     """Return the weights after a step on the samples X, before the retraction, with the step's `push`."""
     kept, push = rule.update(teacher, weights, Projections(teacher.overlaps(X), X @ weights.W.T), rate)
-    return Update(kept._replace(W=kept.W + push.T @ X), push)
+    # of one sample entry by entry, which the compiler joins with the sum; a product would be an array of its own
+    added = push.T * X if X.shape[0] == 1 else push.T @ X
+    return Update(kept._replace(W=kept.W + added), push)
