@@ -1,4 +1,4 @@
-"""64 bit for every test, which importing the package sets; programs that are compiled once, quickly, and freed in time."""
+"""64 bit for every test, which importing the package sets; programs compiled once, quickly, and freed in time."""
 
 from pathlib import Path
 
