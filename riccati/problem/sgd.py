@@ -10,7 +10,7 @@ against the time in which weights change, ηλ_max ≪ 1 - μ, the limit d → �
 
     η_eff = η (1 - dampening)/(1 - μ).
 
-All measures of the step size follow from η_eff, B and d (derivations/clocks.py, finite_step.py, momentum.py):
+All measures of the step size follow from η_eff, B and d (derivations/clocks.py, derivations/momentum.py):
 
     η_eff           canonical gradient-flow time per step
     γ = η_eff d/B   the strength of gradient noise in the limit d → ∞
@@ -22,7 +22,7 @@ Canonical time t is gradient-flow time of L; the k = 2 equation runs in Riccati 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any, TypeVar
 
@@ -49,7 +49,7 @@ from .teacher import Teacher
 Gamma = TypeVar("Gamma", float, np.ndarray)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class SGD:
     """Online SGD on ½(f* - f)² with fresh samples at each step.
 
@@ -76,8 +76,8 @@ class SGD:
         >>> sgd = rc.SGD(learning_rate=1e-4, batch_size=16)
         >>> sgd.gamma(dim=1024)
         0.0064
-        >>> rc.SGD(learning_rate=1e-4, batch_size=16, momentum=0.9).gamma(dim=1024)  # ten times as much
-        0.064
+        >>> rc.SGD(learning_rate=1e-4, batch_size=16, momentum=0.5).gamma(dim=1024)  # twice as much
+        0.0128
     """
 
     learning_rate: float | Callable[[int], float] | Schedule
@@ -103,11 +103,16 @@ class SGD:
         self._require_fields_that_agree()
         schedule = self.schedule
         numbers = ("second_layer_rate", "weight_decay", "momentum", "dampening")
-        plain: dict[str, Any] = {name: float(getattr(self, name)) for name in numbers}
+        plain: dict[str, object] = {name: float(getattr(self, name)) for name in numbers}
         plain |= {"batch_size": int(self.batch_size), "nesterov": bool(self.nesterov)}
         if isinstance(schedule, Constant):
             plain["learning_rate"] = schedule.rate
         vars(self).update(plain)  # numbers of any library as Python's, which can be hashed, compared and printed
+
+    def __repr__(self) -> str:
+        """Without the fields after the first four that are as in plain SGD."""
+        written = (each for each in fields(self) if not each.kw_only or getattr(self, each.name) != each.default)
+        return f"SGD({', '.join(f'{each.name}={getattr(self, each.name)!r}' for each in written)})"
 
     def _require_fields_that_agree(self) -> None:
         """Refuse fields that mean nothing beside others, or exclude them."""

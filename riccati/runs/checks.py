@@ -47,7 +47,7 @@ def check_config(config: RunConfig) -> None:
     if moving := [name for name in _WITH_MOMENTUM if config.get(name)]:
         require(bool(config.momentum), moving[0], "be left out without momentum", config[moving[0]])
     for name in ("optimizer", "optimiser"):
-        for setting in settings_in(config.get(name) or ""):
+        for setting in settings_in(str(config.get(name, ""))):
             require(setting in config, setting, f"be given as a key beside {name}, which sets it", "missing")
     if kind != STIEFEL and "loss" in config:
         word_of(*CONVENTIONS)(config.loss, "loss")

@@ -167,8 +167,8 @@ def sgd_by_name(value: Any, name: str) -> str:
 
 def settings_in(optimiser: str) -> tuple[str, ...]:
     """The keys of settings that the name of an optimiser switches on, as in SGD(momentum=0.9)."""
-    found = _BEYOND_PLAIN.findall(optimiser.lower())
-    return tuple(word.replace("weightdecay", "weight_decay") for word, value in found if not _OFF.fullmatch(value))
+    settings = _BEYOND_PLAIN.findall(optimiser.lower())
+    return tuple(word.replace("weightdecay", "weight_decay") for word, value in settings if not _OFF.fullmatch(value))
 
 
 def convention_of(loss: Any) -> Any:

@@ -12,14 +12,14 @@ import jax
 import numpy as np
 
 from ..numerics import require_double_precision
-from ..problem import SGD, Constraint, Problem, Schedule, Start, Teacher, require_covered, sgd_of
+from ..problem import SGD, Constraint, Problem, Schedule, Start, Teacher, sgd_of
 from ..runs import Run, algorithm_keys, overlap_of, teacher_keys
 from ..support import package_versions, require, require_integer, require_memory, require_real, warn_renamed
 from .checkpoint import logged_steps
 from .engines import DIRECT, REDUCED, ChosenEngine, chosen_engine, engine_words
 from .ensemble import Ensemble
 from .loop import MOST_STEPS, Dynamics
-from .rules import Descent, Rule, Spherical, Stiefel, TwoHomogeneous, TwoLayer, require_unit_coefficient
+from .rules import Descent, Rule, chosen_rule, require_simulable
 from .simulation import COPIES, Simulation, block_of
 
 _EXPLODED = 1e6  # growth of the sum of squared weights, or its size beside ‖a‖, that counts as divergence
@@ -117,12 +117,7 @@ class Experiment:
     def _check(self) -> None:
         require_double_precision()
         _ = Problem(self.teacher, self.start)
-        consumer = {None: "SGD", "sphere": "SGD on the sphere", "stiefel": "Stiefel SGD"}[self.sgd.constraint]
-        require_covered(consumer, self.teacher, self.start, self.sgd)
-        if self.sgd.on_stiefel:
-            require_unit_coefficient(self.teacher.link)
-        if self.sgd.schedule.follows_direction:
-            require_covered("SGD at a rate that follows the direction", self.teacher, self.start, self.sgd)
+        require_simulable(self.teacher, self.start, self.sgd)
         for name in ("steps", "rows"):
             require_integer(getattr(self, name), name, 1)
         require(self.steps <= MOST_STEPS, "steps", "be ≤ 2^32 - 1, as many as a seed has samples for", self.steps)
@@ -159,15 +154,7 @@ class Experiment:
 
     @cached_property
     def _rule(self) -> Rule:
-        if self.sgd.on_stiefel:
-            given, own = self.student_scale, float(self.teacher.norm) / self.start.student_width**0.5
-            return Stiefel(jax.device_put(np.asarray(float(own if given is None else given))))
-        correlation, on_sphere = self.sgd.loss == "correlation", self.sgd.constraint == "sphere"
-        free: Rule = TwoHomogeneous(correlation=correlation)
-        if self.start.second_layer is not None:
-            rate = 0.0 if on_sphere else self.sgd.second_layer_rate
-            free = TwoLayer(jax.device_put(np.asarray(float(rate))), correlation=correlation)
-        return Spherical(free, self.start.norms) if on_sphere else free
+        return chosen_rule(self.teacher, self.start, self.sgd, self.student_scale)
 
     @cached_property
     def _chosen(self) -> ChosenEngine:

@@ -98,6 +98,6 @@ def test_synonyms_are_answered_with_the_key(name, key):
 
 def test_keys_of_records_and_those_not_followed_are_none_to_give():
     assert set(KEYS) < set(TABLE)
-    assert not {"seed", "engine", "momentum", "epochs"} & set(KEYS)
-    with pytest.raises(rc.ArgumentError, match=r"^Argument `momentum` must be a key of a run"):
-        rc.Run.from_arrays([0], [1.0], momentum=0.9)
+    assert not {"seed", "engine", "dropout", "epochs"} & set(KEYS)
+    with pytest.raises(rc.ArgumentError, match=r"^Argument `dropout` must be a key of a run"):
+        rc.Run.from_arrays([0], [1.0], dropout=0.9)

@@ -23,7 +23,8 @@ For σ = c h_2, g(q) = c²q², the 2-homogeneous student has the cheaper
 
 that is dw_i/dt = 2c² Σ(S* - Σ_l w_l w_lᵀ)w_i with S* = Σ_m a_m θ_m θ_mᵀ, and no dual activation at each pair.
 
-Derived in derivations/population_gradient.py, anisotropic.py, two_layer.py, sphere.py and momentum.py.
+Derived in derivations/population_gradient.py, derivations/anisotropic.py, derivations/two_layer.py,
+derivations/sphere.py and derivations/momentum.py.
 """
 
 from __future__ import annotations
