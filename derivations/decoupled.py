@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
-from ._common import Checked, Derivation, agree, equation, numeric, prove_zero, slopes_in_time
+from ._common import Checked, Derivation, agree, equation, numeric, prove_zero
 from .population_gradient import M, N, a, c, dual, dual_slope, e, gram, i, k, overlap, pure, s, theta, u, velocities
 
 m, m_0, v, x, y, a_p, s_p, s_hat, s_0, eps = sp.symbols(r"m m_0 v x y a_p s \hat{s} \hat{s}_0 epsilon", positive=True)
@@ -121,6 +121,7 @@ def _computed() -> dict[str, Any]:
     import jax.numpy as jnp
 
     import riccati as rc
+    from riccati.flows import Decoupled
     from riccati.flows.master_curve import growth_integral, position_of
 
     def gradient_flow(link: rc.Link) -> tuple[float, float]:
@@ -135,14 +136,16 @@ def _computed() -> dict[str, Any]:
 
     def flow(link: rc.Link) -> tuple[np.ndarray, ...]:
         """m, s and their rates at some times, by the decoupled flow of one direction."""
-        teacher, start = rc.Teacher([1.0], link), rc.Start([[_M]], norms=0.3)
-
-        def solved(times: np.ndarray) -> np.ndarray:
-            trajectory = rc.solve(rc.Decoupled(), teacher, start, times)
-            return np.concatenate([np.sqrt(trajectory.alignment), trajectory.radius], axis=1)
-
-        (overlaps, radii), (turning, growth) = (part.T for part in slopes_in_time(solved, np.array([0.3, 0.8])))
-        return overlaps, radii, turning, growth
+        single = rc.Problem(rc.Teacher([1.0], link), rc.Start([[_M]], norms=0.3))
+        times = jnp.array([0.3, 0.8])
+        observed, rate = jax.jvp(lambda t: Decoupled().evolve(single, t).observables, (times,), (jnp.ones(2),))
+        overlaps = np.sqrt(np.asarray(observed.alignment[:, 0]))
+        return (
+            overlaps,
+            np.asarray(observed.radius[:, 0]),
+            np.asarray(rate.alignment[:, 0]) / (2 * overlaps),
+            np.asarray(rate.radius[:, 0]),
+        )
 
     links = {degree: rc.Link.hermite(degree) for degree in DEGREES}
     return {

@@ -112,7 +112,7 @@ def correlation_velocity(_: Any, U: Float[Array, "N D"], teacher: Teacher) -> Fl
     U = on_sphere(U)
     m = U[:, :width]
     pull = teacher.a * teacher.link.dual_derivative(m)
-    return (-jnp.sum(pull * m, axis=1)[:, None] * U).at[:, :width].add(pull)
+    return jnp.pad(pull, ((0, 0), (0, U.shape[1] - width))) - jnp.sum(pull * m, axis=1)[:, None] * U
 
 
 def _through(problem: Problem, times: Float[Array, " T"]) -> Integrated:

@@ -117,9 +117,8 @@ def test_momentum_makes_steps_longer_and_changes_nothing_else_of_the_limit():
     assert sgd.times(10) == pytest.approx(0.05)
     assert sgd.faster(2.0) == rc.SGD(2e-3, 4, momentum=0.9, dampening=0.5)
     assert repr(sgd).endswith("second_layer_rate=1.0, momentum=0.9, dampening=0.5)")
-    assert rc.SGD(PowerLaw(1e-3, 1.0, 10.0), momentum=0.5).times([3]) == 2 * rc.SGD(PowerLaw(1e-3, 1.0, 10.0)).times(
-        [3]
-    )
+    power = PowerLaw(1e-3, 1.0, 10.0)
+    assert rc.SGD(power, momentum=0.5).times([3]) == 2 * rc.SGD(power).times([3])
 
 
 @pytest.mark.parametrize(

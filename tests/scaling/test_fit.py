@@ -4,9 +4,12 @@ import dataclasses
 
 import numpy as np
 import pytest
+import scipy
 
 import riccati as rc
 from riccati.scaling import AdditiveModel, Escape, Logistic, StepFunction, fit_power_law
+from riccati.scaling.fitting.intervals import profile_interval
+from riccati.scaling.fitting.power_law import FitProblem, PowerLawShape
 
 X = np.geomspace(1.0, 1e5, 100)
 H4 = rc.Link.hermite(4)
@@ -52,6 +55,19 @@ def test_intervals_hold_the_exponent(exponent, floor, rho, mode):
         identified += fit.floor_status == "identified"
     assert held >= 35
     assert identified >= 30 if floor else identified <= 3
+
+
+@pytest.mark.parametrize("rho", [0.0, 0.6])
+def test_the_profile_of_a_line_is_the_interval_of_linear_regression(rho):
+    """Without a floor log y is linear in e: e ± √F s/|x|, of whitened rows, F at (n - 2)(1 - ρ)/(1 + ρ) rows."""
+    x, y = np.linspace(-2, 2, 30), noise(np.random.default_rng(2), (30,), rho, 0.1)
+    problem = FitProblem(x, y - 0.7 * x, "none", rho=rho)
+    white = np.vstack([np.r_[np.sqrt(1 - rho**2), np.zeros(29)], np.eye(29, 30, 1) - rho * np.eye(29, 30)])
+    (_, e), squares, *_ = np.linalg.lstsq(white @ np.c_[np.ones(30), x], white @ problem.log_y)
+    across = white @ x - white.sum(1) * (white.sum(1) @ white @ x) / (white.sum(1) @ white.sum(1))
+    bound = scipy.stats.f.ppf(0.9, 1, 28 * (1 - rho) / (1 + rho))
+    half = np.sqrt(bound * squares[0] / 28) / np.linalg.norm(across)
+    assert profile_interval(problem, PowerLawShape(float(e), 0.0), 0.9) == pytest.approx((e - half, e + half), abs=1e-6)
 
 
 def test_seeds_give_the_interval_whatever_the_noise_along_a_run():

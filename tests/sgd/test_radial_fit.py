@@ -23,9 +23,9 @@ def test_the_second_phase_reaches_its_limit_with_many_samples():
 
 def test_the_ridge_shrinks_the_second_phase():
     run = sgd.simulate(**problem(width=5, neurons=4), learning_rate=2e-3, steps=2000, rows=5, constraint="stiefel")
-    free, shrunk = (sgd.second_phase(run, 3000, ridge=ridge) for ridge in (0.0, 2.0))
+    free, shrunk = (sgd.second_phase(run, 60_000, ridge=ridge) for ridge in (0.0, 2.0))
     # features have variance 2 on and off the diagonal in an orthonormal basis, so a ridge of 2 halves Ω
-    np.testing.assert_allclose(shrunk.Omega, free.Omega / 2, atol=0.05)
+    np.testing.assert_allclose(shrunk.Omega, free.Omega / 2, atol=0.012)
     assert sgd.second_phase(run, 5, ridge=1.0).risk < 1.5
 
 

@@ -183,7 +183,7 @@ def quadratic_velocity(_: Any, state: Neurons, setting: StudentSetting) -> Neuro
     """du_i/dt and d log s_i/dt for the link c h_2, on any input."""
     teacher, U = setting.teacher, on_sphere(state.U)
     pull = teacher.combined(teacher.a * teacher.overlaps(U))
-    y = (-(U @ U.T * (setting.interaction * state.s)) @ U).at[:, : teacher.frame_dim].add(pull)
+    y = _widened(pull, U) - (U @ U.T * (setting.interaction * state.s)) @ U
     turned, grown = _turned_and_grown(U, 2 * teacher.link.dual(1.0) * y, setting.speeds)
     return Neurons(turned, 2 * (grown - setting.weight_decay))
 
@@ -236,8 +236,12 @@ def _forces(teacher: Teacher, U: Array, s: Array) -> tuple[Array, Array, Array]:
     (g_m, slope_m), (g_q, slope_q) = teacher.dual_pair(m), link.dual_pair(q)
     pull, push = a * slope_m, s * slope_q
     along = jnp.sum(pull * m, axis=1) - jnp.sum(push * q, axis=1)
-    F = -(push @ U) - along[:, None] * U
-    return U, F.at[:, : teacher.frame_dim].add(teacher.combined(pull)), g_m @ a - g_q @ s
+    return U, _widened(teacher.combined(pull), U) - push @ U - along[:, None] * U, g_m @ a - g_q @ s
+
+
+def _widened(pull: Array, U: Array) -> Array:
+    """Vectors in the teacher's span in all coordinates of U; a sum into a part of an array compiles to a loop."""
+    return jnp.pad(pull, ((0, 0), (0, U.shape[1] - pull.shape[1])))
 
 
 def observe(teacher: Teacher, state: StudentState, overlap: str | None) -> Observables:
