@@ -78,6 +78,18 @@ def numeric(expression: sp.Basic, *arguments: Any) -> Callable:
     return sp.lambdify(arguments, expression, modules=["scipy", "numpy"])
 
 
+_ORDER_8 = np.array([3, -32, 168, -672, 0, 672, -168, 32, -3]) / 840
+
+
+def slopes_in_time(
+    solved: Callable[[np.ndarray], np.ndarray], times: np.ndarray, step: float = 0.008
+) -> tuple[np.ndarray, np.ndarray]:
+    """Values at `times`, which are more than eight steps apart, and time derivatives by differences of order eight."""
+    values = np.asarray(solved((times[:, None] + step * np.arange(-4, 5)).ravel()), float)
+    values = values.reshape(len(times), 9, *values.shape[1:])
+    return values[:, 4], np.einsum("n,tn...->t...", _ORDER_8 / step, values)
+
+
 def agree(derived: Any, computed: Any, what: str, tolerance: float = 1e-12) -> float:
     """The largest deviation, relative to the largest entry; raise `Disagreement` if it exceeds `tolerance`."""
     left, right = np.asarray(derived, float), np.asarray(computed, float)

@@ -26,6 +26,8 @@ NAMES = (
     "deflation",
     "coverage",
     "online_sgd",
+    "momentum",
+    "sphere",
     "wick",
     "finite_step",
     "finite_step_weights",

@@ -135,32 +135,35 @@ def _computed() -> dict[str, Any]:
     cov = rc.Covariance([1.3, 0.4, 0.4, 0.4])
     single = rc.Teacher([1.0], link, covariance=cov)
     start = rc.Start.from_weights([[0.8, 0.3, 0.5, -0.2]], np.eye(1, 4), cov)
-    state = Neurons(start.directions, 2 * jnp.log(start.norms))
+    state = Neurons(start.directions, jnp.asarray(2 * np.log(start.norms)))
     speeds = rc.Problem(single, start).speeds
-    flow = anisotropic_velocity(None, state, StudentSetting(single, speeds))
+    flow = jax.jit(anisotropic_velocity)(None, state, StudentSetting(single, speeds))
 
     def loss(v: jax.Array) -> jax.Array:
         square = v @ v
         return (1 - 2 * square * link.dual(v[0] / jnp.sqrt(square)) + square**2) / 2
 
-    v = start.weights[0]
-    radial = flow.log_s[0] / 2 * v + start.norms[0] * flow.U[0]
+    v, turned = np.asarray(start.weights)[0], np.asarray(flow.U)[0]
+    growth, norm = float(np.asarray(flow.log_s)[0]), float(np.asarray(start.norms)[0])
+    radial = growth / 2 * v + norm * turned
     law = rc.Covariance.power_law(40, _ALPHA)
     teacher = rc.Teacher.power_law(20, _BETA, link, covariance=law)
     typical = rc.Start.typical(teacher, 1, 40)
-    overlap = 1e-3 * jnp.sqrt(law.eigenvalues[:20])
+    eigenvalues = np.asarray(law.eigenvalues)
+    overlap = 1e-3 * np.sqrt(eigenvalues[:20])
     limit = sharp_limit(teacher)
-    given = eqx.tree_at(lambda at: at.teacher_overlaps, rc.Start.random(teacher, 20, 40), jnp.diag(overlap))
+    given = rc.Start.random(teacher, 20, 40)
+    given = eqx.tree_at(lambda at: at.teacher_overlaps, given, jnp.asarray(np.diag(overlap)))
     return {
-        "link": link, "v": np.asarray(radial), "slope": np.asarray(jax.grad(loss)(v)), "speeds": np.asarray(speeds),
-        "m": float(start.teacher_overlaps[0, 0]), "s": float(start.norms[0] ** 2),
-        "flow": (float(flow.U[0, 0]), float(start.norms[0] ** 2 * flow.log_s[0])),
+        "link": link, "v": radial, "slope": np.asarray(jax.jit(jax.grad(loss))(v)), "speeds": np.asarray(speeds),
+        "m": float(np.asarray(start.teacher_overlaps)[0, 0]), "s": norm**2,
+        "flow": (float(turned[0]), norm**2 * growth),
         "typical": float(typical.overlaps[0]), "u": float(rc.Start.typical(rc.Teacher([1.0], link), 1, 40).overlaps[0]),
-        "rest": float(law.eigenvalues[1:].mean()),
-        "a": np.asarray(teacher.a), "λ": np.asarray(law.eigenvalues[:20]), "overlap": np.asarray(overlap),
+        "rest": float(eigenvalues[1:].mean()),
+        "a": np.asarray(teacher.a), "λ": eigenvalues[:20], "overlap": overlap,
         "T": np.asarray(rc.Decoupled().leading_emergence_times(teacher, given)),
         "sharp": limit.emergence_times * limit.unit(40),
-        "overlaps": np.sqrt(law.eigenvalues[:20] / law.eigenvalues.sum()),
+        "overlaps": np.sqrt(eigenvalues[:20] / eigenvalues.sum()),
         "growth": _growth(),
     }  # fmt: skip
 
@@ -185,7 +188,7 @@ def _growth() -> tuple[float, np.ndarray, np.ndarray]:
         flow = anisotropic_velocity(None, state, StudentSetting(teacher, cov.eigenvalues))
         return size * flow.U[0] + flow.log_s[0] / 2 * v
 
-    matrix = np.stack([np.asarray(moved(row)) for row in jnp.eye(3)], axis=1)
+    matrix = np.asarray(jax.jit(jax.vmap(moved, out_axes=1))(np.eye(3)))
     return 2 * float(np.linalg.eigvals(matrix).real.max()), star[0], scales
 
 

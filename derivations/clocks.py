@@ -121,25 +121,29 @@ def _computed() -> dict[str, Any]:
 
     grown = np.sqrt(_KAPPA) * w
     plain = (target - grown @ grown.T) @ grown
-    moved = -np.sqrt(_KAPPA) * np.asarray(jax.grad(loss)(jnp.asarray(w)))
-    residual = jax.grad(lambda f: (0.3 - f) ** 2)(0.1) / jax.grad(lambda f: (0.3 - f) ** 2 / 2)(0.1)
+    moved = -np.sqrt(_KAPPA) * np.asarray(jax.jit(jax.grad(loss))(w))
+    whole, half = (jax.jit(jax.grad(lambda f, by=by: (0.3 - f) ** 2 / by))(0.1) for by in (1, 2))
+    residual = float(whole) / float(half)
     cubic = rc.Teacher([0.9, -0.4], rc.Link.from_coefficients([0.2, 0.5, 1.0, 0.7]))
     start = rc.Start.random(cubic, 3, 9, norm=0.6, seed=1)
     turned, faster = (
-        coupled_velocity(
-            None, Neurons(start.directions, jnp.log(v * start.amplitudes)), rc.Teacher(v * cubic.a, cubic.link)
+        jax.jit(coupled_velocity)(
+            None,
+            Neurons(start.directions, np.log(v * np.asarray(start.amplitudes))),
+            rc.Teacher(v * np.asarray(cubic.a), cubic.link),
         )
         for v in (1.0, _NU)
     )
+    turned, faster = np.asarray(turned.U), np.asarray(faster.U)
     many = rc.Teacher.power_law(_MANY, _BETA, rc.Link.hermite(2))
     return {
         "t per step, half square": 1 / solved.times_in("steps", 0.02)[0],
         "t per step, full square": residual / solved.times_in("steps", 0.02)[0],
         "τ per t": riccati_rate(teacher),
         "τ per t, prefactor": np.sum(moved * plain) / np.sum(plain**2),
-        "t of a over that of νa": np.sum(faster.U * turned.U) / np.sum(turned.U**2),
-        "c of z² - 1": square.coefficients[2],
-        "least amplitude": many.a[-1],
+        "t of a over that of νa": np.sum(faster * turned) / np.sum(turned**2),
+        "c of z² - 1": np.asarray(square.coefficients)[2],
+        "least amplitude": np.asarray(many.a)[-1],
     }  # fmt: skip
 
 

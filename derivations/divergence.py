@@ -26,6 +26,9 @@ directions is put at γ²ν/d, ν the mean where growth vanishes: there E A = 1 
 
 from __future__ import annotations
 
+from functools import cache
+from typing import Any
+
 import numpy as np
 import sympy as sp
 
@@ -187,37 +190,67 @@ def derive() -> Derivation:
     )  # fmt: skip
 
 
-def check(derivation: Derivation | None = None) -> Checked:
-    """A against a step of riccati's rule, moments and roots against the code's, chances by finer quadrature."""
+_LAYER = np.array([0.9, 0.7, 0.2])
+_RATE, _A_P = 0.03, 0.8  # of the step on one sample
+
+
+@cache
+def _computed() -> dict[str, Any]:
+    """Moments and limits of h_k, the chances of two problems, and the derivative of a step at w = √a θ_p in R⁷."""
+    import jax
+    import jax.numpy as jnp
+
     import riccati as rc
     from riccati.laws import divergence, largest_held, moments_of
+    from riccati.sgd import Projections, TwoHomogeneous, Weights
 
-    D = derivation or derive()
+    links = {k: rc.Link.hermite(k) for k in DEGREES}
+    moments = {k: moments_of(link) for k, link in links.items()}
+    chances = []
+    for k, layer, dim, part in ((2, [0.8, 0.6], 400, 0.9), (3, [1.0, 0.9], 1000, 0.9)):
+        problem = rc.Problem(rc.Teacher(layer, links[k]), rc.Start(0.3 * np.eye(2), norms=0.2, dim=dim))
+        limit = largest_held(moments[k], np.array(layer))
+        estimate = divergence(problem, rc.SGD.from_gamma(part * limit, dim)).estimate
+        # h = (k - 1)/2 is fitted to SGD
+        chances.append(((links[k], part * limit, limit, layer[0], dim, (k - 1) / 2), estimate))
+
+    teacher, sample = rc.Teacher([_A_P], links[3]), jnp.array([[0.7, -1.3, 0.4, 1.1, -0.2, 0.9, 0.5]])
+
+    def step(W: jax.Array) -> jax.Array:
+        projections = Projections(sample[:, :1], sample @ W.T)
+        kept, push = TwoHomogeneous().update(teacher, Weights(W, jnp.zeros(0)), projections, jnp.asarray(_RATE))
+        return kept.W + push.T @ sample
+
+    along = np.eye(1, 7, 1)  # ε
+    after = jax.jit(lambda *at: jax.jvp(step, at[:1], at[1:])[1])(np.sqrt(_A_P) * np.eye(1, 7), along)
+    return {
+        "moments": moments, "held": {k: largest_held(of, np.array([1.0])) for k, of in moments.items()},
+        "layer held": {k: largest_held(of, _LAYER) for k, of in moments.items()}, "chances": chances,
+        "sample": np.asarray(sample)[0], "slope": float(jax.jit(lambda z: links[3].derivative(z))(sample[0, 0])),
+        "after": np.asarray(after),
+    }  # fmt: skip
+
+
+def check(derivation: Derivation | None = None) -> Checked:
+    """A against a step of riccati's rule, moments and roots against the code's, chances by finer quadrature."""
+    D, code = derivation or derive(), _computed()
     worst = [_against_a_step(D)]
 
     def same(derived: object, computed: object, what: str, tolerance: float = 1e-12) -> None:
         worst.append(agree(derived, computed, what, tolerance))
 
-    for k in DEGREES:
-        of = moments_of(rc.Link.hermite(k))
+    for k, of in code["moments"].items():
         for name in ("slope", "fourth"):
             same(float(D[f"{name}, k = {k}"]), getattr(of, name), f"{name}, k = {k}")
-        same(float(D[f"held, k = {k}"]), largest_held(of, np.array([1.0])), f"held, k = {k}")
-        layer = np.array([0.9, 0.7, 0.2])
-        at = {slopes: of.slope, fourth: of.fourth, gamma: largest_held(of, layer)}
-        same(sum(float(D["term"].subs(at | {a: v})) for v in layer), 1, f"term, k = {k}")
-        rates = [[float(D["by own" if p == q else "by other"].subs(at | {a: layer[p], a_q: layer[q]}))
+        same(float(D[f"held, k = {k}"]), code["held"][k], f"held, k = {k}")
+        at = {slopes: of.slope, fourth: of.fourth, gamma: code["layer held"][k]}
+        same(sum(float(D["term"].subs(at | {a: v})) for v in _LAYER), 1, f"term, k = {k}")
+        rates = [[float(D["by own" if p == q else "by other"].subs(at | {a: _LAYER[p], a_q: _LAYER[q]}))
                   for q in range(3)] for p in range(3)]  # fmt: skip
         scale = np.abs(rates).max()
         same(1 + np.linalg.eigvals(rates).real.max() / scale, 1, f"growth in the mean, k = {k}")
-    for k, layer, dim, part in ((2, [0.8, 0.6], 400, 0.9), (3, [1.0, 0.9], 1000, 0.9)):
-        teacher = rc.Teacher(layer, rc.Link.hermite(k))
-        start = rc.Start(0.3 * np.eye(2), norms=0.2, dim=dim)
-        limit = largest_held(moments_of(teacher.link), np.array(layer))
-        at_step = divergence(rc.Problem(teacher, start), rc.SGD.from_gamma(part * limit, dim))
-        # h = (k - 1)/2 is fitted to SGD
-        chance = _chance(D, teacher.link, part * limit, limit, layer[0], dim, (k - 1) / 2)
-        same(chance, at_step.estimate, "chance", 1e-11)
+    for case, estimate in code["chances"]:
+        same(_chance(D, *case), estimate, "chance", 1e-11)
     compared = "moments_of, largest_held, divergence; a step of sgd: TwoHomogeneous"
     return Checked(D.proved, compared, max(worst))
 
@@ -245,23 +278,8 @@ def _chance(D: Derivation, link, rate: float, limit: float, layer: float, dim: i
 
 
 def _against_a_step(D: Derivation) -> float:
-    """A against the derivative of a step of the simulated rule at w = √a θ_p, in seven dimensions."""
-    import jax
-    import jax.numpy as jnp
-
-    import riccati as rc
-    from riccati.sgd import Projections, TwoHomogeneous, Weights
-
-    link, layer, rate = rc.Link.hermite(3), 0.8, 0.03
-    teacher, sample = rc.Teacher([layer], link), jnp.array([[0.7, -1.3, 0.4, 1.1, -0.2, 0.9, 0.5]])
-
-    def step(W: jax.Array) -> jax.Array:
-        projections = Projections(sample[:, :1], sample @ W.T)
-        kept, push = TwoHomogeneous().update(teacher, Weights(W, jnp.zeros(0)), projections, jnp.asarray(rate))
-        return kept.W + push.T @ sample
-
-    along = jnp.zeros((1, 7)).at[0, 1].set(1.0)  # ε
-    _, after = jax.jvp(step, (jnp.sqrt(layer) * jnp.eye(1, 7),), (along,))
-    at = {eta: rate, a: layer, slope: float(link.derivative(sample[0, 0])), y: float(sample[0, 1])}
-    at[rho] = float(jnp.sum(sample[0, 2:] ** 2))
-    return agree(float(D["A"].subs(at)), float(jnp.sum(after[0, 1:] ** 2)), "A of a step")
+    """A against the derivative of a step of the simulated rule."""
+    code = _computed()
+    sample = code["sample"]
+    at = {eta: _RATE, a: _A_P, slope: code["slope"], y: float(sample[1]), rho: float(np.sum(sample[2:] ** 2))}
+    return agree(float(D["A"].subs(at)), np.sum(code["after"][0, 1:] ** 2), "A of a step")

@@ -9,7 +9,9 @@ for unit u, v and x ~ N(0, I), for all i and j; i = j and u = v give E h_i h_j =
 
 from __future__ import annotations
 
+from functools import cache
 from itertools import product
+from typing import Any
 
 import numpy as np
 import sympy as sp
@@ -89,31 +91,49 @@ def derive() -> Derivation:
     )  # fmt: skip
 
 
-def check(derivation: Derivation | None = None) -> Checked:
-    """The rules against riccati.problem.hermite, the correlations against its polynomials and quadrature."""
-    from scipy.special import factorial, roots_hermitenorm
+_AT = np.linspace(-2.5, 2.5, 7)
+_OVERLAP = -0.6
+
+
+@cache
+def _computed() -> dict[str, Any]:
+    """h_j and h_j' at a few points by riccati, and E h_i h_j by quadrature at one overlap."""
+    import jax
+    from scipy.special import roots_hermitenorm
 
     from riccati.problem import hermite, hermite_series, series_derivative
 
-    d = derivation or derive()
-    at = np.linspace(-2.5, 2.5, 7)
-    h = {degree: np.asarray(hermite(degree, at)) for degree in range(32)} | {-1: np.zeros(7)}
+    def polynomials(points: np.ndarray) -> np.ndarray:
+        return np.asarray(jax.jit(jax.vmap(lambda row: hermite_series(row, points)))(np.eye(32)))
+
+    nodes, weights = roots_hermitenorm(40)
+    weights = weights / weights.sum()
+    first = polynomials(nodes)
+    second = polynomials(_OVERLAP * nodes[:, None] + np.sqrt(1 - _OVERLAP**2) * nodes)
+    return {
+        "h": polynomials(_AT),
+        "h_5": jax.jit(lambda points: hermite(5, points))(_AT),
+        "h'": jax.jit(jax.vmap(lambda row: hermite_series(series_derivative(row), _AT)))(np.eye(32)),
+        "correlation": np.einsum("n,in,jnm,m->ij", weights, first[:6], second[:6], weights),
+    }
+
+
+def check(derivation: Derivation | None = None) -> Checked:
+    """The rules against riccati.problem.hermite, the correlations against its polynomials and quadrature."""
+    from scipy.special import factorial
+
+    d, code = derivation or derive(), _computed()
+    h = dict(enumerate(code["h"])) | {-1: np.zeros(7)}
     recurrence = numeric(d["recurrence"], j, z, h_j, h_below)
     slope = numeric(d["derivative"], j, z, h_below)
     worst = []
     for degree in range(12):
-        worst.append(agree(recurrence(degree, at, h[degree], h[degree - 1]), h[degree + 1], "recurrence"))
-        computed = hermite_series(series_derivative(np.eye(degree + 1)[degree]), at)
-        worst.append(agree(slope(degree, at, h[degree - 1]) + 0 * at, computed, "derivative"))
+        worst.append(agree(recurrence(degree, _AT, h[degree], h[degree - 1]), h[degree + 1], "recurrence"))
+        worst.append(agree(slope(degree, _AT, h[degree - 1]) + 0 * _AT, code["h'"][degree], "derivative"))
+    worst.append(agree(recurrence(4, _AT, h[4], h[3]), code["h_5"], "recurrence"))
     total = sum(0.3**degree * h[degree] / np.sqrt(factorial(degree)) for degree in range(32))
-    worst.append(agree(numeric(d["generating function"], t, z)(0.3, at), total, "generating function"))
-
-    nodes, weights = roots_hermitenorm(40)
-    weights = weights / weights.sum()
-    overlap = -0.6
-    other = overlap * nodes[:, None] + np.sqrt(1 - overlap**2) * nodes
+    worst.append(agree(numeric(d["generating function"], t, z)(0.3, _AT), total, "generating function"))
     for first, second in product(range(6), repeat=2):
-        products = np.asarray(hermite(first, nodes))[:, None] * np.asarray(hermite(second, other))
-        derived = d["correlation"].subs({i: first, j: second, q: overlap})
-        worst.append(agree(1 + float(derived), 1 + weights @ products @ weights, "correlation", 1e-11))
+        derived = d["correlation"].subs({i: first, j: second, q: _OVERLAP})
+        worst.append(agree(1 + float(derived), 1 + code["correlation"][first, second], "correlation", 1e-11))
     return Checked(d.proved, "hermite, series_derivative; quadrature at overlap -0.6", max(worst))

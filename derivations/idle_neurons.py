@@ -88,6 +88,7 @@ def check(derivation: Derivation | None = None) -> Checked:
 
 def _against_flow(d: Derivation) -> float:
     """d log s/dt of two spectators beside a direction that is half learned."""
+    import jax
     import jax.numpy as jnp
     import numpy as np
 
@@ -95,12 +96,12 @@ def _against_flow(d: Derivation) -> float:
 
     worst, layer, lengths, rate, overlap = [], np.array([0.8]), np.array([0.2, 0.3]), 0.02, 0.6
     for k in (3, 4):
-        state = PairState(jnp.log(jnp.array([overlap / (1 - overlap)])), jnp.log(layer), jnp.log(lengths))
+        state = PairState(np.log([overlap / (1 - overlap)]), np.log(layer), np.log(lengths))
         setting = PairSetting(
             jnp.asarray(layer), jnp.array([True]), jnp.ones(2), jnp.asarray(own_pair_weights(k)), jnp.asarray(rate)
         )
         left = float(2 * layer[0] ** 2 * (1 - overlap ** (k / 2)))  # a² - 2asm^k + s² at s = a
-        computed = pair_velocity(0.0, state, setting).log_idle
+        computed = np.asarray(jax.jit(pair_velocity)(0.0, state, setting).log_idle)
         for n in range(2):
             at = {s: lengths[n], R: left + lengths[1 - n] ** 2, gamma: rate, g: 1, slopes: k, own: of_hermite(k)}
             worst.append(agree(float(d["log s"].subs(at)), computed[n], f"d log s/dt, k = {k}"))

@@ -12,6 +12,10 @@ h_j' = √j h_{j-1}. With it g is an integral of elementary functions:
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
 import numpy as np
 import sympy as sp
 
@@ -148,33 +152,52 @@ def derive() -> Derivation:
     )  # fmt: skip
 
 
-def check(derivation: Derivation | None = None) -> Checked:
-    """riccati.Link's coefficients, information exponent, dual and its derivative."""
+_OVERLAPS = np.linspace(-0.95, 0.95, 9)
+_POWERS = range(1, 7)
+
+
+@cache
+def _computed() -> dict[str, Any]:
+    """Coefficients, information exponents and duals of riccati's links, and the series of powers and of He_k."""
+    import jax
+
     import riccati as rc
 
-    d = derivation or derive()
-    overlaps = np.linspace(-0.95, 0.95, 9)
-    worst = []
-    for name in VALUES:
+    def of(name: str) -> tuple[np.ndarray, int | None, np.ndarray, np.ndarray]:
         link = rc.Link.named(name)
+        dual, slope = jax.jit(lambda q: (link.dual(q), link.dual_derivative(q)))(_OVERLAPS)
+        return np.asarray(link.coefficients)[:32], link.information_exponent, dual, slope
+
+    def series(function: Callable) -> np.ndarray:
+        return np.asarray(rc.Link.from_function(function, degree=8).coefficients)
+
+    return {
+        "links": {name: of(name) for name in VALUES},
+        "powers": {power: series(lambda z, power=power: z**power) for power in _POWERS},
+        "He": {power: series(np.polynomial.hermite_e.HermiteE.basis(power)) for power in _POWERS},
+    }
+
+
+def check(derivation: Derivation | None = None) -> Checked:
+    """riccati.Link's coefficients, information exponent, dual and its derivative."""
+    d, code = derivation or derive(), _computed()
+    worst = []
+    for name, (listed, exponent, dual, slope) in code["links"].items():
         first, step = PARITY[name]
-        listed = np.asarray(link.coefficients)[:32]
         expected = np.zeros(32)
         expected[first::step] = [float(d[f"{name}: c"].subs(n, m)) for m in range(len(expected[first::step]))]
         expected[1] += 0.5 * (name == "relu")
         worst.append(agree(expected, listed, f"c of {name}"))
-        worst.append(agree(d[f"{name}: k"], link.information_exponent, f"k of {name}"))
+        worst.append(agree(d[f"{name}: k"], exponent, f"k of {name}"))
         g = d[f"{name}: g"]
-        worst.append(agree(numeric(g, q)(overlaps), link.dual(overlaps), f"g of {name}"))
-        worst.append(agree(numeric(sp.diff(g, q), q)(overlaps), link.dual_derivative(overlaps), f"g' of {name}"))
-    for power in range(1, 7):
-        link = rc.Link.from_function(lambda z, power=power: z**power, degree=8)
+        worst.append(agree(numeric(g, q)(_OVERLAPS), dual, f"g of {name}"))
+        worst.append(agree(numeric(sp.diff(g, q), q)(_OVERLAPS), slope, f"g' of {name}"))
+    for power in _POWERS:
         derived = np.zeros(9)
         for m in range(power // 2 + 1):
             derived[power - 2 * m] = float(d["z^p: c"].subs({p: power, pairs: m}))
-        worst.append(agree(derived, link.coefficients, f"c of z^{power}", 1e-11))
+        worst.append(agree(derived, code["powers"][power], f"c of z^{power}", 1e-11))
         # He_k as numpy has it, through riccati's quadrature
-        he = np.polynomial.hermite_e.HermiteE.basis(power)
         derived = [float(d["He_k: c"].subs({j: m, k: power})) for m in range(9)]
-        worst.append(agree(derived, rc.Link.from_function(he, degree=8).coefficients, f"c of He_{power}", 1e-11))
+        worst.append(agree(derived, code["He"][power], f"c of He_{power}", 1e-11))
     return Checked(d.proved, "Link.named: coefficients, k, dual, dual_derivative; Link.from_function", max(worst))

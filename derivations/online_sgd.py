@@ -24,7 +24,9 @@ On the Stiefel manifold one sample makes Γ = W̃W̃ᵀ = I + λP, P the project
 
 from __future__ import annotations
 
+from functools import cache
 from itertools import combinations_with_replacement, product
+from typing import Any
 
 import numpy as np
 import sympy as sp
@@ -143,64 +145,95 @@ def derive() -> Derivation:
     )  # fmt: skip
 
 
-def check(derivation: Derivation | None = None) -> Checked:
-    """Against the package's rules on one sample."""
+_RANDOM = np.random.default_rng(1)
+_W, _X, _RATE = _RANDOM.normal(size=(2, 5)), _RANDOM.normal(size=(1, 5)), 0.3
+_LAYER = np.array([0.8, 0.6])
+_SIZE = 0.8
+_SPEEDS = np.array([0.4, 1.7])
+_GROUPED, _SAMPLE, _REST = np.array([[0.3, 0.5, 0.7]]), np.array([[0.9, -0.4, 1.1]]), np.array([0.8, 2.1])
+
+
+@cache
+def _computed() -> dict[str, Any]:
+    """A step of the package's rules on one sample, the link at it, and a retraction."""
+    import jax
     import jax.numpy as jnp
 
     import riccati as rc
     from riccati.sgd import Projections, Stiefel, TwoHomogeneous, Weights
 
-    d = derivation or derive()
-    random = np.random.default_rng(1)
-    link = rc.Link.hermite(3)
-    teacher = rc.Teacher([0.8, 0.6], link)
-    W, X, rate = random.normal(size=(2, 5)), random.normal(size=(1, 5)), 0.3
-    length = np.linalg.norm(W, axis=1)
-    at = X[0] @ W.T / length
-    values, slopes = np.asarray(link(at)), np.asarray(link.derivative(at))
-    wrong = float(np.asarray(link(X[0, :2])) @ np.asarray(teacher.a) - values @ length**2)
-    weights = Weights(jnp.asarray(W), jnp.zeros(0))
-    kept, push = TwoHomogeneous().update(teacher, weights, Projections(X[:, :2], X @ W.T), jnp.asarray(rate))
-    of_w, of_x = (numeric(d[name], value, slope, z, r)(values, slopes, at, length) for name in ("along w", "along x"))
-    worst = [
-        agree(W + rate * wrong * of_w[:, None] * W, kept.W, "kept"),
-        agree(rate * wrong * of_x, push[0], "push"),
-    ]
-
-    worst.append(_check_groups(d))
-
-    u, size = random.normal(size=3), 0.8
+    teacher = rc.Teacher(_LAYER, rc.Link.hermite(3))
+    u = _RANDOM.normal(size=3)
     u /= np.linalg.norm(u)
-    moved = (np.eye(3) + (np.sqrt(1 + size) - 1) * np.outer(u, u)) @ np.linalg.qr(random.normal(size=(6, 3)))[0].T
-    excess = moved @ moved.T - np.eye(3)
-    closed = moved + float(d["retraction"].subs(lam, size)) * excess @ moved
-    worst.append(agree(closed, Stiefel(jnp.asarray(1.0)).retract(jnp.asarray(moved), 1), "retraction"))
+    frame = np.linalg.qr(_RANDOM.normal(size=(6, 3)))[0].T
+    moved = (np.eye(3) + (np.sqrt(1 + _SIZE) - 1) * np.outer(u, u)) @ frame
 
-    return Checked(
-        d.proved, "riccati.sgd's step, direct and in reduced coordinates; retraction of one sample", max(worst)
-    )
+    @jax.jit
+    def step(W: jax.Array, X: jax.Array, at: jax.Array) -> tuple:
+        kept, push = TwoHomogeneous().update(
+            teacher, Weights(W, jnp.zeros(0)), Projections(X[:, :2], X @ W.T), jnp.asarray(_RATE)
+        )
+        link = teacher.link
+        return kept.W, push, link(at), link.derivative(at), link(X[0, :2]) @ teacher.a
+
+    retract = jax.jit(lambda rows: Stiefel(jnp.asarray(1.0)).retract(rows, 1))
+    kept, push, values, slopes, target = step(_W, _X, _X[0] @ _W.T / np.linalg.norm(_W, axis=1))
+    return {
+        "kept": np.asarray(kept), "push": np.asarray(push), "values": np.asarray(values), "slopes": np.asarray(slopes),
+        "target": float(target), "moved": moved, "retracted": np.asarray(retract(moved)), "group": _of_groups(),
+    }  # fmt: skip
 
 
-def _check_groups(derivation: Derivation) -> float:
-    """Two groups' norms after one neuron's step in reduced coordinates, given the rest of its sample."""
+def _of_groups() -> tuple[float, float, np.ndarray]:
+    """What one neuron's step in reduced coordinates keeps and adds, and its groups' squared norms after it."""
+    import jax
     import jax.numpy as jnp
 
     import riccati as rc
-    from riccati.sgd import Experiment, Projections, ReducedEngine, ReducedNoise, Weights
+    from riccati.sgd import Experiment, Projections, ReducedEngine, ReducedNoise, State, Weights
 
-    speeds = np.array([0.4, 1.7])
-    covariance = rc.Covariance(np.r_[1.3, np.repeat(speeds, (5, 8))])
+    covariance = rc.Covariance(np.r_[1.3, np.repeat(_SPEEDS, (5, 8))])
     teacher = rc.Teacher([1.0], rc.Link.hermite(3), covariance=covariance)
-    W, X = np.array([[0.3, 0.5, 0.7]]), np.array([[0.9, -0.4, 1.1]])
     start = rc.Start.from_weights(np.ones((1, 14)), np.eye(1, 14), covariance)
     dynamics = Experiment(teacher=teacher, start=start, learning_rate=0.2, steps=1).simulation.dynamics
-    engine, rule, rate, rest = dynamics.engine, dynamics.rule, jnp.asarray(0.2), np.array([0.8, 2.1])
+    engine, rule = dynamics.engine, dynamics.rule
     assert isinstance(engine, ReducedEngine)
-    weights = Weights(jnp.asarray(np.pad(W, ((0, 0), (0, 2)))), jnp.zeros(0))
-    kept, pushed = rule.update(teacher, weights, Projections(X[:, :1], X @ W.T), rate)
-    noise = ReducedNoise(jnp.asarray(np.pad(X, ((0, 0), (0, 2)))), jnp.asarray(rest[:, None, None]))
-    new = np.asarray(engine.step(rule, teacher, weights, noise, rate, jnp.asarray(0)).W)[0]
-    moved = new[1:3] ** 2 + new[3:] ** 2
-    growth = float(kept.W[0, 0]) / W[0, 0] - 1
-    of = numeric(derivation["group"], of_group, c, rho, push, xi, beyond)
-    return agree(of(speeds, growth, W[0, 1:], float(pushed[0, 0]), X[0, 1:], rest), moved, "group")
+
+    @jax.jit
+    def step(W: jax.Array, X: jax.Array, rest: jax.Array) -> tuple:
+        rate = jnp.asarray(0.2)
+        weights = Weights(jnp.pad(W, ((0, 0), (0, 2))), jnp.zeros(0))
+        kept, pushed = rule.update(teacher, weights, Projections(X[:, :1], X @ W.T), rate)
+        noise = ReducedNoise(jnp.pad(X, ((0, 0), (0, 2))), rest[:, None, None])
+        return (
+            kept.W[0, 0] / W[0, 0] - 1,
+            pushed[0, 0],
+            (engine.step(rule, None, teacher, State(weights, None), noise, rate, 0).weights.W[0]),
+        )
+
+    growth, pushed, new = map(np.asarray, step(_GROUPED, _SAMPLE, _REST))
+    return float(growth), float(pushed), new[1:3] ** 2 + new[3:] ** 2
+
+
+def check(derivation: Derivation | None = None) -> Checked:
+    """Against the package's rules on one sample."""
+    d, code = derivation or derive(), _computed()
+    length = np.linalg.norm(_W, axis=1)
+    at, values = _X[0] @ _W.T / length, code["values"]
+    wrong = code["target"] - float(values @ length**2)
+    by_name = {name: numeric(d[name], value, slope, z, r) for name in ("along w", "along x")}
+    of_w, of_x = (of(values, code["slopes"], at, length) for of in by_name.values())
+    growth, pushed, after = code["group"]
+    of = numeric(d["group"], of_group, c, rho, push, xi, beyond)
+    moved = code["moved"]
+    excess = moved @ moved.T - np.eye(3)
+    closed = moved + float(d["retraction"].subs(lam, _SIZE)) * excess @ moved
+    worst = [
+        agree(_W + _RATE * wrong * of_w[:, None] * _W, code["kept"], "kept"),
+        agree(_RATE * wrong * of_x, code["push"][0], "push"),
+        agree(of(_SPEEDS, growth, _GROUPED[0, 1:], pushed, _SAMPLE[0, 1:], _REST), after, "group"),
+        agree(closed, code["retracted"], "retraction"),
+    ]
+    return Checked(
+        d.proved, "riccati.sgd's step, direct and in reduced coordinates; retraction of one sample", max(worst)
+    )

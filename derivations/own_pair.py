@@ -19,6 +19,9 @@ and the linearisation h_k² = Σ_j (k-j)! binom(k,j)² √((2j)!)/k! h_2j, with 
 
 from __future__ import annotations
 
+from functools import cache
+from typing import Any
+
 import numpy as np
 import sympy as sp
 
@@ -104,34 +107,58 @@ def derive() -> Derivation:
     )  # fmt: skip
 
 
-def check(derivation: Derivation | None = None) -> Checked:
-    """The means against quadrature over riccati's polynomials, the step against one taken in R³."""
+_AT = {m: 0.6, s: 0.5, a: 0.8}
+_OVERLAPS, _RADII, _LAYER, _RATE = np.array([0.6, 0.7]), np.array([0.5, 0.3]), np.array([0.8, 0.6]), 1e-3
+_SAMPLE = np.array([0.7, -0.4, 1.2])
+
+
+@cache
+def _computed() -> dict[str, Any]:
+    """Means over riccati's polynomials; the pairs' noise and rates of the flow; h_3 and its slope at one point."""
+    import jax
+    import jax.numpy as jnp
     from scipy.special import roots_hermitenorm
 
     import riccati as rc
+    from riccati.flows.gradient_noise import PairSetting, PairState, own_pair_weights, pair_residuals, pair_velocity
 
-    d = derivation or derive()
     nodes, weights = roots_hermitenorm(20)
     weights = weights / weights.sum()
-    at = {m: 0.6, s: 0.5, a: 0.8}
-    partner = at[m] * nodes[:, None] + np.sqrt(1 - at[m] ** 2) * nodes
-    worst = []
+    partner = _AT[m] * nodes[:, None] + np.sqrt(1 - _AT[m] ** 2) * nodes
+    means, flow = {}, {}
+    state = PairState(np.log(_OVERLAPS**2 / (1 - _OVERLAPS**2)), np.log(_RADII), np.log([_IDLE]))
     for degree in DEGREES:
         link = rc.Link.hermite(degree)
-        residual = at[s] * np.asarray(link(nodes))[:, None] - at[a] * np.asarray(link(partner))
-        computed = weights * np.asarray(link.derivative(nodes)) ** 2 @ residual**2 @ weights
-        worst.append(agree(float(d[f"k = {degree}"].subs(at)), computed, f"k = {degree}", 1e-11))
-    worst.append(_against_flow(d))
+        own, other, slopes = map(np.asarray, jax.jit(lambda of: (of(nodes), of(partner), of.derivative(nodes)))(link))
+        means[degree] = weights * slopes**2 @ (_AT[s] * own[:, None] - _AT[a] * other) ** 2 @ weights
+        if degree > 2:
+            setting = PairSetting(
+                jnp.asarray(_LAYER), jnp.array([True, True]), jnp.ones(1), jnp.asarray(own_pair_weights(degree)),
+                jnp.asarray(_RATE),
+            )  # fmt: skip
+            flow[degree] = (*jax.jit(pair_residuals)(state, setting)[1:], jax.jit(pair_velocity)(0.0, state, setting))
+    link = rc.Link.hermite(3)
+    return {"means": means, "flow": flow, "h_3": (float(link(_SAMPLE[0])), float(link.derivative(_SAMPLE[0])))}
 
-    link, x = rc.Link.hermite(3), np.array([0.7, -0.4, 1.2])
+
+def check(derivation: Derivation | None = None) -> Checked:
+    """The means against quadrature over riccati's polynomials, the step against one taken in R³."""
+    d, code = derivation or derive(), _computed()
+    worst = [
+        agree(float(d[f"k = {degree}"].subs(_AT)), computed, f"k = {degree}", 1e-11)
+        for degree, computed in code["means"].items()
+    ]
+    worst += [_against_flow(d, degree, *computed) for degree, computed in code["flow"].items()]
+
+    x = _SAMPLE
     u, theta = np.array([1.0, 0.0, 0.0]), np.array([0.6, 0.8, 0.0])
-    value, gradient, off = float(link(x[0])), float(link.derivative(x[0])), x - x[0] * u
+    (value, gradient), off = code["h_3"], x - x[0] * u
 
     def moved(rate: float) -> np.ndarray:
         weight = np.sqrt(0.5) * (u + rate * 1.1 * (2 * value * u + gradient * off))
         return np.array([weight @ weight, weight @ theta / np.linalg.norm(weight)])
 
-    values = at | {e: 1.1, sigma: value, slope: gradient, xi: off @ theta, square: off @ off}
+    values = _AT | {e: 1.1, sigma: value, slope: gradient, xi: off @ theta, square: off @ off}
     for n, name in enumerate("sm"):
         here = sp.Poly(d[name].subs(values), eta)
         ahead, now, behind = (moved(rate)[n] for rate in (_STEP, 0.0, -_STEP))
@@ -147,37 +174,25 @@ def check(derivation: Derivation | None = None) -> Checked:
     return Checked(d.proved, compared, max(worst))
 
 
-def _against_flow(d: Derivation) -> float:
-    """Two directions and a spectator: E e²σ'² and the rates, k = 3 … 6."""
-    import jax.numpy as jnp
-
-    from riccati.flows.gradient_noise import PairSetting, PairState, own_pair_weights, pair_residuals, pair_velocity
-
-    overlaps, radii, layer, rate = np.array([0.6, 0.7]), np.array([0.5, 0.3]), np.array([0.8, 0.6]), 1e-3
-    odds = jnp.log(overlaps**2 / (1 - overlaps**2))
-    state = PairState(odds, jnp.log(radii), jnp.log(jnp.array([_IDLE])))
-    worst = [0.0]
-    for degree in range(3, max(DEGREES) + 1):
-        weights = jnp.asarray(own_pair_weights(degree))
-        setting = PairSetting(jnp.asarray(layer), jnp.array([True, True]), jnp.ones(1), weights, jnp.asarray(rate))
-        _, total, idle_total = pair_residuals(state, setting)
-        velocity = pair_velocity(0.0, state, setting)
-        left = layer**2 - 2 * layer * radii * overlaps**degree + radii**2
-        for n in range(2):
-            at = {m: overlaps[n], s: radii[n], a: layer[n], k: degree, gamma: rate}
-            own = float(d[f"k = {degree}"].subs(at))
-            rest = left[1 - n] + _IDLE**2
-            at[noise] = own + degree * rest
-            worst += [
-                agree(own, total[n] - degree * rest, f"own pair of the flow, k = {degree}", 1e-11),
-                agree(float(d["log m²"].subs(at)), velocity.odds[n] * (1 - overlaps[n] ** 2), "log m²", 1e-11),
-                agree(float(d["log s"].subs(at)), velocity.log_radius[n], "log s", 1e-11),
-            ]
-        # a spectator: its own pair without a teacher, its own norm's drag, and both pairs as the rest
-        at = {m: 0.0, s: _IDLE, a: 0.0, k: degree, gamma: rate}
-        at[noise] = float(d[f"k = {degree}"].subs(at)) + degree * left.sum()
+def _against_flow(d: Derivation, degree: int, total: Any, idle_total: Any, velocity: Any) -> float:
+    """Two directions and a spectator: E e²σ'² and the rates."""
+    left = _LAYER**2 - 2 * _LAYER * _RADII * _OVERLAPS**degree + _RADII**2
+    worst = []
+    for n in range(2):
+        at = {m: _OVERLAPS[n], s: _RADII[n], a: _LAYER[n], k: degree, gamma: _RATE}
+        own = float(d[f"k = {degree}"].subs(at))
+        rest = left[1 - n] + _IDLE**2
+        at[noise] = own + degree * rest
         worst += [
-            agree(at[noise], idle_total[0], f"a spectator's noise, k = {degree}", 1e-11),
-            agree(float(d["log s"].subs(at)), velocity.log_idle[0], "log s of a spectator", 1e-11),
+            agree(own, total[n] - degree * rest, f"own pair of the flow, k = {degree}", 1e-11),
+            agree(float(d["log m²"].subs(at)), velocity.odds[n] * (1 - _OVERLAPS[n] ** 2), "log m²", 1e-11),
+            agree(float(d["log s"].subs(at)), velocity.log_radius[n], "log s", 1e-11),
         ]
+    # a spectator: its own pair without a teacher, its own norm's drag, and both pairs as the rest
+    at = {m: 0.0, s: _IDLE, a: 0.0, k: degree, gamma: _RATE}
+    at[noise] = float(d[f"k = {degree}"].subs(at)) + degree * left.sum()
+    worst += [
+        agree(at[noise], idle_total[0], f"a spectator's noise, k = {degree}", 1e-11),
+        agree(float(d["log s"].subs(at)), velocity.log_idle[0], "log s of a spectator", 1e-11),
+    ]
     return max(worst)

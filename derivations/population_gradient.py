@@ -12,6 +12,7 @@ and for σ = c h_k, g(q) = c² q^k. L is a sum over pairs, so two directions and
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -159,19 +160,21 @@ def _computed() -> list[dict[str, Any]]:
             student = squares @ link.dual(gram) @ squares
             return teacher.second_moment - 2 * squares @ link.dual(unit[:, :3]) @ teacher.a + student
 
-        force = -np.asarray(jax.grad(loss)(start.weights)) / 2
+        value, gradient = jax.jit(jax.value_and_grad(loss))(start.weights)
+        force = -np.asarray(gradient) / 2
         directions, norms = np.asarray(start.directions), np.asarray(start.norms)
         along = np.sum(force * directions, axis=1, keepdims=True)
-        flow = coupled_velocity(None, Neurons(start.directions, 2 * jnp.log(start.norms)), teacher)
+        neurons = Neurons(start.directions, jnp.asarray(2 * np.log(norms)))
+        flow = jax.jit(coupled_velocity)(None, neurons, teacher)
         values = {
             a: np.asarray(teacher.a), s: norms**2, overlap: directions[:, :3], gram: directions @ directions.T,
             theta: np.eye(3, 7), u: directions, M: 3, N: 4, k: link.information_exponent, c: 1.0,
         }  # fmt: skip
         return {
-            "link": link, "values": values, "loss": loss(start.weights),
+            "link": link, "duals": duals_of(link), "values": values, "loss": value,
             "radial": (2 * norms * along[:, 0], norms**2 * np.asarray(flow.log_s)),
             "tangent": ((force - directions * along) / norms[:, None], np.asarray(flow.U)),
-            "correlation": correlation_velocity(None, start.directions, teacher),
+            "correlation": jax.jit(correlation_velocity)(None, start.directions, teacher),
         }  # fmt: skip
 
     return [problem(rc.Link.from_coefficients([0.3, 0.0, 0.5, -0.2])), problem(rc.Link.hermite(5))]
@@ -182,23 +185,27 @@ def check(derivation: Derivation | None = None) -> Checked:
     d = derivation or derive()
     worst = []
     for code in _computed():
-        link, values = code["link"], code["values"]
-        worst.append(agree(table(d["loss"], values, link), code["loss"], "loss"))
-        for suffix in ("", ", c h_k") if link.degree else ("",):
-            radial = table(d["radial" + suffix], values, link, (i, 4))
-            tangent = table(d["tangent" + suffix], values, link, (i, 4), (e, 7))
-            alone = table(d["tangent" + suffix], values | {s: np.zeros(4)}, link, (i, 4), (e, 7))
+        duals, values = code["duals"], code["values"]
+        worst.append(agree(table(d["loss"], values, duals), code["loss"], "loss"))
+        for suffix in ("", ", c h_k") if code["link"].degree else ("",):
+            radial = table(d["radial" + suffix], values, duals, (i, 4))
+            tangent = table(d["tangent" + suffix], values, duals, (i, 4), (e, 7))
+            alone = table(d["tangent" + suffix], values | {s: np.zeros(4)}, duals, (i, 4), (e, 7))
             worst += [agree(radial, computed, "radial" + suffix) for computed in code["radial"]]
             worst += [agree(tangent, computed, "tangent" + suffix) for computed in code["tangent"]]
             worst.append(agree(alone, code["correlation"], "tangent without student terms"))
-        overlaps = table(d["overlap"], values, link, (i, 4), (j, 3))
+        overlaps = table(d["overlap"], values, duals, (i, 4), (j, 3))
         worst.append(agree(overlaps, code["tangent"][1][:, :3], "overlap"))
     return Checked(d.proved, "coupled_velocity, correlation_velocity, gradient of the loss by JAX", max(worst))
 
 
-def table(expression: sp.Expr, values: dict, link: object, *ranges: tuple[sp.Symbol, int]) -> np.ndarray:
+def duals_of(link: Any) -> dict[str, Callable[[float], float]]:
+    """A link's dual and its derivative at a number, each number asked for once."""
+    return {"dual": cache(lambda x: float(link.dual(x))), "dual_slope": cache(lambda x: float(link.dual_derivative(x)))}
+
+
+def table(expression: sp.Expr, values: dict, duals: dict, *ranges: tuple[sp.Symbol, int]) -> np.ndarray:
     """The expression at `values`, for every value of the indices left free."""
-    duals = {"dual": lambda x: float(link.dual(x)), "dual_slope": lambda x: float(link.dual_derivative(x))}
     evaluated = sp.lambdify([*values, *(index for index, _ in ranges)], expression, modules=[duals, "numpy"])
     shape = tuple(length for _, length in ranges)
     return np.array([evaluated(*values.values(), *at) for at in np.ndindex(shape)], float).reshape(shape)

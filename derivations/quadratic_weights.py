@@ -25,7 +25,7 @@ import numpy as np
 import sympy as sp
 
 from ._algebra import evaluate, matrices, rate, rewrite, tr, trace
-from ._common import Checked, Derivation, agree, equation, numeric, prove_zero
+from ._common import Checked, Derivation, agree, equation, numeric, prove_zero, slopes_in_time
 
 tau, x = sp.symbols("tau x", positive=True)
 a, s_0 = sp.symbols("a s_0", positive=True)
@@ -102,7 +102,6 @@ def derive() -> Derivation:
 @cache
 def _computed() -> dict[str, Any]:
     """What riccati says of a small problem and of one direction alone."""
-    import jax
     import jax.numpy as jnp
 
     import riccati as rc
@@ -113,7 +112,7 @@ def _computed() -> dict[str, Any]:
     teacher = rc.Teacher.power_law(4, 0.6, link)
     start = rc.Start.random(teacher, 3, 9, norm=0.6, seed=4)
     solved = rc.solve(flow, teacher, start, _TIMES)
-    slope = jax.jvp(lambda t: rc.solve(flow, teacher, start, t).radius, (solved.times,), (jnp.ones(2),))[1]
+    slope = slopes_in_time(lambda t: rc.solve(flow, teacher, start, t).radius, _TIMES)[1]
     weights = initial_weights_of(rc.Problem(teacher, start), with_norms=True)
     single, one = rc.Teacher([1.0], link), rc.Start([[1.0]], norms=0.1)
     return {

@@ -136,7 +136,7 @@ def _computed() -> dict[str, Any]:
     link = rc.Link.hermite(2)
     teacher = rc.Teacher.power_law(_M, 0.8, link)
     begin = rc.Start.random(teacher, 2, 12, norm=0.7, seed=5)
-    w = begin.weights.T
+    w = np.asarray(begin.weights).T
 
     def loss(w: jax.Array) -> jax.Array:
         squares = jnp.sum(w**2, axis=0)
@@ -148,8 +148,9 @@ def _computed() -> dict[str, Any]:
     ahead = [odds(n * _STEP, np.arange(1)) for n in range(len(_FORWARD))]
     alone = rc.solve(rc.Riccati(), rc.Teacher([1.0], link), rc.Start([[_G_0**0.5]]), np.linspace(0.1, 4, 9))
     return {
-        "a": np.asarray(teacher.a), "weights": np.asarray(w), "descent": -jax.grad(loss)(w) / 2, "factors": factors,
-        "dG/dτ": [dense_velocity(None, jnp.asarray(z @ z.T), teacher.a) for z in factors],
+        "a": np.asarray(teacher.a), "weights": w, "factors": factors,
+        "descent": -np.asarray(jax.jit(jax.grad(loss))(w)) / 2,
+        "dG/dτ": [jax.jit(dense_velocity)(None, z @ z.T, teacher.a) for z in factors],
         "log-odds": np.dot(_FORWARD, ahead) / _STEP,
         "alone": alone, "emergence": alone.emergence_times(),
     }  # fmt: skip

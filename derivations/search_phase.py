@@ -103,7 +103,7 @@ def _computed(degree: int) -> dict[str, float]:
     overlap = at / np.sqrt(dim)
     step = step_size(rc.SGD(strength * batch_size * dim ** (-degree / 2), batch_size), dim)
     here = diffusion_at(link, jnp.array([overlap]), step)
-    rest = rest_energy(rc.Teacher(amplitude, link), jnp.ones(2))[0]
+    rest = rest_energy(link.dual(1.0) * amplitude**2, jnp.ones(2))[0]
     per_u = dim ** (degree / 2 - 1)
     pull = amplitude[0] * float(link.dual_derivative(overlap))
     return {

@@ -25,7 +25,7 @@ import numpy as np
 import sympy as sp
 
 from ._algebra import matrices, rate, rewrite, transpose
-from ._common import Checked, Derivation, agree, equation, numeric, prove_zero
+from ._common import Checked, Derivation, agree, equation, numeric, prove_zero, slopes_in_time
 from .hermite import mean, polynomial, q, w, z
 
 tau = sp.symbols("tau", real=True)
@@ -99,7 +99,6 @@ def derive() -> Derivation:
 @cache
 def _computed() -> dict[str, Any]:
     """A mixed, correlated teacher; the k = 2 flow of a correlated one; one direction with a < 0."""
-    import jax
     import jax.numpy as jnp
 
     import riccati as rc
@@ -115,12 +114,11 @@ def _computed() -> dict[str, Any]:
         rc.Teacher.from_directions(Theta, [1.0, -0.7, 0.5], link, lengths="divided"),
         rc.Start.from_weights(W, Theta),
     )
-    problem = rc.Problem(teacher, start)
-    slope = jax.jvp(lambda t: rc.Riccati().evolve(problem, t).observables, (jnp.asarray(_TIMES),), (jnp.ones(2),))[1]
+    slope = slopes_in_time(lambda t: rc.solve(rc.Riccati(), teacher, start, t).alignment, _TIMES)[1]
     lone = rc.solve(rc.Quadratic(), rc.Teacher([-1.0], link), rc.Start([[1.0]], norms=0.5), _TIMES)
     return {
         "rows": rows, "C": C, "g": mixed.dual(jnp.array([[0.4, 0.4]])), "a": np.asarray(mixed.a),
-        "second": float(mixed.second_moment), "slope": np.asarray(slope.alignment), "Theta": Theta, "W": W,
+        "second": float(mixed.second_moment), "slope": slope, "Theta": Theta, "W": W,
         "teacher": np.asarray(teacher.a), "lone": np.asarray(lone.radius[:, 0]), "risk": np.asarray(lone.risk),
     }  # fmt: skip
 

@@ -23,6 +23,7 @@ from .population_gradient import (
     M,
     N,
     a,
+    duals_of,
     e,
     gram,
     i,
@@ -106,17 +107,17 @@ def _computed() -> dict[str, Any]:
         student = value @ teacher.link.dual(overlaps) @ value
         return (teacher.second_moment - 2 * value @ teacher.link.dual(unit[:, :3]) @ teacher.a + student) / 2
 
-    slope, layer_slope = jax.grad(loss, argnums=(0, 1))(start.weights, start.second_layer)
+    slope, layer_slope = jax.jit(jax.grad(loss, argnums=(0, 1)))(start.weights, start.second_layer)
     force, directions, norms = -np.asarray(slope), np.asarray(start.directions), np.asarray(start.norms)
     along = np.sum(force * directions, axis=1)
-    state = TwoLayerState(start.directions, jnp.log(start.norms), start.second_layer)
-    flow = two_layer_velocity(None, state, StudentSetting(teacher, None, rate))
+    state = TwoLayerState(start.directions, jnp.asarray(np.log(norms)), start.second_layer)
+    flow = jax.jit(two_layer_velocity)(None, state, StudentSetting(teacher, None, rate))
     values = {
         a: np.asarray(teacher.a), b: second, r: norms, s: second * norms, overlap: directions[:, :3],
         gram: directions @ directions.T, theta: np.eye(3, 7), u: directions, kappa: rate, M: 3, N: 4,
     }  # fmt: skip
     return {
-        "link": teacher.link, "values": values,
+        "duals": duals_of(teacher.link), "values": values,
         "b": (-rate * np.asarray(layer_slope), np.asarray(flow.b)),
         "norm": (along, norms * np.asarray(flow.log_norm)),
         "direction": ((force - directions * along[:, None]) / norms[:, None], np.asarray(flow.U)),
@@ -128,6 +129,6 @@ def check(derivation: Derivation | None = None) -> Checked:
     d, code = derivation or derive(), _computed()
     worst = []
     for name, ranges in (("b", ((i, 4),)), ("norm", ((i, 4),)), ("direction", ((i, 4), (e, 7)))):
-        derived = table(d[name], code["values"], code["link"], *ranges)
+        derived = table(d[name], code["values"], code["duals"], *ranges)
         worst += [agree(derived, computed, name) for computed in code[name]]
     return Checked(d.proved, "two_layer_velocity; gradient of the loss by JAX", max(worst))

@@ -1,4 +1,4 @@
-"""64 bit for every test, which importing the package sets; and programs that are compiled once, and freed."""
+"""64 bit for every test, which importing the package sets; programs compiled once, quickly, and freed in time."""
 
 from pathlib import Path
 
@@ -8,10 +8,17 @@ import pytest
 import riccati as rc
 
 _PROGRAMS = Path(__file__).resolve().parents[1] / ".pytest_cache" / "programs"
+_MOST = 1.2e9  # bytes that a worker may hold with its programs
+_PAGE = 4096
 
 # workers and modules share what they compile, and the next run finds it
 jax.config.update("jax_compilation_cache_dir", str(_PROGRAMS))
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
+
+
+def pytest_configure(config):
+    """The tests of every day compile for longer than they compute; the large ones run the programs that users run."""
+    jax.config.update("jax_disable_most_optimizations", config.option.markexpr == "not large")
 
 
 @pytest.fixture(scope="session")
@@ -20,7 +27,16 @@ def h2():
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _compiled_programs_go_with_their_module():
+def _compiled_programs_are_freed():
     """Compiled programs are never freed by themselves, and a thousand tests compile gigabytes of them."""
     yield
-    jax.clear_caches()
+    if _resident() > _MOST:
+        jax.clear_caches()
+
+
+def _resident():
+    """Bytes of memory that this process holds; infinite where that is not known."""
+    try:
+        return _PAGE * int(Path("/proc/self/statm").read_text().split()[1])
+    except OSError:
+        return float("inf")

@@ -10,6 +10,7 @@ import io
 import re
 import tokenize
 from collections import Counter
+from functools import cache
 from pathlib import Path
 from statistics import median
 
@@ -72,6 +73,12 @@ def sources(*places: str) -> list[Path]:
     return sorted(path for place in places for path in (ROOT / place).rglob("*.py"))
 
 
+@cache
+def nodes(path: Path) -> list[ast.AST]:
+    """All nodes of a file's syntax tree, parsed once for every count."""
+    return list(ast.walk(ast.parse(path.read_text())))
+
+
 def room_of(path: Path) -> str:
     """The room that a file stands in: a folder or file of riccati, or a companion."""
     parts = path.relative_to(ROOT).with_suffix("").parts
@@ -95,7 +102,7 @@ def arrows() -> set[tuple[str, str]]:
     for path in files:
         home = room_of(path)
         package = list(path.relative_to(ROOT).with_suffix("").parts[:-1])
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in nodes(path):
             if isinstance(node, ast.ImportFrom):
                 base = package[: len(package) - node.level + 1] if node.level else []
                 module = [*base, *(node.module.split(".") if node.module else [])]
@@ -121,7 +128,7 @@ def circles() -> list[list[str]]:
     imports: dict[str, set[str]] = {module: set() for module in files}
     for module, path in files.items():
         package = _parts(path) if path.name == "__init__.py" else _parts(path)[:-1]
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in nodes(path):
             if isinstance(node, ast.ImportFrom):
                 base = package[: len(package) - node.level + 1] if node.level else []
                 target = ".".join([*base, *(node.module.split(".") if node.module else [])])
@@ -154,12 +161,7 @@ def lengths() -> dict[str, int]:
 
 def double_classes() -> list[str]:
     """Names that two classes of the package have."""
-    names = [
-        node.name
-        for path in sources("riccati")
-        for node in ast.walk(ast.parse(path.read_text()))
-        if isinstance(node, ast.ClassDef)
-    ]
+    names = [node.name for path in sources("riccati") for node in nodes(path) if isinstance(node, ast.ClassDef)]
     return sorted(name for name, count in Counter(names).items() if count > 1)
 
 
@@ -167,7 +169,7 @@ def grown_arguments() -> list[str]:
     """Functions that add to a list or a dictionary that they were handed."""
     grown = []
     for path in sources("riccati"):
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in nodes(path):
             if isinstance(node, ast.FunctionDef):
                 every = (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)
                 arguments = {
@@ -205,9 +207,9 @@ def retired_names() -> list[str]:
     for path in sources("riccati", "derivations", "figures"):
         where = path.relative_to(ROOT)
         names = {path.stem} if _NAMES.match(path.stem) else set()
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in nodes(path):
             if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
-                name = "" if "warn_renamed(" in ast.unparse(node) else node.name
+                name = node.name
             elif isinstance(node, ast.arg):
                 name = node.arg
             elif isinstance(node, ast.Name):
@@ -216,7 +218,7 @@ def retired_names() -> list[str]:
                 continue
             else:
                 continue
-            if _NAMES.match(name.lstrip("_")):
+            if _NAMES.match(name.lstrip("_")) and "warn_renamed(" not in ast.unparse(node):
                 names.add(name)
         bad += [f"{where}: {name}" for name in sorted(names)]
     return bad

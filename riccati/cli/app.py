@@ -102,6 +102,7 @@ def use_cache() -> Path | None:
     if not os.access(folder, os.W_OK | os.X_OK):
         return None
     os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(folder))
+    os.environ.setdefault("RICCATI_PROGRAMS", str(folder / "programs"))  # numerics/program_store.py
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
     # a program with a check inside calls back into Python and cannot be kept; here all is checked before compiling

@@ -127,7 +127,7 @@ def _law_of_times(setting: DrawSetting) -> EmergenceLaw | None:
     """The law of the emergence times where it costs no replicas, for k > 2 and c_0 = 0 in the standard problem."""
     if not setting.sgd.is_constant or setting.teacher.link.information_exponent <= 2:
         return None
-    if uncovered("emergence_law", setting.teacher, setting.start):
+    if uncovered("emergence_law", setting.teacher, setting.start, setting.sgd):
         return None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # the law's own `caution` says it

@@ -39,7 +39,7 @@ class Cause:
         loss: the logged loss over the loss that the keys predict, under this cause.
         keys: the changed keys of the run with their values, None for a key that is removed.
         divided: the number by which the run's steps are divided.
-        practice: whether it is a way of training for which there is no key, such as momentum.
+        practice: whether it is a way of training for which there is no key, such as gradients that are accumulated.
         approximate: whether theory with it is a limit, and not exact.
     """
 
@@ -96,6 +96,7 @@ def causes_of_clock(run: Run) -> tuple[Cause, ...]:
     causes += _other_second_layers(run)
     if rate in run.config and run.clock is None:
         causes += _other_rates(rate, float(run.config[rate]), int(run.config.get("batch_size", 1)))
+        causes += [] if rate == "riccati_step" else list(_other_momenta(float(run.config.get("momentum", 0.0))))
     batch = int(run.config.get("batch_size", 1))
     if batch > 1 and run.clock is None:
         causes.append(Cause("steps", "they count samples: divide them by batch_size", clock=batch, divided=batch))
@@ -125,17 +126,18 @@ def _other_rates(rate: str, present: float, batch: int) -> Iterator[Cause]:
     if batch > 1:
         yield times(batch, "gradients are summed over the batch")
         yield times(1 / batch, "it was divided by batch_size once too often")
-    for momentum in _MOMENTA:
-        yield times(
-            1 / (1 - momentum),
-            f"momentum {momentum:g} makes steps this long in effect",
-            practice=True,
-            approximate=True,
-        )
     for count in _ACCUMULATED:
         yield times(
             1 / count, f"gradients accumulated over {count} steps make them this short in effect", practice=True
         )
+
+
+def _other_momenta(present: float) -> Iterator[Cause]:
+    """The momenta that people use, by which steps are longer in effect."""
+    for momentum in _MOMENTA:
+        if momentum != present:
+            clock = (1 - momentum) / (1 - present)
+            yield Cause(f"momentum = {momentum:g}", clock=clock, keys={"momentum": momentum})
 
 
 def causes_of_loss(run: Run, teacher: Teacher, start: AnyStart) -> tuple[Cause, ...]:
@@ -194,7 +196,7 @@ def risk_of_start(teacher: Teacher, start: AnyStart, norm: float = 1.0) -> float
     It is ||a||² that of norms r/√||a||. A typical start's is 1 + g(1) Σ s²/E f*², as its overlaps are small.
     """
     if isinstance(start, Start):
-        return norm**2 * float(population_risk(teacher, start.directions, start.amplitudes / norm))
+        return norm**2 * float(population_risk(teacher, start.directions, np.asarray(start.amplitudes) / norm))
     if not teacher.link.is_centred:
         return None
     own = float(teacher.link.dual(1.0)) * start.student_width * float(np.mean(np.asarray(start.norms) ** 4))

@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from jaxtyping import Float
-from scipy.stats import beta
 
 from ..problem import Start, Teacher, alignments
 from ..runs import OVERLAPS, Run, overlap_of
@@ -88,7 +88,7 @@ def _loss_check(observation: Observation, theory: Trajectory) -> Check | None:
     if run.risk is None or run.steps[0] != 0 or not run.risk[0] > 0:
         return None
     teacher, start = theory.teacher, theory.start
-    expected = float(theory.risk[0]) if observation.on_stiefel else risk_of_start(teacher, start)
+    expected = float(np.asarray(theory.risk)[0]) if observation.on_stiefel else risk_of_start(teacher, start)
     if expected is None:
         return None
     factor = float(run.risk[0]) / expected
@@ -243,7 +243,7 @@ def _against_law(run: Run, theory: Trajectory) -> Check | None:
 def _laws(neurons: int, dim: int, directions: int) -> dict[str, _OverlapLaw]:
     """The law of the mean overlap of a random start, by definition of the overlap; directions count as independent."""
     mean = neurons / dim
-    largest = beta.ppf(_QUANTILES ** (1 / neurons), 0.5, (dim - 1) / 2)
+    largest = scipy.special.betaincinv(0.5, (dim - 1) / 2, _QUANTILES ** (1 / neurons))
     spread = np.sqrt(2 * mean * (1 - mean) / (dim + 2))  # of Beta(N/2, (d-N)/2)
     root = np.sqrt(directions)
     return {

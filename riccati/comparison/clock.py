@@ -10,8 +10,8 @@ import math
 from typing import NamedTuple
 
 import numpy as np
+import scipy
 from jaxtyping import Float
-from scipy.optimize import minimize_scalar
 
 from .draws import LEAST_RISK, Draws
 from .emergence import Emergence, emergence_of
@@ -193,7 +193,9 @@ def clock_from_risk(
 
     best = _SHIFTS[np.argmin([np.mean(residuals(shift) ** 2) for shift in _SHIFTS])]
     step = _SHIFTS[1] - _SHIFTS[0]
-    fit = minimize_scalar(lambda x: np.mean(residuals(x) ** 2), bounds=(best - step, best + step), method="bounded")
+    fit = scipy.optimize.minimize_scalar(
+        lambda x: np.mean(residuals(x) ** 2), bounds=(best - step, best + step), method="bounded"
+    )
     left = residuals(fit.x)
     slope = (residuals(fit.x + 1e-3) - residuals(fit.x - 1e-3)) / 2e-3
     independent = max(int(np.count_nonzero(np.diff(np.sign(left)))), 1)

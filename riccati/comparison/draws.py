@@ -231,7 +231,7 @@ class DrawSetting:
 
     def quick_law(self) -> tuple[Draws | None, str]:
         """Draws of the law where they take seconds, else None and why there are none."""
-        if beyond := beyond_scope("risk_law", self.teacher, self.start):
+        if beyond := beyond_scope("risk_law", self.teacher, self.start, self.sgd):
             return None, f"no law of the risk is known for {beyond}"
         if not self.sgd.is_constant:
             return None, "no law of the risk is known for a learning rate that is not constant"

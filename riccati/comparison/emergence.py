@@ -66,7 +66,7 @@ def emergence_of(observation: Observation, theory: Theory, quantile: Quantile | 
     columns: dict[str, ArrayLike] = {"predicted": theory.trajectory.emergence_times()}
     if theory.overlaps is not None:
         columns["measured"] = first_crossings(observation.run.times, theory.overlaps, 0.5)
-    if not uncovered("Decoupled", teacher, theory.start):
+    if not uncovered("Decoupled", teacher, theory.start, observation.run.algorithm):
         columns["decoupled"] = Decoupled().emergence_times_of(teacher, theory.start)
     if theory.finite_step is not None and theory.is_native:
         columns["finite_step"] = theory.finite_step.emergence_times()

@@ -122,11 +122,8 @@ def alternatives_of(case: Case, clock_of: Callable[[], Clock | None]) -> Iterato
 
     `clock_of` gives the run's clock, and is called when the first alternative is needed. Left out are problems without
     a known law whose replicas would take long, problems that contradict what the run shows, and causes with which the
-    run's clock is still off. Nothing is yielded for neurons whose norms never change: they are on the sphere, and none
-    of these problems is.
+    run's clock is still off.
     """
-    if case.observation.norms_fixed:
-        return
     clock = clock_of()
     for cause, other in _with_causes(case, clock):
         again = clock_from_draws(other.readings, other.draws)

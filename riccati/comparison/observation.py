@@ -54,10 +54,7 @@ class Observation:
     @property
     def notes(self) -> tuple[str, ...]:
         """Notes on the run itself, a line each."""
-        if "constraint" not in self.run.config:
-            return self.run.notes
-        sphere = "constraint = sphere is not covered: the run is compared with the theory for free norms"
-        return (*self.run.notes, sphere)
+        return self.run.notes
 
     @property
     def assumed(self) -> tuple[str, ...]:
@@ -115,11 +112,6 @@ class Observation:
         """
         config = self.run.config
         return config.get("loss") == "risk" and any(key in config for key in ("coordinates", "engine", "recorder"))
-
-    @property
-    def norms_fixed(self) -> bool:
-        """Whether no neuron's norm changes, as `Recorder` notes."""
-        return self.run.config.get("constraint") == "sphere"
 
     @property
     def diverged(self) -> bool:

@@ -83,12 +83,13 @@ class Picture:
 
     def save(self, folder: Path, held: dict[str, object]) -> None:
         """Write the four files, each whole or not at all, with `held` as the JSON; see `Comparison.save`."""
+        from ..plot import laid_out
+
         _spare_the_users_files(folder)
-        figure = self.draw()
+        figure = laid_out(self.draw())
         for name in ("comparison.png", "comparison.pdf"):
             with whole_file(folder / name, "directory") as temporary:
                 figure.savefig(temporary, format=name[-3:])
-            figure.set_layout_engine("none")  # the first file was laid out, and the second need not be
         with whole_file(folder / "comparison.json", "directory") as temporary:
             temporary.write_text(json.dumps(held, indent=1) + "\n", encoding="utf-8")
         with whole_file(folder / _CURVES, "directory") as temporary:

@@ -20,7 +20,6 @@ from functools import cached_property
 
 import numpy as np
 from jaxtyping import Float, Int
-from scipy.stats import rankdata
 
 from .draws import LEAST_RISK, Draws
 from .observation import Readings
@@ -193,8 +192,12 @@ def _beyond_band(logs: Float[np.ndarray, "n E"], ridge: float) -> Float[np.ndarr
 
 def _one_sided(logs: Float[np.ndarray, "n E"]) -> Float[np.ndarray, " n"]:
     """How far the rank of each is from the middle, on average over the rows: large if it is always late or early."""
-    ranks = rankdata(logs, axis=0)
-    return np.abs(np.mean(ranks - (len(logs) + 1) / 2, axis=1))
+    beyond = np.zeros(logs.shape)
+    for column, each in zip(beyond.T, logs.T, strict=True):
+        ordered = np.sort(each)
+        below, up_to = (np.searchsorted(ordered, each, side) for side in ("left", "right"))
+        column[:] = (below + up_to - len(each)) / 2  # ties have their mean rank
+    return np.abs(np.mean(beyond, axis=1))
 
 
 def _excess(features: Features, mean: np.ndarray, draws: Draws, readings: Readings) -> np.ndarray:

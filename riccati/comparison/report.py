@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float, Int
 
-from ..numerics import Outcome, name_of
+from ..numerics import Outcome, is_outcome, name_of
 from ..runs import Run
 from ..support import require, require_integer, warn_renamed
 from ..trajectory import Trajectory
@@ -239,7 +239,7 @@ class Comparison:
 
 def _ended(trajectory: Trajectory) -> str:
     """Words on where a trajectory ended, for one that did not reach the run's end; empty for others."""
-    if bool(trajectory.outcome == Outcome.complete) or not np.isfinite(float(trajectory.risk[-1])):
+    if is_outcome(trajectory.outcome, Outcome.complete) or not np.isfinite(float(trajectory.risk[-1])):
         return ""
     return f", which ends at t = {float(trajectory.times[-1]):.4g}"
 

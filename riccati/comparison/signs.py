@@ -72,8 +72,6 @@ def _of_times(emerged: np.ndarray, draws: Draws) -> tuple[str, ...]:
 
 def signs_of(observation: Observation, readings: Readings, draws: Draws) -> tuple[str, ...]:
     """Phrases on signs of how the run was trained, one for each sign."""
-    if observation.norms_fixed:
-        return ("its neurons' norms never change, as if they were renormalised at every step (SGD on the sphere)",)
     return _plateau(observation.run, readings, draws) or _drift(readings, draws)
 
 

@@ -14,9 +14,9 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Float
 
-from ..flows import Coupled, FiniteStep, Flow, Riccati
-from ..numerics import Outcome, message_of
-from ..problem import AnyStart, Problem, Start, Teacher, TypicalStart, uncovered
+from ..flows import Coupled, FiniteStep, Flow, Quadratic, Riccati
+from ..numerics import Outcome, is_outcome, message_of
+from ..problem import SGD, AnyStart, Problem, Start, Teacher, TypicalStart, uncovered
 from ..runs import Run, overlap_of, with_second_layer
 from ..solver import best_flow, solve
 from ..support import require
@@ -118,14 +118,14 @@ def followed(flow: Flow, teacher: Teacher, start: AnyStart, times: ArrayLike) ->
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", IncompleteTrajectory)  # said in the notes instead
         trajectory = solve(flow, teacher, start, times)
-    if bool(trajectory.outcome == Outcome.interrupted):
+    if is_outcome(trajectory.outcome, Outcome.interrupted):
         raise KeyboardInterrupt
     return trajectory
 
 
-def beyond_scope(consumer: str, teacher: Teacher, start: AnyStart) -> str:
-    """The properties of a problem that a limit or law does not cover, in words; empty where it covers the problem."""
-    parts = [part.removesuffix(f", {teacher.link!r}") for part in uncovered(consumer, teacher, start)]
+def beyond_scope(consumer: str, teacher: Teacher, start: AnyStart, sgd: SGD) -> str:
+    """What of a problem and an algorithm a limit or law does not cover, in words; empty where it covers them."""
+    parts = [part.removesuffix(f", {teacher.link!r}") for part in uncovered(consumer, teacher, start, sgd)]
     return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
 
 
@@ -176,14 +176,14 @@ def _flow_for(observation: Observation, teacher: Teacher, start: AnyStart) -> Fl
         return Riccati()
     if isinstance(start, TypicalStart):
         return best_flow(Problem(teacher, start))
-    rate = float(run.config.get("second_layer_rate", 1.0))
+    algorithm = run.algorithm
     if run.overlaps is not None and run.overlap != overlap_of(teacher.link):
         neurons = start.student_width
         if neurons * (neurons + teacher.width) <= _MOST_COUPLED:
-            return Coupled(overlap=run.overlap, second_layer_rate=rate)
-    if teacher.link.degree == 2:
-        return best_flow(Problem(teacher, start))
-    return Coupled(second_layer_rate=rate)
+            return Coupled.of(algorithm, overlap=run.overlap)
+    if teacher.link.degree == 2 and not uncovered("Quadratic", teacher, start, algorithm):
+        return Quadratic()
+    return Coupled.of(algorithm)
 
 
 def _stand_in(run: Run, teacher: Teacher) -> tuple[AnyStart, tuple[str, ...]]:
@@ -196,7 +196,7 @@ def _stand_in(run: Run, teacher: Teacher) -> tuple[AnyStart, tuple[str, ...]]:
         norm = _FILL_IN_NORM
         if run.kind != "stiefel_quadratic":
             assumed = (f"no init_norm: {_FILL_IN_NORM:g} taken",)
-    if not uncovered("Decoupled", teacher):
+    if not uncovered("Decoupled", teacher, None, run.algorithm):
         typical = "no initial_overlaps: the typical start is taken"
         return Start.typical(teacher, width, dim, norm), (*assumed, typical)
     drawn = f"no initial_overlaps: a random start (seed {_FILL_IN_SEED}) is taken"
@@ -206,7 +206,7 @@ def _stand_in(run: Run, teacher: Teacher) -> tuple[AnyStart, tuple[str, ...]]:
 
 def _outcome_notes(trajectory: Trajectory) -> tuple[str, ...]:
     """A line on a trajectory that ended early, with the remedy; none for a complete one."""
-    if bool(trajectory.outcome == Outcome.complete):
+    if is_outcome(trajectory.outcome, Outcome.complete):
         return ()
     reached = int(trajectory.reached)
     last = f"after t = {float(trajectory.times[reached - 1]):.4g}" if reached else "at once"
@@ -232,7 +232,7 @@ def _finite_step(observation: Observation, theory: Theory) -> tuple[Trajectory |
     assert sgd is not None
     lines, limit = [], None
     consumer = FiniteStep(0.0, constraint=sgd.constraint).consumer(theory.teacher.link)
-    if beyond := beyond_scope(consumer, theory.teacher, theory.start):
+    if beyond := beyond_scope(consumer, theory.teacher, theory.start, sgd):
         lines.append(f"no finite-step limit: none is known for {beyond}")
     if not sgd.is_constant:
         lines.append("no finite-step limit: the learning rate is not constant")

@@ -28,10 +28,12 @@ from .master_curve import collapsed_time as collapsed_time
 from .master_curve import evaluate_curve as evaluate_curve
 from .master_curve import leading_collapsed_time as leading_collapsed_time
 from .master_curve import master_curve_of as master_curve_of
+from .master_curve import position_ahead as position_ahead
 from .quadratic import Quadratic as Quadratic
 from .quadratic import memory as memory
 from .reduced_coordinates import Neurons as Neurons
 from .reduced_coordinates import StudentSetting as StudentSetting
+from .reduced_coordinates import Training as Training
 from .reduced_coordinates import TwoLayerState as TwoLayerState
 from .reduced_coordinates import anisotropic_velocity as anisotropic_velocity
 from .reduced_coordinates import coupled_velocity as coupled_velocity

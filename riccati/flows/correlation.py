@@ -112,16 +112,21 @@ def correlation_velocity(_: Any, U: Float[Array, "N D"], teacher: Teacher) -> Fl
     U = on_sphere(U)
     m = U[:, :width]
     pull = teacher.a * teacher.link.dual_derivative(m)
-    return (-jnp.sum(pull * m, axis=1)[:, None] * U).at[:, :width].add(pull)
+    return jnp.pad(pull, ((0, 0), (0, U.shape[1] - width))) - jnp.sum(pull * m, axis=1)[:, None] * U
 
 
 def _through(problem: Problem, times: Float[Array, " T"]) -> Integrated:
     """The neurons' directions at canonical `times`, (T, N, D)."""
     start = problem.full_start
-    # every neuron's own largest overlap is what has to grow; none of them may drown in the tolerance
-    size = jnp.max(jnp.abs(start.teacher_overlaps), axis=1)
-    atol = jax.lax.stop_gradient(_RTOL * jnp.min(jnp.where(size > 0, size, 1.0)))
+    atol = _absolute_tolerance(start.teacher_overlaps)
     return integrate(correlation_velocity, start.directions, problem.teacher, times, _RTOL, atol)
+
+
+@jax.jit
+def _absolute_tolerance(overlaps: Float[Array, "N M"]) -> Float[Array, ""]:
+    """Every neuron's own largest overlap is what has to grow, and none of them may drown in the tolerance."""
+    size = jnp.max(jnp.abs(overlaps), axis=1)
+    return jax.lax.stop_gradient(_RTOL * jnp.min(jnp.where(size > 0, size, 1.0)))
 
 
 @eqx.filter_jit

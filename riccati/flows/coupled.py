@@ -22,12 +22,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from ..numerics import Outcome, compiled_quickly, first_crossings, integrate, log_odds, message_of
-from ..problem import Feature, Problem, features, require_covered
-from ..support import is_traced, require, require_integer, require_real
+from ..numerics import Outcome, compiled_quickly, first_crossings, integrate, is_outcome, log_odds, message_of
+from ..problem import SGD, Feature, Problem, features, require_covered
+from ..support import TRAINED_LOSSES, is_traced, namespace_of, require, require_integer, require_real
 from .decoupled import Decoupled
 from .flow import Flow, Solution, quadratic_horizon
-from .reduced_coordinates import ChunkedSolve, OddsRecord, Student, joined, observe, student_of
+from .reduced_coordinates import ChunkedSolve, OddsRecord, Student, Training, joined, observe, student_of
 
 _SCOUT_RTOL, _SCOUT_STEPS, _DOUBLINGS = 1e-5, 4096, 60  # of the integration that looks for a horizon
 _FALLS = 0.99  # a risk that keeps this share over three doublings of time is at rest
@@ -42,8 +42,9 @@ class Coupled(Flow):
         ds_i/dt = 4 s_i [ Σ_m a_m g(m_im) - Σ_l s_l g(q_il) ]
         du_i/dt = Σ_m a_m g'(m_im) (θ_m - m_im u_i) - Σ_l s_l g'(q_il) (u_l - q_il u_i)
 
-    and likewise under a covariance and for two-layer students, where s_i = b_i|w_i| has either sign
-    (flows/reduced_coordinates/student.py). The method is Tsitouras 5(4) of diffrax, on (u, log s) in R^(M+N).
+    and likewise under a covariance, for two-layer students, where s_i = b_i|w_i| has either sign, with weight decay,
+    on the sphere and on the correlation loss (flows/reduced_coordinates/student.py). The method is Tsitouras 5(4) of
+    diffrax, on (u, log s) in R^(M+N).
 
     `risk` (T,) is E(f* - f)²/E f*². `alignment` (T, M) is max_i m_im², and `radius` (T, M) the s_i of that neuron; for
     h_2 and z², where neurons share directions, they are diag G and diag ΘᵀSΘ as in `Quadratic`.
@@ -61,6 +62,9 @@ class Coupled(Flow):
         max_steps: how many steps the integrator may take in all.
         overlap: which overlap `alignment` is, "subspace" (diag G) or "neuron" (max_i m_im²); None chooses by the link.
         second_layer_rate: κ ≥ 0 of a two-layer student, the second layer's learning rate over the first's; 0 freezes b.
+        weight_decay: λ ≥ 0, of the loss ½E(f* - f)² + ½λ(|w|² + |b|²).
+        constraint: None, or "sphere", on which neurons' norms and the second layer stay as they are (isotropic input).
+        loss: "squared", or "correlation", 1 - E f*f, on which neurons do not see each other.
 
     Raises:
         ArgumentError: tolerances or step numbers that are not positive, another `overlap`; by `solve`, a start without
@@ -79,6 +83,27 @@ class Coupled(Flow):
     max_steps: int = eqx.field(static=True, default=2_000_000)
     overlap: str | None = eqx.field(static=True, default=None)
     second_layer_rate: float = eqx.field(static=True, default=1.0)
+    weight_decay: float = eqx.field(static=True, default=0.0)
+    constraint: str | None = eqx.field(static=True, default=None)
+    loss: str = eqx.field(static=True, default="squared")
+
+    @classmethod
+    def of(cls, sgd: SGD, overlap: str | None = None) -> Coupled:
+        """The gradient flow that SGD is at small steps, in canonical time, where momentum is in the clock.
+
+        Raises:
+            ArgumentError: Stiefel SGD, whose flow is `Riccati`.
+        """
+        require(not sgd.on_stiefel, "sgd", "be another algorithm than Stiefel SGD, whose flow is Riccati()", repr(sgd))
+        return cls(
+            overlap=overlap, second_layer_rate=sgd.second_layer_rate, weight_decay=sgd.weight_decay,
+            constraint=sgd.constraint, loss=sgd.loss,
+        )  # fmt: skip
+
+    @property
+    def _training(self) -> Training:
+        on_sphere, correlation = self.constraint == "sphere", self.loss == "correlation"
+        return Training(self.second_layer_rate, self.weight_decay, on_sphere, correlation)
 
     def __check_init__(self) -> None:
         known = self.overlap in (None, "subspace", "neuron")
@@ -86,6 +111,11 @@ class Coupled(Flow):
         require_real(self.rtol, "rtol", above=0)
         require_integer(self.max_steps, "max_steps", 1)
         require_real(self.second_layer_rate, "second_layer_rate", least=0)
+        require_real(self.weight_decay, "weight_decay", least=0)
+        require(self.constraint in (None, "sphere"), "constraint", 'be None or "sphere"', repr(self.constraint))
+        require(self.loss in TRAINED_LOSSES, "loss", f"be one of {', '.join(TRAINED_LOSSES)}", repr(self.loss))
+        fixed = self.constraint == "sphere" and self.weight_decay > 0
+        require(not fixed, "weight_decay", "be left out on the sphere, where norms do not change", self.weight_decay)
 
     @property
     def label(self) -> str:
@@ -95,8 +125,10 @@ class Coupled(Flow):
     def check(self, problem: Problem) -> None:
         """Refuse what no gradient flow covers (problem/scope.py), and a second layer's rate where there is none."""
         require_covered("Coupled", problem.teacher, problem.start)
+        isotropic = self.constraint is None or problem.teacher.covariance is None
+        require(isotropic, "constraint", "be left out under a covariance", repr(self.constraint))
         must = "be left out for a student without a second layer (Start.with_second_layer)"
-        has = problem.full_start.second_layer is not None
+        has = problem.full_start.second_layer is not None and self.constraint is None
         require(has or self.second_layer_rate == 1, "second_layer_rate", must, self.second_layer_rate)
 
     def horizon(self, problem: Problem) -> tuple[float, float] | None:
@@ -108,14 +140,14 @@ class Coupled(Flow):
         """
         degree = problem.teacher.link.degree
         beyond = set(features(problem.teacher, problem.start)) - {Feature.DIMENSIONLESS}
-        if degree is None or degree < 2 or beyond:
-            return _scouted(problem, self.second_layer_rate)
+        if degree is None or degree < 2 or beyond or self._training != Training():
+            return _scouted(problem, self._training)
         return quadratic_horizon(problem) if degree == 2 else Decoupled().horizon(problem)
 
     def evolve(self, problem: Problem, times: Float[Array, " T"]) -> Solution:
         """The solution at canonical `times`: risk, alignment and radius; outside jit fewer times if it stops early."""
         if is_traced(problem, times):
-            student, tolerances = _begin(problem, self.rtol, self.overlap, self.second_layer_rate)
+            student, tolerances = _begin(problem, self.rtol, self.overlap, self._training)
             out = integrate(
                 student.velocity, student.state, student.args, times, *tolerances,
                 largest_component=True, max_steps=self.max_steps,
@@ -140,10 +172,10 @@ class Coupled(Flow):
         emergence, goal = np.full(problem.teacher.width, np.inf), float(log_odds(level))
         for steps in pieces:
             emergence = np.minimum(emergence, first_crossings(steps.times, steps.odds, goal, rates=steps.rates))
-        return jnp.asarray(emergence)
+        return jax.device_put(emergence)
 
     def _chunked(self, problem: Problem) -> ChunkedSolve:
-        student, tolerances = _begin(problem, self.rtol, self.overlap, self.second_layer_rate)
+        student, tolerances = _begin(problem, self.rtol, self.overlap, self._training)
         return ChunkedSolve(student, tolerances, self.max_steps, float(problem.teacher.norm))
 
     def _in_chunks(self, problem: Problem, times: np.ndarray) -> Solution:
@@ -155,7 +187,7 @@ class Coupled(Flow):
             kept += 2 * steps.odds.size
             if kept <= _MOST_RECORDED:
                 pieces.append(steps)
-        if not observed and bool(chunks.outcome == Outcome.interrupted):
+        if not observed and is_outcome(chunks.outcome, Outcome.interrupted):
             raise KeyboardInterrupt  # there is nothing to keep
         must = "start before the flow is stopped"
         require(len(observed) > 0, "times", must, f"{times[0]:g}, but {message_of(chunks.outcome)}")
@@ -170,10 +202,10 @@ class Coupled(Flow):
             yield chunks.new_steps()
 
 
-def _scouted(problem: Problem, second_layer_rate: float) -> tuple[float, float] | None:
+def _scouted(problem: Problem, training: Training) -> tuple[float, float] | None:
     """The first and the last emergence time of a coarse integration; None where nothing emerges."""
     teacher = problem.teacher
-    chunks = ChunkedSolve(*_begin(problem, _SCOUT_RTOL, None, second_layer_rate), _SCOUT_STEPS, float(teacher.norm))
+    chunks = ChunkedSolve(*_begin(problem, _SCOUT_RTOL, None, training), _SCOUT_STEPS, float(teacher.norm))
     begin = 1 / float(teacher.link.dual_derivative(1.0) * jnp.max(jnp.abs(teacher.search_rates)))
     emergence, risks = np.full(teacher.width, np.inf), []
     for _ in chunks.through(begin * 2.0 ** np.arange(_DOUBLINGS)):
@@ -184,25 +216,23 @@ def _scouted(problem: Problem, second_layer_rate: float) -> tuple[float, float] 
         at_rest = emerged > 0 and len(risks) > 3 and risks[-1] > _FALLS * risks[-4]
         if at_rest or emerged >= min(teacher.width, problem.start.student_width):
             break
-    if chunks.outcome == Outcome.interrupted:
+    if is_outcome(chunks.outcome, Outcome.interrupted):
         raise KeyboardInterrupt
     later = emergence[np.isfinite(emergence) & (emergence > 0)]
     return (float(later.min()), float(later.max())) if len(later) else None
 
 
 def _begin(
-    problem: Problem, rtol: float, overlap: str | None, second_layer_rate: float
+    problem: Problem, rtol: float, overlap: str | None, training: Training
 ) -> tuple[Student, tuple[Array, Array]]:
     """The student at its start, and the tolerances, relative and absolute."""
-    log_s, atol = _sizes(problem.full_start.norms, problem.assigned()[0], np.asarray(rtol))
-    return student_of(problem, log_s, overlap, second_layer_rate), (jax.device_put(np.asarray(rtol)), atol)
-
-
-@jax.jit
-def _sizes(norms: Float[Array, " N"], overlaps: Float[Array, " M"], rtol: Array) -> tuple[Array, Array]:
-    """2 log |w| (N,), and the absolute tolerance."""
-    size = jnp.where(overlaps != 0, jnp.abs(overlaps), 1.0)
-    return 2 * jnp.log(norms), jax.lax.stop_gradient(rtol * jnp.min(size))
+    norms, overlaps = problem.full_start.norms, problem.assigned()[0]
+    xp = namespace_of(norms, overlaps)
+    size = xp.where(xp.asarray(overlaps) != 0, xp.abs(xp.asarray(overlaps)), 1.0)
+    log_s, atol = 2 * xp.log(xp.asarray(norms)), jax.lax.stop_gradient(rtol * xp.min(size))
+    if xp is np:  # on the host, where nothing compiles
+        log_s, atol = jax.device_put((log_s, np.asarray(atol)))
+    return student_of(problem, log_s, overlap, training), (jax.device_put(np.asarray(rtol)), atol)
 
 
 _observe = compiled_quickly(eqx.filter_jit)(observe)

@@ -22,8 +22,8 @@ import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float
 
-from ..numerics import Integrated, Outcome, compiled_quickly
-from ..problem import SGD, Constraint, Link, Observables, Problem, require_covered, sgd_of
+from ..numerics import LEAF, Integrated, Outcome, compiled_quickly
+from ..problem import SGD, Constraint, Link, Observables, Problem, require_algorithm, require_covered, sgd_of
 from ..support import is_traced, require, require_real, warn_renamed
 from .coupled import Coupled
 from .decoupled import Decoupled
@@ -153,9 +153,11 @@ class FiniteStep(Flow):
         """The limit of this algorithm in dimension `dim`, γ = ηd/B.
 
         Raises:
-            ArgumentError: what is no SGD object, or a learning rate that is a schedule.
+            ArgumentError: what is no SGD object, a learning rate that is a schedule, weight decay, the sphere or the
+                correlation loss.
         """
         sgd = sgd_of(sgd)
+        require_algorithm("FiniteStep", sgd)
         return cls(sgd.gamma(dim), student_scale=student_scale, constraint=sgd.constraint)
 
     @property
@@ -241,7 +243,12 @@ class FiniteStep(Flow):
         return weights_system(problem, self.gamma)
 
 
-@compiled_quickly(eqx.filter_jit)
+def _like_a_solution(observe: Callable, args: Any, out: Integrated) -> Solution:
+    state = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), out.states)
+    return Solution(jax.eval_shape(lambda state: observe(state, args), state), out.outcome, LEAF, LEAF)
+
+
+@compiled_quickly(eqx.filter_jit, like=_like_a_solution)
 def _solution(observe: Callable, args: Any, out: Integrated) -> Solution:
     """The solution from the states; risk is inf and alignment 0 where weights exploded or a time was not reached."""
 

@@ -16,9 +16,11 @@ from typing import Any, Literal
 
 import equinox as eqx
 import jax.numpy as jnp
+import numpy as np
+from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float, Int
 
-from ..numerics import Outcome, first_crossings, integrate, log_odds
+from ..numerics import Outcome, compiled_quickly, first_crossings, integrate, log_odds
 from ..problem import Observables, Problem, require_covered, riccati_rate
 from ..support import require, require_real
 from .flow import Flow, Solution, quadratic_horizon
@@ -114,31 +116,46 @@ class Riccati(Flow):
         if self.method == "exact":
             return chart_emergence_times(problem, times, solution.observables.alignment, level)
         assert solution.observables.alignment is not None
-        odds = log_odds(solution.observables.alignment)
+        odds = log_odds(np.asarray(solution.observables.alignment))
         return jnp.asarray(first_crossings(times, odds, float(log_odds(level)), smooth=True))
 
     def _dense(self, problem: Problem, times: Float[Array, " T"]) -> Solution:
         teacher, start = problem.teacher, problem.full_start
         rtol = _DENSE_RTOL if self.rtol is None else self.rtol
-        Z = jnp.linalg.qr(start.directions.T)[0][: teacher.width]
-        G = Z @ Z.T
-        least = jnp.min(jnp.where(jnp.diag(G) > 0, jnp.diag(G), 1.0))  # a direction without overlap has no scale
-        out = integrate(dense_velocity, G, teacher.a, riccati_rate(teacher) * times, rtol, rtol * least)
-        aligned = jnp.diagonal(out.states, axis1=1, axis2=2)
-        explained = jnp.einsum("i,tij,j,tji->t", teacher.a, out.states, teacher.a, out.states)
-        risk = 1 - explained / jnp.sum(teacher.a**2)
-        sound = _keeps_its_rank(aligned, jnp.linalg.matrix_rank(start.teacher_overlaps), rtol)
+        G, own_times, least, rank = _begun(start.directions, start.teacher_overlaps, riccati_rate(teacher), times)
+        out = integrate(dense_velocity, G, teacher.a, own_times, rtol, rtol * least)
+        observed, sound = _observe_dense(teacher.a, out.states, rank, rtol)
         outcome = Outcome.where(jnp.all(sound), out.outcome, Outcome.rank_lost)
-        observed = Observables(jnp.where(sound, risk, jnp.nan), jnp.where(sound[:, None], aligned, jnp.nan), None)
         return Solution(observed, outcome, jnp.sum(sound), out.steps)
 
 
-def _keeps_its_rank(aligned: Float[Array, "T M"], rank: Int[Array, ""], rtol: float) -> Bool[Array, " T"]:
+@compiled_quickly()
+def _begun(
+    directions: Float[Array, "N D"], overlaps: Float[Array, "N M"], rate: Array, times: Float[Array, " T"]
+) -> tuple[Float[Array, "M M"], Float[Array, " T"], Float[Array, ""], Int[Array, ""]]:
+    """G at the start, Riccati times, the least G_mm there is, and the rank of the overlaps."""
+    Z = jnp.linalg.qr(directions.T)[0][: overlaps.shape[1]]
+    G = Z @ Z.T
+    least = jnp.min(jnp.where(jnp.diag(G) > 0, jnp.diag(G), 1.0))  # a direction without overlap has no scale
+    return G, rate * times, least, jnp.linalg.matrix_rank(overlaps)
+
+
+@compiled_quickly()
+def _observe_dense(
+    a: Float[Array, " M"], states: Float[Array, "T M M"], rank: Int[Array, ""], rtol: ArrayLike
+) -> tuple[Observables, Bool[Array, " T"]]:
+    """Risk and diag G, NaN from the time on at which G has no longer its rank; and up to which time it has."""
+    aligned = jnp.diagonal(states, axis1=1, axis2=2)
+    risk = 1 - jnp.einsum("i,tij,j,tji->t", a, states, a, states) / jnp.sum(a**2)
+    sound = _keeps_its_rank(aligned, rank, rtol)
+    return Observables(jnp.where(sound, risk, jnp.nan), jnp.where(sound[:, None], aligned, jnp.nan), None), sound
+
+
+def _keeps_its_rank(aligned: Float[Array, "T M"], rank: Int[Array, ""], rtol: ArrayLike) -> Bool[Array, " T"]:
     """Whether diag G has been that of a projection of this rank, 0 ≤ G_mm ≤ 1 and tr G ≤ rank, up to each time."""
     noise = _LEAK * rtol
-    one = min(
-        noise * aligned.shape[1], _PLAIN
-    )  # the tolerance is on the root mean square: one entry may have M times it
+    # the tolerance is on the root mean square: one entry may have M times it
+    one = jnp.minimum(noise * aligned.shape[1], _PLAIN)
     within = jnp.all((aligned >= -one) & (aligned <= 1 + one), axis=1)
     return jnp.cumprod(within & (jnp.sum(aligned, axis=1) <= rank * (1 + noise))) > 0
 

@@ -11,15 +11,16 @@ Source: Oko, Song, Suzuki & Wu 2024 for the algorithm; derivations/coverage.py.
 
 from __future__ import annotations
 
+from functools import partial
+
 import jax
-import jax.numpy as jnp
 import numpy as np
+import scipy
 from jax.typing import ArrayLike
-from jaxtyping import Array, Key
-from scipy.special import gammaln, log_ndtr, ndtr
+from jaxtyping import Array, Float, Key
 
 from ..numerics import as_key, unit_nodes
-from ..problem import Start, Teacher, overlap_scores, require_covered
+from ..problem import Teacher, isotropic, overlap_scores, require_covered
 from ..support import require, require_integer, require_open_unit
 
 _CONSUMER = "coverage of the correlation loss"
@@ -49,7 +50,7 @@ def destination_probabilities(teacher: Teacher) -> np.ndarray:
         reach = (own / a) ** (1 / (k - 2))
         at = np.outer(np.delete(reach, p), x)
         # P(|x_q| < t) = 1 - 2 P(x_q < -t) for even k, P(x_q < t) for odd k
-        below = np.log1p(-2 * ndtr(-at)) if teacher.link.either_sign else log_ndtr(at)
+        below = np.log1p(-2 * scipy.special.ndtr(-at)) if teacher.link.either_sign else scipy.special.log_ndtr(at)
         chances[p] = either * np.sum(weights * np.exp(below.sum(axis=0)))
     return chances
 
@@ -83,14 +84,14 @@ def coverage_of_top(chances: ArrayLike, student_width: int, top: int) -> float:
     # series in log form would lose the sums; terms are scaled by N^n/n! instead, which keeps them near one
     def series(chance: float, first: int) -> np.ndarray:
         with np.errstate(divide="ignore"):
-            terms = np.exp(n * np.log(chance * student_width) - gammaln(n + 1) - chance * student_width)
+            terms = np.exp(n * np.log(chance * student_width) - scipy.special.gammaln(n + 1) - chance * student_width)
         terms[:first] = 0.0
         return terms
 
     product = series(max(1 - chances[:top].sum(), 1e-300), 0)
     for chance in chances[:top]:
         product = np.convolve(product, series(chance, 1))[: student_width + 1]
-    log_scale = gammaln(student_width + 1) - student_width * np.log(student_width) + student_width
+    log_scale = scipy.special.gammaln(student_width + 1) - student_width * np.log(student_width) + student_width
     return float(min(product[-1] * np.exp(log_scale), 1.0))
 
 
@@ -128,12 +129,18 @@ def simulated_coverage(
 ) -> np.ndarray:
     """The fraction (M,) of `draws` random starts in which a neuron goes to direction p: `coverage` by Monte Carlo."""
     require_integer(draws, "draws", 1)
+    require_integer(student_width, "student_width", 1)
+    require_integer(dim, "dim", max(student_width, teacher.width))
     require_covered(_CONSUMER, teacher)
 
-    def covered(key: Array) -> Array:
-        start = Start.random(teacher, student_width, dim, seed=key)
-        scores = overlap_scores(teacher.a, start.teacher_overlaps, teacher.link)
-        goes = jnp.max(scores, axis=1) > 0
-        return jnp.zeros(teacher.width, bool).at[jnp.argmax(scores, axis=1)].max(goes)
+    overlaps = _drawn_overlaps(as_key(seed), draws, student_width, teacher.width, dim)
+    scores = np.asarray(overlap_scores(teacher.a, np.asarray(overlaps), teacher.link))
+    goes = np.where(scores.max(axis=2) > 0, scores.argmax(axis=2), -1)
+    return np.mean((goes[..., None] == np.arange(teacher.width)).any(axis=1), axis=0)
 
-    return np.asarray(jnp.mean(jax.lax.map(covered, jax.random.split(as_key(seed), draws)), axis=0))
+
+@partial(jax.jit, static_argnums=(1, 2, 3))
+def _drawn_overlaps(key: Array, draws: int, neurons: int, directions: int, dim: int) -> Float[Array, "draws N M"]:
+    """The overlaps of random starts, which do not depend on the link."""
+    keys = jax.random.split(key, draws)
+    return jax.lax.map(lambda own: isotropic(own, dim - directions, neurons, directions)[0], keys)

@@ -35,9 +35,9 @@ from math import factorial, sqrt
 from typing import NamedTuple
 
 import numpy as np
+import scipy
 from jaxtyping import Bool, Float
 from numpy.polynomial import hermite_e
-from scipy.optimize import brentq
 
 from ..problem import SGD, Link, Problem, Start
 
@@ -193,7 +193,7 @@ def largest_held(moments: Moments, a: Float[np.ndarray, " n"]) -> float:
         return float(np.sum(b * kappa / (1 - b + kappa * (u + b)))) - 1
 
     most = (1 + 1e-12) * (b.sum() - 1) + 1e-15  # where all are as large
-    return float(one / (1 + kappa * brentq(excess, 0.0, most, xtol=1e-15)))
+    return float(one / (1 + kappa * scipy.optimize.brentq(excess, 0.0, most, xtol=1e-15)))
 
 
 class _Walk:
@@ -227,7 +227,7 @@ class _Walk:
         low = _STEEPEST
         while self.excess(low) > 0 and low > 1e-6:
             low /= 2
-        return float(brentq(self.excess, low, 2 * low)) if low > 1e-6 else 0.0
+        return float(scipy.optimize.brentq(self.excess, low, 2 * low)) if low > 1e-6 else 0.0
 
 
 def _chance(moments: Moments, gamma: float, held: float, a: float, dim: float, k: int) -> float:
@@ -251,7 +251,9 @@ def largest_safe(problem: Problem, chance: float = NOTABLE) -> float:
     def excess(share: float) -> float:
         return _chance(moments, share * held, held, a.max(), dim, k) - chance
 
-    return held * float(brentq(excess, _FAR, 2.0, xtol=1e-3)) if excess(_FAR) < 0 < excess(2.0) else _FAR * held
+    if not excess(_FAR) < 0 < excess(2.0):
+        return _FAR * held
+    return held * float(scipy.optimize.brentq(excess, _FAR, 2.0, xtol=1e-3))
 
 
 def can_be_learned(problem: Problem) -> Bool[np.ndarray, " M"]:

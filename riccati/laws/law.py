@@ -117,7 +117,8 @@ class EmergenceLaw(eqx.Module):
 def in_words(sgd: SGD) -> str:
     """The step size of an algorithm with one learning rate in words, for a printed law."""
     kind = ", Stiefel SGD" if sgd.on_stiefel else ""
-    return f"learning rate {sgd.rate:.4g}, batch of {sgd.batch_size}{kind}"
+    momentum = f", momentum {sgd.momentum:g}" if sgd.momentum else ""
+    return f"learning rate {sgd.schedule.rates(0, 1)[0]:.4g}, batch of {sgd.batch_size}{momentum}{kind}"
 
 
 def problem_of_law(consumer: str, teacher: Teacher, start: AnyStart, sgd: SGD) -> Problem:
@@ -128,7 +129,7 @@ def problem_of_law(consumer: str, teacher: Teacher, start: AnyStart, sgd: SGD) -
             is a schedule.
     """
     problem = Problem(teacher, start)
-    require_covered(consumer, teacher, start)
+    require_covered(consumer, teacher, start, sgd)
     _ = sgd.rate
     return problem
 

@@ -12,7 +12,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Key
 
 from ..flows import FiniteStep
-from ..numerics import Outcome, as_key, require_double_precision
+from ..numerics import Outcome, as_key, is_outcome, require_double_precision
 from ..problem import SGD, AnyStart, Constraint, Teacher, sgd_of
 from ..support import require, require_integer, require_open_unit, require_times
 from .divergence import warn_of
@@ -199,15 +199,15 @@ def risk_law(
         draws, reached = risk_given_emergence(problem, sgd, winners, _LEVEL, at, early_key)
         emerged = winners.emerged
     flow = FiniteStep.of(sgd, float(start.dim or 0), student_scale)
-    limit = flow.evolve(problem, jnp.asarray(at))
-    followed = int(limit.reached or 0) if bool(limit.outcome == Outcome.max_steps_reached) else len(at)
+    limit = flow.evolve(problem, jax.device_put(at))
+    followed = int(limit.reached or 0) if is_outcome(limit.outcome, Outcome.max_steps_reached) else len(at)
     late = (_too_late("the risk of the draws", at, reached), _too_late("`flow`", at, followed))
     caution = "; ".join(line for line in (caution, *late) if line)
     warn_of(caution)
     return RiskLaw(
-        times=jnp.asarray(at),
-        draws=jnp.asarray(draws),
-        emerged=jnp.asarray(emerged),
+        times=jax.device_put(at),
+        draws=jax.device_put(np.asarray(draws)),
+        emerged=jax.device_put(np.asarray(emerged)),
         flow=limit.observables.risk,
         sgd=sgd,
         label=flow.label,

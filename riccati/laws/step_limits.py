@@ -25,8 +25,8 @@ from typing import NamedTuple
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
+import scipy
 from jaxtyping import Array, Float
-from scipy.optimize import brentq
 
 from ..problem import CONSTRAINTS, AnyStart, Constraint, Problem, Teacher, rate_of_gamma, require_covered
 from ..support import require, require_integer, require_real, warn_renamed
@@ -231,7 +231,7 @@ def homogeneous_limit(a: Float[np.ndarray, " M"], m: int, long: int, most: float
 
     if m == 0:
         return float(2 * a[0] / (homogeneous_residual(a, 0, long, 0.0) + own))
-    pole = brentq(lambda gamma: _held(a, m, gamma), 0.0, _INSIDE / (2 * a[0]))
+    pole = scipy.optimize.brentq(lambda gamma: _held(a, m, gamma), 0.0, _INSIDE / (2 * a[0]))
     return _root(excess, min(most, _INSIDE * pole))
 
 
@@ -262,4 +262,4 @@ def stiefel_residual(a: Float[np.ndarray, " M"], neurons: int, m: int, c: float,
 
 def _root(excess: Callable[[float], float], most: float) -> float:
     """Where `excess` leaves the negative values it begins with; `most` where it does not."""
-    return float(brentq(excess, 0.0, most)) if excess(most) > 0 else most
+    return float(scipy.optimize.brentq(excess, 0.0, most)) if excess(most) > 0 else most

@@ -1,11 +1,13 @@
 """Numerical pieces that several rooms share: integration, crossings, quadrature, random draws."""
 
+from .compiling import LEAF as LEAF
 from .compiling import compiled_quickly as compiled_quickly
 from .compiling import require_double_precision as require_double_precision
 from .integration import Integrated as Integrated
 from .integration import Outcome as Outcome
 from .integration import controller as controller
 from .integration import integrate as integrate
+from .integration import is_outcome as is_outcome
 from .integration import message_of as message_of
 from .integration import name_of as name_of
 from .integration import outcome_named as outcome_named

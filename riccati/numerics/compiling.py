@@ -1,8 +1,9 @@
-"""How JAX is used here: in double precision, and with a compiler option for the larger programs.
+"""How JAX is used here: in double precision, and with compiler options for the larger programs.
 
 On the processor, XLA's newer emitters of fused loops (MLIR) take half of the compile time of long programs and save
-nothing at run time there. `@compiled_quickly()` compiles a program with the older ones. It is not used everywhere, as
-the older ones are slow on loops that share large subexpressions.
+nothing at run time there. `@compiled_quickly()` compiles a program with the older ones, and with the first level of
+LLVM's optimisation: the rounds of a random key take it ten times as long at the second, and run no faster. It is not
+used everywhere, as the older emitters are slow on loops that share large subexpressions.
 """
 
 from __future__ import annotations
@@ -15,26 +16,37 @@ import jax
 import numpy as np
 
 from ..support import is_traced, require
+from .program_store import KeptPrograms
 
 T = TypeVar("T")
 
-_OPTION = {"xla_cpu_use_fusion_emitters": False}
+LEAF: Any = 0  # stands for any array of a result that `like` describes
+_OPTION = {"xla_cpu_use_fusion_emitters": False, "xla_backend_optimization_level": 1}
 
 
-def compiled_quickly(jit: Callable = jax.jit, **settings: Any) -> Callable[[Callable[..., T]], Callable[..., T]]:
-    """A decorator that compiles a function by `jit` (`jax.jit` or `equinox.filter_jit`) with the older emitters.
+def compiled_quickly(
+    jit: Callable = jax.jit, like: Callable[..., Any] | None = None, **settings: Any
+) -> Callable[[Callable[..., T]], Callable[..., T]]:
+    """A decorator that compiles a function by `jit` (`jax.jit` or `equinox.filter_jit`) with both options.
 
     `settings` are passed on to `jit`. XLA takes options for whole programs only, so a function that is called within
-    another program is compiled as that one is, as are all where this release of XLA does not know the option.
+    another program is compiled as that one is, as are all where this release of XLA does not know the options.
+
+    With `like`, which gives of the same arguments any value of the result's structure, the programs are kept for other
+    processes where a folder is set for them (program_store.py).
     """
 
     def compiled(function: Callable[..., T]) -> Callable[..., T]:
         alone, plain = jit(function, **settings, compiler_options=_OPTION), jit(function, **settings)
+        donated = np.atleast_1d(settings.get("donate_argnums", ())).astype(int)
+        kept = None if like is None else KeptPrograms(function, like, tuple(donated), _OPTION)
 
         @wraps(function)
         def call(*args: Any) -> T:
-            inside = is_traced(args) or is_traced(jax.device_put(np.zeros(())))
-            return (plain if inside or not _is_understood() else alone)(*args)
+            if is_traced(args) or is_traced(jax.device_put(np.zeros(()))) or not _is_understood():
+                return plain(*args)
+            program = alone if kept is None else kept.program(args) or alone
+            return program(*args)
 
         return call
 
@@ -43,7 +55,7 @@ def compiled_quickly(jit: Callable = jax.jit, **settings: Any) -> Callable[[Call
 
 @cache
 def _is_understood() -> bool:
-    """Whether XLA knows the option: asked once a process, of a program that costs milliseconds."""
+    """Whether XLA knows the options: asked once a process, of a program that costs milliseconds."""
     try:
         jax.jit(lambda: np.zeros(()), compiler_options=_OPTION).lower().compile()
     except jax.errors.JaxRuntimeError:

@@ -1,26 +1,28 @@
 """Integration of ordinary differential equations by diffrax, and how an integration can end.
 
 `integrate` computes a whole solution at given output times; `controller` is the step size control that it shares with
-the chunked solve of flows/reduced_coordinates.
+the chunked solve of flows/reduced_coordinates. diffrax takes half as long to import as JAX, and is imported where a
+program that integrates is traced.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import diffrax
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optimistix as optx
 from jax.interpreters import ad
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int, PyTree
 
 from ..support import is_traced
-from .compiling import compiled_quickly
+from .compiling import LEAF, compiled_quickly
+
+if TYPE_CHECKING:
+    import diffrax
 
 _MOST_STEPS = 2**16
 _BLOCK = 64  # output times; compiled programs see multiples of it
@@ -33,9 +35,9 @@ class Outcome(eqx.Enumeration):
 
     Example:
         >>> import riccati as rc
-        >>> teacher = rc.Teacher.power_law(width=2, beta=1.0, link=rc.Link.hermite(2))
-        >>> start = rc.Start.random(teacher, student_width=2, dim=100, norm=0.1, seed=0)
-        >>> trajectory = rc.solve(rc.Riccati(), teacher, start, [1.0, 2.0])
+        >>> teacher = rc.Teacher.power_law(width=3, beta=1.0, link=rc.Link.hermite(2))
+        >>> start = rc.Start.random(teacher, student_width=3, dim=100, norm=0.1, seed=0)
+        >>> trajectory = rc.solve(rc.Riccati(), teacher, start, [0.0, 2.0, 8.0])
         >>> bool(trajectory.outcome == rc.Outcome.complete)
         True
     """
@@ -60,9 +62,15 @@ def message_of(outcome: Outcome) -> str:
     return _messages[outcome]
 
 
+def is_outcome(outcome: Outcome, item: Outcome) -> bool:
+    """Whether a concrete outcome is this item; `==`, whose result is an array, compiles."""
+    one, other = (np.asarray(*jax.tree.leaves(each)) for each in (outcome, item))
+    return bool(one == other)
+
+
 def name_of(outcome: Outcome) -> str:
     """The item's name, as saved files hold it."""
-    return next(name for name in _NAMES if bool(outcome == getattr(Outcome, name)))
+    return next(name for name in _NAMES if is_outcome(outcome, getattr(Outcome, name)))
 
 
 def outcome_named(name: str) -> Outcome:
@@ -144,6 +152,9 @@ def padded(times: ArrayLike, fewest: int = 0) -> Float[Array, " T"]:
 
 def controller(rtol: Array, atol: Array, largest_component: bool) -> diffrax.PIDController:
     """The step size controller that every integration uses."""
+    import diffrax
+    import optimistix as optx
+
     # where the largest component decides, one small overlap counts among many
     norm = optx.max_norm if largest_component else optx.rms_norm
     return diffrax.PIDController(rtol=rtol, atol=atol, norm=norm)
@@ -151,6 +162,8 @@ def controller(rtol: Array, atol: Array, largest_component: bool) -> diffrax.PID
 
 def outcome_of(result: diffrax.RESULTS) -> Outcome:
     """The outcome that corresponds to a result of diffrax."""
+    import diffrax
+
     spent = Outcome.where(result == diffrax.RESULTS.max_steps_reached, Outcome.max_steps_reached, Outcome.step_vanished)
     return Outcome.where(result == diffrax.RESULTS.successful, Outcome.complete, spent)
 
@@ -159,11 +172,13 @@ def _as_array(number: ArrayLike) -> Array:
     return jnp.asarray(number, float) if is_traced(number) else jax.device_put(np.asarray(number, float))
 
 
-@compiled_quickly(eqx.filter_jit)
+@compiled_quickly(eqx.filter_jit, like=lambda velocity, state, *_: Integrated(state, Outcome.complete, LEAF, LEAF))
 def _integrate(
     velocity: Callable, state: Any, args: Any, times: Array, rtol: Array, atol: Array, largest: bool, max_steps: int,
     forward: bool,
 ) -> Integrated:  # fmt: skip
+    import diffrax
+
     solution = diffrax.diffeqsolve(
         diffrax.ODETerm(velocity),
         diffrax.Tsit5(),

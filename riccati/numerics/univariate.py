@@ -6,12 +6,16 @@ An overlap that emerges is nearly a straight line in its log-odds, so crossings 
 from __future__ import annotations
 
 from functools import cache
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import scipy
 from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float, Int
+
+from ..support import namespace_of
 
 _LEAST, _MOST = 1e-300, 1 - 1e-15  # squared overlaps between which log-odds are finite
 
@@ -56,17 +60,15 @@ def first_crossings(
 
 def _crossing(t: np.ndarray, y: np.ndarray, slope: np.ndarray | None, smooth: bool) -> float:
     """The first time at which y, which is ≥ 0 somewhere, reaches 0."""
-    from scipy.interpolate import CubicHermiteSpline, PchipInterpolator  # 0.1 s to import, needed where this runs
-
     g = int(np.argmax(y >= 0))
     if g == 0:
         return float(t[0])
     pair = slice(g - 1, g + 1)
     if slope is not None:
-        roots = CubicHermiteSpline(t[pair], y[pair], slope[pair]).roots(extrapolate=False)
+        roots = scipy.interpolate.CubicHermiteSpline(t[pair], y[pair], slope[pair]).roots(extrapolate=False)
     elif smooth:
         near = slice(max(g - 3, 0), g + 2)
-        roots = PchipInterpolator(t[near], y[near]).roots(extrapolate=False)
+        roots = scipy.interpolate.PchipInterpolator(t[near], y[near]).roots(extrapolate=False)
     else:
         return float(np.interp(0.0, y[pair], t[pair]))
     return float(min((r for r in roots if t[g - 1] <= r <= t[g]), default=t[g]))
@@ -84,9 +86,10 @@ def panel_nodes(
 ) -> tuple[Float[Array, "... panels count"], Float[Array, "... panels count"]]:
     """Nodes and weights of ∫_low^high on `panels` panels of equal width with `count` nodes each."""
     nodes, weights = unit_nodes(count)
-    low, high = jnp.broadcast_arrays(jnp.asarray(low), jnp.asarray(high))
-    width = (high - low) / panels
-    edges = low[..., None] + width[..., None] * np.arange(panels)
-    return edges[..., None] + width[..., None, None] * nodes, jnp.broadcast_to(
+    xp: Any = namespace_of(low, high)
+    first, last = xp.broadcast_arrays(xp.asarray(low), xp.asarray(high))
+    width = (last - first) / panels
+    edges = first[..., None] + width[..., None] * np.arange(panels)
+    return edges[..., None] + width[..., None, None] * nodes, xp.broadcast_to(
         width[..., None, None] * weights, (*edges.shape, count)
     )

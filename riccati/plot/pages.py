@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 
@@ -92,6 +93,15 @@ def comparison_page(
         if axes is None:
             _figure_of(left).suptitle(words.problem, fontsize=8)
     return _figure_of(left)
+
+
+def laid_out(figure: Figure) -> Figure:
+    """The figure with its panels in their final places; one that has a layout engine is drawn twice for each file."""
+    if (engine := figure.get_layout_engine()) is not None:
+        engine.execute(figure)
+        with mpl.rc_context({"figure.autolayout": False, "figure.constrained_layout.use": False}):
+            figure.set_layout_engine(None)
+    return figure
 
 
 def _begin(curves: Sequence[Curve]) -> float:

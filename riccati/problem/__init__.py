@@ -25,6 +25,7 @@ from .problem import AnyStart as AnyStart
 from .problem import Problem as Problem
 from .problem import Spectators as Spectators
 from .reduced import in_eigenbasis as in_eigenbasis
+from .reduced import isotropic as isotropic
 from .schedule import Constant as Constant
 from .schedule import Logged as Logged
 from .schedule import PerDirection as PerDirection
@@ -36,6 +37,7 @@ from .schedule import schedule_named as schedule_named
 from .scope import COVERS as COVERS
 from .scope import Feature as Feature
 from .scope import features as features
+from .scope import require_algorithm as require_algorithm
 from .scope import require_covered as require_covered
 from .scope import uncovered as uncovered
 from .sgd import CONSTRAINTS as CONSTRAINTS

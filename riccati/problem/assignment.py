@@ -25,11 +25,12 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+import scipy
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int
-from scipy.special import betaincinv
 
-from ..support import require, require_integer, require_norms, require_open_unit
+from ..numerics import LEAF, compiled_quickly
+from ..support import namespace_of, require, require_integer, require_norms, require_open_unit
 from .link import Link
 from .scope import require_covered
 from .teacher import Teacher
@@ -37,22 +38,24 @@ from .teacher import Teacher
 _TAKEN = -1.0  # below every score, which are ≥ 0
 
 
-def overlap_scores(a: Float[Array, " M"], overlaps: Float[Array, "N M"], link: Link) -> Float[Array, "N M"]:
-    """The scores |a_p| |m_ip|^(k-2) of greedy assignment, (N, M); 0 where the signs of a_p and m_ip forbid growth."""
+def overlap_scores(
+    a: Float[Array, " M"], overlaps: Float[Array | np.ndarray, "... N M"], link: Link
+) -> Float[Array | np.ndarray, "... N M"]:
+    """The scores |a_p| |m_ip|^(k-2) of greedy assignment; 0 where the signs of a_p and m_ip forbid growth."""
+    xp, power = namespace_of(a, overlaps), max(link.information_exponent - 2, 0)
+    a, overlaps = xp.asarray(a), xp.asarray(overlaps)
     if link.either_sign:
-        return jnp.maximum(a, 0.0) * jnp.abs(overlaps) ** max(link.information_exponent - 2, 0)
-    size = jnp.maximum(jnp.sign(a) * overlaps, 0.0)
-    return jnp.abs(a) * size ** max(link.information_exponent - 2, 0)
+        return xp.maximum(a, 0.0) * xp.abs(overlaps) ** power
+    return xp.abs(a) * xp.maximum(xp.sign(a) * overlaps, 0.0) ** power
 
 
-@jax.jit
-def _match(a: Float[Array, " M"], overlaps: Float[Array, "N M"], link: Link) -> Int[Array, " M"]:
+@compiled_quickly(like=lambda *_: LEAF)
+def _match(scores: Float[Array, "N M"]) -> Int[Array, " M"]:
     """Greedy matching by lazy maxima.
 
     `best` holds for each column a bound on its best score among the free rows; bounds only fall, so a column on
     top whose best row is still free is the true maximum. About M log M columns are looked at again, not N x M x M.
     """
-    scores = overlap_scores(a, overlaps, link)
     rows, columns = scores.shape
 
     def unfinished(state: tuple) -> Array:
@@ -87,7 +90,7 @@ def greedy_assignment(a: Float[Array, " M"], overlaps: Float[Array, "N M"], link
 
     A score of 0, an overlap that cannot grow, gives nobody a direction. Ties go to the lower indices.
     """
-    return _match(jax.lax.stop_gradient(a), jax.lax.stop_gradient(overlaps), link)
+    return _match(jax.lax.stop_gradient(overlap_scores(a, overlaps, link)))
 
 
 class TypicalStart(eqx.Module):
@@ -145,7 +148,7 @@ class TypicalStart(eqx.Module):
         overlaps = np.zeros(teacher.width)
         overlaps[given] = np.sign(a[given]) * largest_overlap(left[given], dim, quantile, link.either_sign)
         self.overlaps = jnp.asarray(overlaps if teacher.covariance is None else _stretched(overlaps, teacher))
-        self.norms = jnp.full(teacher.width, float(norm))
+        self.norms = jnp.asarray(np.full(teacher.width, float(norm)))
         self.student_width, self.dim = int(student_width), int(dim)
 
     def __repr__(self) -> str:
@@ -187,4 +190,4 @@ def largest_overlap(count: ArrayLike, dim: int, quantile: float, either_sign: bo
 
 def _overlap_exceeded(probability: np.ndarray, dim: int) -> np.ndarray:
     """x with P(|m| > x) = probability: 1 - m² ~ Beta((d-1)/2, 1/2), whose lower tail is found without loss."""
-    return np.sqrt(np.maximum(1 - betaincinv((dim - 1) / 2, 0.5, probability), 0.0))
+    return np.sqrt(np.maximum(1 - scipy.special.betaincinv((dim - 1) / 2, 0.5, probability), 0.0))

@@ -30,6 +30,7 @@ class ClosedForm(NamedTuple):
         dual: g.
         dual_derivative: g'.
         coefficients: gives c_0, c_1, …, the head of the series.
+        has_finite_slope: whether g'(1) is finite.
     """
 
     name: str
@@ -38,6 +39,7 @@ class ClosedForm(NamedTuple):
     dual: Callable[[Array], Array]
     dual_derivative: Callable[[Array], Array]
     coefficients: Callable[[], np.ndarray]
+    has_finite_slope: bool = True
 
     def __reduce__(self) -> tuple:
         return closed_form, (self.name,)
@@ -109,6 +111,7 @@ _FORMS = (
         lambda q: 2 / pi * _arcsin(q),
         lambda q: 2 / pi / jnp.sqrt((1 - q) * (1 + q)),
         lambda: _odd_tail(sqrt(2 / pi), 1.0),
+        has_finite_slope=False,
     ),
     ClosedForm(
         "erf",

@@ -12,21 +12,23 @@ from __future__ import annotations
 
 from math import sqrt
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from ..support import require_integer
+from ..support import namespace_of, require_integer
 
 
 def hermite_series(coefficients: ArrayLike, z: ArrayLike) -> Array:
     """The series Σ_j c_j h_j(z) by Clenshaw's recurrence, of z's shape; coefficients (J+1,)."""
-    c, z = jnp.asarray(coefficients), jnp.asarray(z)
-    ahead = behind = jnp.zeros(z.shape, jnp.result_type(c, z))
+    xp = namespace_of(coefficients, z)
+    c, x = xp.asarray(coefficients), xp.asarray(z)
+    ahead = behind = xp.zeros(x.shape, xp.result_type(c, x))
     for j in range(c.shape[0] - 1, -1, -1):
-        ahead, behind = c[j] + z * ahead / sqrt(j + 1) - sqrt((j + 1) / (j + 2)) * behind, ahead
-    return ahead
+        ahead, behind = c[j] + x * ahead / sqrt(j + 1) - sqrt((j + 1) / (j + 2)) * behind, ahead
+    return ahead if xp is jnp else jax.device_put(ahead)
 
 
 def hermite(degree: int, z: ArrayLike) -> Array:
@@ -41,10 +43,10 @@ def hermite(degree: int, z: ArrayLike) -> Array:
 
 def series_derivative(coefficients: ArrayLike) -> Array:
     """The coefficients of σ', from those of σ: h_j' = √j h_(j-1)."""
-    c = jnp.asarray(coefficients)
-    if c.shape[0] == 1:
-        return jnp.zeros(1, c.dtype)
-    return c[1:] * jnp.sqrt(jnp.arange(1, c.shape[0], dtype=c.dtype))
+    xp = namespace_of(coefficients)
+    c = xp.asarray(coefficients)
+    slopes = c[1:] * np.sqrt(np.arange(1.0, c.shape[0])) if c.shape[0] > 1 else xp.zeros(1, c.dtype)
+    return slopes if xp is jnp else jax.device_put(slopes)
 
 
 def dual_pairs(coefficients: Float[Array, "M J"], q: Float[Array, "... M"]) -> tuple[Array, Array]:

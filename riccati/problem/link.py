@@ -14,15 +14,17 @@ import warnings
 from collections.abc import Callable, Sequence
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
+import scipy
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from ..numerics import panel_nodes
-from ..support import is_traced, require, require_finite, require_integer
+from ..support import is_traced, namespace_of, require, require_finite, require_integer
 from .closed_forms import CLOSED_FORMS, HOMOGENEOUS, ClosedForm
-from .hermite import hermite, hermite_series, series_derivative
+from .hermite import hermite_series, series_derivative
 
 _VANISHING = 1e-12  # a product of coefficients this small beside the largest counts as zero
 _QUADRATURE_NODES = 200  # beyond about 350 the outer Gauss-Hermite weights underflow
@@ -100,8 +102,8 @@ class Link(eqx.Module):
         self.is_centred = not bool(present[0])
         self.only_degree = int(above[0]) if closed_form is None and above.size == 1 else None
         self.degree = self.only_degree if self.is_centred else None
-        self.has_finite_slope = closed_form is None or bool(np.isfinite(closed_form.dual_derivative(jnp.asarray(1.0))))
-        self.coefficients = jnp.asarray(c)
+        self.has_finite_slope = closed_form is None or closed_form.has_finite_slope
+        self.coefficients = jnp.asarray(c) if is_traced(c) else jax.device_put(np.asarray(c))
         self.error, self.missing, self.label, self.closed_form = float(error), float(missing), label, closed_form
 
     @classmethod
@@ -204,21 +206,21 @@ class Link(eqx.Module):
 
     def dual(self, q: ArrayLike) -> Array:
         """The dual activation g(q) = Σ_j c_j² q^j = E σ(<u,x>) σ(<v,x>) of unit u, v with <u,v> = q; of q's shape."""
-        q = jnp.asarray(q)
         if self.closed_form is not None:
-            return self.closed_form.dual(q)
-        if self.degree is not None:
-            return self.coefficients[self.degree] ** 2 * q**self.degree
-        return jnp.polyval(self.coefficients[::-1] ** 2, q)
+            return self.closed_form.dual(jnp.asarray(q))
+        xp = namespace_of(self.coefficients, q)
+        c, q = xp.asarray(self.coefficients), xp.asarray(q)
+        value = xp.polyval(c[::-1] ** 2, q) if self.degree is None else c[self.degree] ** 2 * q**self.degree
+        return value if xp is jnp else jax.device_put(value)
 
     def dual_derivative(self, q: ArrayLike) -> Array:
         """g'(q) = Σ_j j c_j² q^(j-1)."""
-        q = jnp.asarray(q)
         if self.closed_form is not None:
-            return self.closed_form.dual_derivative(q)
-        if self.degree is not None:
-            return self.degree * self.coefficients[self.degree] ** 2 * q ** (self.degree - 1)
-        return jnp.polyval(jnp.polyder(self.coefficients[::-1] ** 2), q)
+            return self.closed_form.dual_derivative(jnp.asarray(q))
+        xp, k = namespace_of(self.coefficients, q), self.degree
+        c, q = xp.asarray(self.coefficients), xp.asarray(q)
+        value = xp.polyval(xp.polyder(c[::-1] ** 2), q) if k is None else k * c[k] ** 2 * q ** (k - 1)
+        return value if xp is jnp else jax.device_put(value)
 
     def dual_pair(self, q: ArrayLike) -> tuple[Array, Array]:
         """g(q) and g'(q), with one power for both where the link is pure."""
@@ -238,14 +240,14 @@ def _second_moment(function: Callable) -> float:
 
 
 def _quadrature(function: Callable, degree: int, nodes: int) -> np.ndarray:
-    from scipy.special import roots_hermitenorm  # 0.1 s to import, needed here only
-
-    z, weights = roots_hermitenorm(nodes)
+    z, weights = scipy.special.roots_hermitenorm(nodes)
     values = np.asarray(function(z), dtype=float)
     require(values.shape == z.shape, "function", "map an array to one of the same shape", values.shape)
     require_finite(values, "function")
-    h = np.stack([np.asarray(hermite(j, z)) for j in range(degree + 1)])
-    return h @ (weights / weights.sum() * values)
+    h = [np.ones_like(z), z]  # z h_j = √(j+1) h_{j+1} + √j h_{j-1}
+    for j in range(1, degree):
+        h.append((z * h[j] - np.sqrt(j) * h[j - 1]) / np.sqrt(j + 1))
+    return np.stack(h) @ (weights / weights.sum() * values)
 
 
 def information_exponents(links: Sequence[Link], student: Link) -> tuple[int, ...]:
@@ -266,3 +268,20 @@ def gram_of_links(links: Sequence[Link], overlaps: Float[Array, "M M"]) -> Float
     """The matrix Γ_mn = Σ_j c_j^{(m)} c_j^{(n)} C_mn^j of E σ_m σ_n, of directions with overlaps C."""
     rows = coefficient_rows(links)
     return jnp.einsum("mj,nj,jmn->mn", rows, rows, overlaps ** jnp.arange(rows.shape[1])[:, None, None])
+
+
+def require_links(links: Sequence[Link], width: int, student: Link) -> tuple[Link, ...]:
+    """The links of the directions, each a finite Hermite series that shares a degree ≥ 1 with the student's.
+
+    Raises:
+        ArgumentError: another number of links than directions, closed forms, or a link the student sees nothing of.
+    """
+    links = tuple(links)
+    require(len(links) == width, "links", f"have {width} entries, one a direction", len(links))
+    for link in (student, *links):
+        require(isinstance(link, Link), "links", "hold riccati.Link objects", type(link).__name__)
+        series = "be finite Hermite series, as is the student's (Link.from_coefficients(link.coefficients) cuts one)"
+        require(link.closed_form is None, "links", series, repr(link))
+    for m, k in enumerate(information_exponents(links, student)):
+        require(k > 0, "links", "share a Hermite degree ≥ 1 with the student's link", f"{links[m]!r} at entry {m}")
+    return links

@@ -14,11 +14,11 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from ..numerics import LEAF, compiled_quickly
 from ..support import all_numbers, require, require_finite
 from .start import Start
 from .teacher import Teacher
@@ -41,7 +41,7 @@ class Observables(NamedTuple):
     radius: Float[Array, "T M"] | None
 
 
-@jax.jit
+@compiled_quickly(like=lambda teacher, U, s: LEAF)
 def population_risk(teacher: Teacher, U: Float[Array, "N D"], s: Float[Array, " N"]) -> Float[Array, ""]:
     """The population risk E(f* - f)²/E f*² of unit directions U and amplitudes s, `Start.amplitudes`."""
     a, link = teacher.a, teacher.link
@@ -133,7 +133,8 @@ def subspace_alignment(W: Any, Theta: Any) -> Float[np.ndarray, " M"]:
 def alignments(teacher: Teacher, start: Start) -> tuple[Float[np.ndarray, " M"], Float[np.ndarray, " M"]]:
     """The alignments of a student's start, by subspace and by neuron, (M,) each; of whitened weights under Σ."""
     basis = _spanned(np.asarray(start.directions))
-    of_span = np.sum(np.asarray(teacher.overlaps(jnp.asarray(basis))) ** 2, axis=0)
+    along = basis[:, : teacher.frame_dim]
+    of_span = np.sum((along if teacher.frame is None else along @ np.asarray(teacher.frame).T) ** 2, axis=0)
     of_neuron = np.max(np.asarray(start.teacher_overlaps) ** 2, axis=0)
     return np.minimum(of_span, 1.0), np.minimum(of_neuron, 1.0)
 

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from ..support import is_traced, require
+from ..support import is_traced, namespace_of, require
 from .assignment import TypicalStart
 from .directions import GRAM_TOLERANCE
 from .start import Start
@@ -161,12 +161,15 @@ def _require_same_directions(teacher: Teacher, start: Start) -> None:
     require(off < GRAM_TOLERANCE, "start", must, f"for others, with overlaps off by {off:.2g}")
 
 
-@jax.jit
 def _chosen(
     overlaps: Float[Array, "N M"], norms: Float[Array, " N"], neuron: Int[Array, " M"]
 ) -> tuple[Float[Array, " M"], Float[Array, " M"], Spectators]:
     """m_p and s_p of each direction's neuron, 0 where there is none; and the neurons that have no direction."""
-    has = neuron >= 0
-    m = overlaps[neuron, jnp.arange(overlaps.shape[1])]
-    idle = jnp.ones(overlaps.shape[0]).at[neuron].set(0.0, mode="drop", wrap_negative_indices=False)
-    return jnp.where(has, m, 0.0), jnp.where(has, norms[neuron] ** 2, 0.0), Spectators(norms**2, idle)
+    xp = namespace_of(overlaps, norms, neuron)
+    overlaps, norms, neuron = (xp.asarray(part) for part in (overlaps, norms, neuron))
+    has, squares = neuron >= 0, norms**2
+    m = overlaps[neuron, np.arange(overlaps.shape[1])]
+    busy = xp.isin(np.arange(overlaps.shape[0]), neuron)
+    parts = xp.where(has, m, 0.0), xp.where(has, squares[neuron], 0.0), squares, 1.0 - busy
+    m, s, squares, idle = parts if xp is jnp else jax.device_put(parts)
+    return m, s, Spectators(squares, idle)

@@ -50,7 +50,7 @@ def drawn(key: Array, teacher: Teacher, neurons: int, dim: int) -> Reduced:
     """
     axes, covariance = teacher.frame_dim, teacher.covariance
     if covariance is None:
-        return Reduced(*_isotropic(key, dim - axes, neurons, axes), None, teacher.frame)
+        return Reduced(*isotropic(key, dim - axes, neurons, axes), None, teacher.frame)
     groups = covariance.groups_after(axes)
     sizes = np.array([len(group.indices) for group in groups], int)
     columns, factored = np.minimum(sizes, neurons), sizes > neurons
@@ -116,8 +116,8 @@ def in_eigenbasis(weights: Float[Array, "N K+R"], axes: int, covariance: Covaria
     return jnp.asarray(every)
 
 
-def _isotropic(key: Array, outside: int, neurons: int, axes: int) -> tuple[Array, Array]:
-    """Coordinates along the teacher's and residual factor, with `outside` dimensions beyond the teacher's."""
+def isotropic(key: Array, outside: ArrayLike, neurons: int, axes: int) -> tuple[Array, Array]:
+    """Coordinates of random directions along `axes` of the teacher's, and residual factor for `outside` others."""
     if is_traced(key) or max(neurons, axes) > _SHARED:
         return _in_law(key, outside, neurons, axes, neurons, axes)
     along, factor = map(np.asarray, _in_law(key, outside, neurons, axes, _SHARED, _SHARED))
@@ -173,7 +173,7 @@ def factor_of_gram(m: Float[Array, "N K"], student_gram: ArrayLike) -> Float[Arr
     if is_traced(m, student_gram):
         q = jnp.asarray(student_gram, float)
         return jnp.linalg.cholesky((q + q.T) / 2 - m @ m.T)
-    return jnp.asarray(_concrete_factor(np.asarray(m), np.asarray(student_gram, float)))
+    return jax.device_put(_concrete_factor(np.asarray(m), np.asarray(student_gram, float)))
 
 
 def _concrete_factor(m: np.ndarray, q: np.ndarray) -> np.ndarray:

@@ -1,16 +1,16 @@
-"""Which problems each flow, law, limit and algorithm covers: one table, from which refusals and documentation are made.
+"""What each flow, law, limit and simulation covers: one table, from which refusals and documentation are made.
 
-A row of `Feature` is a property that a problem may have; an entry of `COVERS` says, for one consumer (a flow, law or
-algorithm) and information exponent, which of these properties it handles. `require_covered` refuses a problem that is
-not covered, and `uncovered` says in words what is not. A new feature is one row of `Feature`, a new consumer one entry
-of `COVERS`.
+A row of `Feature` is a property that a teacher, a start or an algorithm may have; an entry of `COVERS` says, for one
+consumer (a flow, law or simulation) and information exponent, which of these properties it handles. `require_covered`
+refuses what is not covered, and `uncovered` says in words what is not. A new feature is one row of `Feature`, a new
+consumer one entry of `COVERS`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from enum import Enum
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 from jaxtyping import Array
@@ -18,6 +18,7 @@ from jaxtyping import Array
 from ..support import ArgumentError, is_traced
 
 if TYPE_CHECKING:  # which refuse problems by this table themselves
+    from .sgd import SGD
     from .teacher import Teacher
 
 
@@ -43,58 +44,83 @@ GivenStart = AStart | None
 class Feature(Enum):
     """A property of a problem that some consumers do not cover; the members are in the order in which they are refused.
 
-    A row is (words, argument, must, holds).
+    A row is (words, argument, must, has).
 
     Attributes:
         words: what it is called.
-        argument: the argument that has it.
+        argument: the argument that has it, `teacher`, `start` or `sgd`.
         must: what that argument has to do or be instead.
-        holds: whether a teacher and a start, which may be None, have it.
+        has: whether such an argument has it.
     """
 
     SIGNED = (
         "negative a", "teacher", "have a > 0 in every entry",
-        lambda teacher, start: not is_traced(teacher.a) and bool((np.asarray(teacher.a) < 0).any()),
+        lambda teacher: not is_traced(teacher.a) and bool((np.asarray(teacher.a) < 0).any()),
     )  # fmt: skip
     CORRELATED = (
         "correlated directions", "teacher", "have orthonormal directions",
-        lambda teacher, start: teacher.frame is not None,
+        lambda teacher: teacher.frame is not None,
     )  # fmt: skip
     MIXED = (
         "a link for each direction", "teacher", "have one link for all directions",
-        lambda teacher, start: teacher.links is not None,
+        lambda teacher: teacher.links is not None,
     )  # fmt: skip
     ANISOTROPIC = (
         "anisotropic input", "teacher", "live on isotropic input",
-        lambda teacher, start: teacher.covariance is not None,
+        lambda teacher: teacher.covariance is not None,
     )  # fmt: skip
     TWO_LAYER = (
         "a two-layer student", "start", "be of a 2-homogeneous student, without `second_layer`,",
-        lambda teacher, start: start is not None and start.second_layer is not None,
+        lambda start: start.second_layer is not None,
     )  # fmt: skip
     SEVERAL_DEGREES = (
         "a link of several Hermite degrees", "teacher", "have a pure link h_k",
-        lambda teacher, start: teacher.link.only_degree is None,
+        lambda teacher: teacher.link.only_degree is None,
     )  # fmt: skip
     UNCENTRED = (
         "a link with c_0 ≠ 0", "teacher", "have a link with c_0 = 0",
-        lambda teacher, start: not teacher.link.is_centred,
+        lambda teacher: not teacher.link.is_centred,
     )  # fmt: skip
     STEEP = (
         "a link with infinite g'(1)", "teacher", "have a link with finite g'(1), a smooth one such as erf for sign,",
-        lambda teacher, start: not teacher.link.has_finite_slope,
+        lambda teacher: not teacher.link.has_finite_slope,
     )  # fmt: skip
     TYPICAL = (
         "typical overlaps alone", "start", "hold all overlaps, as Start.random does,",
-        lambda teacher, start: start is not None and start.is_typical,
+        lambda start: start.is_typical,
     )  # fmt: skip
     DIMENSIONLESS = (
         "no dimension", "start", "have a dimension, as in Start(…, dim=d),",
-        lambda teacher, start: start is not None and start.dim is None,
+        lambda start: start.dim is None,
+    )  # fmt: skip
+    NOISY = (
+        "label noise", "teacher", "have labels without noise",
+        lambda teacher: teacher.noise is not None,
+    )  # fmt: skip
+    MOMENTUM = (
+        "momentum", "sgd", "have no momentum",
+        lambda sgd: sgd.momentum > 0,
+    )  # fmt: skip
+    WEIGHT_DECAY = (
+        "weight decay", "sgd", "have no weight decay",
+        lambda sgd: sgd.weight_decay > 0,
+    )  # fmt: skip
+    CORRELATION_LOSS = (
+        "the correlation loss", "sgd", "be of the squared loss",
+        lambda sgd: sgd.loss == "correlation",
+    )  # fmt: skip
+    SPHERE = (
+        "neurons on the sphere", "sgd", 'be without constraint="sphere"',
+        lambda sgd: sgd.constraint == "sphere",
     )  # fmt: skip
 
-    def __init__(self, words: str, argument: str, must: str, holds: Callable[[Teacher, GivenStart], bool]):
-        self.words, self.argument, self.must, self.holds = words, argument, must, holds
+    def __init__(self, words: str, argument: str, must: str, has: Callable[[Any], bool]):
+        self.words, self.argument, self.must, self.has = words, argument, must, has
+
+    def holds(self, teacher: Teacher, start: GivenStart, sgd: SGD | None) -> bool:
+        """Whether the argument that may have it has it; False where that is not given."""
+        given = {"teacher": teacher, "start": start, "sgd": sgd}[self.argument]
+        return given is not None and self.has(given)
 
     def __repr__(self) -> str:
         return f"Feature.{self.name}"
@@ -103,6 +129,8 @@ class Feature(Enum):
 F = Feature
 _LINKS = {F.SEVERAL_DEGREES, F.UNCENTRED}
 _TEACHERS = {F.SIGNED, F.CORRELATED, F.MIXED, F.ANISOTROPIC}
+_LIMIT = {F.NOISY, F.MOMENTUM}  # the gradient flow does not see noise, and momentum changes its clock alone
+_TRAINING = {F.NOISY, F.MOMENTUM, F.WEIGHT_DECAY, F.CORRELATION_LOSS, F.SPHERE}
 
 
 def _every(covered: set[Feature]) -> dict[int, set[Feature]]:
@@ -111,34 +139,42 @@ def _every(covered: set[Feature]) -> dict[int, set[Feature]]:
 
 # what each consumer covers, by information exponent k of the student's link: 1, 2, and 3 for all k > 2
 COVERS: dict[str, dict[int, set[Feature]]] = {
-    "Riccati": {2: {F.SIGNED, F.CORRELATED, F.DIMENSIONLESS}},
-    'Riccati(method="ode")': {2: {F.SIGNED, F.DIMENSIONLESS}},
-    "Quadratic": {2: {F.SIGNED, F.CORRELATED, F.DIMENSIONLESS}},
-    "Decoupled": {3: {F.SEVERAL_DEGREES, F.SIGNED, F.ANISOTROPIC, F.TYPICAL, F.DIMENSIONLESS}},
-    "Coupled": _every({*_LINKS, *_TEACHERS, F.TWO_LAYER, F.DIMENSIONLESS}),
-    "Correlation": _every({*_LINKS, F.DIMENSIONLESS}),
-    "FiniteStep": _every({*_LINKS, F.DIMENSIONLESS}),
-    'FiniteStep(pairs="own")': {3: {F.TYPICAL, F.DIMENSIONLESS}},
-    'FiniteStep(constraint="stiefel")': {2: set()},
-    "emergence_law": {2: set(), 3: {F.SEVERAL_DEGREES, F.TYPICAL}},
-    "risk_law": {2: set(), 3: {F.TYPICAL}},
+    "Riccati": {2: {F.SIGNED, F.CORRELATED, F.DIMENSIONLESS, *_LIMIT}},
+    'Riccati(method="ode")': {2: {F.SIGNED, F.DIMENSIONLESS, *_LIMIT}},
+    "Quadratic": {2: {F.SIGNED, F.CORRELATED, F.DIMENSIONLESS, *_LIMIT}},
+    "Decoupled": {3: {F.SEVERAL_DEGREES, F.SIGNED, F.ANISOTROPIC, F.TYPICAL, F.DIMENSIONLESS, *_LIMIT}},
+    "Coupled": _every({*_LINKS, *_TEACHERS, F.TWO_LAYER, F.DIMENSIONLESS, *_TRAINING}),
+    "Correlation": _every({*_LINKS, F.DIMENSIONLESS, *_LIMIT, F.CORRELATION_LOSS, F.SPHERE}),
+    "FiniteStep": _every({*_LINKS, F.DIMENSIONLESS, *_LIMIT}),
+    'FiniteStep(pairs="own")': {3: {F.TYPICAL, F.DIMENSIONLESS, *_LIMIT}},
+    'FiniteStep(constraint="stiefel")': {2: {F.NOISY}},
+    "emergence_law": {2: {F.MOMENTUM}, 3: {F.SEVERAL_DEGREES, F.TYPICAL, F.MOMENTUM}},
+    "risk_law": {2: {F.MOMENTUM}, 3: {F.TYPICAL, F.MOMENTUM}},
     "largest_step": {2: {F.TYPICAL, F.DIMENSIONLESS}, 3: {F.TYPICAL, F.DIMENSIONLESS}},
     "largest_step of Stiefel SGD": {2: {F.TYPICAL}},
     "recommended_step": {2: set(), 3: {F.TYPICAL}},
     "optimal_schedule": {2: set(), 3: {F.TYPICAL}},
-    "sharp_limit": {2: {F.SEVERAL_DEGREES, F.ANISOTROPIC}, 3: {F.SEVERAL_DEGREES, F.ANISOTROPIC}},
-    "frontier": {2: set(), 3: {F.SEVERAL_DEGREES}},
+    "sharp_limit": {2: {F.SEVERAL_DEGREES, F.ANISOTROPIC, F.NOISY}, 3: {F.SEVERAL_DEGREES, F.ANISOTROPIC, F.NOISY}},
+    "frontier": {2: {F.NOISY}, 3: {F.SEVERAL_DEGREES, F.NOISY}},
     "samples_to_learn": {2: set(), 3: set()},
-    "infer_beta": {2: set(), 3: set()},
-    "infer_second_layer": {2: set(), 3: set()},
-    "coverage of the correlation loss": {3: _LINKS},
-    "Start.typical": _every({*_LINKS, F.STEEP, F.SIGNED, F.ANISOTROPIC}),
-    "SGD": _every({*_LINKS, F.STEEP, *_TEACHERS, F.TWO_LAYER}),
-    "SGD at a rate that follows the direction": _every({*_LINKS, F.STEEP}),
-    "Stiefel SGD": {2: {F.SIGNED}},
+    "infer_beta": {2: {F.MOMENTUM}, 3: {F.MOMENTUM}},
+    "infer_second_layer": {2: {F.MOMENTUM}, 3: {F.MOMENTUM}},
+    "coverage of the correlation loss": {3: {*_LINKS, F.NOISY}},
+    "Start.typical": _every({*_LINKS, F.STEEP, F.SIGNED, F.ANISOTROPIC, F.NOISY}),
+    "SGD": _every({*_LINKS, F.STEEP, *_TEACHERS, F.TWO_LAYER, *_TRAINING - {F.SPHERE}}),
+    "SGD at a rate that follows the direction": _every({*_LINKS, F.STEEP, *_TRAINING}),
+    "SGD on the sphere": _every(
+        {*_LINKS, F.STEEP, F.SIGNED, F.CORRELATED, F.MIXED, F.TWO_LAYER, *_TRAINING - {F.WEIGHT_DECAY}}
+    ),
+    "Stiefel SGD": {2: {F.SIGNED, F.NOISY}},
 }
 WITHOUT_START = (
     "sharp_limit", "frontier", "samples_to_learn", "coverage of the correlation loss", "Start.typical",
+)  # fmt: skip
+# those that are of no algorithm, or have one of their own
+WITHOUT_SGD = (
+    *WITHOUT_START, "largest_step", "largest_step of Stiefel SGD", "recommended_step", "optimal_schedule",
+    'FiniteStep(constraint="stiefel")', "Stiefel SGD",
 )  # fmt: skip
 _OTHERS = "Coupled"  # the flow that takes most, and is recommended where another refuses
 _MOST = 3  # stands for all larger information exponents
@@ -153,43 +189,56 @@ class _Gap(NamedTuple):
     elsewhere: bool
 
 
-def features(teacher: Teacher, start: GivenStart = None) -> list[Feature]:
-    """The features of a problem, in the order of `Feature`.
+def features(teacher: Teacher, start: GivenStart = None, sgd: SGD | None = None) -> list[Feature]:
+    """The features of a problem, and of an algorithm, in the order of `Feature`.
 
     Amplitudes that are traced count as positive, as nothing can read their signs; so does a second layer.
     """
-    return [feature for feature in Feature if feature.holds(teacher, start)]
+    return [feature for feature in Feature if feature.holds(teacher, start, sgd)]
 
 
-def uncovered(consumer: str, teacher: Teacher, start: GivenStart = None) -> list[str]:
-    """What of a problem `consumer`, a key of `COVERS`, does not cover, in words; empty where it covers the problem."""
-    return [gap.words for gap in _gaps(consumer, teacher, start)]
+def uncovered(consumer: str, teacher: Teacher, start: GivenStart = None, sgd: SGD | None = None) -> list[str]:
+    """What of a problem and an algorithm `consumer`, a key of `COVERS`, does not cover, in words; empty for nothing."""
+    return [gap.words for gap in _gaps(consumer, teacher, start, sgd)]
 
 
-def require_covered(consumer: str, teacher: Teacher, start: GivenStart = None) -> None:
-    """Refuse a problem that `consumer`, a key of `COVERS`, does not cover.
+def require_covered(consumer: str, teacher: Teacher, start: GivenStart = None, sgd: SGD | None = None) -> None:
+    """Refuse a problem or an algorithm that `consumer`, a key of `COVERS`, does not cover.
 
     Raises:
-        ArgumentError: on the teacher or the start, with what it must have and the feature that it has.
+        ArgumentError: on the teacher, the start or `sgd`, with what it must have and the feature that it has.
     """
-    for gap in _gaps(consumer, teacher, start):
+    for gap in _gaps(consumer, teacher, start, sgd):
         remedy = f" ({_OTHERS}() takes others)" if gap.elsewhere and consumer != _OTHERS else ""
         raise ArgumentError(gap.argument, f"{gap.must} for {consumer}{remedy}", f"one with {gap.words}")
 
 
-def _gaps(consumer: str, teacher: Teacher, start: GivenStart) -> Iterator[_Gap]:
+def require_algorithm(consumer: str, sgd: SGD) -> None:
+    """Refuse an algorithm that `consumer` does not cover of any teacher.
+
+    Raises:
+        ArgumentError: on `sgd`, with what it must have and the feature that it has.
+    """
+    covered = set().union(*COVERS[consumer].values())
+    for feature in Feature:
+        if feature.argument == "sgd" and feature not in covered and feature.has(sgd):
+            raise ArgumentError("sgd", f"{feature.must} for {consumer}", f"one with {feature.words}")
+
+
+def _gaps(consumer: str, teacher: Teacher, start: GivenStart, sgd: SGD | None) -> Iterator[_Gap]:
     rows, k = COVERS[consumer], teacher.link.information_exponent
     order = min(k, _MOST)
     covered = rows.get(order, set().union(*rows.values()))
     for feature in Feature:
         if feature is F.SEVERAL_DEGREES and order not in rows:  # before what else the link may have
             yield _Gap(f"information exponent {k}, {teacher.link!r}", "teacher", _link_of(consumer), True)
-        if feature in covered or not feature.holds(teacher, start):
+        if feature in covered or not feature.holds(teacher, start, sgd):
             continue
         pure = feature in _LINKS and F.SEVERAL_DEGREES not in covered
         must = _link_of(consumer) if pure else feature.must
         words = f"{feature.words}, {teacher.link!r}" if feature in _LINKS else feature.words
-        yield _Gap(words, feature.argument, must, feature in COVERS[_OTHERS][order] - {F.DIMENSIONLESS})
+        taken = COVERS[_OTHERS][order] - {F.DIMENSIONLESS, *_TRAINING}
+        yield _Gap(words, feature.argument, must, feature in taken)
 
 
 def _link_of(consumer: str) -> str:
@@ -211,7 +260,8 @@ def table() -> str:
         cells = []
         for feature in Feature:
             having = [order for order in sorted(rows) if feature in rows[order]]
-            if feature.argument == "start" and consumer in WITHOUT_START:
+            without = {"start": WITHOUT_START, "sgd": WITHOUT_SGD}.get(feature.argument, ())
+            if consumer in without:
                 cells.append("–")
             else:
                 cells.append("yes" if len(having) == len(rows) else ", ".join(orders[order] for order in having))

@@ -232,12 +232,14 @@ class Start(eqx.Module):
     @property
     def amplitudes(self) -> Float[Array, " N"]:
         """s_i of f = Σ_i s_i σ(<x, u_i>), (N,): |w_i|², or b_i|w_i| of a two-layer student."""
-        return self.norms**2 if self.second_layer is None else self.second_layer * self.norms
+        norms, b = self.norms, self.norms if self.second_layer is None else self.second_layer
+        return b * norms if is_traced(b, norms) else jax.device_put(np.asarray(b) * np.asarray(norms))
 
     @property
     def student_gram(self) -> Float[Array, "N N"]:
         """q_il = <u_i, u_l>."""
-        return self.directions @ self.directions.T
+        U = self.directions
+        return U @ U.T if is_traced(U) else jax.device_put(np.asarray(U) @ np.asarray(U).T)
 
     def assignment(self, teacher: Teacher) -> Array:
         """The neuron that greedy maximum selection gives each direction, (M,) whole numbers; -1 where none is left."""

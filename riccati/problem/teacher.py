@@ -21,11 +21,12 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
+from ..numerics import LEAF, compiled_quickly
 from ..support import all_numbers, is_traced, require, require_finite, require_integer, require_real, warn_renamed
 from .covariance import Covariance
 from .directions import GRAM_TOLERANCE, frame_of, is_orthonormal, power_of_lengths, root_of_gram, unit_rows
 from .hermite import dual_pairs, hermite_series
-from .link import Link, coefficient_rows, gram_of_links, information_exponents
+from .link import Link, coefficient_rows, gram_of_links, information_exponents, require_links
 
 _NOTHING = 1e-14  # E f*² this small beside its diagonal is a function that cancels itself
 
@@ -42,6 +43,8 @@ class Teacher(eqx.Module):
         gram: C (M, M), the overlaps <θ_m, θ_n> of unit directions; None for orthonormal ones.
         links: a link for each direction, Hermite series each; None where all have the student's.
         covariance: the input's; direction m lies along its m-th eigenvector. `from_directions` takes others.
+        noise: Δ, the variance of the noise of the labels, y = f*(x) + √(Δ E f*²) ξ with ξ ~ N(0, 1), in units of E f*².
+            SGD sees it; the population risk E(f* - f)²/E f*² does not have it. None, as 0, for labels without noise.
 
     Attributes:
         frame: coordinates of the directions in the first K of reduced coordinates, (M, K); None where they are the
@@ -70,6 +73,7 @@ class Teacher(eqx.Module):
     lengths: Float[Array, " M"] | None
     links: tuple[Link, ...] | None
     covariance: Covariance | None
+    noise: Float[Array, ""] | None
 
     def __init__(
         self,
@@ -79,6 +83,7 @@ class Teacher(eqx.Module):
         gram: ArrayLike | None = None,
         links: Sequence[Link] | None = None,
         covariance: Covariance | None = None,
+        noise: float | None = None,
     ):
         a = a if is_traced(a) else all_numbers(a, "a")
         require(np.ndim(a) == 1 and np.size(a) > 0, "a", "be a vector a_1 … a_M", f"of shape {np.shape(a)}")
@@ -88,7 +93,10 @@ class Teacher(eqx.Module):
         require(isinstance(link, Link), "link", "be a riccati.Link", type(link).__name__)
         self.a = jnp.asarray(a, float)
         self.link, self.covariance, self.frame, self.lengths = link, covariance, None, None
-        self.links = None if links is None else _require_links(links, self.width, link)
+        self.links = None if links is None else require_links(links, self.width, link)
+        if noise is not None:
+            require_real(noise, "noise", least=0)
+        self.noise = None if noise is None or float(noise) == 0 else jnp.asarray(float(noise))
         if covariance is not None:
             known = isinstance(covariance, Covariance)
             require(known, "covariance", "be a riccati.Covariance", type(covariance).__name__)
@@ -104,10 +112,8 @@ class Teacher(eqx.Module):
     def _require_something(self) -> None:
         if (self.frame is None and self.links is None) or is_traced(self.a):
             return
-        least = _NOTHING * float(jnp.sum(self.a**2 * jnp.diag(self.gram_of_links())))
-        require(
-            float(self.second_moment) > least, "a", "not cancel over the directions", "a second layer with E f*² = 0"
-        )
+        whole, each = (float(moment) for moment in _second_moments(self))
+        require(whole > _NOTHING * each, "a", "not cancel over the directions", "a second layer with E f*² = 0")
 
     @classmethod
     def power_law(
@@ -118,10 +124,11 @@ class Teacher(eqx.Module):
         *,
         links: Sequence[Link] | None = None,
         covariance: Covariance | None = None,
+        noise: float | None = None,
     ) -> Teacher:
         """The teacher with a_m = m^-β/(Σ_n n^-2β)^½, m = 1 … `width`, so that Σ a_m² = 1.
 
-        `links` and `covariance` are those of a Teacher.
+        `links`, `covariance` and `noise` are those of a Teacher.
 
         Raises:
             ArgumentError: if `width` < 1, or `beta` is negative or not finite.
@@ -129,10 +136,10 @@ class Teacher(eqx.Module):
         require_integer(width, "width", 1)
         if is_traced(beta):
             a = jnp.arange(1.0, width + 1) ** -beta
-            return cls(a / jnp.linalg.norm(a), link, links=links, covariance=covariance)
+            return cls(a / jnp.linalg.norm(a), link, links=links, covariance=covariance, noise=noise)
         require_real(beta, "beta", least=0)
         decay = np.arange(1.0, width + 1) ** -float(beta)  # on the host, where a first call compiles nothing
-        return cls(decay / np.linalg.norm(decay), link, links=links, covariance=covariance)
+        return cls(decay / np.linalg.norm(decay), link, links=links, covariance=covariance, noise=noise)
 
     @classmethod
     def from_directions(
@@ -143,13 +150,14 @@ class Teacher(eqx.Module):
         *,
         links: Sequence[Link] | None = None,
         covariance: Covariance | None = None,
+        noise: float | None = None,
         lengths: Literal["kept", "divided"] | None = None,
     ) -> Teacher:
         """The teacher with given directions Θ (M, d), of any length and overlaps, such as independent Gaussian rows.
 
         Args:
             Theta: the rows θ_m, as the training loop has them; under a covariance in its eigenbasis.
-            a, link, links, covariance: as for a Teacher.
+            a, link, links, covariance, noise: as for a Teacher.
             lengths: how rows whose length is not 1 are read. "kept": they count, f* = Σ a_m |θ_m|^p σ(<x, θ_m>/|θ_m|),
                 which is Σ a_m σ(<x, θ_m>) for σ(λz) = λ^p σ(z) (relu, abs, he1, z², …), and has p = 2 for any other
                 link, as a neuron of the student with the weights θ_m. "divided": only directions count,
@@ -169,7 +177,7 @@ class Teacher(eqx.Module):
         power = power_of_lengths(link, links, covariance, lengths, sizes)
         counted = power is not None and bool(np.abs(sizes - 1).max() > GRAM_TOLERANCE)
         amplitudes = a * sizes**power if counted else a
-        plain = cls(amplitudes, link, links=links, covariance=covariance)
+        plain = cls(amplitudes, link, links=links, covariance=covariance, noise=noise)
         fields = (frame_of(directions, covariance), jnp.asarray(sizes) if counted else None)
         teacher = eqx.tree_at(lambda t: (t.frame, t.lengths), plain, fields, is_leaf=lambda leaf: leaf is None)
         teacher._require_something()
@@ -218,7 +226,12 @@ class Teacher(eqx.Module):
     @property
     def second_moment(self) -> Float[Array, ""]:
         """E f*² = Σ_mn a_m a_n Γ_mn, Γ_mn = g_mn(C_mn): for one link and orthonormal θ, g(1) if m = n, else g(0)."""
-        return _second_moment(self)
+        return _second_moments(self)[0]
+
+    @property
+    def label_variance(self) -> Float[Array, ""] | float:
+        """Δ E f*², the variance of the labels' noise; 0 without."""
+        return 0.0 if self.noise is None else self.noise * self.second_moment
 
     @property
     def axes(self) -> int:
@@ -268,29 +281,17 @@ class Teacher(eqx.Module):
         links = "" if self.links is None else ", a link for each direction"
         gram = "" if self.frame is None else ", correlated"
         covariance = "" if self.covariance is None else f", {self.covariance!r}"
-        return f"Teacher({self.width} directions{gram}, {self.link!r}{links}{covariance})"
+        noise = "" if self.noise is None or is_traced(self.noise) else f", label noise {float(self.noise):.3g}"
+        return f"Teacher({self.width} directions{gram}, {self.link!r}{links}{covariance}{noise})"
 
 
-def _require_links(links: Sequence[Link], width: int, student: Link) -> tuple[Link, ...]:
-    """The links of the directions, each a finite Hermite series that shares a degree ≥ 1 with the student's.
-
-    Raises:
-        ArgumentError: another number of links than directions, closed forms, or a link the student sees nothing of.
-    """
-    links = tuple(links)
-    require(len(links) == width, "links", f"have {width} entries, one a direction", len(links))
-    for link in (student, *links):
-        require(isinstance(link, Link), "links", "hold riccati.Link objects", type(link).__name__)
-        series = "be finite Hermite series, as is the student's (Link.from_coefficients(link.coefficients) cuts one)"
-        require(link.closed_form is None, "links", series, repr(link))
-    for m, k in enumerate(information_exponents(links, student)):
-        require(k > 0, "links", "share a Hermite degree ≥ 1 with the student's link", f"{links[m]!r} at entry {m}")
-    return links
-
-
-@jax.jit
-def _second_moment(teacher: Teacher) -> Float[Array, ""]:
+@compiled_quickly(like=lambda teacher: (LEAF, LEAF))
+def _second_moments(teacher: Teacher) -> tuple[Float[Array, ""], Float[Array, ""]]:
+    """E f*², and Σ_m a_m² Γ_mm, what it would be if no two directions overlapped and c_0 = 0."""
+    squares = teacher.a**2
     if teacher.frame is not None or teacher.links is not None:
-        return teacher.a @ teacher.gram_of_links() @ teacher.a
+        Gamma = teacher.gram_of_links()
+        return teacher.a @ Gamma @ teacher.a, squares @ jnp.diag(Gamma)
     diagonal, off = teacher.link.dual(1.0), teacher.link.dual(0.0)
-    return diagonal * jnp.sum(teacher.a**2) + off * (jnp.sum(teacher.a) ** 2 - jnp.sum(teacher.a**2))
+    each = diagonal * jnp.sum(squares)
+    return each + off * (jnp.sum(teacher.a) ** 2 - jnp.sum(squares)), each

@@ -1,6 +1,7 @@
 """Runs of SGD by any program: read from logs, recorded in a training loop, or made of arrays."""
 
 from .config import RunConfig as RunConfig
+from .conventions import algorithm_keys as algorithm_keys
 from .conventions import overlap_of as overlap_of
 from .formats import is_run_file as is_run_file
 from .formats import sample_runs as sample_runs

@@ -16,7 +16,7 @@ from .conventions import PARAMETRISATIONS, directions_of, kind_of, missing_keys
 from .problem_keys import columns_of, covariance_of, is_exponent
 from .rates import listed
 from .tables import TOLERANCE
-from .values import CONVENTIONS, KINDS, STIEFEL, TWO_LAYER, word_of
+from .values import CONVENTIONS, KINDS, STIEFEL, TWO_LAYER, settings_in, word_of
 
 _OTHER_STUDENTS = {
     "standard": "f = Σ b_i σ(<x, w_i>), called two_layer", "mean_field": "f = Σ b_i σ(<x, w_i>)/N",
@@ -25,7 +25,8 @@ _OTHER_STUDENTS = {
 _ONLY_UNDER_COVARIANCE = ("preconditioned", "teacher_directions", "initial_weights", "initial_weights_at")
 _REPLACED = {"teacher_gram": "teacher_directions", "initial_overlaps": "initial_weights"}  # under a covariance
 _BEYOND = ("covariance", "teacher_gram", "teacher_links", "initial_second_layer", *_ONLY_UNDER_COVARIANCE)
-_NOT_ON_STIEFEL = ("constraint", "training_loss", *_BEYOND)
+_NOT_ON_STIEFEL = ("constraint", "training_loss", "momentum", "dampening", "nesterov", "weight_decay", *_BEYOND)
+_WITH_MOMENTUM = ("dampening", "nesterov")
 
 
 def check_config(config: RunConfig) -> None:
@@ -43,6 +44,11 @@ def check_config(config: RunConfig) -> None:
     require(kind != STIEFEL or listed(config) is None, "schedule", "be left out for a Stiefel run", "given")
     if "second_layer_rate" in config:
         require(kind == TWO_LAYER, "second_layer_rate", f"be left out unless kind is {TWO_LAYER}", "given")
+    if moving := [name for name in _WITH_MOMENTUM if config.get(name)]:
+        require(bool(config.momentum), moving[0], "be left out without momentum", config[moving[0]])
+    for name in ("optimizer", "optimiser"):
+        for setting in settings_in(str(config.get(name, ""))):
+            require(setting in config, setting, f"be given as a key beside {name}, which sets it", "missing")
     if kind != STIEFEL and "loss" in config:
         word_of(*CONVENTIONS)(config.loss, "loss")
     _check_teacher(config, kind)

@@ -13,6 +13,7 @@ from typing import Any, Generic, NoReturn, TypeVar, overload
 from ..support import require
 from .values import (
     CONVENTIONS,
+    CORRELATION,
     HALF,
     KINDS,
     OVERLAPS,
@@ -21,6 +22,7 @@ from .values import (
     TWO_HOMOGENEOUS,
     TWO_LAYER,
     anything,
+    below_one,
     convention_of,
     link_of,
     links_of,
@@ -28,12 +30,13 @@ from .values import (
     nonnegative,
     norms,
     overlap_words,
-    plain_sgd,
     positive,
     schedule_pairs,
+    sgd_by_name,
     vector,
     whole,
     word_of,
+    yes_or_no,
 )  # fmt: skip
 
 T = TypeVar("T")
@@ -140,16 +143,21 @@ class RunConfig(dict[str, Any]):
         synonyms=("gram", "q"))
     loss = Key(anything, " or ".join(CONVENTIONS), "what the loss column holds; for Stiefel SGD, the risk in any words",
         "loss column")
-    training_loss = Key(word_of(HALF, SQUARE), f"{HALF} or {SQUARE}",
-        "what SGD descends: a step is η of canonical time, or 2η", "clock")
+    training_loss = Key(word_of(HALF, SQUARE, CORRELATION), f"{HALF}, {SQUARE} or {CORRELATION}",
+        "what SGD descends: a step is η of canonical time, for (f*-f)^2 2η", "clock, step")
     overlap = Key(overlap_words, " or ".join(OVERLAPS), "what overlap columns hold: diag G, or max_i cos²",
         "overlap columns")
     steps_per_epoch = Key(whole, "whole number", "steps of an epoch, where a log counts epochs", "step column",
         unit="steps")
     schedule = Key(schedule_pairs, "pairs [step, η]", "η from each of these steps on", "clock",
         unit="canonical time per step")
-    optimizer = Key(plain_sgd, "text", "must name plain SGD", "check of the algorithm")
-    optimiser = Key(plain_sgd, "text", "the same", "check of the algorithm")
+    optimizer = Key(sgd_by_name, "text", "must name SGD", "check of the algorithm")
+    optimiser = Key(sgd_by_name, "text", "the same", "check of the algorithm")
+    momentum = Key(below_one, "number ≥ 0, < 1", "μ, as torch.optim.SGD has it", "clock, step", synonyms=("mu",))
+    dampening = Key(below_one, "number ≥ 0, < 1", "as torch.optim.SGD has it", "clock, step")
+    nesterov = Key(yes_or_no, "true or false", "as torch.optim.SGD has it", "step")
+    weight_decay = Key(nonnegative, "number ≥ 0", "λ, as torch.optim.SGD has it", "step", synonyms=("wd",))
+    label_noise = Key(nonnegative, "number ≥ 0", "Δ, variance of y - f*(x) over E f*²", "teacher", synonyms=("noise",))
     covariance = Key(anything, "d numbers, or pairs, or a number",
         "of the input: its eigenvalues, pairs of one and how many follow, or the exponent of i^-exponent",
         "teacher, start", synonyms=("eigenvalues", "sigma"))
@@ -162,7 +170,7 @@ class RunConfig(dict[str, Any]):
     initial_second_layer = Key(vector, "N numbers", "b of a two_layer student at step 0", "start",
         synonyms=("b",), asked_as=" (b)")
     second_layer_rate = Key(nonnegative, "number ≥ 0", "κ, the rate of b over η; 0 where b is frozen", "step")
-    constraint = Key(word_of(SPHERE), SPHERE, "neurons are put back to their norm after each step", "note of a report")
+    constraint = Key(word_of(SPHERE), SPHERE, "neurons are put back to their norm after each step", "step")
 
     note, notes = _record("words of whoever wrote the file"), _record("lines of Run.notes")
     assumed, recorder = _record("lines of Run.assumed"), _record("what logged the run")
@@ -173,8 +181,6 @@ class RunConfig(dict[str, Any]):
     final_overlaps, final_norms = _record("signed, at the last row"), _record("|w_i| at the last row")
     diverged_at_step = _record("the first step whose weights were not finite")
 
-    momentum, nesterov, dampening = (_not_followed("as torch.optim.SGD has it") for _ in range(3))
-    weight_decay, label_noise = _not_followed("as torch.optim.SGD has it"), _not_followed("variance of y - f*(x)")
     output_scale, dropout = _not_followed("c of f = c Σ b_i σ(<x, w_i>)"), _not_followed("of the student")
     clip, clip_grad_norm, gradient_clip_val = (_not_followed("of gradients") for _ in range(3))
     epochs = _not_followed("passes over a finite set of samples")

@@ -11,8 +11,10 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from ..problem import SGD, Link, Logged
+from ..support import TrainedLoss
 from .config import Key, RunConfig
 from .values import (
+    CORRELATION,
     HALF,
     NEURON,
     OVERLAPS,
@@ -26,6 +28,10 @@ from .values import (
 
 # of the student; what is not here is refused by name, and another one is let in here
 PARAMETRISATIONS = {TWO_HOMOGENEOUS: "f = Σ |w_i|² σ(<x, w_i>/|w_i|)", TWO_LAYER: "f = Σ b_i σ(<x, w_i>)"}
+# what an SGD object and a run's keys have by the same name
+_OF_ALGORITHM = (
+    "constraint", "second_layer_rate", "momentum", "dampening", "nesterov", "weight_decay",
+)  # fmt: skip
 # other programs' words for the two definitions
 _SUBSPACE_WORDS, _NEURON_WORDS = ("g_mm", "diag", "projector", "span", "subspace"), ("max", "neuron")
 
@@ -59,9 +65,25 @@ def sgd_of_keys(config: RunConfig) -> SGD:
     batch = config.batch_size or 1
     if kind_of(config) == STIEFEL:
         return SGD.from_riccati_step(config.needed(RunConfig.riccati_step), batch)
-    own = config.second_layer_rate
-    rate = clock_factor(config) * config.needed(RunConfig.learning_rate)
-    return SGD(rate, batch, second_layer_rate=1.0 if own is None else own)
+    factor = clock_factor(config)
+    given = {name: getattr(config, name) for name in _OF_ALGORITHM if name in config}
+    if "weight_decay" in given:  # η(2∇L + λw) = 2η(∇L + λw/2)
+        given["weight_decay"] /= factor
+    loss: TrainedLoss = "correlation" if config.training_loss == CORRELATION else "squared"
+    return SGD(factor * config.needed(RunConfig.learning_rate), batch, loss=loss, **given)
+
+
+def algorithm_keys(sgd: SGD) -> RunConfig:
+    """Return what an algorithm has beside its learning rate, batch size and loss, as keys of a run's JSON file."""
+    plain = SGD(1.0)
+    held = {name: getattr(sgd, name) for name in _OF_ALGORITHM}
+    return RunConfig({name: value for name, value in held.items() if value != getattr(plain, name)})
+
+
+def time_factor(config: RunConfig) -> float:
+    """Return canonical time per step over the learning rate: the clock's factor, and that of the momentum."""
+    mu, dampening = config.momentum or 0.0, config.dampening or 0.0
+    return clock_factor(config) * (1 - dampening) / (1 - mu)
 
 
 def sgd_of_run(config: RunConfig, steps: Int[np.ndarray, " T"], clock: Float[np.ndarray, " T"] | None) -> SGD | None:

@@ -10,7 +10,7 @@ from jaxtyping import Float
 
 from ..problem import SGD, Schedule, Start, Teacher, as_directions, as_weights, sgd_of
 from ..support import is_traced, require, require_finite
-from .values import HALF, SQUARE, convention_of
+from .values import CORRELATION, HALF, SQUARE, convention_of
 
 _UNIT = 1e-6  # relative: lengths that agree
 _NOT_IN_THEORY = {"running_mean": "normalisation", "bias": "biases (nn.Linear(…, bias=False))"}  # by ends of names
@@ -26,7 +26,7 @@ def algorithm_from(
 
     Raises:
         ArgumentError: if neither `sgd` nor its parts are given, or both; for numbers out of range, a loss that is not
-            one of the two, a constraint, or a rate that depends on what is learned.
+            one of the two, Stiefel SGD, or a rate that depends on what is learned.
     """
     losses, descends = (HALF, SQUARE), convention_of(training_loss)
     if sgd is None:
@@ -34,11 +34,12 @@ def algorithm_from(
         require(batch_size is not None, "batch_size", "be given, or sgd", "missing")
         require(descends in losses, "training_loss", f"be one of {', '.join(losses)}", repr(descends))
     else:
-        left_out = "be left out beside `sgd`, which descends ½(f* - f)²"
-        require(descends in (None, HALF), "training_loss", left_out, repr(descends))
-        descends = HALF
+        require(isinstance(sgd, SGD), "sgd", "be a riccati.SGD", repr(sgd))
+        own = CORRELATION if sgd.loss == "correlation" else HALF
+        require(descends in (None, own), "training_loss", "be left out beside `sgd`, which has it", repr(descends))
+        descends = own
     algorithm = sgd_of(sgd, learning_rate=number_from(learning_rate), batch_size=batch_size)
-    require(algorithm.constraint is None, "sgd", "have no constraint here", f"with {algorithm.constraint!r}")
+    require(not algorithm.on_stiefel, "sgd", "be another algorithm than Stiefel SGD", repr(algorithm))
     algorithm.times(0)  # refuses now a rate that depends on what is learned
     return algorithm, descends
 

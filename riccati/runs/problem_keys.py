@@ -24,6 +24,8 @@ def teacher_keys(teacher: Teacher) -> RunConfig:
     keys = RunConfig(second_layer=np.asarray(teacher.a).tolist(), teacher_width=teacher.width) | _link_keys(
         teacher.link
     )
+    if teacher.noise is not None:
+        keys |= {"label_noise": float(teacher.noise)}
     if teacher.links is not None:
         keys |= {"teacher_links": [_coefficients(link) for link in teacher.links]}
     if (covariance := teacher.covariance) is not None:
@@ -41,7 +43,7 @@ def teacher_keys(teacher: Teacher) -> RunConfig:
 def _link_keys(link: Link) -> RunConfig:
     if link.closed_form is not None:
         return RunConfig(link=link.label)
-    if link.degree is not None and float(link.coefficients[link.degree]) == 1.0:
+    if link.degree is not None and float(np.asarray(link.coefficients)[link.degree]) == 1.0:
         return RunConfig(information_exponent=link.degree)
     return RunConfig(link=_coefficients(link))
 
@@ -97,7 +99,8 @@ def columns_of(config: RunConfig, dim: int) -> Int[np.ndarray, " n"]:
     return at.astype(int)
 
 
-_OF_TEACHER = {"a": "second_layer", "gram": "teacher_gram", "links": "teacher_links", "Theta": "teacher_directions"}
+_OF_TEACHER = {"a": "second_layer", "gram": "teacher_gram", "links": "teacher_links", "Theta": "teacher_directions",
+               "noise": "label_noise"}  # fmt: skip
 _OF_OVERLAPS = {"teacher_overlaps": "initial_overlaps", "student_gram": "initial_student_gram", "norms": "init_norm"}
 _OF_START = {"W": "initial_weights", "Theta": "teacher_directions", "second_layer": "initial_second_layer"}
 
@@ -153,11 +156,13 @@ def teacher_of(config: RunConfig) -> Teacher:
     try:
         if directions is not None:
             return Teacher.from_directions(
-                directions, _second_layer(config), link, covariance=covariance, links=config.teacher_links
-            )
+                directions, _second_layer(config), link,
+                covariance=covariance, links=config.teacher_links, noise=config.label_noise,
+            )  # fmt: skip
         return Teacher(
-            _second_layer(config), link, covariance=covariance, links=config.teacher_links, gram=config.teacher_gram
-        )
+            _second_layer(config), link,
+            covariance=covariance, links=config.teacher_links, gram=config.teacher_gram, noise=config.label_noise,
+        )  # fmt: skip
     except ArgumentError as error:
         raise _by_key(error, _OF_TEACHER) from None
 

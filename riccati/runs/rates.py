@@ -1,7 +1,8 @@
 """Learning rates of a run: constant, or a schedule, given as a key or read from a column of the log.
 
 A schedule is a list of pairs [step, η]: η holds from that step on, the first one from the beginning. n steps of it take
-canonical time Σ_{j<n} η_j, times the clock's factor. The theory is of SGD: adaptive optimisers are refused by name.
+canonical time Σ_{j<n} η_j, times the factors of the loss and of the momentum. The theory is of SGD: adaptive optimisers
+are refused by name.
 """
 
 from __future__ import annotations
@@ -15,10 +16,10 @@ from jaxtyping import Float, Int
 from ..support import as_numbers, require, require_unmasked
 from .columns import Chosen, optimiser_in
 from .config import RunConfig
-from .conventions import clock_factor
+from .conventions import time_factor
 from .numbers import Column, Remarks, are_steps, count
 from .steps import Steps
-from .values import plain_sgd
+from .values import sgd_by_name
 
 _SAME = 1e-3  # relative: rates that differ by less are one rate, written with three digits
 
@@ -49,7 +50,7 @@ def listed(config: RunConfig) -> tuple[Float[np.ndarray, " K"], Float[np.ndarray
 def clock_of(config: RunConfig, steps: ArrayLike) -> Float[np.ndarray, " T"] | None:
     """Canonical times at these steps by the schedule that the keys list; None where they list none."""
     schedule = listed(config)
-    return None if schedule is None else clock_factor(config) * summed_rates(schedule, steps)
+    return None if schedule is None else time_factor(config) * summed_rates(schedule, steps)
 
 
 def mean_rates(
@@ -87,7 +88,7 @@ def learning_rates(
     require_unmasked(numbers, "steps")
     asked = np.asarray(numbers)
     require(bool(np.all(are_steps(asked))), "steps", "be whole numbers ≥ 0", "not in every entry")
-    schedule = listed(config) or mean_rates(steps, clock, clock_factor(config))
+    schedule = listed(config) or mean_rates(steps, clock, time_factor(config))
     if schedule is None:
         schedule = np.zeros(1), np.array([config.needed(RunConfig.learning_rate)])
     return rates_at(schedule, asked)
@@ -101,7 +102,7 @@ def rates_of(chosen: Chosen, columns: dict[str, Column], steps: Steps, config: R
     """
     for name in chosen.rates:
         if (optimiser := optimiser_in(name)) is not None:
-            plain_sgd(optimiser, name)
+            sgd_by_name(optimiser, name)
     logged = {name: _logged(columns[name], steps) for name in chosen.rates}
     logged = {name: pair for name, pair in logged.items() if len(pair[0])}
     if not logged:

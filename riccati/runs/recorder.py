@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,7 +13,7 @@ from jaxtyping import Float
 from ..problem import SGD, Problem, Schedule, Start, Teacher, alignments, as_weights, population_risk
 from ..support import ArgumentError, require, require_finite, require_integer
 from .config import RunConfig
-from .conventions import clock_factor, overlap_of
+from .conventions import algorithm_keys, clock_factor, overlap_of
 from .loop import algorithm_from, directions_from, number_from, student_from
 from .problem_keys import start_keys, teacher_keys
 from .run import Run
@@ -245,9 +246,8 @@ class Recorder:
         """The algorithm by the keys of a run."""
         keys = RunConfig(self._sgd.schedule.describe())
         keys |= {"batch_size": self._sgd.batch_size, "training_loss": self._training_loss}
-        if start.second_layer is not None and self._sgd.second_layer_rate != 1:
-            keys |= {"second_layer_rate": float(self._sgd.second_layer_rate)}
-        return keys
+        algorithm = self._sgd if start.second_layer is not None else replace(self._sgd, second_layer_rate=1.0)
+        return keys | algorithm_keys(algorithm)
 
     def save(self, path: str | os.PathLike) -> None:
         """Write `run()` as a CSV with its JSON file beside it."""

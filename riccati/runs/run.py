@@ -28,6 +28,7 @@ from .conventions import (
     missing_keys,
     overlap_of,
     overlap_said,
+    rate_key,
     risk_factor,
     sgd_of_keys,
     sgd_of_run,
@@ -107,9 +108,14 @@ class Run:
     def sgd(self) -> SGD | None:
         """The algorithm on ½(f* - f)², or None where the run gives no rate or no batch size.
 
-        Of a run with a clock of its own the schedule is the mean rate between rows. `constraint = sphere` is left out.
+        Of a run with a clock of its own the schedule is the mean rate between rows.
         """
         return None if "batch_size" not in self.config else sgd_of_run(self.config, self.steps, self.clock)
+
+    @property
+    def algorithm(self) -> SGD:
+        """The algorithm but for its learning rate, which is 1; `sgd` has that too."""
+        return sgd_of_keys(self.config | {rate_key(self.config).name: 1.0})
 
     @property
     def times(self) -> Float[np.ndarray, " T"]:

@@ -32,6 +32,7 @@ TWO_HOMOGENEOUS, TWO_LAYER, STIEFEL = KINDS = RUN_KINDS
 HALF, SQUARE, RISK = CONVENTIONS = LOSS_NAMES
 SUBSPACE, NEURON = OVERLAPS = OVERLAP_NAMES
 SPHERE = "sphere"  # of `constraint`: each neuron is put back to its norm after every step
+CORRELATION = "correlation"  # of `training_loss`: 1 - f*f, whose gradient does not know the student's output
 
 # words for the two losses, without the library's name, spaces, underscores and the word loss
 _SQUARES = ("mse", "meansquarederror", "meansquare", "squared", "square", "squarederror", "l2", "(f*-f)^2", "(y-f)^2")
@@ -41,7 +42,7 @@ _ADAPTIVE = re.compile(
     r"ada(?!pt)[a-z]*|[a-z]*adam\w*|rms_?prop|r_?prop|lion|lamb|lars|muon|shampoo|soap|sophia|sign_?sgd|l?bfgs|yogi|"
     r"prodigy|novograd|signum"
 )
-# of SGD, with the value that follows as in SGD(momentum=0.9) or as torch prints its optimisers, momentum: 0.9
+# settings of SGD, with the value that follows as in SGD(momentum=0.9) or as torch prints its optimisers, momentum: 0.9
 _BEYOND_PLAIN = re.compile(r"(momentum|nesterov|weight_?decay)['\"]?\s*[=:]\s*([\w.+-]+)")
 _OFF = re.compile(r"false|none|[0.]+(e[+-]?\d+)?")
 
@@ -67,6 +68,19 @@ def nonnegative(value: Any, name: str) -> float:
     """A finite number, 0 or above."""
     require_real(value, name, least=0)
     return float(value)
+
+
+def below_one(value: Any, name: str) -> float:
+    """A number from 0 on and below 1."""
+    require_real(value, name, least=0)
+    require(float(value) < 1, name, "be below 1", value)
+    return float(value)
+
+
+def yes_or_no(value: Any, name: str) -> bool:
+    """True or false."""
+    require(isinstance(value, (bool, np.bool_)), name, "be true or false", repr(value))
+    return bool(value)
 
 
 def word_of(*known: str) -> Callable[[Any, str], str]:
@@ -142,16 +156,19 @@ def schedule_pairs(value: Any, name: str) -> Any:
     return value
 
 
-def plain_sgd(value: Any, name: str) -> str:
-    """The name of an optimiser that is plain SGD; adaptive ones, momentum and weight decay are refused."""
+def sgd_by_name(value: Any, name: str) -> str:
+    """The name of an optimiser that is SGD; adaptive ones are refused."""
     optimiser = str(value)
     words = re.split(r"[^a-z0-9_]+", optimiser.lower())
     adaptive = any(_ADAPTIVE.fullmatch(word.strip("_0123456789")) for word in words)
     require(not adaptive, name, "be SGD, as the theory covers no other optimiser", optimiser)
-    plain = "be plain SGD, as the theory covers no other (momentum μ acts like the rate learning_rate/(1 - μ))"
-    for _, setting in _BEYOND_PLAIN.findall(optimiser.lower()):
-        require(_OFF.fullmatch(setting) is not None, name, plain, optimiser)
     return optimiser
+
+
+def settings_in(optimiser: str) -> tuple[str, ...]:
+    """The keys of settings that the name of an optimiser switches on, as in SGD(momentum=0.9)."""
+    settings = _BEYOND_PLAIN.findall(optimiser.lower())
+    return tuple(word.replace("weightdecay", "weight_decay") for word, value in settings if not _OFF.fullmatch(value))
 
 
 def convention_of(loss: Any) -> Any:

@@ -29,9 +29,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import scipy
 from jaxtyping import Float
 from numpy.typing import ArrayLike
-from scipy.special import ndtri, zeta
 
 from ..problem import Teacher, pull, require_covered
 from ..support import require, require_integer
@@ -225,8 +225,10 @@ def power_sum(exponent: float, first: ArrayLike, last: ArrayLike = np.inf) -> np
     first, last = np.broadcast_arrays(np.asarray(first, float), np.asarray(last, float))
     if exponent > 1:
         with np.errstate(invalid="ignore"):
-            beyond = np.where(np.isinf(last), 0.0, zeta(exponent, np.where(np.isinf(last), 1.0, last + 1)))
-        return np.maximum(zeta(exponent, first) - beyond, 0.0)
+            beyond = np.where(
+                np.isinf(last), 0.0, scipy.special.zeta(exponent, np.where(np.isinf(last), 1.0, last + 1))
+            )
+        return np.maximum(scipy.special.zeta(exponent, first) - beyond, 0.0)
     require(bool(np.isfinite(last).all()), "last", "be finite for exponents ≤ 1, where the sum diverges", "infinite")
     longest = int(last.max(initial=0))
     partial = np.concatenate([[0.0], np.cumsum(np.arange(1.0, longest + 1) ** -exponent)])
@@ -237,4 +239,4 @@ def _overlaps(left: np.ndarray, either_sign: bool) -> np.ndarray:
     """The median of the largest of `left` standard normals, of their sizes where either sign can grow; 0 of none."""
     with np.errstate(divide="ignore"):
         above = -np.expm1(np.log(_MEDIAN) / np.maximum(left, 1))
-    return np.where(left > 0, -ndtri(above / 2 if either_sign else above), 0.0)
+    return np.where(left > 0, -scipy.special.ndtri(above / 2 if either_sign else above), 0.0)

@@ -23,8 +23,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import scipy
 from jaxtyping import Float
-from scipy.optimize import minimize_scalar
 
 from ..problem import Teacher, largest_overlap, require_covered
 from ..support import require, require_integer
@@ -111,7 +111,9 @@ def _best(cost: Callable[[float], float], unit: float) -> float:
     values = np.array([cost(size) for size in sizes])
     k = int(values.argmin())
     ends = np.log(sizes[max(k - 1, 0)]), np.log(sizes[min(k + 1, len(sizes) - 1)])
-    inner = minimize_scalar(lambda log_size: cost(float(np.exp(log_size))), bounds=ends, method="bounded")
+    inner = scipy.optimize.minimize_scalar(
+        lambda log_size: cost(float(np.exp(log_size))), bounds=ends, method="bounded"
+    )
     return float(np.exp(inner.x)) if inner.fun < values[k] else float(sizes[k])
 
 

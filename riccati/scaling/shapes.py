@@ -12,8 +12,7 @@ from typing import Protocol
 
 import equinox as eqx
 import numpy as np
-from scipy.interpolate import CubicSpline
-from scipy.special import expit
+import scipy
 
 from ..flows import collapsed_time, evaluate_curve, master_curve_of
 from ..numerics import unit_nodes
@@ -70,7 +69,7 @@ class _Sigmoid:
 
     def missing(self, x: np.ndarray) -> np.ndarray:
         """1 - p."""
-        return expit(self.sharpness * (1 - np.asarray(x, float)))
+        return scipy.special.expit(self.sharpness * (1 - np.asarray(x, float)))
 
 
 class Logistic(_Sigmoid):
@@ -130,12 +129,12 @@ class Escape:
         return float(self.link.dual_derivative(1.0))
 
     @cached_property
-    def _gap(self) -> CubicSpline:
+    def _gap(self) -> scipy.interpolate.CubicSpline:
         """log(1 - g(m)/g(1)) over asinh(g'(1) · collapsed time left), read once off the master curve."""
         curve = master_curve_of(self.link, self._ahead)
         place = np.linspace(float(np.arcsinh(self._rate * curve.end)), np.arcsinh(self._rate * self._ahead), _NODES)
         left = np.clip(np.sinh(place) / self._rate, float(curve.end), self._ahead)
-        return CubicSpline(place, np.asarray(_evaluate_curve(self.link, curve, left)[3]))
+        return scipy.interpolate.CubicSpline(place, np.asarray(_evaluate_curve(self.link, curve, left)[3]))
 
     @property
     def width(self) -> float:

@@ -36,12 +36,12 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+import scipy
 from jaxtyping import Array, Float
-from scipy.optimize import minimize
 
 from ..flows import FiniteStepSystem, pair_system, pair_velocity, weights_system, weights_velocity
 from ..laws import largest_safe, largest_step
-from ..numerics import integrate, log_odds
+from ..numerics import compiled_quickly, integrate, log_odds
 from ..problem import SGD, AnyStart, Problem, Teacher, require_covered
 from ..support import require, require_integer
 from .limits import power_of
@@ -49,7 +49,7 @@ from .limits import power_of
 _HALF, _END = 12, 1e-3  # knots on either side of u = ½; first u, and last 1 - u, beyond which γ keeps its value
 _RTOL = 1e-6
 _SIZES = np.geomspace(1e-3, 1.0, 16)  # where c is sought first, in units of the largest step that learns a direction
-_GRADIENT = 1e-3  # of log risk, at which a minimum is one
+_GRADIENT, _PLACE = 1e-3, 1e-6  # of log risk, at which a minimum is one; error of log c
 _DOWN = 0.8  # share of the first excess risk that a budget must reach
 _LEAST = 1e-300  # of a risk whose logarithm is taken
 _UNSOUND = 1e3  # in the place of the logarithm of an infinite risk
@@ -205,14 +205,22 @@ class _Budget:
         unit = SGD.from_gamma(1.0, dim, batch_size)
         return cls(system, k, unit, dim, samples, largest, safe, float(left.sum()))
 
-    def left(self, log_gamma: Float[np.ndarray, " K"]) -> tuple[float, Float[np.ndarray, " K"]]:
-        """Return log of the risk above the floor at the end, and its gradient."""
+    def left(self, log_gamma: Float[np.ndarray, " K"]) -> float:
+        """Return log of the risk above the floor at the end."""
+        value = float(_left(*self._arguments(log_gamma)))
+        return value if np.isfinite(value) else _UNSOUND
+
+    def left_with_gradient(self, log_gamma: Float[np.ndarray, " K"]) -> tuple[float, Float[np.ndarray, " K"]]:
+        """Return the same and its gradient."""
+        value, slope = _left_with_gradient(*self._arguments(log_gamma))
+        sound = bool(np.isfinite(value)) and bool(np.isfinite(slope).all())
+        return (float(value), np.asarray(slope)) if sound else (_UNSOUND, np.zeros(len(log_gamma)))
+
+    def _arguments(self, log_gamma: Float[np.ndarray, " K"]) -> tuple:
         system = self.system
         scales = (system.rate * self.samples / self.dim, system.smallest, jnp.asarray(self.floor))
         own, velocity = (system.args, jnp.asarray(log_odds(_knots()))), _VELOCITIES[self.k == 2]
-        value, slope = _left(jnp.asarray(log_gamma), velocity, system.observe, system.state, own, scales)
-        sound = bool(np.isfinite(value)) and bool(np.isfinite(slope).all())
-        return (float(value), np.asarray(slope)) if sound else (_UNSOUND, np.zeros(len(log_gamma)))
+        return jnp.asarray(log_gamma), velocity, system.observe, system.state, own, scales
 
     def best(self, family: str, power: float = 0.0, begin: StepPlan | None = None) -> StepPlan:
         """The best plan of a family, from `begin` on; else from the best c of a grid at this power."""
@@ -220,36 +228,39 @@ class _Budget:
         decay, ones = np.log1p(-u), np.ones(len(u))
         basis = {"power": np.stack([ones, decay], 1), "free": np.eye(len(u))}.get(family, ones[:, None])
         fixed = power * decay if family in ("constant", "form") else np.zeros(len(u))
-        if begin is None:
-            theta = np.array([self._coarse(fixed)])
-        else:
-            theta = np.linalg.lstsq(basis, self._log_gamma(begin), rcond=None)[0]
 
         def objective(theta: np.ndarray) -> tuple[float, np.ndarray]:
-            if family == "constant" and theta[0] > np.log(self.safe):
-                return _UNSOUND, np.zeros(1)
-            value, slope = self.left(basis @ theta + fixed)
+            value, slope = self.left_with_gradient(basis @ theta + fixed)
             return value, basis.T @ slope
 
-        solved = minimize(objective, theta, jac=True, method="BFGS", options={"gtol": _GRADIENT}).x
+        if begin is None:
+            solved = np.array([self._size(fixed, np.log(self.safe) if family == "constant" else np.inf)])
+        else:
+            theta = np.linalg.lstsq(basis, self._log_gamma(begin), rcond=None)[0]
+            solved = scipy.optimize.minimize(objective, theta, jac=True, method="BFGS", options={"gtol": _GRADIENT}).x
         log_gamma = basis @ solved + fixed
-        excess = float(np.exp(self.left(log_gamma)[0]))
+        excess = float(np.exp(self.left(log_gamma)))
         exponent = float(solved[1]) if family == "power" else None if family == "free" else power
         rate = np.exp(log_gamma) * self.unit.rate
         return StepPlan(family, u, rate, self.samples, self.unit.batch_size, excess, exponent)
 
-    def _coarse(self, fixed: Float[np.ndarray, " K"]) -> float:
-        """log c of the best of a grid.
+    def _size(self, fixed: Float[np.ndarray, " K"], most: float) -> float:
+        """log c ≤ `most` of the best of a grid, refined between its neighbours.
 
         Raises:
             ArgumentError: if all of them leave the risk where it is.
         """
         sizes = np.log(self.largest * _SIZES)
-        values = np.array([self.left(size + fixed)[0] for size in sizes])
+        values = np.array([self.left(size + fixed) for size in sizes])
         begun = float(self.system.observe(self.system.state, self.system.args).risk) - self.floor
         must = f"be so many that a step leaves {_DOWN:g} of the risk above the floor or less"
         require(values.min() < np.log(_DOWN * begun), "samples", must, self.samples)
-        return float(sizes[values.argmin()])
+        place, apart = sizes[values.argmin()], sizes[1] - sizes[0]
+        ends = (place - apart, min(place + apart, most))
+        inner = scipy.optimize.minimize_scalar(
+            lambda size: self.left(size + fixed), bounds=ends, method="bounded", options={"xatol": _PLACE}
+        )
+        return float(inner.x)
 
     def _log_gamma(self, plan: StepPlan) -> Float[np.ndarray, " K"]:
         return np.log(plan.learning_rate / self.unit.rate)
@@ -267,11 +278,13 @@ def _planned(velocity: Any, u: Array, state: Any, args: Any) -> Any:
 _VELOCITIES = {True: partial(_planned, weights_velocity), False: partial(_planned, pair_velocity)}
 
 
-@eqx.filter_jit
-@eqx.filter_value_and_grad
-def _left(log_gamma: Array, velocity: Any, observe: Any, state: Any, own: Any, scales: Any) -> Float[Array, ""]:
+def _log_left(log_gamma: Array, velocity: Any, observe: Any, state: Any, own: Any, scales: Any) -> Float[Array, ""]:
     (setting, place), (budget, smallest, floor) = own, scales
     out = integrate(velocity, state, (setting, place, log_gamma, budget), jnp.ones(1), _RTOL, _RTOL * smallest)
     last = jax.tree.map(lambda leaf: leaf[-1], out.states)
     risk = observe(last, setting._replace(gamma=setting.gamma * jnp.exp(log_gamma[-1]))).risk
     return jnp.log(jnp.maximum(risk - floor, _LEAST))
+
+
+_left = compiled_quickly(eqx.filter_jit)(_log_left)
+_left_with_gradient = eqx.filter_jit(eqx.filter_value_and_grad(_log_left))

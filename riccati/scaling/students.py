@@ -24,7 +24,7 @@ from collections.abc import Callable
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
-from scipy.special import expit
+import scipy
 
 from ..flows import Decoupled
 from ..problem import Problem, Start, Teacher, require_covered, riccati_rate
@@ -89,7 +89,7 @@ def _quadratic(teacher: Teacher, dim: int, norm: float, equal: bool) -> tuple[Ri
 
     def risk(width: int, times: np.ndarray) -> np.ndarray:
         share, start = a[:width], odds(width)
-        missing = expit(start - 2 * rate * times[:, None] * share) / expit(start)
+        missing = scipy.special.expit(start - 2 * rate * times[:, None] * share) / scipy.special.expit(start)
         return (missing**2 @ share**2 + np.sum(a[width:][::-1] ** 2)) / np.sum(a[::-1] ** 2)
 
     return risk, lambda width: float((odds(width) / (2 * rate * a[:width])).max())

@@ -7,9 +7,11 @@ from ..problem import schedule_named as schedule_named
 from ..support import ENGINE_NAMES, warn_renamed
 from .checkpoint import logged_steps as logged_steps
 from .engines import COORDINATES as COORDINATES
+from .engines import DirectNoise as DirectNoise
 from .engines import EngineWords as EngineWords
 from .engines import ReducedEngine as ReducedEngine
 from .engines import ReducedNoise as ReducedNoise
+from .engines import State as State
 from .engines import engine_words as engine_words
 from .engines import folded as folded
 from .ensemble import Ensemble as Ensemble
@@ -21,12 +23,16 @@ from .loop import take_steps as take_steps
 from .radial_fit import SecondPhase as SecondPhase
 from .radial_fit import require_enough_samples as require_enough_samples
 from .radial_fit import second_phase as second_phase
+from .rules import Descent as Descent
+from .rules import Moved as Moved
 from .rules import Projections as Projections
+from .rules import Spherical as Spherical
 from .rules import Stiefel as Stiefel
 from .rules import TwoHomogeneous as TwoHomogeneous
 from .rules import TwoLayer as TwoLayer
 from .rules import Update as Update
 from .rules import Weights as Weights
+from .rules import moved as moved
 
 # names of up to 0.5: what each is, and what it is called now
 _RENAMED = {

@@ -116,6 +116,8 @@ def load_checkpoint(path: str | os.PathLike, config: Mapping[str, object], begun
             must = "be of this experiment (name another file, or remove it)"
             raise ArgumentError("checkpoint", must, f"{path}, of one with another {key}")
     for name, array in _arrays(begun).items():
+        if array.size == 0:  # files of up to 0.6 have no buffers of a momentum that there is not
+            held.arrays.setdefault(name, array)
         sound = name in held.arrays and held.arrays[name].shape == array.shape
         sound = sound and held.arrays[name].dtype == array.dtype
         require(sound, "checkpoint", f"hold {name} of shape {array.shape}, {array.dtype}", f"{path}, which does not")

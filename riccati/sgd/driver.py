@@ -91,7 +91,7 @@ def run_to_end(
             left = record.next_step - int(states.step)
             if left == 0:
                 record.add(states, measured(dynamics, states))
-                if bool((states.diverged >= 0).all()):
+                if (np.asarray(states.diverged) >= 0).all():
                     break
                 continue
             states = pace.timed(stepper, states, left)

@@ -49,7 +49,8 @@ class Ensemble:
         >>> import riccati as rc
         >>> teacher = rc.Teacher.power_law(2, 1.0, rc.Link.hermite(2))
         >>> start = rc.Start.random(teacher, student_width=3, dim=200, norm=0.3, seed=0)
-        >>> experiment = rc.sgd.Experiment(teacher, start, rc.SGD(learning_rate=1e-3), steps=500, rows=10)
+        >>> sgd = rc.SGD(learning_rate=1e-3, batch_size=8)
+        >>> experiment = rc.sgd.Experiment(teacher, start, sgd, steps=500, rows=10)
         >>> ensemble = experiment.ensemble(seeds=[0, 1, 2])
         >>> len(ensemble), ensemble.overlaps.shape, ensemble.emergence_times().shape
         (3, (3, 11, 2), (3, 2))

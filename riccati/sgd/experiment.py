@@ -8,18 +8,18 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import equinox as eqx
-import jax.numpy as jnp
+import jax
 import numpy as np
 
 from ..numerics import require_double_precision
-from ..problem import SGD, Constraint, Problem, Schedule, Start, Teacher, require_covered, sgd_of
-from ..runs import Run, overlap_of, teacher_keys
+from ..problem import SGD, Constraint, Problem, Schedule, Start, Teacher, sgd_of
+from ..runs import Run, algorithm_keys, overlap_of, teacher_keys
 from ..support import package_versions, require, require_integer, require_memory, require_real, warn_renamed
 from .checkpoint import logged_steps
 from .engines import DIRECT, REDUCED, ChosenEngine, chosen_engine, engine_words
 from .ensemble import Ensemble
 from .loop import MOST_STEPS, Dynamics
-from .rules import Rule, Stiefel, TwoHomogeneous, TwoLayer, require_unit_coefficient
+from .rules import Descent, Rule, chosen_rule, require_simulable
 from .simulation import COPIES, Simulation, block_of
 
 _EXPLODED = 1e6  # growth of the sum of squared weights, or its size beside ‖a‖, that counts as divergence
@@ -66,8 +66,8 @@ class Experiment:
         >>> run = experiment.simulate(seed=0)
         >>> run.times.tolist(), run.overlaps.shape
         ([0.0, 1.0, 2.0], (3, 2))
-        >>> experiment.ensemble(seeds=range(4)).risk.shape
-        (4, 3)
+        >>> experiment.ensemble(seeds=range(3)).risk.shape
+        (3, 3)
     """
 
     teacher: Teacher
@@ -117,11 +117,7 @@ class Experiment:
     def _check(self) -> None:
         require_double_precision()
         _ = Problem(self.teacher, self.start)
-        require_covered("Stiefel SGD" if self.sgd.on_stiefel else "SGD", self.teacher, self.start)
-        if self.sgd.on_stiefel:
-            require_unit_coefficient(self.teacher.link)
-        if self.sgd.schedule.follows_direction:
-            require_covered("SGD at a rate that follows the direction", self.teacher, self.start)
+        require_simulable(self.teacher, self.start, self.sgd)
         for name in ("steps", "rows"):
             require_integer(getattr(self, name), name, 1)
         require(self.steps <= MOST_STEPS, "steps", "be ≤ 2^32 - 1, as many as a seed has samples for", self.steps)
@@ -137,6 +133,8 @@ class Experiment:
             require_real(self.student_scale, "student_scale", above=0)
         must = "be left out for a student without a second layer (Start.with_second_layer)"
         has, own_rate = self.start.second_layer is not None, self.sgd.second_layer_rate
+        if self.sgd.constraint == "sphere":
+            has, must = False, "be left out on the sphere, where the second layer stays as it is"
         require(has or own_rate == 1, "second_layer_rate", must, own_rate)
 
     @property
@@ -156,12 +154,7 @@ class Experiment:
 
     @cached_property
     def _rule(self) -> Rule:
-        if self.sgd.on_stiefel:
-            given, own = self.student_scale, float(self.teacher.norm) / self.start.student_width**0.5
-            return Stiefel(jnp.asarray(float(own if given is None else given)))
-        if self.start.second_layer is not None:
-            return TwoLayer(jnp.asarray(float(self.sgd.second_layer_rate)))
-        return TwoHomogeneous()
+        return chosen_rule(self.teacher, self.start, self.sgd, self.student_scale)
 
     @cached_property
     def _chosen(self) -> ChosenEngine:
@@ -171,12 +164,15 @@ class Experiment:
     def simulation(self) -> Simulation:
         """The simulation of this experiment: its dynamics, and the initial state of its runs."""
         weights, engine = self._rule.initial_weights(self.start), self._chosen.engine
-        largest = _EXPLODED * max(float(self.teacher.norm), float(sum(jnp.sum(layer**2) for layer in weights)))
+        size = sum(float(np.sum(np.asarray(layer) ** 2)) for layer in weights)
+        largest = _EXPLODED * max(float(self.teacher.norm), size)
         # engines know the speeds; d eigenvalues in the teacher would be compiled anew for every d
         whitened = eqx.tree_at(lambda t: t.covariance, self.teacher, None, is_leaf=lambda leaf: leaf is None)
         follow = self.sgd.schedule.follows_direction
         return Simulation(
-            dynamics=Dynamics(engine, self._rule, whitened, jnp.asarray(largest), follow),
+            dynamics=Dynamics(
+                engine, self._rule, Descent.of(self.sgd), whitened, jax.device_put(np.asarray(largest)), follow
+            ),
             sgd=self.sgd,
             weights=weights._replace(W=engine.placed(weights.W, self.teacher)),
             logged=logged_steps(self.steps, self.rows) if self.logged is None else np.asarray(self.logged, np.int64),
@@ -203,7 +199,7 @@ class Experiment:
             "dtype": self.dtype,
             "rows": self.rows if self.logged is None else len(self.logged),
             **({} if self.start.seed is None else {"start_seed": self.start.seed}),
-            **({} if self.second_layer_rate == 1 else {"second_layer_rate": self.second_layer_rate}),
+            **algorithm_keys(self.sgd),
             "versions": package_versions(),
         }
 
@@ -287,7 +283,7 @@ def simulate(
         >>> import riccati as rc
         >>> teacher = rc.Teacher.power_law(2, 1.0, rc.Link.hermite(2))
         >>> start = rc.Start.random(teacher, student_width=3, dim=10**6, norm=0.3, seed=0)
-        >>> run = rc.sgd.simulate(teacher, start, rc.SGD(learning_rate=1e-8, batch_size=4), steps=100, rows=5)
+        >>> run = rc.sgd.simulate(teacher, start, rc.SGD(learning_rate=1e-8, batch_size=8), steps=100, rows=5)
         >>> run.steps.tolist(), float(run.times[-1]), run.config["coordinates"]
         ([0, 1, 3, 10, 32, 100], 1e-06, 'reduced')
     """

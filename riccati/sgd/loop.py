@@ -12,10 +12,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key
 
-from ..numerics import compiled_quickly
+from ..numerics import LEAF, compiled_quickly
 from ..problem import Teacher, direction_factor, squared_overlaps
-from .engines import Engine, Noise
-from .rules import Rate, Rule, Weights
+from .engines import Engine, Noise, State
+from .rules import Descent, Rate, Rule, Weights
 
 STEPS_A_CALL = 4096  # at the most
 _NUMBERS, _MOST_AT_ONCE = 2**15, 64  # numbers that are drawn at once, as many as a core's own cache holds, and steps
@@ -28,6 +28,7 @@ class Dynamics(eqx.Module):
     Attributes:
         engine: how samples are drawn, and in which coordinates the weights are held.
         rule: the update rule.
+        descent: momentum and weight decay; None where there is neither.
         teacher: the teacher on isotropic input, which whitened coordinates make of any.
         largest: the sum of squared weights, (), beyond which a run counts as diverged.
         follow: whether rates are multiplied by a_p of the direction being learned (PerDirection).
@@ -35,6 +36,7 @@ class Dynamics(eqx.Module):
 
     engine: Engine
     rule: Rule
+    descent: Descent | None
     teacher: Teacher
     largest: Float[Array, ""]
     follow: bool = eqx.field(static=True)
@@ -46,6 +48,7 @@ class RunStates(NamedTuple):
     Attributes:
         W: (S, N, D), weights in the engine's coordinates.
         b: (S, N), second layers; (S, 0) of students without one of their own.
+        velocity_W, velocity_b: the momentum's buffers of W and b; (S, 0, D) and (S, 0) without momentum.
         step: (), steps done.
         time: (S,), canonical.
         diverged: (S,), the step at which each diverged, -1 where it has not.
@@ -53,6 +56,8 @@ class RunStates(NamedTuple):
 
     W: Float[Array, "S N D"]
     b: Float[Array, "S L"]
+    velocity_W: Float[Array, "S N D"]
+    velocity_b: Float[Array, "S L"]
     step: Int[Array, ""]
     time: Float[Array, " S"]
     diverged: Int[Array, " S"]
@@ -61,6 +66,11 @@ class RunStates(NamedTuple):
     def weights(self) -> Weights:
         """W and b."""
         return Weights(self.W, self.b)
+
+    @property
+    def velocity(self) -> Weights | None:
+        """The momentum's buffers; None without momentum."""
+        return None if self.velocity_W.shape[1] == 0 else Weights(self.velocity_W, self.velocity_b)
 
 
 class DrawnAhead(NamedTuple):
@@ -87,7 +97,7 @@ class Measured(NamedTuple):
     overlaps: Float[Array, "S M"]
 
 
-@compiled_quickly(eqx.filter_jit)
+@compiled_quickly(eqx.filter_jit, like=lambda dynamics, keys, states, *_: states)
 def take_steps(
     dynamics: Dynamics, keys: Key[Array, " S"], states: RunStates, rates: Float[Array, " n"], count: Int[Array, ""]
 ) -> RunStates:
@@ -119,7 +129,7 @@ def take_steps(
     return jax.lax.while_loop(lambda states: states.step < last, block, states)
 
 
-@compiled_quickly(eqx.filter_jit)
+@compiled_quickly(eqx.filter_jit, like=lambda dynamics, drawn, states, *_: states)
 def take_drawn_steps(
     dynamics: Dynamics, drawn: DrawnAhead, states: RunStates, first: Int[Array, ""], count: Int[Array, ""]
 ) -> RunStates:
@@ -135,26 +145,36 @@ def _after_step(dynamics: Dynamics, states: RunStates, noise: Noise, rate: Rate)
     """Return the states after a step, each run with its own noise."""
     rule, teacher = dynamics.rule, dynamics.teacher
 
-    def one(weights: Weights, noise: Noise, rate: Array) -> tuple[Weights, Array, Bool[Array, ""]]:
+    def one(state: State, noise: Noise, rate: Array) -> tuple[State, Array, Bool[Array, ""]]:
         if dynamics.follow:
-            overlaps = squared_overlaps(teacher, rule.directions(weights.W))
-            rate = rate * direction_factor(teacher, overlaps, weights.W.shape[0])
-        new = dynamics.engine.step(rule, teacher, weights, noise, rate, states.step)
-        return new, rate, jnp.sum(new.W**2) + jnp.sum(new.b**2) <= dynamics.largest
+            overlaps = squared_overlaps(teacher, rule.directions(state.weights.W))
+            rate = rate * direction_factor(teacher, overlaps, state.weights.W.shape[0])
+        new = dynamics.engine.step(rule, dynamics.descent, teacher, state, noise, rate, states.step)
+        size = jnp.sum(new.weights.W**2) + jnp.sum(new.weights.b**2)
+        return new, rate, size <= dynamics.largest
 
-    new, rate, sound = jax.vmap(one, in_axes=(0, 0, None))(states.weights, noise, rate)
+    before = State(states.weights, states.velocity)
+    new, rate, sound = jax.vmap(one, in_axes=(0, 0, None))(before, noise, rate)
     running = states.diverged < 0
     going = running & sound
+
+    def kept(old: Array, new: Array) -> Array:
+        return jnp.where(going.reshape(-1, *(1,) * (new.ndim - 1)), new, old)
+
+    weights, velocity = jax.tree.map(kept, before, new)
+    W_buffer, b_buffer = (states.velocity_W, states.velocity_b) if velocity is None else velocity
     return RunStates(
-        jnp.where(going[:, None, None], new.W, states.W),
-        jnp.where(going[:, None], new.b, states.b),
+        weights.W,
+        weights.b,
+        W_buffer,
+        b_buffer,
         states.step + 1,
         jnp.where(going, states.time + rate, states.time),
         jnp.where(running & ~sound, states.step + 1, states.diverged),
     )
 
 
-@compiled_quickly(eqx.filter_jit)
+@compiled_quickly(eqx.filter_jit, like=lambda dynamics, states: Measured(LEAF, LEAF))
 def measured(dynamics: Dynamics, states: RunStates) -> Measured:
     """Return risk and squared overlaps of each run, exact in the overlaps, in double precision."""
     rule, teacher = dynamics.rule, dynamics.teacher

@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+import scipy
 from jaxtyping import Float
-from scipy.linalg import lstsq
 
 from ..runs import Run
 from ..support import require, require_integer, require_memory, require_real
@@ -80,7 +80,7 @@ def _fitted(u: Float[np.ndarray, "n N"], y: Float[np.ndarray, " n"], ridge: floa
     if ridge > 0:
         features = np.vstack([features, np.sqrt(ridge * len(u)) * np.eye(len(row))])
         y = np.concatenate([y, np.zeros(len(row))])
-    entries = lstsq(features, y)[0] / weight
+    entries = scipy.linalg.lstsq(features, y)[0] / weight
     Omega = np.zeros((neurons, neurons))
     Omega[row, column] = entries
     Omega[column, row] = entries

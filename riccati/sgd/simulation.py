@@ -51,10 +51,11 @@ class Simulation:
     notes: tuple[str, ...]
 
     def initial_states(self, runs: int) -> RunStates:
-        """Return so many runs at the start."""
-        W, b = self.weights
-        each = jnp.tile(W, (runs, 1, 1)), jnp.tile(b.astype(W.dtype), (runs, 1))
-        return RunStates(*each, jnp.asarray(0), jnp.zeros(runs), jnp.full(runs, -1))
+        """Return so many runs at the start, put together on the host, where nothing compiles."""
+        W, b = map(np.asarray, self.weights)
+        each = np.tile(W, (runs, 1, 1)), np.tile(b.astype(W.dtype), (runs, 1))
+        still = tuple(np.zeros_like(layer if self.sgd.momentum else layer[:, :0]) for layer in each)
+        return RunStates(*jax.device_put((*each, *still, np.asarray(0), np.zeros(runs), np.full(runs, -1))))
 
     def ensemble(self, seeds: Sequence[int], checkpoint: str | os.PathLike | None) -> Ensemble:
         """Simulate a run for each seed, all at once; see `Experiment.ensemble`."""
@@ -104,7 +105,8 @@ class Simulation:
             save = partial(save_checkpoint, checkpoint, config)
             save(begun)  # an unwritable place is refused before the first step
         reached = run_to_end(self.dynamics, stepper, begun, save, bar)
-        states, record, times = reached.states, reached.record, reached.record.times
+        states, record = reached.states, reached.record
+        times = self.sgd.momentum_factor * record.times
         if self.sgd.is_constant:  # to the last bit, as a run's times are
             times = np.where(np.isfinite(times), self.sgd.times(record.steps), np.nan)
         return Ensemble(

@@ -6,6 +6,7 @@ from .arrays import is_missing as is_missing
 from .arrays import kind_in_words as kind_in_words
 from .arrays import require_unmasked as require_unmasked
 from .checks import is_traced as is_traced
+from .checks import namespace_of as namespace_of
 from .checks import require as require
 from .checks import require_finite as require_finite
 from .checks import require_integer as require_integer
@@ -31,6 +32,7 @@ from .names import LOSS_NAMES as LOSS_NAMES
 from .names import OVERLAP_NAMES as OVERLAP_NAMES
 from .names import RUN_KINDS as RUN_KINDS
 from .names import STUDENT_KINDS as STUDENT_KINDS
+from .names import TRAINED_LOSSES as TRAINED_LOSSES
 from .names import Constraint as Constraint
 from .names import Coordinates as Coordinates
 from .names import EngineName as EngineName
@@ -40,6 +42,7 @@ from .names import LossName as LossName
 from .names import OverlapName as OverlapName
 from .names import RunKind as RunKind
 from .names import StudentKind as StudentKind
+from .names import TrainedLoss as TrainedLoss
 from .progress import Stopped as Stopped
 from .progress import StopRequest as StopRequest
 from .progress import announce as announce

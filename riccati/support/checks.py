@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,15 @@ def is_traced(*values: Any) -> bool:
     if jax is None:  # nothing can be traced where JAX was never imported
         return False
     return any(isinstance(leaf, jax.core.Tracer) for value in values for leaf in jax.tree.leaves(value))
+
+
+def namespace_of(*values: Any) -> ModuleType:
+    """The array library for these values: jax.numpy where one is traced, NumPy outside, where nothing compiles then."""
+    if not is_traced(*values):
+        return np
+    import jax.numpy as jnp  # which a traced value has imported already
+
+    return jnp
 
 
 def require_integer(value: object, name: str, least: int) -> None:

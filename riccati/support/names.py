@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import Literal, get_args
 
 FlowName = Literal["Riccati", "Quadratic", "Decoupled", "Coupled", "Correlation", "FiniteStep"]
-Constraint = Literal["stiefel"]
+Constraint = Literal["sphere", "stiefel"]
+TrainedLoss = Literal["squared", "correlation"]
 Coordinates = Literal["reduced", "direct"]
 StudentKind = Literal["two_homogeneous", "two_layer"]
 RunKind = Literal["two_homogeneous", "two_layer", "stiefel_quadratic"]
@@ -19,6 +20,7 @@ EngineName = Literal["in_law", "direct", "stiefel", "stiefel_direct"]  # up to 0
 
 FLOW_NAMES: tuple[str, ...] = get_args(FlowName)
 CONSTRAINTS: tuple[str, ...] = get_args(Constraint)
+TRAINED_LOSSES: tuple[str, ...] = get_args(TrainedLoss)
 COORDINATES: tuple[str, ...] = get_args(Coordinates)
 STUDENT_KINDS: tuple[str, ...] = get_args(StudentKind)
 RUN_KINDS: tuple[str, ...] = get_args(RunKind)

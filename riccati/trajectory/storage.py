@@ -159,6 +159,7 @@ def _teacher_arrays(teacher: Teacher) -> dict[str, Array | None]:
         "teacher_frame": teacher.frame,
         "teacher_links": None if teacher.links is None else coefficient_rows(teacher.links),
         "teacher_eigenvalues": None if teacher.covariance is None else teacher.covariance.eigenvalues,
+        "teacher_noise": teacher.noise,
     }
 
 
@@ -180,7 +181,8 @@ def _teacher(provenance: dict[str, Any], held: dict[str, np.ndarray]) -> Teacher
     if "teacher_eigenvalues" in held:
         covariance = Covariance(held["teacher_eigenvalues"], preconditioned=provenance["preconditioned"])
     a = _doubles(held, "a", (width,))
-    return restored(Teacher, a=a, link=link, frame=frame, lengths=None, links=links, covariance=covariance)
+    noise = _doubles(held, "teacher_noise", ()) if "teacher_noise" in held else None
+    return restored(Teacher, a=a, link=link, frame=frame, lengths=None, links=links, covariance=covariance, noise=noise)
 
 
 def _problem(provenance: dict[str, Any], held: dict[str, np.ndarray]) -> Problem:

@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from ..flows import Flow, Solution
-from ..numerics import Outcome, message_of
+from ..numerics import Outcome, is_outcome, message_of
 from ..problem import AnyStart, Problem, Teacher, riccati_rate
 from ..support import is_traced, require, require_open_unit, require_real
 from .storage import provenance_of, read_trajectory, write_trajectory
@@ -189,7 +189,7 @@ class Trajectory(eqx.Module):
         if eqx.is_array(self.times) and self.times.ndim == 1:
             rows["times"] = f"{len(self.times)} from {self.times[0]:.4g} to {self.times[-1]:.4g} (canonical)"
             rows["risk"] = f"{self.risk[0]:.4g} to {self.risk[-1]:.4g}"
-            if bool(self.outcome != Outcome.complete):
+            if not is_outcome(self.outcome, Outcome.complete):
                 rows["outcome"] = message_of(self.outcome)
         return "Trajectory\n" + "\n".join(f"  {name:<8} {value}" for name, value in rows.items())
 
@@ -200,10 +200,10 @@ def trajectory_of(flow: Flow, problem: Problem, times: Float[Array, " T"], solut
     observables = solution.observables
     if not is_traced(observables.risk, reached):
         reached = int(reached)
-        if bool(solution.outcome != Outcome.complete):
+        if not is_outcome(solution.outcome, Outcome.complete):
             _announce(solution.outcome, reached, times)
         cut = reached < times.shape[0]  # slices compile, even those of everything
-        if cut and bool(solution.outcome != Outcome.exploded):  # whose infinite risk is an answer
+        if cut and not is_outcome(solution.outcome, Outcome.exploded):  # whose infinite risk is an answer
             times = times[:reached]
             observables = jax.tree.map(lambda kept: kept[:reached], observables)
     solution = solution._replace(observables=observables, reached=reached)
@@ -213,6 +213,6 @@ def trajectory_of(flow: Flow, problem: Problem, times: Float[Array, " T"], solut
 def _announce(ended: Outcome, reached: int, times: Array) -> None:
     why = message_of(ended)
     require(reached > 0, "times", "start before the flow ends", f"{float(times[0]):g}, but {why}")
-    kind = PhantomEmergence if bool(ended == Outcome.rank_lost) else IncompleteTrajectory
+    kind = PhantomEmergence if is_outcome(ended, Outcome.rank_lost) else IncompleteTrajectory
     last = f"t = {float(times[reached - 1]):.4g}, output time {reached} of {times.shape[0]}"
     warnings.warn(f"The flow ends at {last}: {why}.", kind, stacklevel=4)

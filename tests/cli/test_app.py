@@ -141,31 +141,47 @@ except SystemExit as stop:
     assert "compare" in done.stdout
 
 
-def ask(**environment):
-    mine = ("RICCATI_CACHE", "XDG_CACHE_HOME", "JAX_COMPILATION_CACHE_DIR", "LOCALAPPDATA")
-    env = {key: value for key, value in os.environ.items() if key not in mine} | environment
-    return subprocess.run([sys.executable, "-c", ASK], env=env, capture_output=True, text=True).stdout.splitlines()
+JAXS = "JAX_COMPILATION_CACHE_DIR"
+
+
+def environment(monkeypatch, **given):
+    """What is left to JAX by an environment with these variables of the cache's; they go with the test."""
+    mine = ("RICCATI_CACHE", "XDG_CACHE_HOME", JAXS, "LOCALAPPDATA")
+    env = {key: value for key, value in os.environ.items() if key not in mine} | given
+    monkeypatch.setattr(os, "environ", env)
+    return env
 
 
 @pytest.mark.parametrize("inside", ["", "a/b"])
-def test_a_named_folder_is_made_and_used(tmp_path, inside):
-    folder = str(tmp_path / inside)
-    assert ask(RICCATI_CACHE=folder) == [folder, folder]
-    assert os.path.isdir(folder)
+def test_a_named_folder_is_made_and_used(monkeypatch, tmp_path, inside):
+    env = environment(monkeypatch, RICCATI_CACHE=str(tmp_path / inside))
+    assert use_cache() == tmp_path / inside
+    assert env[JAXS] == str(tmp_path / inside)
+    assert os.path.isdir(tmp_path / inside)
 
 
-def test_the_users_folder_by_default(tmp_path):
-    home = {name: str(tmp_path) for name in ("XDG_CACHE_HOME", "LOCALAPPDATA", "HOME")}
-    ours, jaxs = ask(**home)
-    assert ours == jaxs
+def test_jax_keeps_its_programs_there(monkeypatch, tmp_path):
+    env = environment(monkeypatch, RICCATI_CACHE=str(tmp_path))
+    done = subprocess.run([sys.executable, "-c", ASK], env=env, capture_output=True, text=True)
+    assert done.stdout.splitlines() == [str(tmp_path), str(tmp_path)]
+
+
+def test_the_users_folder_by_default(monkeypatch, tmp_path):
+    env = environment(monkeypatch, **{name: str(tmp_path) for name in ("XDG_CACHE_HOME", "LOCALAPPDATA", "HOME")})
+    ours = str(use_cache())
+    assert ours == env[JAXS]
     assert ours.startswith(str(tmp_path))
     assert f"{os.sep}riccati{os.sep}" in ours
 
 
-def test_off_and_a_users_own_choice(tmp_path):
-    assert ask(RICCATI_CACHE="off") == ["None", "None"]
+def test_off_and_a_users_own_choice(monkeypatch, tmp_path):
+    env = environment(monkeypatch, RICCATI_CACHE="off")
+    assert use_cache() is None
+    assert JAXS not in env
     theirs = str(tmp_path / "theirs")
-    assert ask(RICCATI_CACHE=str(tmp_path / "ours"), JAX_COMPILATION_CACHE_DIR=theirs)[1] == theirs
+    env = environment(monkeypatch, RICCATI_CACHE=str(tmp_path / "ours"), **{JAXS: theirs})
+    assert use_cache() == tmp_path / "ours"
+    assert env[JAXS] == theirs
 
 
 def test_a_folder_that_cannot_be_made_is_no_failure(monkeypatch, tmp_path):

@@ -1,14 +1,16 @@
 """A command takes groups of options as objects, and old words with one line that says the new ones."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 import pytest
 import typer
-from terminal import PROBLEM, run_cli
+from terminal import PROBLEM, options_taken, run_cli
 from typer.testing import CliRunner
 
 from riccati.cli import say_renamed, with_options
+from riccati.cli.simulate import ExperimentOptions
+from riccati.cli.solve import FlowOptions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,27 +52,29 @@ STEPS = ("--steps", 20, "--learning-rate", 1e-3)
 )
 def test_an_engine_is_read_as_constraint_and_coordinates(monkeypatch, capsys, tmp_path, old, new, line):
     say_renamed.cache_clear()
-    code, _, err = run_cli(monkeypatch, capsys, "simulate", *PROBLEM, *STEPS, *old, "--out", tmp_path / "old")
-    assert code == 0
+    taken = options_taken(monkeypatch)
+    _, _, err = run_cli(monkeypatch, capsys, "simulate", *PROBLEM, *STEPS, *old, "--out", tmp_path)
     assert err.splitlines()[0].startswith(line)
-    code, _, err = run_cli(monkeypatch, capsys, "simulate", *PROBLEM, *STEPS, *new, "--out", tmp_path / "new")
-    assert (code, line in err) == (0, False)
-    assert (tmp_path / "old" / "run.csv").read_bytes() == (tmp_path / "new" / "run.csv").read_bytes()
+    _, _, err = run_cli(monkeypatch, capsys, "simulate", *PROBLEM, *STEPS, *new, "--out", tmp_path)
+    assert line not in err
+    (old_words, _), (new_words, _) = taken
+    assert replace(old_words, engine=None) == new_words != ExperimentOptions(steps=20, learning_rate=1e-3)
 
 
 def test_an_algorithm_is_read_as_a_constraint_and_its_gamma_in_todays_unit(monkeypatch, capsys):
     say_renamed.cache_clear()
-    flow = ("emergence", *PROBLEM, "--flow", "FiniteStep", "--horizon", 20, "--points", 20)
-    code, old, err = run_cli(monkeypatch, capsys, *flow, "--algorithm", "stiefel", "--gamma", 0.1)
-    assert code == 0
+    taken = options_taken(monkeypatch)
+    flow = ("emergence", *PROBLEM, "--flow", "FiniteStep")
+    _, _, err = run_cli(monkeypatch, capsys, *flow, "--algorithm", "stiefel", "--gamma", 0.1)
     assert err.startswith("--algorithm stiefel --gamma γ is now --constraint stiefel --gamma γ/2, as γ = ηd/B; ")
-    assert err.count("\n") == 1
-    code, new, err = run_cli(monkeypatch, capsys, *flow, "--constraint", "stiefel", "--gamma", 0.05)
-    assert (code, err, new) == (0, "", old)
-    code, free, err = run_cli(monkeypatch, capsys, *flow, "--algorithm", "homogeneous", "--gamma", 0.05)
-    assert code == 0
-    assert free != new
+    assert err.count("\n") == 2  # and the refusal
+    _, _, err = run_cli(monkeypatch, capsys, *flow, "--constraint", "stiefel", "--gamma", 0.05)
+    assert "is now" not in err
+    _, _, err = run_cli(monkeypatch, capsys, *flow, "--algorithm", "homogeneous", "--gamma", 0.05)
     assert err.startswith("--algorithm homogeneous is now what is done without --constraint; ")
+    old, new, free = (options for options, _ in taken)
+    assert replace(old, algorithm=None) == new == FlowOptions(flow="FiniteStep", gamma=0.05, constraint="stiefel")
+    assert replace(free, algorithm=None) == FlowOptions(flow="FiniteStep", gamma=0.05)
 
 
 def test_old_and_new_words_together_are_refused(monkeypatch, capsys, tmp_path):

@@ -2,55 +2,51 @@
 
 import numpy as np
 import pytest
-from terminal import PROBLEM, run_cli
+from terminal import PROBLEM, options_taken, run_cli
 
-import riccati as rc
-
+SGD = ("--steps", 40, "--learning-rate", 1e-3)
 TWO_LAYER = ("--link", "relu", "--kind", "two_layer", "--norm", 0.5)
 
 
-def test_a_flow_sgd_and_a_comparison_under_a_covariance(monkeypatch, capsys, tmp_path):
+def problems_of(monkeypatch, capsys, folder, *options):
+    """The teachers and starts that the verbs make of these options."""
+    taken = options_taken(monkeypatch)
+    for verb in (("solve", "--out", folder), ("emergence",), ("simulate", *SGD, "--out", folder)):
+        run_cli(monkeypatch, capsys, *verb, *PROBLEM, *options)
+    assert len(taken) == 3
+    return [problem.problem() for _, problem in taken]
+
+
+def test_sgd_and_a_comparison_under_a_covariance(monkeypatch, capsys, tmp_path):
     under = ("--covariance-exponent", 0.5)
-    code, printed, _ = run_cli(monkeypatch, capsys, "solve", *PROBLEM, *under, "--horizon", 5, "--out", tmp_path)
-    assert code == 0
-    assert rc.Trajectory.load(tmp_path / "trajectory.npz").teacher.covariance is not None
-    sgd = (*PROBLEM, *under, "--steps", 40, "--learning-rate", 1e-3, "--out", tmp_path)
-    code, printed, _ = run_cli(monkeypatch, capsys, "simulate", *sgd)
+    code, printed, _ = run_cli(monkeypatch, capsys, "simulate", *PROBLEM, *under, *SGD, "--out", tmp_path)
     assert code == 0
     assert "simulated directly" in printed
     code, printed, _ = run_cli(monkeypatch, capsys, "compare", tmp_path / "run.csv", "--out", tmp_path)
     assert code == 0
     assert "no finite-step limit: none is known for anisotropic input" in printed
-    code, _, error = run_cli(
-        monkeypatch, capsys, "compare", "hermite4", "--covariance-exponent", 0.5, "--out", tmp_path
-    )
+    code, _, error = run_cli(monkeypatch, capsys, "compare", "hermite4", *under, "--out", tmp_path)
     assert code == 2
     assert "Argument `initial_overlaps` must be left out under a covariance" in error
 
 
-def test_sgd_and_a_comparison_of_a_two_layer_student(monkeypatch, capsys, tmp_path):
-    sgd = (*PROBLEM, *TWO_LAYER, "--steps", 40, "--learning-rate", 1e-3, "--out", tmp_path)
-    code, printed, _ = run_cli(monkeypatch, capsys, "simulate", *sgd)
-    assert code == 0
-    code, printed, _ = run_cli(monkeypatch, capsys, "compare", tmp_path / "run.csv", "--out", tmp_path)
-    assert code == 0
-    assert "no finite-step limit: none is known for a two-layer student" in printed
+def test_a_covariance_and_a_two_layer_student(monkeypatch, capsys, tmp_path):
+    for teacher, _ in problems_of(monkeypatch, capsys, tmp_path, "--covariance-exponent", 0.5):
+        np.testing.assert_allclose(teacher.covariance.eigenvalues, np.arange(1, 65) ** -0.5)
+    for teacher, start in problems_of(monkeypatch, capsys, tmp_path, *TWO_LAYER):
+        assert teacher.link.label == "relu"
+        np.testing.assert_array_equal(start.norms, [0.5, 0.5, 0.5])
+        np.testing.assert_array_equal(start.second_layer, [0.5, -0.5, 0.5])
 
 
 def test_gaussian_directions_and_negative_amplitudes(monkeypatch, capsys, tmp_path):
-    """Drawn from the seed: the same command gives the same teacher; `compare` reads them back."""
-    options = (*PROBLEM, "--teacher-directions", "gaussian", "--negative", "2", "--seed", 3)
-    teachers = []
-    for place in ("one", "two"):
-        code, _, _ = run_cli(monkeypatch, capsys, "solve", *options, "--horizon", 5, "--out", tmp_path / place)
-        assert code == 0
-        teachers.append(rc.Trajectory.load(tmp_path / place / "trajectory.npz").teacher)
-    np.testing.assert_array_equal(teachers[0].gram, teachers[1].gram)
-    assert np.abs(teachers[0].gram - np.eye(teachers[0].width)).max() > 1e-3
-    np.testing.assert_array_equal(np.sign(teachers[0].a)[:3], [1, -1, 1])
-    sgd = (*options, "--steps", 40, "--learning-rate", 1e-3, "--out", tmp_path)
-    assert run_cli(monkeypatch, capsys, "simulate", *sgd)[0] == 0
-    np.testing.assert_allclose(rc.Run.load(tmp_path / "run.csv").teacher.gram, teachers[0].gram, atol=1e-12)
+    """Drawn from the seed: every verb has the same teacher."""
+    options = ("--teacher-directions", "gaussian", "--negative", "2", "--seed", 3)
+    (teacher, _), *others = problems_of(monkeypatch, capsys, tmp_path, *options)
+    for other, _ in others:
+        np.testing.assert_array_equal(other.gram, teacher.gram)
+    assert np.abs(teacher.gram - np.eye(teacher.width)).max() > 1e-3
+    np.testing.assert_array_equal(np.sign(teacher.a), [1, -1])
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """`riccati scaling`."""
 
+from types import SimpleNamespace
+
 import pytest
 from typer.testing import CliRunner
 
@@ -14,11 +16,25 @@ def test_laws_are_printed_with_formula_and_source():
         assert text in result.output
 
 
-def test_the_step_of_a_budget_is_printed_with_what_it_minimises():
-    budget = ["scaling", "--link", "he2", "--teacher-width", "3", "--student-width", "2", "--samples", "12000"]
+@pytest.mark.parametrize(
+    ("link", "by", "kind"),
+    [("he2", "finite_step_weights.py, seed 0", rc.Start), ("he3", "own_pair.py", rc.TypicalStart)],
+)
+def test_the_step_of_a_budget_is_printed_with_what_it_minimises(monkeypatch, link, by, kind):
+    asked = []
+
+    def recommended(teacher, start, samples):
+        asked.append((teacher.width, type(start), start.student_width, start.dim, samples))
+        return SimpleNamespace(sgd=rc.SGD(0.0125), excess=0.25)
+
+    monkeypatch.setattr(rc.scaling, "recommended_step", recommended)
+    budget = ["scaling", "--link", link, "--teacher-width", "3", "--student-width", "2", "--samples", "12000"]
     result = CliRunner().invoke(app, [*budget, "--dim", "300"])
     assert result.exit_code == 0
-    assert "= argmin_η risk(n), derivations/finite_step_weights.py" in result.output
+    assert "0.0125 = argmin_η risk(n), " in result.output
+    assert by in result.output
+    assert "0.25 = risk(n) - Σ_(m>N) a_m²/Σ a_m²" in result.output
+    assert asked == [(3, kind, 2, 300, 12000)]
     with pytest.raises(rc.ArgumentError, match="`dim` must be given with --samples"):
         CliRunner().invoke(app, budget, catch_exceptions=False)
 

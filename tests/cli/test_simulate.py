@@ -4,7 +4,7 @@ import os
 import sys
 
 import pytest
-from terminal import run_cli
+from terminal import PROBLEM, run_cli
 
 import riccati as rc
 from riccati.cli import main
@@ -13,9 +13,10 @@ from riccati.support import sole_writer
 
 def simulate(monkeypatch, out, *options, words=("--constraint", "stiefel")):
     """The exit code of a short run."""
-    problem = ("--teacher-width", 2, "--student-width", 3, "--dim", 50, "--steps", 20, "--learning-rate", 1e-3)
-    settings = (*words, "--rows", 4, "--out", out, *options)
-    monkeypatch.setattr(sys, "argv", ["riccati", "simulate", *map(str, (*problem, *settings))])
+    step = ("--steps", 20, "--learning-rate", 1e-3, "--rows", 4)
+    monkeypatch.setenv("RICCATI_CACHE", "off")
+    arguments = ("simulate", *PROBLEM, *step, *words, "--out", out, *options)
+    monkeypatch.setattr(sys, "argv", ["riccati", *map(str, arguments)])
     try:
         main()
     except SystemExit as end:
@@ -77,17 +78,12 @@ def test_a_second_writer_into_one_folder_is_refused(monkeypatch, capsys, tmp_pat
 
 
 def test_cli_simulate_then_compare(monkeypatch, capsys, tmp_path):
-    out = tmp_path / "o"
-    problem = ("--teacher-width", 4, "--student-width", 3, "--dim", 200, "--steps", 3000, "--out", out)
-    settings = ("--constraint", "stiefel", "--learning-rate", 1e-3, "--batch-size", 4, "--second-phase-samples", 500)
-    code, printed, _ = run_cli(monkeypatch, capsys, "simulate", *problem, *settings)
-    assert code == 0
-    assert "risk after Phase II on 500 samples" in printed
-    assert sorted(os.listdir(out)) == ["run.csv", "run.json", "run.png"]
-    code, printed, _ = run_cli(monkeypatch, capsys, "compare", out / "run.csv", "--out", out)
+    assert simulate(monkeypatch, tmp_path, "--steps", 300, "--second-phase-samples", 500) == 0
+    assert "risk after Phase II on 500 samples" in capsys.readouterr().out
+    assert sorted(os.listdir(tmp_path)) == ["run.csv", "run.json", "run.png"]
+    assert rc.Run.load(tmp_path / "run.csv").notes == ()  # every key that was written means something
+    code, printed, _ = run_cli(monkeypatch, capsys, "compare", tmp_path / "run.csv", "--out", tmp_path)
     assert code == 0
     assert "FiniteStep" in printed
-    power = ("--learning-rate", 1e-3, "--schedule", "power", "--exponent", 0.5, "--scale", 100)
-    code, _, _ = run_cli(monkeypatch, capsys, "simulate", *problem, *power)
-    assert code == 0
-    assert (out / "run.csv").read_text().startswith("step,canonical_time,loss,overlap_1")
+    assert simulate(monkeypatch, tmp_path, "--schedule", "power", "--exponent", 0.5, "--scale", 100) == 0
+    assert (tmp_path / "run.csv").read_text().startswith("step,canonical_time,loss,overlap_1")

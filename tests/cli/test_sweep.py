@@ -9,10 +9,9 @@ from terminal import run_cli
 import riccati as rc
 from riccati.cli import say_renamed
 
-SOLVE = 'verb = "solve"\nteacher_width = 4\nstudent_width = 3\ndim = 64\nbeta = [0.5, 1]\npoints = 5\n'
-SIMULATE = (
-    'verb = "simulate"\nteacher_width = 3\nstudent_width = 2\ndim = 40\nlearning_rate = 1e-3\nsteps = 50\nseed = [1, 2]'
-)
+PROBLEM = "teacher_width = 2\nstudent_width = 3\ndim = 64\n"
+SOLVE = f'verb = "solve"\n{PROBLEM}beta = [0.5, 1]\npoints = 5\n'
+SIMULATE = f'verb = "simulate"\n{PROBLEM}learning_rate = 1e-3\nsteps = 50\nseed = [1, 2]\n'
 
 
 def swept(monkeypatch, capsys, folder, text, *options):
@@ -26,7 +25,7 @@ def test_solves(monkeypatch, capsys, tmp_path):
     assert "wrote sweep.parquet with 2 points" in printed
     table = pd.read_parquet(tmp_path / "o" / "sweep.parquet")
     row = table[table.beta == 1.0].iloc[0]
-    teacher = rc.Teacher.power_law(4, 1.0, rc.Link.hermite(2))
+    teacher = rc.Teacher.power_law(2, 1.0, rc.Link.hermite(2))
     alone = rc.solve(rc.Quadratic(), teacher, rc.Start.random(teacher, 3, 64, 1e-2, seed=0), row.times)
     assert row.outcome == "complete"
     assert row.final_risk == pytest.approx(float(alone.risk[-1]), rel=1e-12)
@@ -34,19 +33,19 @@ def test_solves(monkeypatch, capsys, tmp_path):
 
 
 def test_simulations(monkeypatch, capsys, tmp_path):
-    code, _, _ = swept(monkeypatch, capsys, tmp_path, SIMULATE)
+    code, _, _ = swept(monkeypatch, capsys, tmp_path, SIMULATE + 'constraint = "stiefel"')
     assert code == 0
     table = pd.read_parquet(tmp_path / "o" / "sweep.parquet")
-    teacher = rc.Teacher.power_law(3, 1.0, rc.Link.hermite(2))
-    start = rc.Start.random(teacher, 2, 40, 1e-2, seed=2)
-    alone = rc.sgd.simulate(teacher, start, learning_rate=1e-3, steps=50, seed=2)
+    teacher = rc.Teacher.power_law(2, 1.0, rc.Link.hermite(2))
+    start = rc.Start.random(teacher, 3, 64, 1e-2, seed=2)
+    alone = rc.sgd.simulate(teacher, start, learning_rate=1e-3, steps=50, seed=2, constraint="stiefel")
     assert table.final_risk[1] == alone.risk[-1]
     assert list(table.logged_steps[1]) == list(alone.steps)
 
 
 def test_an_engine_is_read_as_constraint_and_coordinates(monkeypatch, capsys, tmp_path):
     say_renamed.cache_clear()
-    code, _, err = swept(monkeypatch, capsys, tmp_path, SIMULATE + '\nengine = "direct"')
+    code, _, err = swept(monkeypatch, capsys, tmp_path, SIMULATE + 'engine = "direct"')
     assert code == 0
     assert 'engine = "direct" is now coordinates = "direct"; ' in err
     table = pd.read_parquet(tmp_path / "o" / "sweep.parquet")
@@ -57,7 +56,7 @@ def test_an_engine_is_read_as_constraint_and_coordinates(monkeypatch, capsys, tm
 @pytest.mark.parametrize(
     ("text", "without"),
     [
-        (SIMULATE + '\nengine = ["in_law", "direct"]', {"constraint", "coordinates"}),
+        (SIMULATE + 'engine = ["stiefel", "direct"]', {"constraint", "coordinates"}),
         (SOLVE + 'flow = "FiniteStep"\ngamma = 0.1\nalgorithm = "stiefel"', {"constraint"}),
     ],
 )

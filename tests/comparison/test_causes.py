@@ -8,6 +8,7 @@ import pytest
 import riccati as rc
 from riccati.comparison.causes import agrees, causes_near, causes_of_clock, causes_of_loss, loss_factor
 from riccati.comparison.clock import Clock
+from riccati.problem import population_risk
 
 START = {"init_norm": 0.5, "initial_overlaps": [[0.1, 0.2], [0.2, 0.1]], "initial_student_gram": [[1, 0], [0, 1]]}
 CONFIG = {"information_exponent": 2, "beta": 1.0, "teacher_width": 2, "learning_rate": 0.1, "batch_size": 8, "dim": 50,
@@ -18,7 +19,7 @@ def run_of(scale=1.0, **keys):
     config = {key: value for key, value in (CONFIG | keys).items() if value is not None}
     steps = np.arange(0, 80, 4)
     run = rc.Run(steps, np.linspace(1, 0.5, 20), np.full((20, 2), 0.3), config)
-    begun = float(rc.solve(rc.Quadratic(), run.teacher, run.start, [1e-12]).risk[0])
+    begun = float(population_risk(run.teacher, run.start.directions, run.start.amplitudes))
     return rc.Run(steps, scale * begun * run.loss, run.overlaps, config)
 
 

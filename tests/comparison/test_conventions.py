@@ -5,6 +5,7 @@ The loops know nothing of the package: f(x) = Σ_i |w_i|² h_2(<x, w_i>/|w_i|), 
 
 import json
 from dataclasses import dataclass, field
+from functools import cache
 
 import numpy as np
 import pytest
@@ -12,14 +13,15 @@ import pytest
 import riccati as rc
 
 D, M, N, BATCH, ETA, STEPS, NORM = 150, 3, 8, 64, 0.01, 900, 0.45
-A = 1 / np.arange(1.0, M + 1)
-UNIT = A / np.linalg.norm(A)
-LIST = A.tolist()
+LIST = [1.0, 1 / 2, 1 / 3]
 
 
-def train(a=UNIT, descent=1.0, rate=ETA, summed=False):
+@cache
+def train(normalised=True, descent=1.0, summed=False):
     """SGD on `descent` times ½(f* - f)²: what anyone's loop would log, exact in the weights."""
     rng = np.random.default_rng(5)
+    a = np.array(LIST) / (np.linalg.norm(LIST) if normalised else 1.0)
+    rate = ETA / BATCH if summed else ETA
     theta, W = np.eye(M, D), rng.standard_normal((N, D))
     W *= NORM / np.linalg.norm(W, axis=1, keepdims=True)
     rows = []
@@ -74,14 +76,14 @@ SCRIPTS = {
         "loss", "loss", {"loss": "(f*-f)^2", "training_loss": "0.5*(f*-f)^2"}, loss=1.0
     ),
     "a_m = 1/m is not normalised": Script(
-        "second_layer", "loss", {"second_layer": LIST, "beta": None}, training={"a": A}
+        "second_layer", "loss", {"second_layer": LIST, "beta": None}, training={"normalised": False}
     ),
     "gradients are summed over the batch": Script(
         "learning_rate",
         "clock",
         {"learning_rate": ETA},
         keys={"learning_rate": ETA / BATCH},
-        training={"summed": True, "rate": ETA / BATCH},
+        training={"summed": True},
     ),
     "max cos² is logged": Script('overlap = "neuron"', "overlap", {"overlap": "neuron"}, overlaps="neuron"),
     "cosines are logged and not their squares": Script("squares", "overlap", None, square=False),
@@ -143,7 +145,9 @@ def test_a_wrong_script_learns_which_key(tmp_path, name):
 
 def test_every_convention_wrong_at_once_and_none_of_them_given(tmp_path):
     """A new user's: own names, MSE, a_m = 1/m, max cos², no init_norm, no start."""
-    script = Script("", "", {}, {"a": A, "descent": 2.0}, 1.0, "neuron", keys=NO_START | {"init_norm": None})
+    script = Script(
+        "", "", {}, {"normalised": False, "descent": 2.0}, 1.0, "neuron", keys=NO_START | {"init_norm": None}
+    )
     path, _ = logged(tmp_path, script)
     _, by_name = checks(rc.Run.load(path))
     assert by_name["loss"].holds is False

@@ -13,11 +13,11 @@ from riccati.sgd import Logged
 from riccati.support import Stopped, duration
 
 TEACHER = rc.Teacher.power_law(2, 1.0, rc.Link.hermite(3))
-START = rc.Start.random(TEACHER, 3, 100, norm=0.2, seed=0)
 
 
 def setting(rate=1e-4, logged=(1, 10, 100), replicas=128):
-    return DrawSetting(TEACHER, START, rc.SGD(rate), 100, np.array(logged), replicas=replicas)
+    start = rc.Start.random(TEACHER, 3, 100, norm=0.2, seed=0)
+    return DrawSetting(TEACHER, start, rc.SGD(rate), 100, np.array(logged), replicas=replicas)
 
 
 @pytest.mark.parametrize("equal", [True, False])

@@ -17,9 +17,9 @@ from riccati.support import RenamedArgument
 @pytest.fixture(scope="module")
 def report():
     """A comparison of a run that theory made."""
-    teacher = rc.Teacher.power_law(2, 1, rc.Link.hermite(2))
-    trajectory = rc.solve(rc.Quadratic(), teacher, rc.Start.random(teacher, 1, 20), np.linspace(0.1, 3, 9))
-    config = {"information_exponent": 2, "teacher_width": 2, "beta": 1, "learning_rate": 0.1, "loss": "risk"}
+    teacher = rc.Teacher.power_law(3, 1, rc.Link.hermite(2))
+    trajectory = rc.solve(rc.Quadratic(), teacher, rc.Start.random(teacher, 3, 20), np.linspace(0.1, 3, 9))
+    config = {"information_exponent": 2, "teacher_width": 3, "beta": 1, "learning_rate": 0.1, "loss": "risk"}
     return rc.compare(rc.Run(np.arange(1, 10), np.ones(9), None, config), trajectory)
 
 

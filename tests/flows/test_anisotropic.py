@@ -16,7 +16,7 @@ FOURTH = rc.Link.hermite(4)
 def test_growth_rate_of_the_search(power):
     """One neuron, σ(z) = z², λ_i = i^-power: ρ is the largest root of 1 = 8 Σ (w*_i λ_i)²/(ρ - 4λ_i), s* = 1
     (arXiv 2511.18661, whose clock is twice as slow, so that s = |w|_Σ² grows at ρ here)."""
-    dim = 200
+    dim = 60
     eigenvalues = np.arange(1, dim + 1.0) ** -power
     rng = np.random.default_rng(0)
     w, star = rng.normal(size=(1, dim)), rng.normal(size=(1, dim))
@@ -27,7 +27,7 @@ def test_growth_rate_of_the_search(power):
     teacher = rc.Teacher.from_directions(star, [1.0], link, covariance=input_)
     start = rc.Start.from_weights(1e-60 * w, star, input_)
     times = np.array([24.0, 25.0])
-    s = np.asarray(rc.solve(rc.Coupled(rtol=1e-10), teacher, start, times).radius[:, 0])
+    s = np.asarray(rc.solve(rc.Coupled(rtol=1e-10), teacher, start, times).radius)[:, 0]
     assert s[-1] < 1e-8
     np.testing.assert_allclose(np.log(s[1] / s[0]), rho, rtol=1e-6)
 
@@ -37,8 +37,8 @@ def power_law(M, d, beta, gamma):
 
 
 def test_directions_emerge_by_the_two_parameter_law():
-    """k = 4, M = N = 12: exponent β + 2γ within 0.1, and the decoupled times within 12 %."""
-    M, d, beta, gamma = 12, 150, 1.0, 0.3
+    """k = 4, M = N = 8: exponent β + 2γ within 0.1, and the decoupled times within 12 %."""
+    M, d, beta, gamma = 8, 150, 1.0, 0.3
     teacher = power_law(M, d, beta, gamma)
     W = np.random.default_rng(0).normal(size=(M, d)) / np.sqrt(d)
     W[:, :M] *= 0.2
@@ -119,8 +119,8 @@ def test_an_odd_link_learns_a_negative_amplitude_backwards_and_an_even_one_never
     for degree, learned in ((3, [True, True]), (4, [True, False])):
         teacher, start = rc.Teacher([1.0, -0.7], rc.Link.hermite(degree)), rc.Start(overlaps, norms=0.1)
         one = rc.solve(rc.Decoupled(), teacher, start, times)
-        np.testing.assert_array_equal(np.asarray(one.alignment[-1]) > 0.9, learned)
+        np.testing.assert_array_equal(np.asarray(one.alignment)[-1] > 0.9, learned)
         np.testing.assert_array_equal(np.isfinite(one.emergence_times()), learned)
-        assert abs(one.risk[-1] - (0 if degree == 3 else teacher.normalised_a[1] ** 2)) < 1e-3
+        assert abs(np.asarray(one.risk)[-1] - (0 if degree == 3 else 0.7**2 / 1.49)) < 1e-3
     typical = rc.Start.typical(rc.Teacher([1.0, -0.7], rc.Link.hermite(3)), 4, 50)
     assert typical.overlaps[1] < 0 < typical.overlaps[0]

@@ -5,31 +5,27 @@ import signal
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 from systems import problem
 
 import riccati as rc
-from riccati.flows import Neurons, coupled_velocity
 from riccati.solver import best_flow
 
 
-def loss(state, teacher):
-    """L = ½E(f* - f)², from the weights."""
-    a, link, s = teacher.a, teacher.link, jnp.exp(state.log_s)
-    U = state.U / jnp.linalg.norm(state.U, axis=1, keepdims=True)
-    return (teacher.second_moment - 2 * s @ link.dual(U[:, : len(a)]) @ a + s @ link.dual(U @ U.T) @ s) / 2
+def small(norm=0.3):
+    """Two directions and three neurons under h_3, whose programs many tests share."""
+    return problem(2, 3, 60, 1.0, degree=3, norm=norm)
 
 
-@pytest.mark.parametrize(("width", "neurons", "norm"), [(1, 1, 1e-3), (4, 3, 0.1), (3, 6, 0.3)])
+@pytest.mark.parametrize(("width", "neurons", "norm"), [(4, 3, 1e-3), (3, 6, 0.3)])
 def test_equals_the_exact_flow_for_h2(width, neurons, norm):
     teacher, start = problem(width, neurons, 60, 1.0, norm=norm, seed=3)
     times = np.geomspace(0.1, 40, 20)
     exact = rc.solve(rc.Quadratic(), teacher, start, times)
     solved = rc.solve(rc.Coupled(rtol=1e-10), teacher, start, times)
     for name in ("risk", "alignment", "radius"):
-        np.testing.assert_allclose(getattr(solved, name), getattr(exact, name), atol=1e-7)
+        np.testing.assert_allclose(getattr(solved, name), getattr(exact, name), atol=1e-7, err_msg=name)
     expected, T = np.asarray(exact.emergence_times()), np.asarray(solved.emergence_times())
     both = np.isfinite(expected)
     np.testing.assert_array_equal(np.isfinite(T), both)
@@ -40,68 +36,40 @@ def test_either_definition_of_the_overlap_is_that_of_the_weights():
     """k = 2 in weights: dW/dt = 2W(S* - S), S = WᵀW, by Runge and Kutta's steps in all dimensions."""
     rng, directions, dim, step = np.random.default_rng(0), 3, 25, 0.01
     teacher = rc.Teacher.power_law(directions, 1.0, rc.Link.hermite(2))
+    cubic = rc.Teacher(teacher.a, rc.Link.hermite(3))
     theta, W = np.eye(directions, dim), 0.4 * rng.standard_normal((4, dim)) / 5
     target = theta.T @ (np.asarray(teacher.a)[:, None] * theta)
-    start, solved = rc.Start.from_weights(W, theta), []
+    start, seen = rc.Start.from_weights(W, theta), {}
 
     def velocity(W):
         return 2 * W @ (target - W.T @ W)
 
     for n in range(601):
         if n in (1, 100, 250, 600):
-            solved.append([rc.neuron_alignment(W, theta), rc.subspace_alignment(W, theta)])
+            seen[n] = rc.neuron_alignment(W, theta), rc.subspace_alignment(W, theta)
         a = velocity(W)
         b = velocity(W + step / 2 * a)
         c = velocity(W + step / 2 * b)
         W = W + step / 6 * (a + 2 * b + 2 * c + velocity(W + step * c))
-    times = step * np.array([1, 100, 250, 600])
-    for overlap, values in zip(("neuron", "subspace"), np.swapaxes(solved, 0, 1), strict=True):
-        solved = rc.solve(rc.Coupled(overlap=overlap), teacher, start, times)
-        np.testing.assert_allclose(solved.alignment, values, atol=1e-6)
-    np.testing.assert_array_equal(rc.solve(rc.Coupled(), teacher, start, times).alignment, solved.alignment)
-    cubic = rc.Teacher(teacher.a, rc.Link.hermite(3))
-    begun = rc.solve(rc.Coupled(overlap="subspace"), cubic, start, [1e-9])
-    np.testing.assert_allclose(begun.alignment[0], subspace_at(start), atol=1e-6)
+    solved = rc.solve(rc.Coupled(overlap="neuron"), teacher, start, step * np.array(list(seen)))
+    np.testing.assert_allclose(solved.alignment, [neuron for neuron, _ in seen.values()], atol=1e-6)
+    # where the flow is now, by every definition; it is the subspace for h_2 unless another is asked for
+    here = rc.Start.from_weights(W, theta)
+    neuron, subspace = rc.neuron_alignment(W, theta), rc.subspace_alignment(W, theta)
+    for flow, link, expected in (
+        (rc.Coupled(), teacher, subspace),
+        (rc.Coupled(overlap="subspace"), teacher, subspace),
+        (rc.Coupled(overlap="subspace"), cubic, subspace),
+        (rc.Coupled(), cubic, neuron),
+    ):
+        np.testing.assert_allclose(rc.solve(flow, link, here, [0.0]).alignment[0], expected, atol=1e-12)
     with pytest.raises(rc.ArgumentError, match='`overlap` must be "subspace" or "neuron"'):
         rc.Coupled(overlap="span")
 
 
-def subspace_at(start):
-    """diag G of a start's neurons."""
-    basis = np.linalg.qr(np.asarray(start.directions).T)[0]
-    return np.sum(basis[: start.teacher_overlaps.shape[1]] ** 2, axis=1)
-
-
-@pytest.mark.parametrize("link", ["he3", "he4", "relu", "erf"])
-def test_velocity_is_minus_the_gradient_and_dissipates_its_square(link):
-    """dw/dt = -∇L in the weights, hence dL/dt = -||∇L||²."""
-    teacher = rc.Teacher.power_law(3, 0.7, rc.Link.named(link))
-    start = rc.Start.random(teacher, 4, 9, norm=0.6, seed=1)
-
-    def energy(w):
-        norm = jnp.linalg.norm(w, axis=1)
-        return loss(Neurons(w / norm[:, None], 2 * jnp.log(norm)), teacher)
-
-    w = start.weights
-    slope = jax.grad(energy)(w)
-    velocity = coupled_velocity(None, Neurons(start.directions, 2 * jnp.log(start.norms)), teacher)
-    moved = 0.5 * velocity.log_s[:, None] * w + start.norms[:, None] * velocity.U
-    np.testing.assert_allclose(moved, -slope, rtol=1e-9, atol=1e-12)
-    _, rate = jax.jvp(energy, (w,), (moved,))
-    np.testing.assert_allclose(rate, -np.sum(slope**2), rtol=1e-9)
-
-
-def test_loss_decreases_along_every_flow():
-    for link, width, neurons, norm in (("he3", 4, 6, 0.3), ("he4", 5, 3, 1e-2), ("relu", 3, 4, 0.5)):
-        teacher = rc.Teacher.power_law(width, 1.0, rc.Link.named(link))
-        start = rc.Start.random(teacher, neurons, 40, norm=norm, seed=2)
-        risk = rc.solve(rc.Coupled(), teacher, start, np.geomspace(0.1, 200, 40)).risk
-        assert np.all(np.diff(risk) <= 1e-10), link
-
-
 def test_decoupling_with_greedy_assignment():
-    """M = 16, N = 32, d = 1024, k = 4, β = 1: median |T ratio - 1| ≤ 3 %, as it would not be with another neuron."""
-    teacher, start = problem(16, 32, 1024, 1.0, degree=4)
+    """M = 8, N = 16, d = 1024, k = 4, β = 1: median |T ratio - 1| ≤ 3 %, as it would not be with another neuron."""
+    teacher, start = problem(8, 16, 1024, 1.0, degree=4)
     T = np.asarray(rc.Decoupled().emergence_times_of(teacher, start))
     times = np.geomspace(1, 1.3 * T.max(), 60)
     solved = rc.solve(rc.Coupled(rtol=1e-6), teacher, start, times)
@@ -109,28 +77,28 @@ def test_decoupling_with_greedy_assignment():
 
 
 def test_a_tiny_overlap_escapes_on_time():
-    """T of 1e5 and more, from norms of 1e-8 and 1e-2, with idle and saturated neurons beside it."""
+    """T of 3e4 and more, from an overlap of 1e-5 and norms of 1e-8 and 1e-2, beside idle and saturated neurons."""
     for norm in (1e-8, 1e-2):
-        start = rc.Start([[0.3, 0.0], [0.0, 1e-3], [0.0, 0.0]], np.eye(3), norm)
-        teacher = rc.Teacher([1.0, 1.0], rc.Link.hermite(4))
+        start = rc.Start([[0.3, 0.0], [0.0, 1e-5], [0.0, 0.0]], np.eye(3), norm)
+        teacher = rc.Teacher([1.0, 1.0], rc.Link.hermite(3))
         T = np.asarray(rc.Decoupled().emergence_times_of(teacher, start))
-        assert T[1] > 1e5
+        assert T[1] > 3e4
         times = T[1] * np.linspace(0.1, 1.1, 11)
         solved = rc.solve(rc.Coupled(rtol=1e-6), teacher, start, times)
         np.testing.assert_allclose(np.asarray(solved.emergence_times())[1], T[1], rtol=1e-3)
 
 
-def test_an_unlucky_odd_overlap_never_escapes():
-    teacher = rc.Teacher.power_law(1, 0, rc.Link.hermite(3))
-    solved = rc.solve(rc.Coupled(), teacher, rc.Start([[-0.1]], norms=0.1), [10.0, 1000.0])
+def test_unlucky_odd_overlaps_never_escape():
+    teacher, start = small()[0], rc.Start(-np.array([[0.1, 0.05], [0.05, 0.1], [0.02, 0.03]]), norms=0.1)
+    solved = rc.solve(rc.Coupled(), teacher, start, [10.0, 1000.0])
     assert np.isinf(solved.emergence_times()).all()
     assert solved.risk[-1] > 0.9
 
 
 def test_a_used_up_budget_leaves_the_partial_trajectory():
-    teacher, start = problem(4, 6, 60, 1.0, degree=4)
+    teacher, start = small()
     with pytest.warns(rc.IncompleteTrajectory, match="its steps are used up: raise max_steps"):
-        solved = rc.solve(rc.Coupled(max_steps=60), teacher, start, np.linspace(5, 500, 100))
+        solved = rc.solve(rc.Coupled(max_steps=60), teacher, start, np.linspace(0.5, 500, 100))
     assert 0 < len(solved.times) < 100
     assert len(solved.risk) == len(solved.times) == len(solved.alignment)
     full = rc.solve(rc.Coupled(), teacher, start, solved.times)
@@ -138,22 +106,22 @@ def test_a_used_up_budget_leaves_the_partial_trajectory():
 
 
 def test_the_budget_holds_under_jit_too():
-    teacher, start = problem(4, 6, 60, 1.0, degree=4)
-    times = jnp.linspace(5, 500, 100)
+    teacher, start = small()
+    times = np.linspace(0.5, 500, 100)
     solved = jax.jit(lambda s: rc.solve(rc.Coupled(max_steps=60), teacher, s, times))(start)
     assert bool(solved.outcome == rc.Outcome.max_steps_reached)
     assert 0 < int(solved.reached) < 100
     assert int(solved.solver_steps) == 60
-    assert np.isfinite(solved.risk[: int(solved.reached)]).all()
+    assert np.isfinite(np.asarray(solved.risk)[: int(solved.reached)]).all()
 
 
 def test_an_interrupt_leaves_the_partial_trajectory():
     """SIGINT on the way: what was reached is kept, and the outcome says why there is no more."""
-    teacher, start = problem(4, 6, 60, 1.0, degree=4)
-    times = np.geomspace(1, 1e8, 4000)
+    teacher, start = small()
+    times = np.geomspace(1, 1e6, 4000)
     rc.solve(rc.Coupled(), teacher, start, times[:1])
     before = signal.signal(signal.SIGALRM, lambda *_: os.kill(os.getpid(), signal.SIGINT))
-    signal.setitimer(signal.ITIMER_REAL, 0.5)
+    signal.setitimer(signal.ITIMER_REAL, 0.2)
     try:
         with pytest.warns(rc.IncompleteTrajectory, match="it was interrupted"):
             solved = rc.solve(rc.Coupled(), teacher, start, times)
@@ -165,17 +133,19 @@ def test_an_interrupt_leaves_the_partial_trajectory():
 
 def test_emergence_times_come_from_the_steps_that_were_taken():
     """They do not look at the problem again, which is another one here; without the record they integrate anew."""
-    teacher, start = problem(3, 4, 60, 0.5, degree=3, norm=0.1)
+    teacher, start = small(0.1)
     solved = rc.solve(rc.Coupled(), teacher, start, [40.0])
+    assert np.isfinite(solved.emergence_times()).any()
     without = eqx.tree_at(lambda t: t.solution.record, solved, None)
     np.testing.assert_array_equal(without.emergence_times(), solved.emergence_times())
-    other = eqx.tree_at(lambda t: t.problem.teacher.a, solved, teacher.a[::-1])
+    other = eqx.tree_at(lambda t: t.problem.teacher.a, solved, np.asarray(teacher.a)[::-1])
     np.testing.assert_array_equal(other.emergence_times(), solved.emergence_times())
 
 
 def test_a_direction_learned_at_the_start_emerges_at_zero():
     teacher = rc.Teacher([1.0, 0.6], rc.Link.hermite(3))
-    solved = rc.solve(rc.Coupled(), teacher, rc.Start([[0.8, 0.0], [0.0, 0.2]], norms=0.3), [0.0, 9.0])
+    start = rc.Start([[0.8, 0.0], [0.0, 0.2], [0.0, 0.0]], norms=0.3)
+    solved = rc.solve(rc.Coupled(), teacher, start, [0.0, 9.0])
     T = np.asarray(solved.emergence_times())
     assert T[0] == 0
     assert 0 < T[1] < 9
@@ -196,7 +166,7 @@ def test_default_times_show_every_emergence(name):
     for flow in (rc.Coupled(rtol=1e-6), rc.Correlation()):
         times = np.asarray(rc.default_times(flow, teacher, start))
         T = np.asarray(rc.solve(flow, teacher, start, times).emergence_times())
-        later = np.asarray(rc.solve(flow, teacher, start, [2 * times[-1]]).alignment[-1])
+        later = np.asarray(rc.solve(flow, teacher, start, [*times, 2 * times[-1]]).alignment)[-1]
         np.testing.assert_array_equal(np.isfinite(T), later >= 0.5)
         assert times[0] < T[T > 0].min()
 
@@ -213,10 +183,6 @@ def test_the_flow_is_chosen_by_the_link():
         teacher = rc.Teacher.power_law(2, 1, rc.Link.named(link))
         start = rc.Start.random(teacher, 2, 20, 0.1, seed=1)
         assert isinstance(best_flow(rc.Problem(teacher, start)), flow), link
-        if link == "he3":
-            solved = rc.solve(teacher=teacher, start=start, times=[0.5])
-            assert isinstance(solved.flow, flow)
-            assert solved.provenance["flow"] == flow.__name__
 
 
 def test_typical_starts_and_bad_settings_are_refused():
@@ -232,12 +198,12 @@ def test_typical_starts_and_bad_settings_are_refused():
 @pytest.mark.parametrize("degree", [2, 3])
 def test_very_long_times_end_in_order_and_within_bounds(degree):
     """Learned directions bound explicit steps: what no budget reaches is given up after some chunks of it."""
-    teacher, start = problem(2, 3, 50, 1.0, degree=degree, norm=0.3)
+    teacher, start = problem(4, 3, 60, 1.0, norm=0.3) if degree == 2 else small()
     with pytest.warns(rc.IncompleteTrajectory, match="its steps are used up"):
         solved = rc.solve(rc.Coupled(), teacher, start, np.geomspace(0.1, 1e300, 60))
     assert solved.solver_steps < 10**5
     assert 1 < len(solved.times) < 60
-    assert float(solved.risk.min()) >= 0
-    assert 0 <= float(solved.alignment.min()) <= float(solved.alignment.max()) <= 1
+    assert np.min(solved.risk) >= 0
+    assert 0 <= np.min(solved.alignment) <= np.max(solved.alignment) <= 1
     whole = rc.solve(rc.Coupled(), teacher, start, [1.0, float(solved.times[-1])])
     np.testing.assert_allclose(whole.risk[-1], solved.risk[-1], rtol=1e-3)

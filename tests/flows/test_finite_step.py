@@ -2,7 +2,6 @@
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 from systems import problem
@@ -10,14 +9,21 @@ from systems import problem
 import riccati as rc
 from riccati.support import RenamedArgument
 
-TIMES = jnp.linspace(0, 30, 80)
+TIMES = np.linspace(0, 30, 64)  # the number that programs are padded to
 ALMOST_NONE = 1e-13  # γ = 0 would be solved as gradient flow
+CUBIC = rc.Link.hermite(3)
+
+
+def one_left_over():
+    """Three neurons, the last of which has no direction to learn under h_3, where overlaps must be positive."""
+    m = 0.2 * np.random.default_rng(0).random((3, 5)) * np.array([[1], [1], [-1]])
+    return rc.Start(m, norms=0.1, dim=60)
 
 
 def closeness(solved, reference):
     """The largest deviations of risk, alignment and radius."""
     names = ["risk", "alignment"] + (["radius"] if solved.radius is not None else [])
-    return [float(jnp.abs(getattr(solved, name) - getattr(reference, name)).max()) for name in names]
+    return [np.abs(np.asarray(getattr(solved, name)) - np.asarray(getattr(reference, name))).max() for name in names]
 
 
 @pytest.mark.parametrize(
@@ -26,7 +32,6 @@ def closeness(solved, reference):
         ("stiefel", rc.Riccati(), 5, 3),
         ("stiefel", rc.Riccati(), 2, 4),
         (None, rc.Quadratic(), 5, 3),
-        (None, rc.Quadratic(), 1, 1),
         (None, rc.Quadratic(), 2, 4),
     ],
 )
@@ -39,16 +44,18 @@ def test_without_noise_it_is_gradient_flow(constraint, flow, width, neurons):
         np.testing.assert_allclose(solved.emergence_times(), reference.emergence_times(), rtol=2e-8)
 
 
-@pytest.mark.parametrize(("coefficients", "typical"), [([0, 0, 0, 1], False), ([0, 0, 0, 0, 0.7], True)])
-def test_without_noise_it_is_the_decoupled_flow(coefficients, typical):
-    """Three neurons for five directions; all five."""
-    teacher = rc.Teacher.power_law(5, 0.8, rc.Link.from_coefficients(coefficients))
-    start = rc.Start.typical(teacher, 8, 60, 0.1) if typical else rc.Start.random(teacher, 3, 60, 0.1, seed=3)
-    times = jnp.linspace(0, 2 * rc.Decoupled().horizon(rc.Problem(teacher, start))[1], len(TIMES))
-    reference = rc.solve(rc.Decoupled(), teacher, start, times)
-    solved = rc.solve(rc.FiniteStep(ALMOST_NONE), teacher, start, times)
+@pytest.mark.parametrize("typical", [False, True])
+def test_without_noise_it_is_the_decoupled_flow(typical):
+    """Three neurons for five directions, one of them left over; and all five directions with as many spectators."""
+    teacher = rc.Teacher.power_law(5, 0.8, rc.Link.from_coefficients([0, 0, 0, 0, 0.7]) if typical else CUBIC)
+    start = rc.Start.typical(teacher, 10, 60, 0.1) if typical else one_left_over()
+    last = 2 * rc.Decoupled().horizon(rc.Problem(teacher, start))[1]
+    reference = rc.solve(rc.Decoupled(), teacher, start, last * TIMES / 30)
+    solved = rc.solve(rc.FiniteStep(ALMOST_NONE), teacher, start, last * TIMES / 30)
     assert max(closeness(solved, reference)) < 1e-6
     np.testing.assert_allclose(solved.emergence_times(), reference.emergence_times(), rtol=1e-7)
+    if not typical:
+        assert np.isfinite(solved.emergence_times()).sum() == 2
 
 
 def test_negative_overlaps_of_odd_links_are_spectators():
@@ -101,8 +108,8 @@ def test_a_direction_is_lost_where_noise_outgrows_it(constraint):
         threshold = a / ((1 - neurons / dim) * (1 + 2 / neurons)) if constraint == "stiefel" else 2 * a
         for share in (0.95, 1.05):
             flow = rc.FiniteStep(share * threshold, constraint=constraint)
-            alignment = rc.solve(flow, teacher, start, TIMES / 30).alignment[:, m]
-            growth = float(jnp.log(alignment[-1] / alignment[0])) / 2  # in τ = 2
+            alignment = np.asarray(rc.solve(flow, teacher, start, TIMES / 30).alignment)[:, m]
+            growth = np.log(alignment[-1] / alignment[0]) / 2  # in τ = 2
             np.testing.assert_allclose(growth, (1 - share) * a * 2, rtol=1e-3)
 
 
@@ -114,7 +121,7 @@ def test_lost_directions_stay_small():
     )
     assert np.isfinite(kept.emergence_times()).sum() == 3
     assert np.isfinite(lost.emergence_times()).tolist() == [True] + [False] * 4
-    assert np.all(lost.alignment[-1, 1:] < 0.1)
+    assert np.all(np.asarray(lost.alignment)[-1, 1:] < 0.1)
 
 
 def test_pairs_need_a_large_overlap_to_escape():
@@ -123,7 +130,7 @@ def test_pairs_need_a_large_overlap_to_escape():
     for m0, sign in ((0.0105, 1), (0.0095, -1)):
         gamma = 0.02 / 0.8**2
         start = rc.Start([[m0]], norms=1e-6)
-        alignment = rc.solve(rc.FiniteStep(gamma), teacher, start, TIMES / 300).alignment[:, 0]
+        alignment = np.asarray(rc.solve(rc.FiniteStep(gamma), teacher, start, TIMES / 300).alignment)[:, 0]
         assert np.all(sign * np.diff(alignment) > 0)
 
 
@@ -134,13 +141,13 @@ def test_emergence_times_do_not_depend_on_the_output_times(degree, gamma):
     last = 2 * flow.horizon(rc.Problem(teacher, start))[1]
     solved = rc.solve(flow, teacher, start, last * TIMES / 30)
     fine = np.asarray(solved.emergence_times())
-    coarse = np.asarray(rc.solve(flow, teacher, start, jnp.linspace(0.1, last, 5)).emergence_times())
+    coarse = np.asarray(rc.solve(flow, teacher, start, np.linspace(0.1, last, 5)).emergence_times())
     learned = np.flatnonzero(np.isfinite(fine))
     assert len(learned) >= 2
     np.testing.assert_allclose(coarse, fine, rtol=2e-9)
     for m in learned:
-        there = rc.solve(flow, teacher, start, fine[m] * TIMES / 30).alignment[-1, m]
-        np.testing.assert_allclose(there, 0.5, rtol=1e-7)
+        there = np.asarray(rc.solve(flow, teacher, start, fine[m] * TIMES / 30).alignment)
+        np.testing.assert_allclose(there[-1, m], 0.5, rtol=1e-7)
 
 
 def test_a_direction_learned_at_the_start_emerges_at_zero():
@@ -155,16 +162,17 @@ def test_the_step_size_at_which_sgd_diverges():
     """From θᵀw = 0.06, |w| = 0.3, SGD in d = 3000 learns at γ = 0.3 and explodes at 0.5, t in 2 … 2.5."""
     teacher = rc.Teacher.power_law(1, 0, rc.Link.hermite(2))
     start = rc.Start([[0.2]], norms=0.3)
-    times = np.asarray(TIMES) * 4 / 30
+    times = TIMES * 4 / 30
     safe = rc.solve(rc.FiniteStep(0.3), teacher, start, times)
     assert float(safe.risk[-1]) < 0.2
     with pytest.warns(rc.IncompleteTrajectory, match=r"ends at t = 2\.\d+.*the weights explode.*smaller gamma"):
         solved = rc.solve(rc.FiniteStep(0.5), teacher, start, times)
-    exploded = np.isinf(solved.risk)
+    risk, alignment, radius = (np.asarray(x) for x in (solved.risk, solved.alignment, solved.radius))
+    exploded = np.isinf(risk)
     np.testing.assert_array_equal(exploded, times >= times[exploded][0])
-    assert np.all(solved.alignment[exploded] == 0)
-    assert np.isinf(solved.radius[exploded]).all()
-    for values in (solved.risk, solved.alignment, solved.radius):
+    assert np.all(alignment[exploded] == 0)
+    assert np.isinf(radius[exploded]).all()
+    for values in (risk, alignment, radius):
         assert not np.isnan(values).any()
         assert np.isfinite(values[~exploded]).all()
     assert np.isinf(solved.emergence_times()).all()
@@ -249,9 +257,10 @@ def test_saved_and_loaded(tmp_path):
 @pytest.mark.parametrize(("degree", "without"), [(2, rc.Quadratic), (3, rc.Decoupled)])
 def test_it_is_the_limit_of_what_solve_takes_without_a_flow(degree, without):
     """SGD on the weights, whose γ → 0 is the same flow as that of `solve(teacher=…, start=…)`."""
-    teacher, start = problem(3, 3, 60, 0.8, degree=degree, norm=0.2)
+    teacher, start = problem(5, 3, 60, 0.8, degree=degree, norm=0.2)
     chosen = rc.solve(teacher=teacher, start=start, times=TIMES)
     assert isinstance(chosen.flow, without)
+    assert chosen.provenance["flow"] == without.__name__
     np.testing.assert_array_equal(rc.solve(rc.FiniteStep(0.0), teacher, start, TIMES).risk, chosen.risk)
     assert rc.solve(rc.FiniteStep(0.02), teacher, start, TIMES).radius is not None
 
@@ -302,7 +311,7 @@ def test_what_is_printed_leaves_defaults_out():
 @pytest.mark.parametrize("constraint", [None, "stiefel"])
 def test_a_step_on_a_multiple_of_h2_is_one_on_h2_with_another_rate(constraint):
     """σ = c_2 h_2: every gradient is c_2² times as large, so γ is, and time passes c_2² times as fast."""
-    teacher, start = problem(3, 2, 200, 1.0, norm=0.3, seed=2)
+    teacher, start = problem(5, 3, 200, 1.0, norm=0.3, seed=2)
     other = rc.Teacher(teacher.a, rc.Link.from_coefficients([0, 0, 1.5]))
     once = rc.solve(rc.FiniteStep(0.05 * 1.5**2, constraint=constraint), teacher, start, TIMES[1:])
     scaled = rc.solve(rc.FiniteStep(0.05, constraint=constraint), other, start, TIMES[1:] / 1.5**2)

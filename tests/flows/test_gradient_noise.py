@@ -2,12 +2,14 @@
 
 from itertools import product
 
+import jax
 import numpy as np
 import pytest
 from scipy.special import roots_hermitenorm
+from systems import weights_rates
 
 import riccati as rc
-from riccati.flows.gradient_noise import pair_system, stiefel_system, weights_system
+from riccati.flows.gradient_noise import neuron_system, pair_system, stiefel_system, weights_system
 
 VAST = 10**6  # a dimension at which what vanishes as 1/d is small, and a step's change keeps nine digits
 
@@ -27,11 +29,17 @@ def in_reduced_coordinates(neurons, width, seed):
     return 0.6 * rng.normal(size=(width + neurons, neurons)), a / np.linalg.norm(a), x, weights
 
 
+MIXED = [0.0, 0.0, 0.8, 0.6]
+
+
 @pytest.mark.parametrize(("neurons", "width"), [(2, 2), (1, 2), (2, 1)])
-def test_one_step_of_sgd_on_the_weights(neurons, width):
+@pytest.mark.parametrize(
+    ("coefficients", "system_of"), [([0, 0, 1], weights_system), ([0, 0, 1], neuron_system), (MIXED, neuron_system)]
+)
+def test_one_step_of_sgd_on_the_weights(coefficients, system_of, neurons, width):
     """The mean of W <- W + η(f* - f)(2σw + rσ'(x - zu)) at d = 10⁶, by quadrature and the mean of |x_⊥|²."""
     W, a, x, weights = in_reduced_coordinates(neurons, width, 0)
-    gamma, link = 0.4, rc.Link.hermite(2)
+    gamma, link = 0.4, rc.Link.from_coefficients(coefficients)
     eta = gamma / VAST
     rest = VAST - width - neurons  # E |x_⊥|² outside the reduced coordinates
     norms = np.linalg.norm(W, axis=0)
@@ -53,12 +61,9 @@ def test_one_step_of_sgd_on_the_weights(neurons, width):
 
     teacher = rc.Teacher(a, link)
     start = rc.Start(U[:width].T, U.T @ U, norms)
-    system = weights_system(rc.Problem(teacher, start), gamma)
-    velocity, unit = system.velocity(0.0, system.state, system.args), system.args[-1]
-    T, dT = unit * system.state.T, unit * velocity.T
-    rate = float(system.rate)
-    np.testing.assert_allclose(rate * (velocity.Y @ T + system.state.Y @ dT), dZ, atol=1e-10)
-    np.testing.assert_allclose(rate * (dT.T @ T + T.T @ dT), dQ, rtol=5e-5, atol=1e-5)
+    found = weights_rates(system_of(rc.Problem(teacher, start), gamma))
+    np.testing.assert_allclose(found[0], dZ, atol=1e-10)
+    np.testing.assert_allclose(found[1], dQ, rtol=5e-5, atol=1e-5)
 
 
 def test_one_step_of_stiefel_sgd():
@@ -84,7 +89,7 @@ def test_one_step_of_stiefel_sgd():
     start = rc.Start(W[:width].T, np.eye(neurons), dim=VAST)
     system = stiefel_system(rc.Problem(rc.Teacher(a, rc.Link.hermite(2)), start), gamma / 2, c)
     turn = np.asarray(system.state).T @ W[:width] @ np.linalg.inv(W[:width].T @ W[:width])  # QR may flip signs
-    velocity = np.asarray(system.velocity(0.0, system.state, system.args)) @ turn
+    velocity = np.asarray(jax.jit(system.velocity)(0.0, system.state, system.args)) @ turn
     np.testing.assert_allclose(velocity, expected, rtol=5e-5, atol=1e-5)
 
 
@@ -111,6 +116,6 @@ def test_one_step_of_sgd_on_two_pairs(k, overlaps):
         turn = weights @ (ratio - m[i]) / eta
         start = rc.Start(np.diag(m), norms=np.sqrt(s))
         system = pair_system(rc.Problem(rc.Teacher(a, link), start), gamma)
-        velocity = system.velocity(0.0, system.state, system.args)
+        velocity = jax.jit(system.velocity)(0.0, system.state, system.args)
         np.testing.assert_allclose(velocity.log_radius[i], gain, rtol=1e-3)
         np.testing.assert_allclose(velocity.odds[i] * (1 - m[i] ** 2) * m[i] / 2, turn, rtol=1e-3)

@@ -42,9 +42,9 @@ def correlated(neurons, width=6):
     return rc.Teacher.from_directions(Theta, a, LINK, lengths="divided"), rc.Start.from_weights(W, Theta), units, W
 
 
-@pytest.mark.parametrize("case", [signed(5), signed(DIM), correlated(4)])
-def test_quadratic_follows_the_weights_equation(case):
-    teacher, start, directions, W = case
+@pytest.mark.parametrize(("case", "neurons"), [(signed, 5), (signed, DIM), (correlated, 4)])
+def test_quadratic_follows_the_weights_equation(case, neurons):
+    teacher, start, directions, W = case(neurons)
     times = np.array([1.0, 5.0, 12.0])
     S = directions.T @ np.diag(np.asarray(teacher.a)) @ directions
     solved = rc.solve(rc.Quadratic(), teacher, start, times)

@@ -4,6 +4,7 @@ import warnings
 
 import numpy as np
 import pytest
+from single_neuron import runs_of_one_neuron
 from systems import problem
 
 import riccati as rc
@@ -23,6 +24,14 @@ def ahead(k, width, neurons, dim, norm=0.2, overlap=0.3):
 def fraction_of_sgd(teacher, start, gamma, horizon, seeds, batch=8):
     """The fraction of runs that diverge by `horizon`."""
     rate = gamma * batch / start.dim
+    if start.teacher_overlaps.shape == (1, 1):
+        return np.mean(
+            runs_of_one_neuron(
+                seeds, dim=start.dim, rate=rate, steps=int(horizon / rate), batch=batch,
+                degree=teacher.link.degree, amplitude=float(teacher.a[0]),
+                overlap=float(start.teacher_overlaps[0, 0]), norm=float(start.norms[0]),
+            ).diverged
+        )  # fmt: skip
     run = rc.sgd.Experiment(
         teacher=teacher, start=start, learning_rate=rate, batch_size=batch, steps=int(horizon / rate), rows=4
     )
@@ -45,7 +54,7 @@ def test_moments_and_the_limit_of_one_direction(k):
     np.testing.assert_allclose(largest_held(moments_of(rc.Link.hermite(k)), np.array([0.5])), 2 * HELD[k], rtol=1e-9)
 
 
-@pytest.mark.parametrize(("k", "width"), [(2, 1), (2, 3), (3, 1), (3, 2), (4, 1)])
+@pytest.mark.parametrize(("k", "width"), [(2, 3), (3, 2), (4, 1)])
 def test_the_finite_step_limit_explodes_beyond_it_and_not_below(k, width):
     """A tenth on either side, from what has been learned but for a little."""
     teacher = rc.Teacher.power_law(width, 1.0, rc.Link.hermite(k))
@@ -65,12 +74,12 @@ def test_the_finite_step_limit_explodes_beyond_it_and_not_below(k, width):
     ("k", "width", "neurons", "dim", "norm", "share", "horizon"),
     [
         (3, 1, 1, 100, 0.2, 1.2, 12),  # 0.66 of SGD for an estimate of 0.59
-        (3, 2, 4, 200, 0.5, 0.95, 10),
         (3, 1, 1, 400, 0.05, 1.5, 8),
-        (3, 2, 3, 200, 0.2, 0.6, 10),
         (4, 1, 1, 60, 0.2, 1.2, 8),
-        (2, 2, 3, 200, 0.2, 1.0, 12),
         (2, 1, 1, 400, 0.2, 0.7, 8),
+        pytest.param(2, 2, 3, 200, 0.2, 1.0, 12, marks=pytest.mark.large),
+        pytest.param(3, 2, 3, 200, 0.2, 0.6, 10, marks=pytest.mark.large),
+        pytest.param(3, 2, 4, 200, 0.5, 0.95, 10, marks=pytest.mark.large),
     ],
 )
 def test_the_fraction_of_diverging_runs_against_sgd(k, width, neurons, dim, norm, share, horizon):
@@ -142,8 +151,8 @@ def test_neurons_that_are_too_long_explode_at_once():
     long, short = (rc.Start([[-0.05]], norms=norm, dim=200) for norm in (1.6, 0.3))
     assert "neurons of |w| > 1.1" in divergence_at(teacher, long, 0.03).caution
     assert divergence_at(teacher, short, 0.03).caution == ""
-    assert fraction_of_sgd(teacher, long, 0.03, 1.0, 32) > 0.6
-    assert fraction_of_sgd(teacher, short, 0.03, 1.0, 32) == 0
+    assert fraction_of_sgd(teacher, long, 0.03, 1.0, 64) > 0.6
+    assert fraction_of_sgd(teacher, short, 0.03, 1.0, 64) == 0
     assert "neurons that have learned nothing explode from 0.12 on" in divergence_at(teacher, short, 0.13).caution
     learned = rc.Start([[0.99]], norms=1.0, dim=200)
     assert divergence_at(teacher, learned, 0.02).caution == ""
@@ -167,21 +176,3 @@ def test_directions_that_nobody_learns_do_not_count():
     steps = rc.largest_step(teacher, start)
     assert steps.held[0] == 0
     np.testing.assert_allclose(steps.held[1], alone.held)
-
-
-def test_the_laws_say_so():
-    teacher, start = problem(2, 4, 400, 1.0, degree=3, norm=0.2, seed=1)
-    times = np.array([1.0, 30.0])
-    with pytest.warns(RuntimeWarning, match="most of the runs diverge") as warned:
-        law = rc.emergence_law(teacher, start, learning_rate=0.1 / 400)
-    with pytest.warns(RuntimeWarning, match="most of the runs diverge") as warned_too:
-        risk = rc.risk_law(teacher, start, learning_rate=0.8 / 400, batch_size=8, times=times, replicas=8)
-    assert all(one.filename == __file__ for one in (*warned, *warned_too))
-    assert law.diverged == 1
-    assert "caution" in repr(law)
-    assert risk.caution == law.caution
-    assert np.isinf(risk.draws[:, -1]).all()
-    calm = rc.emergence_law(teacher, start, learning_rate=0.03 / 400)
-    assert calm.caution == ""
-    assert calm.diverged < 0.02
-    assert rc.risk_law(teacher, start, learning_rate=0.03 / 400, times=times, replicas=8).caution == ""

@@ -22,12 +22,14 @@ def test_an_algorithm_is_given_as_an_object_or_by_its_fields(degree):
     np.testing.assert_array_equal(one.quantile(0.5), other.quantile(0.5))
     assert one.sgd == other.sgd == sgd
     assert (one.learning_rate, one.batch_size, one.gamma) == (4e-4, 2, sgd.gamma(100))
-    bands = [rc.risk_law(*given(degree), sgd, times=TIMES, replicas=4)]
-    bands.append(rc.risk_law(*given(degree), learning_rate=4e-4, batch_size=2, times=TIMES, replicas=4))
-    np.testing.assert_array_equal(bands[0].draws, bands[1].draws)
-    assert bands[0].sgd == bands[1].sgd == sgd
-    assert (bands[0].learning_rate, bands[0].batch_size) == (4e-4, 2)
-    for law in (one, bands[0]):
+    laws = [one]
+    if degree == 2:  # test_risk_law.py has the other
+        laws.append(rc.risk_law(*given(degree), sgd, times=TIMES, replicas=4))
+        other = rc.risk_law(*given(degree), learning_rate=4e-4, batch_size=2, times=TIMES, replicas=4)
+        np.testing.assert_array_equal(laws[1].draws, other.draws)
+        assert laws[1].sgd == other.sgd == sgd
+    for law in laws:
+        assert (law.learning_rate, law.batch_size) == (4e-4, 2)
         assert "learning rate 0.0004, batch of 2" in repr(law)
 
 

@@ -36,7 +36,7 @@ def recorded():
 def test_this_compiler_knows_the_option_and_is_asked_once(asked_anew):
     double, options, calls = recorded()
     assert [double(1.0), double(2.0)] == [2.0, 4.0]
-    assert options == [{"xla_cpu_use_fusion_emitters": False}, None]
+    assert options == [compiling._OPTION, None]
     assert calls == [0, 0]
     assert compiling._is_understood.cache_info().misses == 1
 

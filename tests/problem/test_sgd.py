@@ -108,3 +108,34 @@ def test_the_clock_has_whole_steps_from_zero(schedule):
 def test_wrong_types_are_refused_by_name(call, argument):
     with pytest.raises(rc.ArgumentError, match=f"`{argument}`"):
         call(rc.SGD(1e-3))
+
+
+def test_momentum_makes_steps_longer_and_changes_nothing_else_of_the_limit():
+    sgd = rc.SGD(1e-3, 4, momentum=0.9, dampening=0.5)
+    assert sgd.rate == pytest.approx(5e-3)
+    assert sgd.gamma(100) == pytest.approx(0.125)
+    assert sgd.times(10) == pytest.approx(0.05)
+    assert sgd.faster(2.0) == rc.SGD(2e-3, 4, momentum=0.9, dampening=0.5)
+    assert repr(sgd).endswith("second_layer_rate=1.0, momentum=0.9, dampening=0.5)")
+    power = PowerLaw(1e-3, 1.0, 10.0)
+    assert rc.SGD(power, momentum=0.5).times([3]) == 2 * rc.SGD(power).times([3])
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"momentum": 1.0}, "`momentum` must be below 1"),
+        ({"momentum": -0.1}, "`momentum` must be ≥ 0"),
+        ({"dampening": 0.5}, "`dampening` must be left out without momentum"),
+        ({"nesterov": True}, "`nesterov` must be left out without momentum"),
+        ({"momentum": 0.5, "nesterov": True, "dampening": 0.1}, "`dampening` must be 0 with nesterov=True"),
+        ({"nesterov": 1}, "`nesterov` must be True or False"),
+        ({"weight_decay": -1.0}, "`weight_decay` must be ≥ 0"),
+        ({"weight_decay": 0.1, "constraint": "sphere"}, "`weight_decay` must be left out on the sphere"),
+        ({"momentum": 0.5, "constraint": "stiefel"}, "`momentum` must be left out with constraint=.stiefel."),
+        ({"loss": "hinge"}, "`loss` must be one of squared, correlation"),
+    ],
+)
+def test_fields_that_exclude_each_other_are_refused(fields, message):
+    with pytest.raises(rc.ArgumentError, match=message):
+        rc.SGD(1e-3, **fields)

@@ -136,11 +136,19 @@ def test_keys_that_cannot_be_meant_are_refused_by_name(keys, message):
         rc.Run.from_arrays([0], [1.0], **base | keys)
 
 
-def test_a_two_layer_run_needs_its_second_layer(tmp_path):
+def test_a_two_layer_run_needs_its_second_layer(tmp_path, monkeypatch):
     (tmp_path / "run.csv").write_text("step,loss\n0,0.5\n1,0.4\n")
     keys = {"parametrisation": "two_layer", "link": "relu", "second_layer": [1.0], "dim": 9, "student_width": 2}
     (tmp_path / "run.json").write_text(json.dumps(keys | {"learning_rate": 0.1}))
     with pytest.raises(rc.ArgumentError, match="`initial_second_layer` must be given"):
         rc.compare(rc.Run.load(tmp_path / "run.csv"))
-    report = rc.compare(rc.Run.load(tmp_path / "run.csv", initial_second_layer=[0.1, -0.1], init_norm=0.1))
-    assert report.flow == "Coupled"
+
+    def solve(flow, teacher, start, times):
+        assert isinstance(flow, rc.Coupled)
+        np.testing.assert_array_equal(start.second_layer, [0.1, -0.1])
+        np.testing.assert_allclose(start.norms, 0.2)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("riccati.comparison.theory.solve", solve)
+    with pytest.raises(KeyboardInterrupt):
+        rc.compare(rc.Run.load(tmp_path / "run.csv", initial_second_layer=[0.1, -0.1], init_norm=0.2))

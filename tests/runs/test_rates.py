@@ -164,12 +164,32 @@ def test_sgd_is_none_of_them(optimiser):
 
 
 @pytest.mark.parametrize(
-    "optimiser", ["SGD(momentum=0.9)", "SGD (lr: 0.1 momentum: 0 weight_decay: 1e-4)", {"name": "sgd", "momentum": 0.9},
-                  "sgd, nesterov=True"],
+    ("optimiser", "keys"), [
+        ("SGD(momentum=0.9)", {"momentum": 0.9}), ({"name": "sgd", "momentum": 0.9}, {"momentum": 0.9}),
+        ("SGD (lr: 0.1 momentum: 0 weight_decay: 1e-4)", {"weight_decay": 1e-4}),
+        ("sgd, nesterov=True", {"nesterov": True, "momentum": 0.5}),
+    ],
 )  # fmt: skip
-def test_momentum_and_decay_of_sgd_are_not_taken_for_plain_sgd(optimiser):
-    with pytest.raises(rc.ArgumentError, match=r"^Argument `optimizer` must be plain SGD, .*learning_rate/\(1 - μ\)"):
+def test_momentum_and_decay_in_the_name_of_sgd_are_to_be_given_as_keys(optimiser, keys):
+    missing = next(iter(keys))
+    with pytest.raises(rc.ArgumentError, match=f"^Argument `{missing}` must be given as a key beside optimizer"):
         rc.Run.from_arrays([0, 10], [1.0, 0.5], optimizer=optimiser)
+    run = rc.Run.from_arrays([0, 10], [1.0, 0.5], optimizer=optimiser, learning_rate=0.1, batch_size=2, **keys)
+    assert {name: getattr(run.sgd, name) for name in keys} == keys
+
+
+def test_the_clock_of_a_run_has_its_momentum_and_its_decay_is_that_of_half_the_loss():
+    """η(2∇L + λw) = 2η(∇L + ½λw), and steps are 1/(1 - μ) longer, under a schedule too."""
+    keys = {"learning_rate": 0.1, "batch_size": 2, "momentum": 0.75, "weight_decay": 0.2, "training_loss": "(f*-f)^2"}
+    run = rc.Run.from_arrays([0, 10], [1.0, 0.5], **keys)
+    assert run.sgd == rc.SGD(0.2, 2, momentum=0.75, weight_decay=0.1)
+    assert run.times[-1] == pytest.approx(8.0)
+    scheduled = rc.Run.from_arrays([0, 10], [1.0, 0.5], **keys, schedule=[[0, 0.1], [5, 0.3]])
+    assert scheduled.times[-1] == pytest.approx(16.0)
+    np.testing.assert_allclose(scheduled.learning_rates([0, 7]), [0.1, 0.3])
+    for name in ("dampening", "nesterov"):
+        with pytest.raises(rc.ArgumentError, match=f"`{name}` must be left out without momentum"):
+            rc.Run.from_arrays([0], [1.0], **{name: 0.5 if name == "dampening" else True})
 
 
 def test_a_schedule_that_is_only_named_is_no_clock():

@@ -343,8 +343,8 @@ def test_algorithms_that_cannot_be_logged_are_refused():
         (None, {"learning_rate": 0.1, "training_loss": "mse"}, "`batch_size` must be given, or sgd, but is missing"),
         (None, {"learning_rate": 0.1, "batch_size": 1}, "`training_loss` must be one of"),
         (sgd, {"learning_rate": 0.1}, "`learning_rate` must be left out beside `sgd`"),
-        (sgd, {"training_loss": "(f*-f)^2"}, "`training_loss` must be left out beside `sgd`, which descends ½"),
-        (rc.SGD(1e-3, constraint="stiefel"), {}, "`sgd` must have no constraint here"),
+        (sgd, {"training_loss": "(f*-f)^2"}, "`training_loss` must be left out beside `sgd`, which has it"),
+        (rc.SGD(1e-3, constraint="stiefel"), {}, "`sgd` must be another algorithm than Stiefel SGD"),
         (rc.SGD(rc.sgd.PerDirection(1e-3)), {}, "`learning_rate` must not depend on what is learned"),
         (3, {}, "`sgd` must be a riccati.SGD"),
     ):

@@ -1,8 +1,5 @@
 """Runs: samples, clocks, risk, teacher and start."""
 
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 from logs import CONFIG, GRAM, HEADER, OVERLAPS, ROWS, STIEFEL, log, refusal
@@ -55,11 +52,6 @@ def test_stiefel_start_is_transposed_orthonormal_and_of_unit_norm():
     np.testing.assert_array_equal(run.start.teacher_overlaps, np.transpose(run.config["initial_overlaps"]))
     np.testing.assert_allclose(run.start.student_gram, np.eye(8), atol=1e-12)
     np.testing.assert_array_equal(run.start.norms, np.ones(8))
-
-
-def test_importing_runs_leaves_pandas_alone():
-    code = "import sys, riccati.runs; sys.exit('pandas' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 @pytest.mark.parametrize(

@@ -2,15 +2,18 @@
 
 import dataclasses
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+import scipy
 
 import riccati as rc
 from riccati.scaling import AdditiveModel, Escape, Logistic, StepFunction, fit_power_law
+from riccati.scaling.fitting.intervals import profile_interval
+from riccati.scaling.fitting.power_law import FitProblem, PowerLawShape
 
 X = np.geomspace(1.0, 1e5, 100)
 H4 = rc.Link.hermite(4)
+TIMES = 60
 
 
 def noise(rng, shape, rho, deviation):
@@ -54,6 +57,19 @@ def test_intervals_hold_the_exponent(exponent, floor, rho, mode):
     assert identified >= 30 if floor else identified <= 3
 
 
+@pytest.mark.parametrize("rho", [0.0, 0.6])
+def test_the_profile_of_a_line_is_the_interval_of_linear_regression(rho):
+    """Without a floor log y is linear in e: e ± √F s/|x|, of whitened rows, F at (n - 2)(1 - ρ)/(1 + ρ) rows."""
+    x, y = np.linspace(-2, 2, 30), noise(np.random.default_rng(2), (30,), rho, 0.1)
+    problem = FitProblem(x, y - 0.7 * x, "none", rho=rho)
+    white = np.vstack([np.r_[np.sqrt(1 - rho**2), np.zeros(29)], np.eye(29, 30, 1) - rho * np.eye(29, 30)])
+    (_, e), squares, *_ = np.linalg.lstsq(white @ np.c_[np.ones(30), x], white @ problem.log_y)
+    across = white @ x - white.sum(1) * (white.sum(1) @ white @ x) / (white.sum(1) @ white.sum(1))
+    bound = scipy.stats.f.ppf(0.9, 1, 28 * (1 - rho) / (1 + rho))
+    half = np.sqrt(bound * squares[0] / 28) / np.linalg.norm(across)
+    assert profile_interval(problem, PowerLawShape(float(e), 0.0), 0.9) == pytest.approx((e - half, e + half), abs=1e-6)
+
+
 def test_seeds_give_the_interval_whatever_the_noise_along_a_run():
     rng, held = np.random.default_rng(3), 0
     for _ in range(30):
@@ -65,10 +81,11 @@ def test_seeds_give_the_interval_whatever_the_noise_along_a_run():
 
 
 @pytest.mark.parametrize("beta", [0.6, 0.8, 1.0, 1.5, 2.0])
-@pytest.mark.parametrize("shape", [Logistic(14.0), Escape(H4, 0.01)], ids=["k=2", "k=4"])
-def test_exponents_of_exact_curves(beta, shape):
+@pytest.mark.parametrize("k", [2, 4])
+def test_exponents_of_exact_curves(beta, k):
     """Within 2 % of theory at M = 10⁴ with a free offset; without one the finite M alone biases it, as M^{1-2β}."""
     theory, bias = (1 - 2 * beta) / beta, []
+    shape = Logistic(14.0) if k == 2 else Escape(H4, 0.01)
     for width in (1000, 10_000):
         model = AdditiveModel.power_law(width, 2 * beta, beta, shape)
         times = np.geomspace(3, model.times[-1] / 3, 100)
@@ -93,6 +110,8 @@ def test_the_pivot_decorrelates_and_the_report_says_it_all():
     assert 0.005 < fit.future_error < 0.2
     for word in ("exponent", "identified", "after the first emergence", repr(fit.exponent)):
         assert word in repr(fit)
+    import matplotlib.pyplot as plt
+
     axes = fit.plot()
     assert len(axes.lines) == 3
     assert fit.plot(plt.figure().subplots()) is not axes
@@ -107,8 +126,7 @@ def test_before_the_floor_where_the_model_has_none():
 
 
 def test_objects_are_fitted_as_they_are():
-    teacher = rc.Teacher.power_law(400, 1.0, H4)
-    curve = rc.solve(rc.Decoupled(), teacher, rc.Start.typical(teacher, 4000, 10**6), None)
+    curve = decoupled(300, np.geomspace(3e3, 3e7, TIMES), neurons=3000)
     fit = fit_power_law(curve, floor="free")
     first = float(np.min(curve.emergence_times()))
     assert fit.window[0] == pytest.approx(3 * first)
@@ -137,10 +155,16 @@ def test_refusals(arguments, message):
         fit_power_law(X, **arguments)
 
 
-def decoupled(width, times=None):
-    """All that k = 4 learns of `width` directions, by a neuron each."""
+def decoupled(width, times, neurons=None):
+    """All that k = 4 learns of `width` directions, by a neuron each; curves of so many times share a program."""
     teacher = rc.Teacher.power_law(width, 1.0, H4)
-    return rc.solve(rc.Decoupled(), teacher, rc.Start.typical(teacher, width, 10**6, 0.3), times)
+    return rc.solve(rc.Decoupled(), teacher, rc.Start.typical(teacher, neurons or width, 10**6, 0.3), times)
+
+
+@pytest.fixture(scope="module")
+def long():
+    """From before the first emergence to where the risk is 0."""
+    return decoupled(64, np.geomspace(1e3, 1e9, TIMES))
 
 
 def test_what_lies_outside_the_window_does_not_matter():
@@ -158,10 +182,9 @@ def test_what_lies_outside_the_window_does_not_matter():
     assert fit_power_law(X, y, floor=0.9 * least, window=(10, 1e3)).floor_status == "pinned"
 
 
-def test_a_risk_that_ends_at_zero():
+def test_a_risk_that_ends_at_zero(long):
     """All directions learned by all neurons: the given window first, then what is in it."""
-    curve = decoupled(8, np.geomspace(1e3, 1e9, 120))
-    times = np.asarray(curve.times)
+    curve, times = long, np.asarray(long.times)
     ended = times[np.asarray(curve.risk) == 0][0]
     emerged = np.asarray(curve.emergence_times())
     early = (float(emerged[0]), float(emerged[-1]))
@@ -169,11 +192,10 @@ def test_a_risk_that_ends_at_zero():
     assert fit_power_law(curve, window=early).window_from == "given"
     with pytest.raises(rc.ArgumentError, match=r"`x` must have a risk that is > 0.*give one without such"):
         fit_power_law(curve, window=(early[0], 10 * ended))
-    assert fit_power_law(decoupled(64)).window_from.startswith("after the first")
+    assert fit_power_law(long).window_from.startswith("after the first")
 
 
-def test_a_trajectory_that_is_too_short_is_called_so():
-    long = decoupled(64)
+def test_a_trajectory_that_is_too_short_is_called_so(long):
     emerged = np.asarray(long.emergence_times())
     cases = [
         (np.linspace(0.1, 0.9, 40) * emerged[0], "too short: nothing has emerged by"),
@@ -225,9 +247,10 @@ def test_every_sentence_of_a_fit_where_it_is_true_and_where_it_is_not():
 
 
 def test_seeds_that_diverged_are_said_to_be_left_out():
-    teacher = rc.Teacher([1.0], rc.Link.hermite(2))
-    run = rc.sgd.Experiment(teacher=teacher, start=rc.Start([[0.3]], norms=0.5, dim=40), learning_rate=1e-3, steps=400)
-    drawn = run.ensemble([0, 1, 2])
+    steps = np.arange(0, 401, 20)
+    times, risk = np.tile(1e-3 * steps, (3, 1)), np.exp(noise(np.random.default_rng(0), (3, len(steps)), 0.5, 0.01))
+    learned, config = np.zeros((3, len(steps), 1)), {"kind": "two_homogeneous", "coordinates": "reduced"}
+    drawn = rc.sgd.Ensemble(steps, times, risk, learned, np.full(3, -1), np.arange(3), np.zeros((3, 1, 1)), config)
     assert fit_power_law(drawn, window=(0.01, 0.4)).notes[0] == "1 rows at canonical time t ≤ 0 left out"
     risk = drawn.risk.copy()
     risk[1, -3:] = np.nan

@@ -15,6 +15,7 @@ from riccati.scaling import (
     risk_in_samples,
     samples_to_learn,
 )
+from riccati.scaling.students import students_of
 
 H2, H4 = rc.Link.hermite(2), rc.Link.hermite(4)
 WIDTHS = [64, 128, 256, 512, 1024]
@@ -42,6 +43,19 @@ def test_frontier_of_k2():
     sharp = front.compute / np.log(float(teacher.a[0]) / front.width * 1e9 - 1)
     fit = fit_power_law(sharp, front.risk, floor="free", window=(sharp[0], sharp[-1]))
     assert fit.exponent == pytest.approx(-0.5, abs=0.01)
+
+
+def test_students_of_k2_grow_logistically_from_the_stated_overlap():
+    """dS/dt = 4S(a - S) from r²/d, or r²N/d from a typical start; what no neuron learns is left."""
+    teacher, dim, norm, times = rc.Teacher.power_law(3, 1.0, H2), 10**4, 1e-2, np.linspace(0, 8, 9)
+    a = np.asarray(teacher.a)
+    for start, overlap in (("equal", 1 / dim), ("typical", 2 / dim)):
+        risk, last = students_of(teacher, dim, norm, start)
+        grown = norm**2 * overlap * np.exp(4 * a[:2] * times[:, None])
+        S = grown / (1 + (grown - norm**2 * overlap) / a[:2])
+        expected = ((a[:2] - S) ** 2).sum(1) + a[2] ** 2
+        np.testing.assert_allclose(risk(2, times), expected, rtol=1e-6)
+        assert last(2) == pytest.approx(np.log(a[1] / (norm**2 * overlap) - 1) / (4 * a[1]), rel=1e-12)
 
 
 def test_frontier_of_measured_curves_agrees():

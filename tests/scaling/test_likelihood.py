@@ -24,7 +24,7 @@ def test_intervals_hold_each_component():
 
 def test_what_rows_of_their_own_suppose_is_kept_where_the_curve_is_silent():
     slope = np.column_stack([X, np.zeros(ROWS)])
-    cases = [case.with_rows(np.zeros(2), np.eye(2) / 0.5) for case in whitened(0.3 * X, slope, COVARIANCE)]
+    cases = whitened(0.3 * X, slope, COVARIANCE).with_rows(np.zeros(2), np.eye(2) / 0.5)
     shift, _ = best_shift(cases, np.full(2, -1.0), np.full(2, 1.0))
     assert 0.2 < shift[0] < 0.3
     assert abs(shift[1]) < 1e-9

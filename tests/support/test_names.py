@@ -19,6 +19,7 @@ from riccati.support import (
     OVERLAP_NAMES,
     RUN_KINDS,
     STUDENT_KINDS,
+    TRAINED_LOSSES,
 )
 
 
@@ -26,8 +27,9 @@ def test_names_are_those_of_the_rooms():
     assert set(FLOW_NAMES) == set(FLOWS)
     assert problem.CONSTRAINTS == CONSTRAINTS
     assert sgd.COORDINATES == COORDINATES
-    assert all(problem.SGD(0.1, constraint=name).on_stiefel for name in CONSTRAINTS)
-    assert {engine_words(name) for name in ENGINE_NAMES} == set(product((None, *CONSTRAINTS), COORDINATES))
+    assert [name for name in CONSTRAINTS if problem.SGD(0.1, constraint=name).on_stiefel] == ["stiefel"]
+    assert [problem.SGD(0.1, loss=name).loss for name in TRAINED_LOSSES] == ["squared", "correlation"]
+    assert {engine_words(name) for name in ENGINE_NAMES} == set(product((None, "stiefel"), COORDINATES))
     assert set(RUN_KINDS) == set(KINDS)
     assert set(STUDENT_KINDS) < set(RUN_KINDS)
     assert set(OVERLAP_NAMES) == set(OVERLAPS)

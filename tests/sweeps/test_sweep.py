@@ -3,7 +3,6 @@
 import json
 
 import numpy as np
-import pandas as pd
 import points
 import pytest
 
@@ -13,6 +12,8 @@ GRID = {"seed": range(5), "beta": [0.5, 1.0]}
 
 
 def test_a_table_has_a_row_a_point_and_its_provenance(tmp_path):
+    import pandas as pd
+
     kept = rc.sweep(points.cheap, GRID, tmp_path / "a.parquet", workers=0)
     in_memory = rc.sweep(points.cheap, GRID, workers=0)
     assert list(kept.columns) == ["seed", "beta", "mean", "draws", "late", "label", "even"]

@@ -2,11 +2,13 @@
 
 import json
 
+import jax
 import numpy as np
 import pytest
 from systems import problem
 
 import riccati as rc
+from riccati.support import restored
 
 
 @pytest.fixture(scope="module")
@@ -112,37 +114,46 @@ def test_foreign_provenance_is_refused(saved, tmp_path, changes, words):
     assert words in refusal(rewritten(saved, tmp_path / "foreign.npz", provenance=json.dumps(provenance)))
 
 
-BOTH = rc.Link.from_coefficients([0, 0, 0.8, 0, 0.6])
-SPECTRUM = rc.Covariance([1.0, 0.5, 0.5, 0.5, 0.2, 0.2], preconditioned=True)
 ROWS = np.random.default_rng(0).normal(size=(2, 6))
-UNITS = ROWS / np.linalg.norm(ROWS, axis=1, keepdims=True)
 
 
-@pytest.mark.parametrize(
-    ("teacher", "start"),
-    [
-        (rc.Teacher.from_directions(UNITS, [1, -0.5], BOTH, links=[rc.Link.hermite(2), BOTH]), ROWS[::-1]),
-        (rc.Teacher.from_directions(ROWS, [1, -0.5], rc.Link.named("relu"), covariance=SPECTRUM), ROWS[::-1]),
-    ],
-)
-def test_teachers_inputs_and_second_layers_come_back(tmp_path, teacher, start):
-    Theta = np.eye(2, 6) if teacher.frame is None else ROWS
-    begun = rc.Start.from_weights(start, Theta, teacher.covariance)
-    begun = begun.with_second_layer([0.3, -0.2]) if teacher.link.is_homogeneous else begun
-    solved = rc.solve(rc.Coupled(rtol=1e-4), teacher, begun, [0.1])
+def of_links():
+    """A link for each direction."""
+    second, both = map(rc.Link.from_coefficients, ([0, 0, 1, 0, 0], [0, 0, 0.8, 0, 0.6]))
+    units = ROWS / np.linalg.norm(ROWS, axis=1, keepdims=True)
+    teacher = rc.Teacher.from_directions(units, [1, -0.5], both, links=[second, both])
+    return teacher, rc.Start.from_weights(ROWS[::-1], ROWS)
+
+
+def under_a_covariance():
+    """And with a second layer."""
+    spectrum = rc.Covariance([1.0, 0.5, 0.5, 0.5, 0.2, 0.2], preconditioned=True)
+    teacher = rc.Teacher.from_directions(ROWS, [1, -0.5], rc.Link.named("relu"), covariance=spectrum)
+    return teacher, rc.Start.from_weights(ROWS[::-1], ROWS, spectrum).with_second_layer([0.3, -0.2])
+
+
+@pytest.mark.parametrize("made", [of_links, under_a_covariance])
+def test_teachers_inputs_and_second_layers_come_back(tmp_path, made):
+    """To the last bit, so that a flow of what was loaded is the one of what was saved."""
+    teacher, start = made()
+    solved = rc.solve(rc.Coupled(rtol=1e-4), teacher, start, [0.0])
     solved.save(tmp_path / "t.npz")
     back = rc.Trajectory.load(tmp_path / "t.npz")
-    again = rc.solve(rc.Coupled(rtol=1e-4), back.teacher, back.start, [0.1])
-    np.testing.assert_array_equal(again.risk, solved.risk)
+    kept, given = (restored(type(t), **{**vars(t), "lengths": None}) for t in (back.teacher, teacher))
+    for one, other in ((kept, given), (back.start, start)):
+        assert jax.tree.structure(one) == jax.tree.structure(other)
+        for left, right in zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True):
+            np.testing.assert_array_equal(left, right)
+    np.testing.assert_array_equal(back.risk, solved.risk)
     assert repr(back.teacher) == repr(teacher)
-    assert repr(back.start) == repr(begun)
+    assert repr(back.start) == repr(start)
     assert back.provenance == solved.provenance
 
 
 def test_what_a_link_leaves_out_comes_back(tmp_path):
     teacher = rc.Teacher([1.0], rc.Link(np.array([0.0, 0.0, 1.0, 0.5]), error=1e-3, missing=0.04))
     start = rc.Start.random(teacher, 1, 20, seed=0)
-    rc.solve(rc.Coupled(), teacher, start, [0.1]).save(tmp_path / "t.npz")
+    rc.solve(rc.Coupled(), teacher, start, [0.0]).save(tmp_path / "t.npz")
     assert rc.Trajectory.load(tmp_path / "t.npz").teacher.link.missing == 0.04
 
 
@@ -150,18 +161,14 @@ def test_what_a_link_leaves_out_comes_back(tmp_path):
     ("degree", "algorithm", "constraint"),
     [(2, None, "stiefel"), (3, None, None), (2, "homogeneous", None), (2, "stiefel", "stiefel")],
 )
-def test_a_finite_step_of_older_files_keeps_its_algorithm(tmp_path, degree, algorithm, constraint):
+def test_a_finite_step_of_older_files_keeps_its_algorithm(saved, tmp_path, degree, algorithm, constraint):
     """There it could be None, left to the link; and γ of Stiefel SGD was εd/B, ε = 2η."""
-    teacher = rc.Teacher([0.8, 0.6], rc.Link.hermite(degree))
-    start = rc.Start.random(teacher, 2, 40, norm=0.2)
-    path = tmp_path / "old.npz"
-    rc.solve(rc.FiniteStep(0.01, constraint=constraint), teacher, start, [0.1, 0.2]).save(path)
-    with np.load(path) as archive:
-        held = dict(archive)
-    provenance = json.loads(str(held["provenance"]))
-    del provenance["settings"]["constraint"]
-    provenance["settings"]["algorithm"] = algorithm
-    np.savez(path, **held | {"provenance": json.dumps(provenance)})
-    flow = rc.Trajectory.load(path).flow
+    settings = {"gamma": 0.01, "algorithm": algorithm, "student_scale": None, "rtol": 1e-9, "pairs": None}
+    said = {"flow": "FiniteStep", "settings": settings, "link": f"he{degree}"}
+    provenance = json.dumps(rc.Trajectory.load(saved).provenance | said)
+    link = np.eye(degree + 1)[degree]
+    flow = rc.Trajectory.load(
+        rewritten(saved, tmp_path / "old.npz", provenance=provenance, link_coefficients=link)
+    ).flow
     assert flow.constraint == constraint
     assert flow.gamma == (0.005 if constraint else 0.01)

@@ -9,7 +9,8 @@ teacher, q = m mᵀ + p, squared norms s and C_il = E e²σ'(z_i)σ'(z_l) (secon
 
 because E <Δw_i, Δw_l> = (η²/B) r_i r_l C_il |x_⊥|² and |x_⊥|² ≈ d, while the noise along the teacher's span is not of
 that order. The state is (m, p, log s): m itself, not Gram matrices, so no tolerance error makes a direction emerge.
-For σ = h_2 this is SGD on the weights of quadratic.py; derivations/noise_moments.py.
+Label noise Δ adds ΔE f*² E σ'(z_i)σ'(z_l) = ΔE f*² g'(q_il) to C_il. For σ = h_2 this is SGD on the weights of
+quadratic.py; derivations/noise_moments.py.
 """
 
 from __future__ import annotations
@@ -115,6 +116,8 @@ def neuron_velocity(_: Any, state: NeuronState, setting: NeuronSetting) -> Neuro
     pull, push = a * slope_m, s * slope_q
     along = jnp.sum(pull * m, axis=1) - jnp.sum(push * q, axis=1)
     C = moments(teacher, m, p, s)
+    if teacher.noise is not None:
+        C += teacher.label_variance * slope_q
     slow = pace(gamma, jnp.max(s))
     # each neuron's own rate along itself: what its direction loses, and half of what its norm gains by noise
     drag = along + gamma / 2 * jnp.diag(C)

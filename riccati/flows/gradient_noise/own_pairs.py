@@ -11,7 +11,8 @@ so directions are coupled through the total residual alone. The term of a neuron
     C(m) = E h_k(ν)² h_k'(z)² = k Σ_{j<k} binom(k,j) binom(k-1,j) binom(2j,j) m^2j,
 
 in which every term is non-negative. Neurons without a direction, the spectators, have ds/dt = -4 g(1) s² + γ s E e²σ'²
-and add s² to the residual. The state is (log m²/(1 - m²), log s): overlaps keep their digits near 0 and 1.
+and add s² to the residual. Label noise Δ adds kΔΣa² to every E e²σ'². The state is (log m²/(1 - m²), log s): overlaps
+keep their digits near 0 and 1.
 Source: RNWL25 (arXiv 2504.19983) for γ = 0; derivations/own_pair.py.
 """
 
@@ -25,7 +26,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
-from ...numerics import log_odds
+from ...numerics import LEAF, compiled_quickly, log_odds
 from ...problem import Observables, Problem, Spectators, Teacher
 from .system import FiniteStepSystem, exploded, pace
 
@@ -55,6 +56,7 @@ class PairSetting(NamedTuple):
         idle: (n,), how many spectators there are of each size.
         weights: (k,), coefficients of C(m) in powers of m².
         gamma: γ c_k².
+        label_noise: Δ; None without.
     """
 
     a: Float[Array, " M"]
@@ -62,6 +64,7 @@ class PairSetting(NamedTuple):
     idle: Float[Array, " n"]
     weights: Float[Array, " k"]
     gamma: Float[Array, ""]
+    label_noise: Float[Array, ""] | None = None
 
 
 def pair_system(problem: Problem, gamma: float) -> FiniteStepSystem:
@@ -74,7 +77,13 @@ def pair_system(problem: Problem, gamma: float) -> FiniteStepSystem:
     return FiniteStepSystem(pair_velocity, _observe, state, setting, rate, jax.device_put(np.ones(())))
 
 
-@jax.jit
+@compiled_quickly(
+    like=lambda teacher, *_: (
+        PairState(LEAF, LEAF, LEAF),
+        PairSetting(LEAF, LEAF, LEAF, LEAF, LEAF, teacher.noise),
+        LEAF,
+    )
+)
 def _begun(
     teacher: Teacher, m: Array, s: Array, spectators: Spectators, weights: Float[Array, " k"], gamma: Array
 ) -> tuple[PairState, PairSetting, Float[Array, ""]]:
@@ -83,7 +92,7 @@ def _begun(
     has = m != 0
     squares = jnp.log(jnp.where(has, s, 1.0))
     state = PairState(log_odds(jnp.where(has, m**2, 0.5)), squares, jnp.log(spectators.squared_norms))
-    return state, PairSetting(teacher.a, has, spectators.counts, weights, gamma * rate), rate
+    return state, PairSetting(teacher.a, has, spectators.counts, weights, gamma * rate, teacher.noise), rate
 
 
 def own_pair_weights(k: int) -> np.ndarray:
@@ -98,7 +107,7 @@ def pair_residuals(
 
     A spectator's own term is E s²h_k²h_k'² = C(1)s², the rest of the residual is independent of it.
     """
-    a, has, idle, weights, _ = setting
+    a, has, idle, weights, _, label_noise = setting
     k = weights.shape[0]
     s = jnp.where(has, jnp.exp(state.log_radius), 0.0)
     energy = jnp.exp(2 * state.log_idle)
@@ -106,6 +115,8 @@ def pair_residuals(
     short = -jnp.expm1(k / 2 * L)  # 1 - |m|^k
     residual = jnp.where(has, (a - s) ** 2 + 2 * a * s * short, a**2)
     total = jnp.sum(residual) + jnp.sum(idle * energy)
+    if label_noise is not None:
+        total += label_noise * jnp.sum(a**2)
     powers = jnp.arange(k)
     low, above = jnp.exp(powers * L[:, None]), -jnp.expm1((k - powers) * L[:, None])
     own = jnp.sum(weights) * (s - a * (1 - short)) ** 2 + a**2 * ((low * above) @ weights)
@@ -114,7 +125,7 @@ def pair_residuals(
 
 def pair_velocity(_: Any, state: PairState, setting: PairSetting) -> PairState:
     """dλ/dt = 2 a g'(m)/m - γE/(1 - m²), λ the log-odds, and d log s/dt = 4(a g(m) - s) + γE, E = E e²σ'²."""
-    a, has, _, weights, gamma = setting
+    a, has, _, weights, gamma, _ = setting
     k = weights.shape[0]
     _, noise, idle_noise = pair_residuals(state, setting)
     L, s = jax.nn.log_sigmoid(state.odds), jnp.where(has, jnp.exp(state.log_radius), 0.0)

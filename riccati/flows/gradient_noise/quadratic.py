@@ -10,14 +10,14 @@ A step takes η of canonical time, a batch has B samples and γ = ηd/B. Stiefel
 
     dT/dτ = (K - Ω + ν) T,    so that   dZ/dτ = AZ - ZQ for Z = ΘᵀW = YT, Q = WᵀW = TᵀT:
 
-noise lengthens the neurons at the expense of their alignment and does not change ΘᵀW. Y has N columns, so no
+noise lengthens the neurons at the expense of their alignment and does not change ΘᵀW. Label noise Δ puts ||D||² + ΔΣa²
+in the place of ||D||² in H. Y has N columns, so no
 tolerance error can raise the rank, and T holds the norms at any scale.
 Source: BEVW25 (arXiv 2508.03688) for the algorithm; derivations/finite_step.py, derivations/finite_step_weights.py.
 """
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -25,6 +25,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from ...numerics import LEAF, compiled_quickly
 from ...problem import Observables, Problem, riccati_rate, subspace_population_risk
 from ...support import is_traced
 from .system import FiniteStepSystem, exploded, pace
@@ -49,11 +50,13 @@ class WeightsSetting(NamedTuple):
         a: (M,), the second layer.
         gamma: c_2² γ, γ in Riccati time.
         unit: the smallest initial norm.
+        label_noise: Δ; None without.
     """
 
     a: Float[Array, " M"]
     gamma: Float[Array, ""]
     unit: Float[Array, ""]
+    label_noise: Float[Array, ""] | None
 
 
 def stiefel_system(problem: Problem, gamma: float, scale: float | None) -> FiniteStepSystem:
@@ -64,10 +67,12 @@ def stiefel_system(problem: Problem, gamma: float, scale: float | None) -> Finit
     c = teacher.norm / neurons**0.5 if scale is None else scale
     scaled = c if is_traced(c) else np.asarray(c, float)
     rate = riccati_rate(teacher)
+    plain = rate if is_traced(rate) else np.asarray(rate)
     # a step on σ = c_2 h_2 is one on h_2 with c_2²η
-    held = jax.device_put(scaled), rate / 2 * (gamma / 4 * (1 - neurons / start.dim))
+    held = jax.device_put(scaled), plain / 2 * (gamma / 4 * (1 - neurons / start.dim))
     Y, _, least = _span(start.directions, teacher.width)
-    return FiniteStepSystem(stiefel_velocity, _observe_stiefel, Y, (teacher.a, *held), rate, least)
+    args = (teacher.a, *held, teacher.noise)
+    return FiniteStepSystem(stiefel_velocity, _observe_stiefel, Y, args, rate, least)
 
 
 def weights_system(problem: Problem, gamma: float) -> FiniteStepSystem:
@@ -75,10 +80,11 @@ def weights_system(problem: Problem, gamma: float) -> FiniteStepSystem:
     teacher, start = problem.teacher, problem.full_start
     rate = riccati_rate(teacher)
     state, held, least = _begun(start.directions, start.norms, teacher.width, np.asarray(gamma), rate)
-    return FiniteStepSystem(weights_velocity, _observe_weights, state, WeightsSetting(teacher.a, *held), rate, least)
+    setting = WeightsSetting(teacher.a, *held, teacher.noise)
+    return FiniteStepSystem(weights_velocity, _observe_weights, state, setting, rate, least)
 
 
-@partial(jax.jit, static_argnums=1)
+@compiled_quickly(like=lambda vectors, width: (LEAF, LEAF, LEAF), static_argnums=1)
 def _span(
     vectors: Float[Array, "N D"], width: int
 ) -> tuple[Float[Array, "M N"], Float[Array, "N N"], Float[Array, ""]]:
@@ -92,7 +98,7 @@ def _span(
     return Y, T, jnp.min(jnp.where(size > 0, size, 1.0)) / Y.shape[1] ** 0.5
 
 
-@partial(jax.jit, static_argnums=2)
+@compiled_quickly(like=lambda *_: (WeightsState(LEAF, LEAF), (LEAF, LEAF), LEAF), static_argnums=2)
 def _begun(
     directions: Float[Array, "N D"], norms: Float[Array, " N"], width: int, gamma: Float[Array, ""], rate: Array
 ) -> tuple[WeightsState, tuple[Array, Array], Float[Array, ""]]:
@@ -108,27 +114,30 @@ def misfit(a: Float[Array, " M"], K: Float[Array, "N N"], Omega: Float[Array, "N
 
 
 def second_order(
-    Y: Float[Array, "M N"], Omega: Float[Array, "N N"], a: Float[Array, " M"]
+    Y: Float[Array, "M N"], Omega: Float[Array, "N N"], a: Float[Array, " M"], label_noise: Array | None = None
 ) -> tuple[Float[Array, "M N"], Float[Array, "N N"], Float[Array, "N N"]]:
-    """AY, K = YᵀAY and H = 2||D||² I + 8VᵀD²V."""
+    """AY, K = YᵀAY and H = 2(||D||² + ΔΣa²) I + 8VᵀD²V."""
     AY = a[:, None] * Y
     K, cross = Y.T @ AY, Omega @ (Y.T @ AY)
     inside = Omega @ Omega - cross - cross.T + AY.T @ AY
-    return AY, K, 2 * misfit(a, K, Omega) * jnp.eye(Y.shape[1]) + 8 * inside
+    square = misfit(a, K, Omega)
+    if label_noise is not None:
+        square += label_noise * jnp.sum(a**2)
+    return AY, K, 2 * square * jnp.eye(Y.shape[1]) + 8 * inside
 
 
-def stiefel_velocity(_: Any, Y: Float[Array, "M N"], args: tuple[Array, Array, Array]) -> Float[Array, "M N"]:
+def stiefel_velocity(_: Any, Y: Float[Array, "M N"], args: tuple[Array, ...]) -> Float[Array, "M N"]:
     """dY/dτ = AY - Y(K + ν), Ω = cI."""
-    a, c, noise = args
-    AY, K, H = second_order(Y, c * jnp.eye(Y.shape[1]), a)
+    a, c, noise, label_noise = args
+    AY, K, H = second_order(Y, c * jnp.eye(Y.shape[1]), a, label_noise)
     return AY - Y @ (K + noise * H)
 
 
 def weights_velocity(_: Any, state: WeightsState, args: WeightsSetting) -> WeightsState:
     """dY/dτ = AY - Y(K + ν) and dT/dτ = (K - Ω + ν)T, Ω = TTᵀ, ν = (γ/4)H."""
-    a, gamma, unit = args
+    a, gamma, unit, label_noise = args
     Omega = unit**2 * state.T @ state.T.T
-    AY, K, H = second_order(state.Y, Omega, a)
+    AY, K, H = second_order(state.Y, Omega, a, label_noise)
     noise = gamma / 4 * H
     slow = pace(gamma, jnp.trace(Omega))
     return WeightsState(slow * (AY - state.Y @ (K + noise)), slow * (K - Omega + noise) @ state.T)
@@ -138,12 +147,12 @@ def _alignment(Y: Float[Array, "M N"]) -> Float[Array, " M"]:
     return jnp.minimum(jnp.sum(Y**2, axis=1), 1.0)  # the integrator's error may carry it past one
 
 
-def _observe_stiefel(Y: Float[Array, "M N"], args: tuple[Array, Array, Array]) -> Observables:
+def _observe_stiefel(Y: Float[Array, "M N"], args: tuple[Array, ...]) -> Observables:
     return Observables(subspace_population_risk(args[0], Y), _alignment(Y), None)
 
 
 def _observe_weights(state: WeightsState, args: WeightsSetting) -> Observables:
-    a, gamma, unit = args
+    a, gamma, unit, _ = args
     T = unit * state.T
     Omega, Z = T @ T.T, state.Y @ T
     K = state.Y.T @ (a[:, None] * state.Y)

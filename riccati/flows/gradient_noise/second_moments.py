@@ -24,8 +24,8 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+import scipy
 from jaxtyping import Array, Float, Int
-from scipy.special import ndtri
 
 from ...problem import Link
 
@@ -100,9 +100,7 @@ def counted_moments(
 @cache
 def sobol_points(dimension: int) -> Float[np.ndarray, "points dimension"]:
     """Sobol points turned into Gaussian ones, of mean 0 and unit covariance to rounding; the same at every call."""
-    from scipy.stats import qmc  # 0.3 s to import, needed here only
-
-    x = ndtri(qmc.Sobol(dimension, scramble=True, seed=0).random_base2(_LOG2_POINTS))
+    x = scipy.special.ndtri(scipy.stats.qmc.Sobol(dimension, scramble=True, seed=0).random_base2(_LOG2_POINTS))
     x -= x.mean(axis=0)
     return np.linalg.solve(np.linalg.cholesky(x.T @ x / len(x)), x.T).T
 

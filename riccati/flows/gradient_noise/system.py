@@ -16,11 +16,11 @@ from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from ...numerics import Integrated, compiled_quickly, first_crossings, first_reached, integrate, log_odds, padded
+from ...numerics import LEAF, Integrated, compiled_quickly, first_crossings, first_reached, integrate, log_odds, padded
+from ...support import is_traced
 
 _TOO_LARGE = 1e2  # γ times a neuron's size from which noise outgrows any drift
 _SLOW = 1e4  # and around which the clock slows; of its pace 1e-8 is lost where the weights count as exploded
@@ -65,14 +65,10 @@ def exploded(gamma: Float[Array, ""], size: Float[Array, ""]) -> Bool[Array, ""]
 def states_at(system: FiniteStepSystem, times: Array, rtol: float) -> Integrated:
     """The system's states at canonical `times`."""
     rtol = max(rtol, system.least_rtol)
-    own, atol = _own_units(system.rate, times, system.smallest, np.asarray(rtol))
-    return integrate(system.velocity, system.state, system.args, own, rtol, atol)
-
-
-@jax.jit
-def _own_units(rate: Array, times: Array, smallest: Array, rtol: Array) -> tuple[Array, Array]:
-    """Output times in the system's own time, and the absolute tolerance."""
-    return rate * times, rtol * smallest
+    held: tuple[Any, ...] = (system.rate, times, system.smallest)
+    rate, at, smallest = held if is_traced(*held) else tuple(map(np.asarray, held))  # by NumPy nothing compiles
+    own: Any = rate * at  # output times in the system's own time
+    return integrate(system.velocity, system.state, system.args, own, rtol, rtol * smallest)
 
 
 def refined_crossings(
@@ -103,7 +99,7 @@ def refined_crossings(
         guess = np.where(moving, new, guess)
         # what a Newton step leaves is of the size of its square
         moving[moving] = step > np.where(inside[moving], _SQUARE * rtol**0.5, rtol)
-    return jnp.asarray(guess)
+    return jax.device_put(guess)
 
 
 def _odds_at(system: FiniteStepSystem, times: np.ndarray, rtol: float, alike: int) -> tuple[np.ndarray, np.ndarray]:
@@ -124,7 +120,7 @@ def _first(states: Any, count: int) -> Any:
     return jax.tree.map(lambda leaf: np.asarray(leaf)[:count], states)
 
 
-@compiled_quickly(eqx.filter_jit)
+@compiled_quickly(eqx.filter_jit, like=lambda system, states, directions: (LEAF, LEAF))
 def _odds(
     system: FiniteStepSystem, states: Any, directions: Int[Array, " n"]
 ) -> tuple[Float[Array, " n"], Float[Array, " n"]]:

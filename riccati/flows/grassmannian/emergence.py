@@ -17,9 +17,8 @@ from __future__ import annotations
 
 import jax
 import numpy as np
-import scipy.linalg
+import scipy
 from jaxtyping import Array, Float
-from scipy.special import expit
 
 from ...numerics import first_reached, log_odds
 from ...problem import Problem, riccati_rate
@@ -135,7 +134,7 @@ def _of_correlated_directions(problem: Problem, times: Float[Array, " T"], level
 
 def _safe(chart: Chart, odds: Float[np.ndarray, " n"], goal: float, spread: float) -> float:
     """A Riccati time within which no angle can reach that of the level."""
-    angle, level = (np.arcsin(np.sqrt(expit(x))) for x in (odds, goal))
+    angle, level = (np.arcsin(np.sqrt(scipy.special.expit(x))) for x in (odds, goal))
     speed = _speed(chart)
     if speed == 0:
         return np.inf

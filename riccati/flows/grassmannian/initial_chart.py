@@ -7,7 +7,7 @@ from typing import NamedTuple
 import equinox as eqx
 import jax
 import numpy as np
-import scipy.linalg
+import scipy
 from jaxtyping import Float, Int
 
 from ...problem import Problem, spectrum

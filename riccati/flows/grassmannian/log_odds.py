@@ -15,9 +15,8 @@ import math
 from itertools import pairwise
 
 import numpy as np
-import scipy.linalg
+import scipy
 from jaxtyping import Float, Int
-from scipy.optimize import brentq
 
 from .chart import Chart
 from .host import BLOCK
@@ -72,7 +71,7 @@ def crossings_in(odds: LogOdds, span: float, goal: float, directions: np.ndarray
     for n in np.flatnonzero((roots > 0) & (odds(span, directions) >= goal)):
         alone = directions[n : n + 1]
         # not a closure: SciPy keeps the function for as long as its caller runs, and a chart's rows with it
-        roots[n] = brentq(_above, 0.0, span, (odds, alone, goal), xtol=tolerance, rtol=TOLERANCE)
+        roots[n] = scipy.optimize.brentq(_above, 0.0, span, (odds, alone, goal), xtol=tolerance, rtol=TOLERANCE)
     return roots
 
 

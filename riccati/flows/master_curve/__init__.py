@@ -7,6 +7,7 @@ from .curve import growth_integral as growth_integral
 from .curve import leading_collapsed_time as leading_collapsed_time
 from .curve import master_curve_of as master_curve_of
 from .curve import overlap_of as overlap_of
+from .curve import position_ahead as position_ahead
 from .curve import position_of as position_of
 from .pairs import AssignedPairs as AssignedPairs
 from .pairs import assigned_pairs as assigned_pairs

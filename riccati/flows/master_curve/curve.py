@@ -36,6 +36,7 @@ from jaxtyping import Array, Float
 
 from ...numerics import integrate, panel_nodes, unit_nodes
 from ...problem import Link
+from ...support import namespace_of
 
 _NODES = 2**15  # cubic interpolation between them is exact to about 10⁻¹²
 _SATURATED = 18.4  # λ past which 1 - m² = e^{-2λ} is below rounding
@@ -43,6 +44,7 @@ _RTOL = 1e-13
 _COUNT = 60  # nodes for the smooth rest of ∫ g dy
 _HALF = np.sqrt(0.5)
 _PANELS, _PANEL_NODES = 48, 20  # of R(m)
+_NEWTON, _ROUNDING = 50, 1e-15
 
 
 class MasterCurve(NamedTuple):
@@ -132,12 +134,13 @@ def _tabulate(link: Link, low: Array, furthest: Array) -> MasterCurve:
     sigma = low + spacing * jnp.arange(_NODES)
     ahead = sigma >= 0
 
-    def arm(sign: float) -> Array:
+    def arm(sign: Array) -> Array:
         reach = jnp.sort(jnp.maximum(sign * sigma, 0.0))
-        out = integrate(_velocity, jnp.zeros(2), (link, jnp.asarray(sign)), reach, _RTOL, _RTOL).states
-        return out if sign > 0 else out[::-1]
+        return integrate(_velocity, jnp.zeros(2), (link, sign), reach, _RTOL, _RTOL).states
 
-    states = jnp.where(ahead[:, None], arm(1.0), arm(-1.0))
+    # one after the other, so that one integration is compiled for both
+    up, down = jax.lax.map(arm, jnp.array([1.0, -1.0]))
+    states = jnp.where(ahead[:, None], up, down[::-1])
     position, H = states.T
     growth, deficit = growth_integral(link, position), deficit_at(link, position)
     rate = link.dual_derivative(1.0)
@@ -184,25 +187,50 @@ def _evaluate_jvp(primals: tuple, tangents: tuple) -> tuple[Array, Array]:
 
 def collapsed_time(link: Link, overlap: ArrayLike) -> Float[Array, ...]:
     """The collapsed time R(m) of overlaps m in (0, 1), k ≥ 2; differentiable in m and in the link's coefficients."""
-    m = jnp.asarray(overlap, float)
-    if link.degree is not None:
-        scale = link.degree * link.coefficients[link.degree] ** 2
-        return (_antiderivative(link.degree, m) - _antiderivative(link.degree, jnp.asarray(_HALF))) / scale
-    return _by_quadrature(link, m)
+    xp = namespace_of(link.coefficients, overlap)
+    m = xp.asarray(overlap, float)
+    if link.degree is None:
+        return _by_quadrature(link, m)
+    scale = link.degree * xp.asarray(link.coefficients)[link.degree] ** 2
+    return (_antiderivative(link.degree, m) - _antiderivative(link.degree, np.asarray(_HALF))) / scale
 
 
 def leading_collapsed_time(link: Link, overlap: ArrayLike) -> Float[Array, ...]:
     """The limit of R(m) for small overlaps, 1/(k(k-2) c_k² m^(k-2)), k > 2."""
-    k = link.information_exponent
-    return 1 / (k * (k - 2) * link.coefficients[k] ** 2 * jnp.asarray(overlap, float) ** (k - 2))
+    k, xp = link.information_exponent, namespace_of(link.coefficients, overlap)
+    return 1 / (k * (k - 2) * xp.asarray(link.coefficients)[k] ** 2 * xp.asarray(overlap, float) ** (k - 2))
 
 
-def _antiderivative(k: int, v: Float[Array, ...]) -> Float[Array, ...]:
+def position_ahead(link: Link, ahead: Float[np.ndarray, ...]) -> Float[np.ndarray, ...]:
+    """The position λ a collapsed time R = `ahead` of m² = ½, for a pure h_k, k > 2: the inverse of R, to rounding.
+
+    Newton's method on asinh(k c² R), which is nearly a straight line in λ on either side.
+    """
+    assert link.degree is not None
+    k = link.degree
+    wanted = k * float(np.asarray(link.coefficients)[k]) ** 2 * ahead
+    position = np.where(wanted > 0, -np.log1p((k - 2) * np.abs(wanted)) / (k - 2), -wanted)
+    for _ in range(_NEWTON):
+        # 1/m² - 1, and R times k c² by the partial fractions
+        square = np.exp(-2 * position)
+        left = sum(((1 + square) ** (j / 2) - 2 ** (j / 2)) / j for j in range(2 - k % 2, k - 1, 2)) - position
+        if k % 2:
+            left = left - np.log1p(np.sqrt(1 + square)) + np.log1p(np.sqrt(2))
+        slope = -((1 + square) ** (k / 2 - 1)) / np.sqrt(1 + left**2)
+        step = (np.arcsinh(left) - np.arcsinh(wanted)) / slope
+        position = position - step
+        if np.all(np.abs(step) <= _ROUNDING * (1 + np.abs(position))):
+            break
+    return position
+
+
+def _antiderivative(k: int, v: Float[Array | np.ndarray, ...]) -> Float[Array | np.ndarray, ...]:
     """-∫ dv/(v^(k-1)(1 - v²))."""
-    powers = sum((1 / (j * v**j) for j in range(2 - k % 2, k - 1, 2)), start=jnp.zeros_like(v))
+    xp = namespace_of(v)
+    powers = sum((1 / (j * v**j) for j in range(2 - k % 2, k - 1, 2)), start=xp.zeros_like(v))
     if k % 2:
-        return powers - jnp.arctanh(v)
-    return powers - jnp.log(v) + 0.5 * jnp.log1p(-(v**2))
+        return powers - xp.arctanh(v)
+    return powers - xp.log(v) + 0.5 * xp.log1p(-(v**2))
 
 
 def _by_quadrature(link: Link, m: Float[Array, ...]) -> Float[Array, ...]:
@@ -211,6 +239,6 @@ def _by_quadrature(link: Link, m: Float[Array, ...]) -> Float[Array, ...]:
     v/g' ~ v^(2-k)/(k c_k²); the rest is smooth, in panels of at most unit length. Panels are counted from the widest
     range that doubles allow, so every overlap has the same number.
     """
-    position, weights = panel_nodes(0.0, position_of(m), _PANELS, _PANEL_NODES)
+    position, weights = panel_nodes(0.0, position_of(jnp.asarray(m)), _PANELS, _PANEL_NODES)
     v = overlap_of(position)
     return -jnp.sum(weights * v / link.dual_derivative(v), axis=(-2, -1))

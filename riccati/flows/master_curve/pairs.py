@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -22,7 +22,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float
 
 from ...problem import Link, Observables, Problem, Spectators, Teacher
-from ...support import is_traced, progress
+from ...support import is_traced, namespace_of, progress
 from .curve import MasterCurve, collapsed_time, evaluate_curve, master_curve_of, position_of
 
 _FURTHEST = 1e60  # collapsed time ahead of emergence that the master curve reaches at the most
@@ -49,21 +49,24 @@ class AssignedPairs(NamedTuple):
 def assigned_pairs(problem: Problem) -> AssignedPairs:
     """The pairs of a problem's start."""
     m, s = problem.assigned()
-    return _assigned(m, s, problem.spectators())
-
-
-@jax.jit
-def _assigned(m: Array, s: Array, spectators: Spectators) -> AssignedPairs:
+    xp = namespace_of(m, s)
+    m = xp.asarray(m)
     has = m != 0  # assigned neurons' overlaps have a sign that grows
-    overlaps = jnp.where(has, jnp.minimum(jnp.abs(m), _LEARNED), _HALF)
-    return AssignedPairs(overlaps, jnp.where(has, s, 1.0), has, spectators)
+    each: Any = xp.where(has, xp.minimum(xp.abs(m), _LEARNED), _HALF), xp.where(has, xp.asarray(s), 1.0), has
+    overlaps, sizes, has = each if xp is jnp else jax.device_put(each)
+    return AssignedPairs(overlaps, sizes, has, problem.spectators())
 
 
 def emergence_of_pairs(
     teacher: Teacher, pairs: AssignedPairs, level: float, until: ArrayLike = jnp.inf
 ) -> Float[Array, " M"]:
     """The canonical times at which m_p² = `level`, by the exact inverse, (M,); inf where never or past `until`."""
-    return _inverse(teacher, pairs, jnp.asarray(level, float), jnp.asarray(until, float))
+    traced = is_traced(teacher, pairs, level, until)
+    if traced or teacher.link.degree is None or teacher.covariance is not None:
+        return _inverse(teacher, pairs, jnp.asarray(level, float), jnp.asarray(until, float))
+    wait = np.asarray(collapsed_time(teacher.link, pairs.overlaps)) - collapsed_time(teacher.link, np.sqrt(level))
+    times = np.maximum(wait, 0.0) / np.abs(np.asarray(teacher.a))  # on the host, where nothing compiles
+    return jax.device_put(np.where(np.asarray(pairs.has) & (times <= until), times, np.inf))
 
 
 @eqx.filter_jit

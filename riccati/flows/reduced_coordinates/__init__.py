@@ -4,8 +4,10 @@ from .chunked_solve import ChunkedSolve as ChunkedSolve
 from .chunked_solve import OddsRecord as OddsRecord
 from .chunked_solve import joined as joined
 from .student import Neurons as Neurons
+from .student import OnSphere as OnSphere
 from .student import Student as Student
 from .student import StudentSetting as StudentSetting
+from .student import Training as Training
 from .student import TwoLayerState as TwoLayerState
 from .student import anisotropic_velocity as anisotropic_velocity
 from .student import coupled_velocity as coupled_velocity
@@ -13,5 +15,6 @@ from .student import observe as observe
 from .student import odds_and_rates as odds_and_rates
 from .student import on_sphere as on_sphere
 from .student import quadratic_velocity as quadratic_velocity
+from .student import spherical_velocity as spherical_velocity
 from .student import student_of as student_of
 from .student import two_layer_velocity as two_layer_velocity

@@ -10,16 +10,15 @@ import math
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-import diffrax
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from ...numerics import Outcome, compiled_quickly, controller
+from ...numerics import LEAF, Outcome, compiled_quickly, controller, is_outcome
 from ...support import StopRequest, orderly_stop, progress
-from .student import Neurons, Student, TwoLayerState, odds_and_rates
+from .student import Student, StudentState, TwoLayerState, odds_and_rates
 
 _CHUNK = 2048  # steps between two looks at the clock: seconds at the most
 _VANISHED = -20.0  # log of the share of its first norm that a neuron keeps, from which on it counts as vanished
@@ -53,7 +52,7 @@ def joined(pieces: list[OddsRecord]) -> OddsRecord:
 class _Chunk(NamedTuple):
     """A chunk of steps: state and time at its end, their number, and times (inf past the end), log-odds and rates."""
 
-    state: Neurons | TwoLayerState
+    state: StudentState
     time: Array
     steps: Array
     times: Array
@@ -61,15 +60,17 @@ class _Chunk(NamedTuple):
     rates: Array
 
 
-@compiled_quickly(eqx.filter_jit)
+@compiled_quickly(eqx.filter_jit, like=lambda student, *_: _Chunk(student.state, LEAF, LEAF, LEAF, LEAF, LEAF))
 def _chunk(student: Student, begin: Array, end: Array, rtol: Array, atol: Array, unit: Array) -> _Chunk:
     """The result of at most `_CHUNK` steps from `begin` towards `end`, taken with time in units of 1/`unit`."""
 
-    def velocity(time: Any, state: Neurons | TwoLayerState, args: Any) -> Neurons | TwoLayerState:
+    def velocity(time: Any, state: StudentState, args: Any) -> StudentState:
         return jax.tree.map(lambda rate: rate / unit, student.velocity(time / unit, state, args))
 
-    def odds(time: Array, state: Neurons | TwoLayerState, args: Any) -> tuple[Array, Array]:
+    def odds(time: Array, state: StudentState, args: Any) -> tuple[Array, Array]:
         return odds_and_rates(student._replace(state=state, args=args), time / unit)
+
+    import diffrax
 
     out = diffrax.diffeqsolve(
         diffrax.ODETerm(velocity),
@@ -119,14 +120,14 @@ class ChunkedSolve:
                 yield time
 
     def _reach(self, time: float, stop: StopRequest) -> bool:
-        while self.now < time and self.outcome == Outcome.complete:
+        while self.now < time and is_outcome(self.outcome, Outcome.complete):
             if stop:
                 self.outcome = Outcome.interrupted
             elif self.used >= self._most:
                 self.outcome = Outcome.max_steps_reached
             else:
                 self._go(time)
-        return bool(self.outcome == Outcome.complete)
+        return is_outcome(self.outcome, Outcome.complete)
 
     def new_steps(self) -> OddsRecord:
         """The record of the steps since the last call, with the one before them."""
@@ -152,9 +153,9 @@ class ChunkedSolve:
             self.outcome = Outcome.max_steps_reached
 
 
-def _log_norms(state: Neurons | TwoLayerState) -> Float[np.ndarray, " n"]:
+def _log_norms(state: StudentState) -> Float[np.ndarray, " n"]:
     """log |w_i| of a two-layer student, whose norms can reach 0 in finite time; empty for others, whose cannot."""
-    return np.zeros(0) if isinstance(state, Neurons) else np.asarray(state.log_norm)
+    return np.asarray(state.log_norm) if isinstance(state, TwoLayerState) else np.zeros(0)
 
 
 def _steps(times: Array, odds: Array, rates: Array) -> OddsRecord:

@@ -11,8 +11,9 @@ the flow on isotropic input is, for weights w_i = |w_i| u_i,
                                                               db_i/dt = κ |w_i| X_i.
 
 κ is the second layer's learning rate over the first's, 0 where it is frozen. Two-layer students need σ(λz) = λσ(z),
-λ > 0, and keep b_i² - κ|w_i|². Under the covariance Σ the whitened weights move
-by Σ times that, so that with y_i the isotropic dw_i/dt divided by |w_i|,
+λ > 0, and keep b_i² - κ|w_i|². On the sphere |w_i| and b_i are fixed and u_i moves as above; on the correlation loss
+the sums over l are left out; weight decay λ adds -λw_i to dw_i/dt and -κλb_i to db_i/dt. Under the covariance Σ the
+whitened weights move by Σ times that, decay apart, so that with y_i the isotropic dw_i/dt divided by |w_i|,
 
     du_i/dt = Σy_i - <u_i, Σy_i> u_i,        d log |w_i|/dt = <u_i, Σy_i>.
 
@@ -22,7 +23,8 @@ For σ = c h_2, g(q) = c²q², the 2-homogeneous student has the cheaper
 
 that is dw_i/dt = 2c² Σ(S* - Σ_l w_l w_lᵀ)w_i with S* = Σ_m a_m θ_m θ_mᵀ, and no dual activation at each pair.
 
-Derived in derivations/population_gradient.py, derivations/anisotropic.py and derivations/two_layer.py.
+Derived in derivations/population_gradient.py, derivations/anisotropic.py, derivations/two_layer.py,
+derivations/sphere.py and derivations/momentum.py.
 """
 
 from __future__ import annotations
@@ -36,7 +38,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from ...numerics import log_odds
-from ...problem import Observables, Problem, Teacher, population_risk, squared_overlaps
+from ...problem import Observables, Problem, Start, Teacher, population_risk, squared_overlaps
 
 
 class Neurons(NamedTuple):
@@ -75,18 +77,56 @@ class TwoLayerState(NamedTuple):
         return self.b * jnp.exp(self.log_norm)
 
 
+class OnSphere(NamedTuple):
+    """The state of a student on the sphere, f = Σ s_i σ(<x, u_i>) with fixed s.
+
+    Attributes:
+        U: (N, D), directions of unit length.
+        s: (N,), |w_i|² or b_i|w_i|.
+        pace: (N,), 1 of the 2-homogeneous student, b_i/|w_i| of the two-layer one.
+    """
+
+    U: Float[Array, "N D"]
+    s: Float[Array, " N"]
+    pace: Float[Array, " N"]
+
+
 class StudentSetting(NamedTuple):
-    """The constants in the velocity of a student that is quadratic, two-layer or on anisotropic input.
+    """The constants in the velocity of a student.
 
     Attributes:
         teacher: the teacher.
         speeds: (D,), of the reduced coordinates, Σ of the docstring above; None for isotropic input.
         second_layer_rate: κ, of a two-layer student.
+        weight_decay: λ.
+        interaction: what the student's own output counts in its residual: 1, and 0 on the correlation loss.
     """
 
     teacher: Teacher
     speeds: Float[Array, " D"] | None
     second_layer_rate: Float[Array, ""] | float = 1.0
+    weight_decay: Float[Array, ""] | float = 0.0
+    interaction: Float[Array, ""] | float = 1.0
+
+
+class Training(NamedTuple):
+    """What of an algorithm its gradient flow depends on.
+
+    Attributes:
+        second_layer_rate: κ, of a two-layer student.
+        weight_decay: λ.
+        on_sphere: whether the neurons' norms and the second layer are fixed.
+        correlation: whether the loss is the correlation loss.
+    """
+
+    second_layer_rate: float = 1.0
+    weight_decay: float = 0.0
+    on_sphere: bool = False
+    correlation: bool = False
+
+
+_PLAIN = Training()
+StudentState = Neurons | TwoLayerState | OnSphere
 
 
 class Student(NamedTuple):
@@ -94,13 +134,13 @@ class Student(NamedTuple):
 
     Attributes:
         velocity: `velocity(t, state, args)`, a function of this module's top level, so that it compiles once.
-        state: `Neurons` or `TwoLayerState`.
+        state: `Neurons`, `TwoLayerState` or `OnSphere`.
         args: the velocity's constants, the teacher or a `StudentSetting`.
         overlap: which squared overlaps are observed, as in `squared_overlaps`.
     """
 
     velocity: Callable
-    state: Neurons | TwoLayerState
+    state: StudentState
     args: Any
     overlap: str | None
 
@@ -111,20 +151,26 @@ class Student(NamedTuple):
 
 
 def student_of(
-    problem: Problem, log_s: Float[Array, " N"], overlap: str | None = None, second_layer_rate: float = 1.0
+    problem: Problem, log_s: Float[Array, " N"], overlap: str | None = None, training: Training = _PLAIN
 ) -> Student:
     """The flow of the problem's student from its start; `log_s` is 2 log |w|."""
     start, speeds = problem.full_start, problem.speeds
+    kappa, decay, interaction = (
+        jax.device_put(np.asarray(number, float))
+        for number in (training.second_layer_rate, training.weight_decay, not training.correlation)
+    )
+    setting = StudentSetting(problem.teacher, speeds, kappa, decay, interaction)
+    if training.on_sphere:
+        return Student(spherical_velocity, _on_sphere_at(start), setting, overlap)
     if start.second_layer is not None:
         state = TwoLayerState(start.directions, log_s / 2, start.second_layer)
-        rate = jax.device_put(np.asarray(second_layer_rate, float))
-        return Student(two_layer_velocity, state, StudentSetting(problem.teacher, speeds, rate), overlap)
+        return Student(two_layer_velocity, state, setting, overlap)
     neurons = Neurons(start.directions, log_s)
     if problem.teacher.links is None and problem.teacher.link.degree == 2:
-        return Student(quadratic_velocity, neurons, StudentSetting(problem.teacher, speeds), overlap)
-    if speeds is None:
+        return Student(quadratic_velocity, neurons, setting, overlap)
+    if speeds is None and training == _PLAIN:
         return Student(coupled_velocity, neurons, problem.teacher, overlap)
-    return Student(anisotropic_velocity, neurons, StudentSetting(problem.teacher, speeds), overlap)
+    return Student(anisotropic_velocity, neurons, setting, overlap)
 
 
 def coupled_velocity(_: Any, state: Neurons, teacher: Teacher) -> Neurons:
@@ -137,24 +183,37 @@ def quadratic_velocity(_: Any, state: Neurons, setting: StudentSetting) -> Neuro
     """du_i/dt and d log s_i/dt for the link c h_2, on any input."""
     teacher, U = setting.teacher, on_sphere(state.U)
     pull = teacher.combined(teacher.a * teacher.overlaps(U))
-    y = (-(U @ U.T * state.s) @ U).at[:, : teacher.frame_dim].add(pull)
+    y = _widened(pull, U) - (U @ U.T * (setting.interaction * state.s)) @ U
     turned, grown = _turned_and_grown(U, 2 * teacher.link.dual(1.0) * y, setting.speeds)
-    return Neurons(turned, 2 * grown)
+    return Neurons(turned, 2 * (grown - setting.weight_decay))
 
 
 def anisotropic_velocity(_: Any, state: Neurons, setting: StudentSetting) -> Neurons:
-    """du_i/dt and d log s_i/dt, 2-homogeneous under a covariance."""
-    U, F, X = _forces(setting.teacher, state.U, state.s)
+    """du_i/dt and d log s_i/dt, 2-homogeneous under a covariance, with weight decay, on either loss."""
+    U, F, X = _forces(setting.teacher, state.U, setting.interaction * state.s)
     turned, grown = _turned_and_grown(U, F + 2 * X[:, None] * U, setting.speeds)
-    return Neurons(turned, 2 * grown)
+    return Neurons(turned, 2 * (grown - setting.weight_decay))
+
+
+def spherical_velocity(_: Any, state: OnSphere, setting: StudentSetting) -> OnSphere:
+    """du_i/dt = pace_i F_i; all else stays."""
+    _, F, _ = _forces(setting.teacher, state.U, setting.interaction * state.s)
+    return OnSphere(state.pace[:, None] * F, jnp.zeros_like(state.s), jnp.zeros_like(state.pace))
+
+
+def _on_sphere_at(start: Start) -> OnSphere:
+    b = start.second_layer
+    pace = jnp.ones_like(start.norms) if b is None else b / start.norms
+    return OnSphere(start.directions, start.amplitudes, pace)
 
 
 def two_layer_velocity(_: Any, state: TwoLayerState, setting: StudentSetting) -> TwoLayerState:
     """du_i/dt, d log |w_i|/dt and db_i/dt of the standard parametrisation."""
-    U, F, X = _forces(setting.teacher, state.U, state.s)
+    U, F, X = _forces(setting.teacher, state.U, setting.interaction * state.s)
     norm = jnp.exp(state.log_norm)
     turned, grown = _turned_and_grown(U, (state.b / norm)[:, None] * (F + X[:, None] * U), setting.speeds)
-    return TwoLayerState(turned, grown, setting.second_layer_rate * norm * X)
+    b_rate = setting.second_layer_rate * (norm * X - setting.weight_decay * state.b)
+    return TwoLayerState(turned, grown - setting.weight_decay, b_rate)
 
 
 def _turned_and_grown(U: Array, y: Array, speeds: Array | None) -> tuple[Array, Array]:
@@ -177,11 +236,15 @@ def _forces(teacher: Teacher, U: Array, s: Array) -> tuple[Array, Array, Array]:
     (g_m, slope_m), (g_q, slope_q) = teacher.dual_pair(m), link.dual_pair(q)
     pull, push = a * slope_m, s * slope_q
     along = jnp.sum(pull * m, axis=1) - jnp.sum(push * q, axis=1)
-    F = -(push @ U) - along[:, None] * U
-    return U, F.at[:, : teacher.frame_dim].add(teacher.combined(pull)), g_m @ a - g_q @ s
+    return U, _widened(teacher.combined(pull), U) - push @ U - along[:, None] * U, g_m @ a - g_q @ s
 
 
-def observe(teacher: Teacher, state: Neurons | TwoLayerState, overlap: str | None) -> Observables:
+def _widened(pull: Array, U: Array) -> Array:
+    """Vectors in the teacher's span in all coordinates of U; a sum into a part of an array compiles to a loop."""
+    return jnp.pad(pull, ((0, 0), (0, U.shape[1] - pull.shape[1])))
+
+
+def observe(teacher: Teacher, state: StudentState, overlap: str | None) -> Observables:
     """The observables of a state: risk, alignment by the definition `overlap`, and radius."""
     s, U = state.s, on_sphere(state.U)
     size = teacher.overlaps(U) ** 2
@@ -194,7 +257,7 @@ def observe(teacher: Teacher, state: Neurons | TwoLayerState, overlap: str | Non
 def odds_and_rates(student: Student, time: Array) -> tuple[Array, Array]:
     """The log-odds of each direction's squared overlap and their time derivative, (M,) each."""
 
-    def odds(state: Neurons | TwoLayerState) -> Array:
+    def odds(state: StudentState) -> Array:
         return log_odds(squared_overlaps(student.teacher, state.U, student.overlap))
 
     return jax.jvp(odds, (student.state,), (student.velocity(time, student.state, student.args),))

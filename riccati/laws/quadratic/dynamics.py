@@ -29,7 +29,7 @@ from jax.scipy.linalg import solve_triangular
 from jaxtyping import Array, Float, Int, Key
 
 from ...flows import misfit, second_order
-from ...numerics import compiled_quickly, log_odds
+from ...numerics import LEAF, compiled_quickly, log_odds
 from ...problem import SGD, Problem, subspace_population_risk
 from ...support import require, require_real
 from .gradient_noise import gradient_noise, noise_normals
@@ -133,7 +133,7 @@ def dynamics_of(problem: Problem, sgd: SGD, level: float, student_scale: float |
     return ReplicaDynamics(teacher.a, rate, step, dim, scale, goal, V, T, sgd.on_stiefel)
 
 
-@compiled_quickly()
+@compiled_quickly(like=lambda dynamics, half: (Replica(*[LEAF] * len(Replica._fields)), LEAF))
 def begin(dynamics: ReplicaDynamics, half: Float[Array, ""]) -> tuple[Replica, Float[Array, ""]]:
     """The replica after a first `half` step of flow, and the initial risk; directions past the level have T = 0."""
     Y = dynamics.V[: dynamics.a.shape[0]]
@@ -143,18 +143,23 @@ def begin(dynamics: ReplicaDynamics, half: Float[Array, ""]) -> tuple[Replica, F
     return replica, dynamics.risk(Y, dynamics.Omega(dynamics.T))
 
 
-@compiled_quickly()
+@compiled_quickly(like=lambda dynamics, key, numbers, replicas, steps: (replicas, LEAF))
 def advance(
-    dynamics: ReplicaDynamics, keys: Key[Array, " S"], replicas: Replica, steps: ReplicaStep
+    dynamics: ReplicaDynamics, key: Key[Array, ""], numbers: Int[Array, " S"], replicas: Replica, steps: ReplicaStep
 ) -> tuple[Replica, Float[Array, "S n"]]:
-    """S replicas after n steps, and their risk at the time of each; it is inf once a replica has diverged."""
+    """S replicas after n steps, and their risk at the time of each; it is inf once a replica has diverged.
+
+    Each replica has a number, and with it a key of its own.
+    """
     width = dynamics.a.shape[0]
     begun = dynamics.misfit(dynamics.V[:width], dynamics.Omega(dynamics.T))
     largest = _RUNAWAY * jnp.maximum(jnp.sum(dynamics.a**2), begun)
 
-    def one(key: Array, replica: Replica) -> tuple[Replica, Array]:
+    def one(number: Array, replica: Replica) -> tuple[Replica, Array]:
+        own = jax.random.fold_in(key, number)
+
         def step(replica: Replica, now: ReplicaStep) -> tuple[Replica, Array]:
-            Y, Omega, V = noise(dynamics, replica, now.length, jax.random.fold_in(key, now.number))
+            Y, Omega, V = noise(dynamics, replica, now.length, jax.random.fold_in(own, now.number))
             sound = dynamics.misfit(Y, Omega) < largest
             V, T = flow(dynamics, jnp.where(sound, V, jnp.nan), replica.T, now.flowing)
             odds, emerged = emerging(dynamics, replica, Y, now.time)
@@ -162,7 +167,7 @@ def advance(
 
         return jax.lax.scan(step, replica, steps)
 
-    return jax.vmap(one)(keys, replicas)
+    return jax.vmap(one)(numbers, replicas)
 
 
 def emerging(

@@ -133,7 +133,7 @@ def quadratic_law(
 def caution_of(problem: Problem, sgd: SGD, diverged: float) -> str:
     """The warning about a law at this step, of whose replicas a fraction `diverged`; empty where there is none."""
     teacher = problem.teacher
-    turn = 2 * float(teacher.link.coefficients[2]) ** 2 * sgd.rate * float(teacher.a.max())
+    turn = 2 * float(np.asarray(teacher.link.coefficients)[2]) ** 2 * sgd.rate * float(np.asarray(teacher.a).max())
     near = "" if sgd.on_stiefel else divergence(problem, sgd).caution
     lost = f"a fraction {diverged:.2g} of the replicas diverged" if diverged > 0 else ""
     long = f"2a_1η = {turn:.3g} is ≥ {_LONG_STEP}: steps of SGD are too long for a flow with gradient noise"

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import jax
 import numpy as np
-from jaxtyping import Array, Float, Int, Key
+from jaxtyping import Array, Float, Key
 
 from ...numerics import as_key
 from ...support import progress, require_integer, require_real
@@ -65,30 +65,25 @@ def replicas_of(dynamics: ReplicaDynamics, drawing: Replication) -> Replicas:
     require_integer(number, "replicas", 1)
     assert horizon is not None
     rate = float(dynamics.rate)
-    steps = steps_to(rate * horizon, float(np.max(dynamics.a)), float(dynamics.step), longest)
+    steps = steps_to(rate * horizon, float(np.asarray(dynamics.a).max()), float(dynamics.step), longest)
     blocks, total = -(-number // _BLOCK), len(steps.number)
-    keys = _keys(as_key(seed), np.arange(blocks * _BLOCK).reshape(blocks, _BLOCK))
+    key = as_key(seed)
     begun, risk_begun = jax.tree.map(np.asarray, begin(dynamics, np.asarray(steps.length)[0] / 2))
     emerged, risk = [], []
     with progress(blocks * total, "replicas of SGD") as bar:
         for block in range(blocks):
+            numbers = np.arange(block * _BLOCK, (block + 1) * _BLOCK)
             replicas = jax.tree.map(lambda leaf: np.broadcast_to(leaf, (_BLOCK, *leaf.shape)), begun)
             parts = [np.full((_BLOCK, 1), float(risk_begun))]
             for first in range(0, total, _CHUNK):
                 chunk: ReplicaStep = jax.tree.map(lambda leaf, at=first: np.asarray(leaf)[at : at + _CHUNK], steps)
-                replicas, chunk_risk = advance(dynamics, keys[block], replicas, chunk)
+                replicas, chunk_risk = advance(dynamics, key, numbers, replicas, chunk)
                 parts.append(np.asarray(chunk_risk))
                 bar.update(_CHUNK)
             emerged.append(np.asarray(replicas.emerged) / rate)
             risk.append(np.concatenate(parts, axis=1))
     times = np.concatenate([[0.0], np.asarray(steps.time) / rate])
     return Replicas(times, np.concatenate(emerged)[:number], np.concatenate(risk)[:number])
-
-
-@jax.jit
-def _keys(key: Key[Array, ""], numbers: Int[Array, "blocks block"]) -> Key[Array, "blocks block"]:
-    """A key for each replica."""
-    return jax.vmap(jax.vmap(lambda n: jax.random.fold_in(key, n)))(numbers)
 
 
 def steps_to(horizon: float, largest: float, step: float, longest: float) -> ReplicaStep:

@@ -13,4 +13,5 @@ from .diffusion_law import diffusion_law as diffusion_law
 from .forward_equation import DEFAULT_RESOLUTION as DEFAULT_RESOLUTION
 from .forward_equation import Resolution as Resolution
 from .forward_equation import grid as grid
+from .risk_given_emergence import early_risk as early_risk
 from .risk_given_emergence import risk_given_emergence as risk_given_emergence

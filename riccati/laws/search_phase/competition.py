@@ -16,42 +16,45 @@ pairs' escape times follow the rules on every graph. Derived in derivations/sear
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 
-from ...numerics import as_key
+from ...numerics import LEAF, as_key, compiled_quickly
+from ...support import namespace_of
 
+Numbers = Array | np.ndarray
 _LEAST_LOG = -700.0  # of probabilities, just above underflow
+_ROW = 2**14  # numbers drawn at once
 
 
 def competition_step(
-    unlearned_by: Float[Array, "N M"],
-    untaken_by: Float[Array, "N M"],
-    escaped: Float[Array, "N M"],
-    taken: Float[Array, "N M"],
-) -> tuple[Float[Array, "N M"], Float[Array, "N M"]]:
+    unlearned_by: Float[Numbers, "N M"],
+    untaken_by: Float[Numbers, "N M"],
+    escaped: Float[Numbers, "N M"],
+    taken: Float[Numbers, "N M"],
+) -> tuple[Float[Numbers, "N M"], Float[Numbers, "N M"]]:
     """The integrals 1 - ∫ φ dF and 1 - ∫ ψ dF of every pair after one more step, by Heun's rule.
 
     `escaped` is dF of the step, `taken` is ψ dF.
     """
 
-    def learned(untaken_by: Array) -> Array:
+    def learned(untaken_by: Numbers) -> Numbers:
         log = _log(untaken_by)
-        return jnp.exp(jnp.sum(log, axis=1, keepdims=True) - log) * escaped
+        return namespace_of(log).exp(log.sum(axis=1, keepdims=True) - log) * escaped
 
     then = untaken_by - taken
     return unlearned_by - (learned(untaken_by) + learned(then)) / 2, then
 
 
-def messages(unlearned_by: Float[Array, "N M"]) -> Float[Array, "N+1 M"]:
+def messages(unlearned_by: Float[Numbers, "N M"]) -> Float[Numbers, "N+1 M"]:
     """ψ_{p→i} for all neurons i and, in the last row, P_p, from 1 - ∫ φ dF of every pair."""
-    log = _log(unlearned_by)
-    total = jnp.sum(log, axis=0, keepdims=True)
-    return jnp.exp(jnp.concatenate([total - log, total]))
+    log, xp = _log(unlearned_by), namespace_of(unlearned_by)
+    total = log.sum(axis=0, keepdims=True)
+    return xp.exp(xp.concatenate([total - log, total]))
 
 
 class Competition(NamedTuple):
@@ -114,8 +117,8 @@ def escape_times(competition: Competition, n: int, seed: int | Key[Array, ""]) -
     times, reached = np.asarray(competition.times), np.asarray(competition.reached)
     mean, spread = np.asarray(competition.mean), np.asarray(competition.spread)
     shape = (n, *reached.shape[1:])
-    chance = np.asarray(jax.random.uniform(uniform_key, shape))
-    normal = mean + spread * np.asarray(jax.random.normal(normal_key, shape))
+    chance = numbers_of(jax.random.uniform, uniform_key, shape)
+    normal = mean + spread * numbers_of(jax.random.normal, normal_key, shape)
     given = np.asarray(competition.given) > 0
     drawn = np.where(given, np.maximum(normal, 0.0), np.inf)
     for i, p in np.ndindex(reached.shape[1:]):
@@ -125,5 +128,17 @@ def escape_times(competition: Competition, n: int, seed: int | Key[Array, ""]) -
     return drawn
 
 
-def _log(probability: Array) -> Array:
-    return jnp.log(jnp.maximum(probability, np.exp(_LEAST_LOG)))
+def numbers_of(draw: Callable, key: Array, shape: tuple[int, ...]) -> Float[np.ndarray, ...]:
+    """`draw(key, shape)`, from a longer row whose first numbers are the same, so that few lengths are compiled."""
+    count = int(np.prod(shape))
+    return np.asarray(_row(draw, key, -(-count // _ROW) * _ROW))[:count].reshape(shape)
+
+
+@compiled_quickly(like=lambda *_: LEAF, static_argnums=(0, 2))
+def _row(draw: Callable, key: Array, count: int) -> Float[Array, " n"]:
+    return draw(key, (count,))
+
+
+def _log(probability: Numbers) -> Numbers:
+    xp = namespace_of(probability)
+    return xp.log(xp.maximum(probability, np.exp(_LEAST_LOG)))

@@ -21,22 +21,23 @@ from typing import NamedTuple
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
-from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from ...numerics import panel_nodes
 from ...problem import SGD, Link, Teacher
+from ...support import is_traced, namespace_of
 
+Numbers = Array | np.ndarray
 _PANELS, _COUNT = 32, 20  # of the noiseless path; nodes in a panel, as many as double precision can use
+_AT_ONCE = 2**14  # points
 
 
 class Diffusion(eqx.Module):
     """Drift and variance of the overlap at points, linear in a_p, a_p² and the energy ρ of the rest.
 
     Attributes:
-        m: overlaps at the points, of any shape.
+        m: overlaps at the points, of any shape; these and the others are NumPy's outside programs.
         pull: g'(m)(1 - m²).
         own_drag: E σ(ν)²σ'(z)².
         own_noise: Var σ(ν)σ'(z)ξ.
@@ -45,19 +46,19 @@ class Diffusion(eqx.Module):
         noise: (), η/B.
     """
 
-    m: Float[Array, ...]
-    pull: Float[Array, ...]
-    own_drag: Float[Array, ...]
-    own_noise: Float[Array, ...]
-    slope: Float[Array, ""]
-    drag: Float[Array, ""]
-    noise: Float[Array, ""]
+    m: Float[Numbers, ...]
+    pull: Float[Numbers, ...]
+    own_drag: Float[Numbers, ...]
+    own_noise: Float[Numbers, ...]
+    slope: Float[Numbers, ""]
+    drag: Float[Numbers, ""]
+    noise: Float[Numbers, ""]
 
-    def drift(self, a: ArrayLike, rest: ArrayLike) -> Float[Array, ...]:
+    def drift(self, a: Numbers, rest: Numbers) -> Float[Numbers, ...]:
         """E dm/dt; `a` and `rest` broadcast against the points."""
-        return jnp.asarray(a * self.pull - self.drag * self.m * (a**2 * self.own_drag + rest * self.slope))
+        return a * self.pull - self.drag * self.m * (a**2 * self.own_drag + rest * self.slope)
 
-    def variance(self, a: ArrayLike, rest: ArrayLike) -> Float[Array, ...]:
+    def variance(self, a: Numbers, rest: Numbers) -> Float[Numbers, ...]:
         """Var dm/dt."""
         return self.noise * (a**2 * self.own_noise + rest * (1 - self.m**2) * self.slope)
 
@@ -79,69 +80,73 @@ def step_size(sgd: SGD, dim: int) -> StepSize:
     return StepSize(*jax.device_put((np.asarray(sgd.gamma(dim) / 2), np.asarray(sgd.rate_per_sample))))
 
 
-def diffusion_at(link: Link, m: Float[Array, ...], step: StepSize) -> Diffusion:
+def diffusion_at(link: Link, m: Float[Numbers, ...], step: StepSize) -> Diffusion:
     """The diffusion's coefficients at overlaps `m`, by Gauss-Hermite quadrature, exact for its series."""
     degree = link.coefficients.shape[0] - 1
     z, weights = np.polynomial.hermite_e.hermegauss(2 * degree)
-    return _diffusion_at(link, jnp.asarray(m), step, jnp.asarray(z), jnp.asarray(weights / weights.sum()))
+    weights, plain = weights / weights.sum(), not is_traced(link, m, step)
+    host = np.asarray if plain else lambda value: value  # outside programs nothing compiles
+    slopes, m = weights * host(link.derivative(z)) ** 2, host(m)
 
+    def own(points: Numbers) -> tuple[Numbers, Numbers]:
+        across = points[:, None, None]
+        squares = slopes @ host(link(across * z[:, None] + (1 - across**2) ** 0.5 * z)) ** 2
+        return squares @ weights, (1 - points**2) * (squares @ (weights * z**2))
 
-@jax.jit
-def _diffusion_at(link: Link, m: Array, step: StepSize, z: Array, weights: Array) -> Diffusion:
-    slopes = weights * link.derivative(z) ** 2
-
-    def own(point: Array) -> tuple[Array, Array]:
-        squares = slopes @ link(point * z[:, None] + jnp.sqrt(1 - point**2) * z) ** 2
-        return squares @ weights, (1 - point**2) * (squares @ (weights * z**2))
-
-    pull = link.dual_derivative(m) * (1 - m**2)
-    drag, second_moment = jax.lax.map(own, m.ravel())
+    pull = host(link.dual_derivative(m)) * (1 - m**2)
+    if plain:
+        blocks = np.array_split(m.ravel(), -(-m.size // _AT_ONCE))
+        drag, second_moment = (np.concatenate(parts) for parts in zip(*map(own, blocks), strict=True))
+    else:
+        drag, second_moment = (part[:, 0] for part in jax.lax.map(lambda point: own(point[None]), m.ravel()))
     noise = second_moment.reshape(m.shape) - pull**2
-    return Diffusion(m, pull, drag.reshape(m.shape), noise, jnp.sum(slopes), *step)
+    return Diffusion(m, pull, drag.reshape(m.shape), noise, slopes.sum(), *map(host, step))
 
 
-def rest_energy(teacher: Teacher, unlearned: Float[Array, "... M"]) -> Float[Array, "... M"]:
-    """ρ_p = g(1) Σ_{q≠p} a_q² P_q, with P_q the probability that direction q is not learned."""
-    energy = teacher.a**2 * unlearned
-    others = jnp.sum(energy, axis=-1, keepdims=True) - energy
-    return teacher.link.dual(1.0) * jnp.maximum(others, 0.0)
+def rest_energy(energies: Float[Numbers, " M"], unlearned: Float[Numbers, "... M"]) -> Float[Numbers, "... M"]:
+    """ρ_p = Σ_{q≠p} g(1) a_q² P_q, of the directions' `energies` g(1) a_q² and P_q, that q is not learned."""
+    left = energies * unlearned
+    return namespace_of(left).maximum(left.sum(axis=-1, keepdims=True) - left, 0.0)
 
 
 class Noiseless(NamedTuple):
-    """The emergence times of all pairs along their paths without noise, and the first order of their spread.
+    """The emergence times of each direction's pair along its path without noise, and the first order of their spread.
 
     Attributes:
-        time: (N, M), T = ∫ dm/b, b the drift with nothing learned yet; inf where it points back anywhere on the way,
+        time: (M,), T = ∫ dm/b, b the drift with nothing learned yet; inf where it points back anywhere on the way,
             0 where the overlap is past the level already.
-        spread: (N, M), σ_T, σ_T² = ∫ V/b³ dm; inf and 0 as `time`. The law of T tends to Normal(T, σ_T²) as the
+        spread: (M,), σ_T, σ_T² = ∫ V/b³ dm; inf and 0 as `time`. The law of T tends to Normal(T, σ_T²) as the
             noise goes to zero.
         noise_at_rest: (M,), V at the equator with nothing learned yet.
-        energy: (), g(1).
+        energies: (M,), g(1) a_p².
     """
 
-    time: Float[Array, "N M"]
-    spread: Float[Array, "N M"]
-    noise_at_rest: Float[Array, " M"]
-    energy: Float[Array, ""]
+    time: Float[np.ndarray, " M"]
+    spread: Float[np.ndarray, " M"]
+    noise_at_rest: Float[np.ndarray, " M"]
+    energies: Float[np.ndarray, " M"]
 
 
-@jax.jit
-def noiseless_emergence(teacher: Teacher, overlaps: Float[Array, "N M"], step: StepSize, level: ArrayLike) -> Noiseless:
+def noiseless_emergence(teacher: Teacher, overlaps: Float[np.ndarray, " M"], step: StepSize, level: float) -> Noiseless:
     """The emergence times of pairs along their paths without noise, by quadrature in log m."""
-    m = jnp.abs(overlaps) if teacher.link.is_even else overlaps
-    top = jnp.sqrt(level)
+    a = np.asarray(teacher.a)
+    m = np.abs(overlaps) if teacher.link.is_even else overlaps
+    top = np.sqrt(level)
     ahead = (m > 0) & (m < top)
-    first = jnp.log(jnp.where(ahead, m, top / 2))
-    log_v, weights = panel_nodes(first, jnp.log(top), _PANELS, _COUNT)
-    v = jnp.exp(log_v)
-    energy = rest_energy(teacher, jnp.ones(teacher.width))
-    rest = energy[:, None, None]
+    first = np.log(np.where(ahead, m, top / 2))
+    log_v, weights = panel_nodes(first, np.log(top), _PANELS, _COUNT)
+    v = np.exp(log_v)
+    energies = np.asarray(teacher.link.dual(1.0)) * a**2
+    others = rest_energy(energies, np.ones(len(a)))
+    here = a[:, None, None], others[:, None, None]
     way = diffusion_at(teacher.link, v, step)
-    drift, variance = way.drift(teacher.a[:, None, None], rest), way.variance(teacher.a[:, None, None], rest)
+    drift, variance = way.drift(*here), way.variance(*here)
     weights = weights * v  # dm = v d log v
-    escapes = ahead & jnp.all(drift > 0, axis=(-2, -1))
-    elsewhere = jnp.where(m >= top, 0.0, jnp.inf)
-    time = jnp.where(escapes, jnp.sum(weights / drift, axis=(-2, -1)), elsewhere)
-    spread = jnp.where(escapes, jnp.sqrt(jnp.sum(weights * variance / drift**3, axis=(-2, -1))), elsewhere)
-    at_rest = diffusion_at(teacher.link, jnp.zeros(1), step).variance(teacher.a, energy)
-    return Noiseless(time, spread, at_rest, teacher.link.dual(1.0))
+    escapes = ahead & np.all(drift > 0, axis=(-2, -1))
+    safe = np.where(escapes[:, None, None], drift, 1.0)
+    elsewhere = np.where(m >= top, 0.0, np.inf)
+    time = np.where(escapes, np.sum(weights / safe, axis=(-2, -1)), elsewhere)
+    squares = np.maximum(np.sum(weights * variance / safe**3, axis=(-2, -1)), 0.0)
+    spread = np.where(escapes, np.sqrt(squares), elsewhere)
+    at_rest = diffusion_at(teacher.link, np.zeros(1), step).variance(a, others)
+    return Noiseless(time, spread, np.asarray(at_rest), energies)

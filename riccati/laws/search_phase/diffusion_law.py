@@ -12,9 +12,8 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+import scipy
 from jaxtyping import Array, Float, Key
-from scipy.interpolate import PchipInterpolator
-from scipy.special import ndtr, ndtri
 
 from ...flows import Decoupled
 from ...numerics import first_crossings
@@ -65,7 +64,7 @@ class DiffusionLaw(EmergenceLaw):
         """
         require_open_unit(q, "q")
         solved = first_crossings(self.times, self.distribution, q, smooth=True)
-        normal = np.maximum(np.asarray(self.mean) + np.asarray(self.spread) * ndtri(q), 0.0)
+        normal = np.maximum(np.asarray(self.mean) + np.asarray(self.spread) * scipy.special.ndtri(q), 0.0)
         return jnp.asarray(np.where(np.isnan(self.mean), solved, normal))
 
     def probability(self, horizon: float) -> Float[Array, " M"]:
@@ -76,8 +75,8 @@ class DiffusionLaw(EmergenceLaw):
         """
         require_real(horizon, "horizon", least=0)
         within = min(horizon, float(self.times[-1]))
-        solved = PchipInterpolator(np.asarray(self.times), np.asarray(self.distribution))(within)
-        normal = ndtr((horizon - np.asarray(self.mean)) / np.asarray(self.spread))
+        solved = scipy.interpolate.PchipInterpolator(np.asarray(self.times), np.asarray(self.distribution))(within)
+        normal = scipy.special.ndtr((horizon - np.asarray(self.mean)) / np.asarray(self.spread))
         return jnp.asarray(np.where(np.isnan(self.mean), solved, normal))
 
     def sample(self, n: int, seed: int | Key[Array, ""] = 0) -> Float[Array, "n M"]:
@@ -102,9 +101,9 @@ def diffusion_law(problem: Problem, sgd: SGD, level: float, resolution: Resoluti
     require(sgd.constraint is None, "constraint", "be left out unless the link is h_2", repr(sgd.constraint))
     teacher, start = problem.teacher, problem.start
     step = step_size(sgd, int(start.dim or 0))
-    pairs = pairs_of(problem)
+    pairs = pairs_of(problem, level)
     equation = forward_equation(problem, pairs, step, level, resolution)
-    solution = march(equation, initial_state(equation, pairs.overlaps, pairs.present, level))
+    solution = march(equation, initial_state(equation, pairs))
     distribution = np.clip(np.maximum.accumulate(1 - solution.unlearned, axis=0), 0.0, 1.0)
     given = np.asarray(equation.given) > 0
     own = (np.argmin(np.asarray(equation.mean), axis=0), np.arange(teacher.width))  # every other neuron's mean is inf

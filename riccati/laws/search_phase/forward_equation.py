@@ -12,19 +12,17 @@ from typing import NamedTuple
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
 from ...flows import leading_collapsed_time
-from ...problem import Link, Problem, Teacher, TypicalStart
+from ...problem import Problem, Teacher, TypicalStart
+from ...support import namespace_of
 from .diffusion import Diffusion, StepSize, diffusion_at, noiseless_emergence
 
 _FIRST, _LONGEST = 0.02, 1e3  # first and last time, in leading emergence times
 _LEAST_RATIO = 0.004  # the least growth of the time steps
 _NODES_ROUND, _TIMES_ROUND = 256, 1024  # numbers of nodes and times are rounded up, so that few programs are compiled
-
-_leading = jax.jit(leading_collapsed_time)
 
 
 class Resolution(NamedTuple):
@@ -54,6 +52,7 @@ class Pairs(NamedTuple):
     Attributes:
         overlaps: (N, M), without their signs for an even link.
         present: (N, M), 1 where there is such a pair.
+        escaped: (N, M), 1 where the pair is past the level already.
         neuron: (M,), the neuron to which greedy selection gives the direction, -1 where none.
         small: (M,) or (), the squared norm that a direction's neuron starts from.
         shared: (), 1 where neurons compete, 0 where each direction has its own.
@@ -61,6 +60,7 @@ class Pairs(NamedTuple):
 
     overlaps: Float[np.ndarray, "N M"]
     present: Float[np.ndarray, "N M"]
+    escaped: Float[np.ndarray, "N M"]
     neuron: Int[np.ndarray, " M"]
     small: Float[np.ndarray, ...]
     shared: Float[np.ndarray, ""]
@@ -84,14 +84,16 @@ class Grid(eqx.Module):
     @property
     def overlaps(self) -> Float[Array, " n"]:
         """m at the nodes; rounding may carry the reflecting end of an odd link past -1."""
-        return jnp.clip(jnp.sinh(self.y) / self.root_dim, -1.0, 1.0)
+        xp = namespace_of(self.y, self.root_dim)
+        return xp.clip(xp.sinh(xp.asarray(self.y)) / xp.asarray(self.root_dim), -1.0, 1.0)
 
 
 class ForwardEquation(NamedTuple):
-    """The forward equation with its grid, times and other constants.
+    """The forward equation with its grid, times and other constants, none of them a link: one program serves all links.
 
     Attributes:
-        teacher: the teacher.
+        a: (M,), the second layer.
+        energies: (M,), g(1) a_p².
         grid: the nodes.
         diffusion: its coefficients there.
         times: (T,), canonical; entries after the last one are padding.
@@ -103,7 +105,8 @@ class ForwardEquation(NamedTuple):
         spread: (N, M), their standard deviations.
     """
 
-    teacher: Teacher
+    a: Float[Array, " M"]
+    energies: Float[Array, " M"]
     grid: Grid
     diffusion: Diffusion
     times: Float[Array, " T"]
@@ -115,7 +118,7 @@ class ForwardEquation(NamedTuple):
     spread: Float[Array, "N M"]
 
 
-def pairs_of(problem: Problem) -> Pairs:
+def pairs_of(problem: Problem, level: float) -> Pairs:
     """All pairs of a start; of a typical one the M pairs of a direction and its own neuron."""
     teacher, start = problem.teacher, problem.start
     if isinstance(start, TypicalStart):
@@ -127,7 +130,9 @@ def pairs_of(problem: Problem) -> Pairs:
         overlaps, present = np.asarray(start.teacher_overlaps), np.ones(start.teacher_overlaps.shape)
         neuron, shared = np.asarray(start.assignment(teacher)), np.ones(())
         small = np.mean(np.asarray(start.norms) ** 2)
-    return Pairs(np.abs(overlaps) if teacher.link.is_even else overlaps, present, neuron, small, shared)
+    sizes = np.abs(overlaps) if teacher.link.either_sign else overlaps
+    escaped = (sizes >= np.sqrt(level)) * present
+    return Pairs(np.abs(overlaps) if teacher.link.is_even else overlaps, present, escaped, neuron, small, shared)
 
 
 def forward_equation(
@@ -138,9 +143,9 @@ def forward_equation(
     A direction whose packet of overlaps is finer than the grid gets a normal law, for its assigned neuron alone.
     """
     teacher, dim, overlaps = problem.teacher, int(problem.start.dim or 0), pairs.overlaps
-    known = jax.tree.map(np.asarray, noiseless_emergence(teacher, overlaps, step, level))
     own = (np.maximum(pairs.neuron, 0), np.arange(teacher.width))
-    time, spread = known.time[own], known.spread[own]
+    known = noiseless_emergence(teacher, overlaps[own], step, level)
+    time, spread = known.time, known.spread
     noiseless = np.isfinite(time) & (time > 0) & (pairs.neuron >= 0)
     relative = np.where(noiseless, spread, 1.0) / np.where(noiseless, time, 1.0)
     at_rest = _width_at_rest(teacher, known.noise_at_rest, dim)
@@ -156,12 +161,12 @@ def forward_equation(
     mean[own] = np.where(given & noiseless, time, np.inf)
     deviation[own] = np.where(given & noiseless, spread, 1.0)
     a = np.asarray(teacher.a)
-    delays = np.log(np.maximum(a / pairs.small - 1, 1.0)) / (4 * a * known.energy)
+    delays = np.log(np.maximum(a / pairs.small - 1, 1.0)) * a / (4 * known.energies)
     times, last = _times(teacher, overlaps, dim, relative[~given & noiseless], resolution)
-    way = _at_nodes(teacher.link, nodes, step)
+    way = jax.device_put(diffusion_at(teacher.link, nodes.overlaps, step))
     # jnp.asarray would compile a copy for each shape
     held = jax.device_put((times, last, delays, pairs.shared, given.astype(float), mean, deviation))
-    return ForwardEquation(teacher, nodes, way, *held)
+    return ForwardEquation(teacher.a, jax.device_put(known.energies), nodes, way, *held)
 
 
 def grid(teacher: Teacher, dim: int, level: float, count: int) -> Grid:
@@ -181,12 +186,6 @@ def grid(teacher: Teacher, dim: int, level: float, count: int) -> Grid:
     return Grid(y, spacing, root, reflecting)
 
 
-@jax.jit
-def _at_nodes(link: Link, grid: Grid, step: StepSize) -> Diffusion:
-    """The diffusion's coefficients at the nodes."""
-    return diffusion_at(link, grid.overlaps, step)
-
-
 def _width_at_rest(teacher: Teacher, noise: Float[np.ndarray, " M"], dim: int) -> Float[np.ndarray, " M"]:
     """Width in y = arsinh(m√d) that the noise gives a packet at m = 0 before it escapes."""
     k, a = teacher.link.information_exponent, np.asarray(teacher.a)
@@ -203,7 +202,7 @@ def _times(
     """
     typical = 1 / np.sqrt(dim)
     furthest = np.maximum(overlaps.max(axis=0), typical)
-    leading = np.asarray(_leading(teacher.link, np.stack([furthest, np.full(len(furthest), typical)])))
+    leading = np.asarray(leading_collapsed_time(teacher.link, np.stack([furthest, np.full(len(furthest), typical)])))
     leading = leading / np.asarray(teacher.a)
     first, last = _FIRST * leading[0].min(), _LONGEST * leading[1].max()
     ratio = np.clip(np.min(relative, initial=np.inf) / resolution.per_spread, _LEAST_RATIO, resolution.largest_ratio)

@@ -15,19 +15,19 @@ Derived in derivations/search_phase.py.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.typing import ArrayLike
+import scipy
 from jaxtyping import Array, Float, Int
 
-from ...numerics import compiled_quickly
+from ...numerics import LEAF, compiled_quickly
 from ...support import progress
 from .competition import competition_step, messages
 from .diffusion import rest_energy
-from .forward_equation import ForwardEquation, Grid
+from .forward_equation import ForwardEquation, Grid, Pairs
 from .tridiagonal import Tridiagonal, factored, solved
 
 _STAGE = 2 - np.sqrt(2.0)  # of TR-BDF2: L-stable, and both stages have one matrix
@@ -35,10 +35,11 @@ _CHUNK = 64  # time steps of one call, after which it is known whether all is le
 _DONE = 1e-9  # probability of being unlearned that counts as none
 
 
-def initial_masses(grid: Grid, overlaps: Float[Array, "N M"]) -> Float[Array, "n M N"]:
+def initial_masses(grid: Grid, overlaps: Float[np.ndarray, "N M"]) -> Float[np.ndarray, "n M N"]:
     """Unit masses at the overlaps, on four nodes each by cubic weights: exact for cubic backward solutions."""
-    at = (jnp.arcsinh(overlaps.T * grid.root_dim) - grid.y[0]) / grid.spacing
-    left = jnp.clip(jnp.floor(at).astype(int) - 1, 0, grid.y.shape[0] - 4)
+    y, spacing, root = (np.asarray(part) for part in (grid.y, grid.spacing, grid.root_dim))
+    at = (np.arcsinh(overlaps.T * root) - y[0]) / spacing
+    left = np.clip(np.floor(at).astype(int) - 1, 0, len(y) - 4)
     s = at - left
     weights = (
         -(s - 1) * (s - 2) * (s - 3) / 6,
@@ -46,8 +47,8 @@ def initial_masses(grid: Grid, overlaps: Float[Array, "N M"]) -> Float[Array, "n
         -s * (s - 1) * (s - 3) / 2,
         s * (s - 1) * (s - 2) / 6,
     )
-    nodes = jnp.arange(grid.y.shape[0])[:, None, None]
-    return sum((jnp.where(nodes == left + j, w, 0.0) for j, w in enumerate(weights)), start=jnp.zeros(1))
+    nodes = np.arange(len(y))[:, None, None]
+    return sum((np.where(nodes == left + j, w, 0.0) for j, w in enumerate(weights)), start=np.zeros(1))
 
 
 class MarchState(NamedTuple):
@@ -84,23 +85,21 @@ class ForwardSolution(NamedTuple):
     reached: Float[np.ndarray, "T N M"]
 
 
-@jax.jit
-def initial_state(
-    equation: ForwardEquation, overlaps: Float[Array, "N M"], present: Float[Array, "N M"], level: ArrayLike
-) -> MarchState:
-    """The state at time 0, pairs at their overlaps.
+def initial_state(equation: ForwardEquation, pairs: Pairs) -> MarchState:
+    """The state at time 0, on the host, where nothing compiles.
 
-    Pairs past the level have escaped already, those that are not `present` never will.
+    Pairs that have escaped are done, those that are not present never escape.
     """
-    either_sign = equation.teacher.link.either_sign
-    escaped = ((jnp.abs(overlaps) if either_sign else overlaps) >= jnp.sqrt(level)) * present
-    masses = initial_masses(equation.grid, overlaps) * (present - escaped).T
-    density = solved(factored(_compact(equation.grid, jnp.ones(masses.shape[:2]))), masses)
-    ones = jnp.ones(overlaps.shape)
-    pairs = competition_step(ones, ones, escaped, equation.shared * escaped)
-    shape = (equation.times.shape[0], overlaps.shape[0] + 1, overlaps.shape[1])
-    reached = jnp.broadcast_to(jnp.asarray(escaped, float), (shape[0], *escaped.shape))
-    return MarchState(jnp.asarray(0), density, *pairs, jnp.broadcast_to(messages(pairs[0]), shape), reached)
+    escaped, grid, steps = pairs.escaped, equation.grid, equation.times.shape[0]
+    masses = initial_masses(grid, pairs.overlaps) * (pairs.present - escaped).T
+    K = np.array([[1.0], [4.0], [1.0]]) / 6 * np.ones(len(masses))  # the transpose of `_compact`, by diagonals
+    K[2, 0] *= 2.0 if grid.reflecting else 1.0
+    density = scipy.linalg.solve_banded((1, 1), K, masses.reshape(len(masses), -1)).reshape(masses.shape)
+    ones = np.ones(escaped.shape)
+    unlearned_by, untaken_by = competition_step(ones, ones, escaped, np.asarray(equation.shared) * escaped)
+    history = np.broadcast_to(messages(unlearned_by), (steps, escaped.shape[0] + 1, escaped.shape[1]))
+    reached = np.broadcast_to(escaped, (steps, *escaped.shape))
+    return MarchState(*jax.device_put((np.asarray(0), density, unlearned_by, untaken_by, history, reached)))
 
 
 def march(equation: ForwardEquation, state: MarchState) -> ForwardSolution:
@@ -118,7 +117,7 @@ def march(equation: ForwardEquation, state: MarchState) -> ForwardSolution:
     )
 
 
-@compiled_quickly()
+@compiled_quickly(like=lambda equation, state: (state, LEAF))
 def _march_on(equation: ForwardEquation, state: MarchState) -> tuple[MarchState, Float[Array, ""]]:
     """The state a number of steps later, and the largest P_p there."""
     count = jnp.minimum(_CHUNK, equation.last - state.now)
@@ -129,14 +128,16 @@ def _march_on(equation: ForwardEquation, state: MarchState) -> tuple[MarchState,
 def _step(equation: ForwardEquation, state: MarchState) -> MarchState:
     here, then = equation.times[state.now], equation.times[state.now + 1]
     unlearned = _delayed(equation, state, (here + then) / 2 - equation.delays)
-    density = _tr_bdf2(equation, state.density, rest_energy(equation.teacher, unlearned[-1]), then - here)
+    rest: Any = rest_energy(equation.energies, unlearned[-1])
+    density = _tr_bdf2(equation, state.density, rest, then - here)
     known = _normal(equation, then) - _normal(equation, here)
     escaped = jnp.where(equation.given > 0, known, jnp.sum(state.density - density, axis=0).T)
     taken = equation.shared * unlearned[:-1] * escaped
     pairs = competition_step(state.unlearned_by, state.untaken_by, escaped, taken)
     later = state.now + 1
     history = state.history.at[later].set(messages(pairs[0]))
-    return MarchState(later, density, *pairs, history, state.reached.at[later].set(state.reached[state.now] + escaped))
+    reached = state.reached.at[later].set(state.reached[state.now] + escaped)
+    return MarchState(later, density, *pairs, history, reached)  # type: ignore[arg-type]
 
 
 def _normal(equation: ForwardEquation, time: Array) -> Float[Array, "N M"]:
@@ -159,7 +160,7 @@ def _rates(equation: ForwardEquation, rest: Float[Array, " M"]) -> tuple[Float[A
 
     K β ∂_y = β ∂_y + (h²/6)(β ∂_y³ + 2β' ∂_y² + β'' ∂_y): the first is what central differences make of β ∂_y.
     """
-    nodes, root, a = equation.grid, equation.grid.root_dim, equation.teacher.a
+    nodes, root, a = equation.grid, equation.grid.root_dim, equation.a
     at = jax.tree.map(lambda leaf: leaf[:, None] if leaf.ndim else leaf, equation.diffusion)
     x, stretch = jnp.sinh(nodes.y)[:, None], jnp.cosh(nodes.y)[:, None]
     drift, variance = root * at.drift(a, rest), root**2 * at.variance(a, rest)

@@ -19,23 +19,21 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+import scipy
 from jaxtyping import Array, Bool, Float, Key
-from scipy.special import ndtri
 
 from ...flows import (
-    MasterCurve,
     PairSetting,
     PairState,
     collapsed_time,
-    evaluate_curve,
-    master_curve_of,
     own_pair_weights,
     pair_risk,
     pair_velocity,
+    position_ahead,
 )
-from ...numerics import as_key, integrate, padded
-from ...problem import SGD, Link, Problem, Start, Teacher, population_risk
-from .competition import Winners
+from ...numerics import LEAF, as_key, compiled_quickly, integrate, padded
+from ...problem import SGD, Problem, Start, Teacher, population_risk
+from .competition import Winners, numbers_of
 
 _RTOL, _ATOL = 1e-6, 1e-9  # of log-odds and log-norms: far below the spread of any draw
 _SAMPLES = 14  # their binary logarithm
@@ -77,7 +75,7 @@ def risk_given_emergence(
     at_start, risk = (np.asarray(values).T for values in _risks(state, out.states, setting))
     risk = risk[:, : len(times)]
     begun, variance = early_risk(problem)
-    moved = np.asarray(jax.random.normal(as_key(seed), risk.shape)) * np.sqrt(np.diff(times, prepend=0.0))
+    moved = numbers_of(jax.random.normal, as_key(seed), risk.shape) * np.sqrt(np.diff(times, prepend=0.0))
     early = np.exp(np.sqrt(variance * sgd.rate_per_sample) * np.cumsum(moved, axis=1))
     return risk * early * (begun / at_start[:, None] if begun else 1.0), min(int(out.reached), len(times))
 
@@ -87,14 +85,12 @@ def early_risk(problem: Problem) -> tuple[float, float]:
     if not isinstance(problem.start, Start):
         return 0.0, 0.0
     dimensions = problem.start.weights.shape[1]
-    from scipy.stats import qmc  # 0.3 s to import, needed here only
-
-    points = qmc.Sobol(dimensions, seed=0).random_base2(_SAMPLES)
-    value, variance = _early_risk(problem.teacher, problem.start.weights, ndtri(points))
+    points = scipy.stats.qmc.Sobol(dimensions, seed=0).random_base2(_SAMPLES)
+    value, variance = _early_risk(problem.teacher, problem.start.weights, scipy.special.ndtri(points))
     return float(value), float(variance)
 
 
-@jax.jit
+@compiled_quickly(like=lambda teacher, W, x: (LEAF, LEAF))
 def _early_risk(
     teacher: Teacher, W: Float[Array, "N D"], x: Float[Array, "n D"]
 ) -> tuple[Float[Array, ""], Float[Array, ""]]:
@@ -117,30 +113,18 @@ def _begun(problem: Problem, winners: Winners, level: float) -> tuple[Roles, Pai
     teacher, start = problem.teacher, problem.start
     emerged, norms = np.asarray(winners.emerged), np.asarray(start.norms)
     has = np.isfinite(emerged)
-    ahead = np.asarray(_ahead(teacher, np.where(has, emerged, 0.0), has, np.asarray(level, float)))
-    position = _positions(teacher.link, master_curve_of(teacher.link, float(ahead.max())), ahead)
+    # the collapsed time from 0 to m² = ½ of each direction, 0 where it is not learned
+    late = np.asarray(collapsed_time(teacher.link, np.sqrt(level)))
+    late = late + np.asarray(teacher.a) * np.where(has, emerged, 0.0)
+    odds = 2 * position_ahead(teacher.link, np.where(has, late, 0.0))
     if isinstance(start, Start):
         own, idle = norms[np.maximum(np.asarray(winners.neuron), 0)], np.asarray(winners.free, float)
     else:
         own, norms = np.broadcast_to(norms, has.shape), norms[:1]
         idle = np.maximum(start.student_width - np.sum(has, axis=1, keepdims=True), 0.0)
     spectators = np.broadcast_to(2 * np.log(norms), idle.shape)
-    learned, unused, *sizes = jax.device_put((has, idle, 2 * np.log(own), spectators))
-    return Roles(learned, unused), PairState(position, *sizes)
-
-
-@jax.jit
-def _ahead(
-    teacher: Teacher, emerged: Float[Array, "n M"], has: Bool[Array, "n M"], level: Array
-) -> Float[Array, "n M"]:
-    """The collapsed time from 0 to m² = ½ of each direction, 0 where it is not learned."""
-    return jnp.where(has, collapsed_time(teacher.link, jnp.sqrt(level)) + teacher.a * emerged, 0.0)
-
-
-@jax.jit
-def _positions(link: Link, curve: MasterCurve, ahead: Float[Array, "n M"]) -> Float[Array, "n M"]:
-    """Log-odds of m² a collapsed time `ahead` of m² = ½."""
-    return 2 * evaluate_curve(link, curve, ahead.ravel())[0].reshape(ahead.shape)
+    learned, unused, *state = jax.device_put((has, idle, odds, 2 * np.log(own), spectators))
+    return Roles(learned, unused), PairState(*state)
 
 
 def _each(setting: PairSetting, has: Array, idle: Array) -> PairSetting:
@@ -160,7 +144,7 @@ def _velocity(_: Any, state: PairState, setting: PairSetting) -> PairState:
     return jax.vmap(one)(state, setting.has, setting.idle)
 
 
-@jax.jit
+@compiled_quickly(like=lambda begun, states, setting: (LEAF, LEAF))
 def _risks(begun: PairState, states: PairState, setting: PairSetting) -> tuple[Float[Array, " n"], Float[Array, "T n"]]:
     """The risk of every draw at the start and at the output times."""
     return _risk(begun, setting), jax.lax.map(lambda state: _risk(state, setting), states)

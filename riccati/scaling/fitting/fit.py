@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from functools import cached_property
+from itertools import product
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
@@ -26,15 +28,59 @@ _SHIFTS = (0.0, 0.125, 0.25)  # by how much of its logarithmic range each end of
 FloorStatus = Literal["none", "pinned", "identified", "unidentifiable"]
 
 
+class _Fitted(NamedTuple):
+    """A fit and the rows that it was made of.
+
+    Attributes:
+        inside: the rows in the window.
+        problem, shape: the problem that they are, and its solution.
+        floor: as it was asked for.
+    """
+
+    inside: MeasuredCurve
+    problem: FitProblem
+    shape: PowerLawShape
+    floor: Any
+
+    def anew(self, rows: MeasuredCurve) -> tuple[FitProblem, PowerLawShape]:
+        """The same fit of other rows."""
+        return fitted(_problem(rows, self.problem.mode, self.floor))
+
+    def sensitivity(self) -> tuple[float, float]:
+        """Least and largest exponent of windows cut at either end."""
+        log_x, exponents = np.log(self.inside.x), [self.shape.exponent]
+        for begin, end in product(_SHIFTS, _SHIFTS):
+            low, high = log_x[0] + begin * np.ptp(log_x), log_x[-1] - end * np.ptp(log_x)
+            part = self.inside.within((float(np.exp(low)), float(np.exp(high))))
+            if (begin or end) and len(part.x) >= FEWEST:
+                exponents.append(self.anew(part)[1].exponent)
+        return min(exponents), max(exponents)
+
+    def future_error(self) -> float:
+        """Rms of the last rows' log residuals about the fit of the first; NaN where these are too few."""
+        inside, count = self.inside, int(_KEPT * len(self.inside.x))
+        if count < FEWEST:
+            return float("nan")
+        past, shape = self.anew(inside.within((0.0, float(inside.x[count - 1]))))
+        b = float(past.intercept(shape.exponent, shape.bend, past.form(shape.exponent, shape.bend)))
+        log_x = np.log(inside.x) - np.log(inside.x[:count]).mean()
+        last = shape.exponent * past.log_x[-1]
+        ahead = np.exp(shape.exponent * log_x - last) + np.expm1(shape.bend)
+        predicted = b + last + np.log(np.maximum(ahead, np.finfo(float).tiny))
+        return float(np.sqrt(np.mean((np.log(inside.y).mean(0) - predicted)[count:] ** 2)))
+
+
 @dataclass(frozen=True, eq=False)
 class PowerLawFit:
     """y = scale (x/pivot)^exponent + floor over a window, fitted in log y.
+
+    `bootstrap`, `sensitivity` and `future_error` need further fits, and are computed when they are first asked for.
 
     Attributes:
         exponent: e.
         interval: of e at `level`, by `interval_from`.
         interval_from: "profile", of one curve with AR(1) noise, or "seeds", Student's over several.
-        profile, bootstrap: intervals of e by profile and by block bootstrap, of the mean of log y.
+        profile: interval of e by profile, of the mean of log y.
         window: (lo, hi) of x.
         window_from: the rule that chose it, in words, or "given".
         floor: the additive constant; negative where the curve bends down, 0 where there is none in the model.
@@ -42,8 +88,6 @@ class PowerLawFit:
             rejected (1 % level), else "unidentifiable": then the interval allows for every floor.
         scale: the power law at the pivot.
         pivot: x_0, where the errors of scale and exponent are uncorrelated.
-        sensitivity: least and largest exponent over windows with either end moved in by up to a quarter.
-        future_error: rms of log(y/prediction) over the last 30 % of the window's rows, predicted from the first 70 %.
         autocorrelation: ρ of the residuals, along the rows.
         level: of the intervals.
         x, y: the whole curve, (n,) and (S, n), also outside the window.
@@ -55,21 +99,34 @@ class PowerLawFit:
     interval: tuple[float, float]
     interval_from: Literal["profile", "seeds"]
     profile: tuple[float, float]
-    bootstrap: tuple[float, float]
     window: tuple[float, float]
     window_from: str
     floor: float
     floor_status: FloorStatus
     scale: float
     pivot: float
-    sensitivity: tuple[float, float]
-    future_error: float
     autocorrelation: float
     level: float
     x: Float[np.ndarray, " n"]
     y: Float[np.ndarray, "S n"]
     names: tuple[str, str]
     notes: tuple[str, ...]
+    _fitted: _Fitted
+
+    @cached_property
+    def bootstrap(self) -> tuple[float, float]:
+        """The interval of e by block bootstrap, of the mean of log y."""
+        return bootstrap_interval(self._fitted.problem, self._fitted.shape, self.level)
+
+    @cached_property
+    def sensitivity(self) -> tuple[float, float]:
+        """Least and largest exponent over windows with either end moved in by up to a quarter."""
+        return self._fitted.sensitivity()
+
+    @cached_property
+    def future_error(self) -> float:
+        """Rms of log(y/prediction) over the last 30 % of the window's rows, predicted from the first 70 %."""
+        return self._fitted.future_error()
 
     def __call__(self, x: ArrayLike) -> np.ndarray:
         """scale (x/pivot)^exponent + floor."""
@@ -180,7 +237,7 @@ def fit_power_law(
         require(float(floor) < inside.y.min(), "floor", least, floor)  # type: ignore[arg-type]
         mode = "none" if floor == 0 else mode
     problem, shape = fitted(_problem(inside, mode, floor))
-    return _report(curve, inside, problem, shape, floor, chosen, rule, level)
+    return _report(curve, _Fitted(inside, problem, shape, floor), chosen, rule, level)
 
 
 def _checked(window: tuple[float, float]) -> tuple[tuple[float, float], str]:
@@ -205,9 +262,9 @@ def _problem(curve: MeasuredCurve, mode: str, floor: Any) -> FitProblem:
 
 
 def _report(
-    curve: MeasuredCurve, inside: MeasuredCurve, problem: FitProblem, shape: PowerLawShape, floor: Any,
-    window: tuple[float, float], window_from: str, level: float,
-) -> PowerLawFit:  # fmt: skip
+    curve: MeasuredCurve, fit: _Fitted, window: tuple[float, float], window_from: str, level: float
+) -> PowerLawFit:
+    inside, problem, shape, floor = fit
     profile = profile_interval(problem, shape, level)
     several = len(inside.y) > 1
     interval = seeds_interval(problem, shape, np.log(inside.y), level) if several else profile
@@ -220,10 +277,8 @@ def _report(
         status = "identified" if floor_is_identified(problem, shape, _FALSELY) else "unidentifiable"
     return PowerLawFit(
         exponent=shape.exponent, interval=interval, interval_from="seeds" if several else "profile", profile=profile,
-        bootstrap=bootstrap_interval(problem, shape, level), window=window, window_from=window_from, floor=constant,
-        floor_status=status, scale=scale, pivot=pivot, sensitivity=_sensitivity(inside, problem, shape, floor),
-        future_error=_future_error(inside, problem, floor), autocorrelation=problem.rho, level=level,
-        x=curve.x, y=curve.y, names=curve.names, notes=notes,
+        window=window, window_from=window_from, floor=constant, floor_status=status, scale=scale, pivot=pivot,
+        autocorrelation=problem.rho, level=level, x=curve.x, y=curve.y, names=curve.names, notes=notes, _fitted=fit,
     )  # fmt: skip
 
 
@@ -240,28 +295,3 @@ def _parameters(problem: FitProblem, shape: PowerLawShape, centre: float) -> tup
         covariance = np.linalg.pinv(jacobian.T @ jacobian)
         shift = float(np.clip(-covariance[0, 1] / covariance[1, 1], problem.log_x[0], problem.log_x[-1]))
     return float(np.exp(centre + shift)), float(np.exp(b + shape.exponent * shift)), floor
-
-
-def _sensitivity(inside: MeasuredCurve, problem: FitProblem, shape: PowerLawShape, floor: Any) -> tuple[float, float]:
-    log_x, exponents = np.log(inside.x), [shape.exponent]
-    for begin in _SHIFTS:
-        for end in _SHIFTS:
-            low, high = log_x[0] + begin * np.ptp(log_x), log_x[-1] - end * np.ptp(log_x)
-            part = inside.within((float(np.exp(low)), float(np.exp(high))))
-            if (begin or end) and len(part.x) >= FEWEST:
-                exponents.append(fitted(_problem(part, problem.mode, floor))[1].exponent)
-    return min(exponents), max(exponents)
-
-
-def _future_error(inside: MeasuredCurve, problem: FitProblem, floor: Any) -> float:
-    """NaN where the first 70 % are too few for a fit."""
-    count = int(_KEPT * len(inside.x))
-    if count < FEWEST:
-        return float("nan")
-    past, shape = fitted(_problem(inside.within((0.0, float(inside.x[count - 1]))), problem.mode, floor))
-    b = float(past.intercept(shape.exponent, shape.bend, past.form(shape.exponent, shape.bend)))
-    log_x = np.log(inside.x) - np.log(inside.x[:count]).mean()
-    last = shape.exponent * past.log_x[-1]
-    ahead = np.exp(shape.exponent * log_x - last) + np.expm1(shape.bend)
-    predicted = b + last + np.log(np.maximum(ahead, np.finfo(float).tiny))
-    return float(np.sqrt(np.mean((np.log(inside.y).mean(0) - predicted)[count:] ** 2)))

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from scipy.optimize import brentq
-from scipy.stats import f as fisher
-from scipy.stats import t as student
+import scipy
 
 from .power_law import FitProblem, PowerLawShape, least_over_bends, least_over_exponents
 
@@ -32,7 +30,7 @@ def variance_ratio(problem: FitProblem, least: float, restricted: float) -> floa
 def profile_interval(problem: FitProblem, shape: PowerLawShape, level: float) -> tuple[float, float]:
     """{e: F(e) ≤ F_level}, the other parameters at their best for each e; infinite where nothing bounds it."""
     least = float(problem.squares(shape.exponent, shape.bend))
-    bound = float(fisher.ppf(level, 1, effective_rows(problem)))
+    bound = float(scipy.stats.f.ppf(level, 1, effective_rows(problem)))
 
     def excess(exponent: float) -> float:
         return variance_ratio(problem, least, least_over_bends(problem, exponent)) - bound
@@ -50,7 +48,7 @@ def _crossing(excess: Callable[[float], float], centre: float, side: float) -> f
         if abs(outer - centre) > 16:
             break
         if excess(outer) > 0:
-            return float(brentq(excess, *sorted((inner, outer)), xtol=1e-9))
+            return float(scipy.optimize.brentq(excess, *sorted((inner, outer)), xtol=1e-9))
         inner, step = outer, 2 * step
     return side * np.inf
 
@@ -82,7 +80,7 @@ def seeds_interval(
     """
     moved = (log_curves - log_curves.mean(0)) @ _influence(problem, problem.jacobian(shape))
     seeds = len(moved)
-    half = student.ppf((1 + level) / 2, seeds - 1) * moved.std(ddof=1) / np.sqrt(seeds)
+    half = scipy.stats.t.ppf((1 + level) / 2, seeds - 1) * moved.std(ddof=1) / np.sqrt(seeds)
     return float(shape.exponent - half), float(shape.exponent + half)
 
 
@@ -98,4 +96,4 @@ def floor_is_identified(problem: FitProblem, shape: PowerLawShape, error: float)
     """Whether u = 0, no floor, is refused at the chance `error` of refusing it wrongly."""
     least = float(problem.squares(shape.exponent, shape.bend))
     ratio = variance_ratio(problem, least, least_over_exponents(problem, 0.0))
-    return bool(ratio > fisher.isf(error, 1, effective_rows(problem)))
+    return bool(ratio > scipy.stats.f.isf(error, 1, effective_rows(problem)))

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
-from scipy.optimize import least_squares, minimize_scalar
+import scipy
 
 _EXPONENTS = np.concatenate([-np.geomspace(8.0, 0.01, 48), [0.0], np.geomspace(0.02, 2.0, 8)])
 _BENDS = np.concatenate([np.linspace(-6, -0.5, 12), np.linspace(-0.4, 1.0, 29), np.linspace(1.25, 6.0, 14)])
@@ -130,7 +130,9 @@ def refined(problem: FitProblem, starts: list[PowerLawShape]) -> PowerLawShape:
         high = (1e-12, _REACH[-1]) if problem.sign > 0 else (_REACH[0], -1e-12)
     bounds = tuple(zip(low, high, strict=True)) if free else ([low[0]], [low[1]])
     fits = [
-        least_squares(residuals, np.array(start)[: 2 if free else 1], bounds=bounds, xtol=1e-12, ftol=1e-12, gtol=1e-12)
+        scipy.optimize.least_squares(
+            residuals, np.array(start)[: 2 if free else 1], bounds=bounds, xtol=1e-12, ftol=1e-12, gtol=1e-12
+        )
         for start in starts
     ]
     best = min(fits, key=lambda result: result.cost)
@@ -161,7 +163,7 @@ def autocorrelation(problem: FitProblem, at: PowerLawShape) -> float:
         spread = np.log(np.abs(np.diag(R)) + np.finfo(float).tiny).sum()
         return 0.5 * (n - q) * np.log(left @ left) + spread - 0.5 * np.log(1 - rho**2)
 
-    return float(minimize_scalar(negative, bounds=(0.0, _LARGEST_RHO), method="bounded").x)
+    return float(scipy.optimize.minimize_scalar(negative, bounds=(0.0, _LARGEST_RHO), method="bounded").x)
 
 
 def least_over_bends(problem: FitProblem, exponent: float) -> float:
@@ -172,7 +174,7 @@ def least_over_bends(problem: FitProblem, exponent: float) -> float:
     values = problem.squares(np.full(len(allowed), exponent), allowed)
     k = int(values.argmin())
     ends = allowed[max(k - 1, 0)], allowed[min(k + 1, len(allowed) - 1)]
-    inner = minimize_scalar(lambda u: float(problem.squares(exponent, u)), bounds=ends, method="bounded")
+    inner = scipy.optimize.minimize_scalar(lambda u: float(problem.squares(exponent, u)), bounds=ends, method="bounded")
     return float(min(inner.fun, values[k]))
 
 
@@ -181,7 +183,7 @@ def least_over_exponents(problem: FitProblem, bend: float) -> float:
     values = problem.squares(_EXPONENTS, np.full(len(_EXPONENTS), bend))
     k = int(values.argmin())
     ends = _EXPONENTS[max(k - 1, 0)], _EXPONENTS[min(k + 1, len(_EXPONENTS) - 1)]
-    inner = minimize_scalar(
+    inner = scipy.optimize.minimize_scalar(
         lambda e: float(problem.squares(e, bend)), bounds=ends, method="bounded", options={"xatol": 1e-10}
     )
     return float(min(inner.fun, values[k]))

@@ -14,7 +14,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import numpy as np
-from scipy.ndimage import median_filter
+import scipy
 
 from ...support import require
 
@@ -67,7 +67,7 @@ def needs_values(emergence: np.ndarray | None) -> bool:
 
 
 def _by_shape(log_x: np.ndarray, log_y: np.ndarray, has_floor: bool) -> tuple[float, float, str]:
-    smooth = median_filter(log_y, _MEDIAN, mode="nearest")
+    smooth = scipy.ndimage.median_filter(log_y, _MEDIAN, mode="nearest")
     fallen = smooth < smooth[0] + np.log(_HALF)
     low, high = int(np.argmax(fallen)), len(log_x) - 1  # from the first row where it never is
     if not has_floor and _has_flattened(log_x[low:], smooth[low:]):

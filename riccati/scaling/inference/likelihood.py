@@ -10,10 +10,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+import scipy
 from jaxtyping import Float
-from scipy.linalg import cholesky, solve_triangular
-from scipy.optimize import lsq_linear
-from scipy.stats import f as fisher
 
 GRID = np.linspace(-1.0, 1.0, 4001)  # a component less its place, over which its likelihood is profiled
 _NOISES = np.geomspace(1e-3, 0.3, 30)  # σ
@@ -21,61 +19,62 @@ _CORRELATIONS = (0.0, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95)  # ρ of neighbouring rows
 
 
 class Whitened(NamedTuple):
-    """Residuals and slopes in units of the noise of one σ and ρ.
+    """Residuals and slopes in units of the noise, at each of K pairs of σ and ρ, or at one.
 
     Attributes:
-        noise: σ.
-        left: (n,).
-        slope: (n, p).
-        log_volume: ½ log det of the covariance.
+        noise: σ, (K,).
+        left: (K, n).
+        slope: (K, n, p).
+        log_volume: ½ log det of the covariance, (K,).
     """
 
-    noise: float
-    left: Float[np.ndarray, " n"]
-    slope: Float[np.ndarray, "n p"]
-    log_volume: float
+    noise: Float[np.ndarray, " *K"]
+    left: Float[np.ndarray, "*K n"]
+    slope: Float[np.ndarray, "*K n p"]
+    log_volume: Float[np.ndarray, " *K"]
 
     def with_rows(self, left: Float[np.ndarray, " p"], slope: Float[np.ndarray, "p p"]) -> Whitened:
         """The same with further rows of unit noise, those of a prior of δ."""
-        return self._replace(left=np.append(self.left, left), slope=np.vstack([self.slope, slope]))
+        cases = len(self.noise)
+        left, slope = np.tile(left, (cases, 1)), np.tile(slope, (cases, 1, 1))
+        return self._replace(left=np.hstack([self.left, left]), slope=np.hstack([self.slope, slope]))
 
 
 def whitened(
     left: Float[np.ndarray, " n"], slope: Float[np.ndarray, "n p"], covariance: Float[np.ndarray, "n n"]
-) -> list[Whitened]:
+) -> Whitened:
     """Residuals and slopes whitened at every σ and ρ of the grid."""
     apart = np.abs(np.subtract.outer(np.arange(len(left)), np.arange(len(left))))
-    cases = []
-    for rho in _CORRELATIONS:
-        for noise in _NOISES:
-            factor = cholesky(covariance + noise**2 * float(rho) ** apart, lower=True)
-            both = solve_triangular(factor, np.column_stack([left, slope]), lower=True)
-            cases.append(Whitened(float(noise), both[:, 0], both[:, 1:], float(np.log(np.diag(factor)).sum())))
-    return cases
+    rho, noise = (grid.ravel()[:, None, None] for grid in np.meshgrid(_CORRELATIONS, _NOISES, indexing="ij"))
+    factors = np.linalg.cholesky(covariance + noise**2 * rho**apart)
+    both = np.linalg.solve(factors, np.column_stack([left, slope]))
+    log_volume = np.log(np.diagonal(factors, axis1=1, axis2=2)).sum(axis=1)
+    return Whitened(noise.ravel(), both[..., 0], both[..., 1:], log_volume)
 
 
-def best_shift(cases: list[Whitened], low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, Whitened]:
-    """The δ within [low, high] of greatest likelihood, and the σ and ρ at which it is reached."""
-    solved = [lsq_linear(case.slope, case.left, (low, high)) for case in cases]
-    k = int(np.argmin([fit.cost + case.log_volume for fit, case in zip(solved, cases, strict=True)]))
-    return solved[k].x, cases[k]
+def best_shift(cases: Whitened, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, Whitened]:
+    """The δ within [low, high] of greatest likelihood, and the one case in which it is reached."""
+    pairs = zip(cases.slope, cases.left, strict=True)
+    solved = [scipy.optimize.lsq_linear(slope, left, (low, high)) for slope, left in pairs]
+    k = int(np.argmin(np.array([fit.cost for fit in solved]) + cases.log_volume))
+    return solved[k].x, Whitened(*(values[k] for values in cases))
 
 
 def threshold(rows: int, parameters: int, level: float) -> float:
     """How far the log likelihood may fall within an interval at `level`, as σ is fitted too."""
     freedom = rows - parameters - 1
-    return float(0.5 * freedom * np.log1p(fisher.ppf(level, 1, freedom) / freedom))
+    return float(0.5 * freedom * np.log1p(scipy.stats.f.ppf(level, 1, freedom) / freedom))
 
 
-def profile_of(cases: list[Whitened], component: int, allowed: float) -> tuple[float, float] | None:
+def profile_of(cases: Whitened, component: int, allowed: float) -> tuple[float, float] | None:
     """The interval in which the log likelihood of one component of δ falls by `allowed`; None beyond `GRID`."""
-    likelihood = np.full(len(GRID), -np.inf)
-    for case in cases:
-        others, _ = np.linalg.qr(np.delete(case.slope, component, axis=1))
-        pair = np.column_stack([case.left, case.slope[:, component]])
-        left, along = (pair - others @ (others.T @ pair)).T
-        squares = left @ left - 2 * GRID * (along @ left) + GRID**2 * (along @ along)
-        likelihood = np.maximum(likelihood, -0.5 * squares - case.log_volume)
+    others, _ = np.linalg.qr(np.delete(cases.slope, component, axis=2))
+    pair = np.stack([cases.left, cases.slope[..., component]], axis=2)
+    left, along = np.moveaxis(pair - others @ (np.swapaxes(others, 1, 2) @ pair), 2, 0)
+    # the likelihood of each case is a parabola in the component
+    level, tilt, bend = (np.sum(product, axis=1)[:, None] for product in (left**2, along * left, along**2))
+    each = -0.5 * (level - 2 * GRID * tilt + GRID**2 * bend) - cases.log_volume[:, None]
+    likelihood = each.max(axis=0)
     inside = np.flatnonzero(likelihood >= likelihood.max() - allowed)
     if inside[0] == 0 or inside[-1] == len(GRID) - 1:
         return None

@@ -109,7 +109,7 @@ def observed_curve(run: Run, rows: int, consumer: str) -> ObservedCurve:
     require(isinstance(run, Run), "run", "be a riccati.Run", type(run).__name__)
     teacher, start = run.teacher, run.start
     require(start is not None, "run", "have initial_overlaps and dim", "without")
-    require_covered(consumer, teacher, start)
+    require_covered(consumer, teacher, start, run.algorithm)
     constant = run.kind == "two_homogeneous" and run.clock is None
     require(constant, "run", "be SGD on weights at a constant step", run.kind)
     sgd = run.sgd

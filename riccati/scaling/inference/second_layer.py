@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from jaxtyping import Float
-from scipy.special import ndtri
 
 from ...runs import Run
 from ...support import require, require_open_unit, warn_renamed
@@ -145,7 +145,7 @@ def infer_beta(run: Run, *, clock: bool = False, level: float = 0.95) -> Inferre
         interval=(low[0], high[0]),
         clock=float(np.exp(fit.theta[1])) if clock else 1.0,
         clock_interval=(float(np.exp(low[1])), float(np.exp(high[1]))) if clock else None,
-        level=level, noise=fit.case.noise, times=curve.times, risk=np.exp(curve.target), fitted=fit.fitted,
+        level=level, noise=float(fit.case.noise), times=curve.times, risk=np.exp(curve.target), fitted=fit.fitted,
     )  # fmt: skip
 
 
@@ -177,7 +177,7 @@ def infer_second_layer(run: Run, *, level: float = 0.95) -> InferredSecondLayer:
     beta = _fitted(curve, of_beta, begun, np.array([_BETAS]).T).theta[0]
     gaps = -np.diff(np.log(_power_law(curve, beta)))
     fit = _fitted(curve, candidate, gaps, np.tile(np.array(_GAPS)[:, None], len(gaps)), supposed=_SPREAD)
-    a, quantile = curve.norm * _layer(fit.theta), ndtri((1 + level) / 2)
+    a, quantile = curve.norm * _layer(fit.theta), scipy.special.ndtri((1 + level) / 2)
     supposed = quantile * _deviations(np.eye(len(gaps)) / _SPREAD, a)
     half = quantile * _deviations(fit.case.slope, a)
     determined = (half < _KNOWN) & (half < _LESS * supposed)
@@ -185,7 +185,7 @@ def infer_second_layer(run: Run, *, level: float = 0.95) -> InferredSecondLayer:
     require(bool(determined.any()), "run", must, "one that does not")
     intervals = np.stack([a * np.exp(-half), a * np.exp(half)], axis=1)
     return InferredSecondLayer(
-        a, intervals, determined, level, fit.case.noise, curve.times, np.exp(curve.target), fit.fitted
+        a, intervals, determined, level, float(fit.case.noise), curve.times, np.exp(curve.target), fit.fitted
     )
 
 
@@ -225,14 +225,14 @@ class _Fit:
     Attributes:
         begun: (p,), about which the last round is linear.
         theta: (p,), the estimate.
-        cases: whitened at every σ and ρ, about `begun`.
+        cases: at every σ and ρ, about `begun`.
         case: the one of greatest likelihood.
         fitted: exp μ at the estimate, (n,).
     """
 
     begun: Parameters
     theta: Parameters
-    cases: list[Whitened]
+    cases: Whitened
     case: Whitened
     fitted: Float[np.ndarray, " n"]
 
@@ -249,10 +249,8 @@ def _fitted(
     for _ in range(_ROUNDS):
         begun = theta
         mean, slope, covariance = curve.linear(candidate, begun)
-        cases = [
-            case.with_rows((centre - begun) / supposed, np.eye(len(begun)) / supposed)
-            for case in whitened(curve.target - mean, slope, covariance)
-        ]
+        cases = whitened(curve.target - mean, slope, covariance)
+        cases = cases.with_rows((centre - begun) / supposed, np.eye(len(begun)) / supposed)
         low, high = np.maximum(bounds[0] - begun, -_FARTHEST), np.minimum(bounds[1] - begun, _FARTHEST)
         shift, case = best_shift(cases, low - _ROUNDING, high + _ROUNDING)
         theta = np.clip(begun + shift, *bounds)

@@ -8,8 +8,10 @@ from .coordinates import EngineWords as EngineWords
 from .coordinates import chosen_engine as chosen_engine
 from .coordinates import engine_words as engine_words
 from .direct import DirectEngine as DirectEngine
+from .direct import DirectNoise as DirectNoise
 from .engine import Engine as Engine
 from .engine import Noise as Noise
+from .engine import State as State
 from .reduced import ReducedEngine as ReducedEngine
 from .reduced import ReducedNoise as ReducedNoise
 from .reduced import folded as folded

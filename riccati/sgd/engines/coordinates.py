@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import jax.numpy as jnp
 import numpy as np
 
 from ...problem import SGD, Constraint, Teacher
@@ -79,13 +80,17 @@ def chosen_engine(coordinates: str, sgd: SGD, dtype: str, dim: int, teacher: Tea
     require(dtype == "float64" or coordinates == DIRECT, "dtype", must, dtype)
     covariance = teacher.covariance
     speeds = None if covariance is None else speeds_of(covariance, np.asarray(covariance.eigenvalues))
-    direct = DirectEngine(coordinates=dim, speeds=speeds, batch_size=sgd.batch_size, dtype=dtype)
+    noise = None if teacher.noise is None else jnp.sqrt(teacher.label_variance)
+    direct = DirectEngine(
+        coordinates=dim, speeds=speeds, label_noise=noise, batch_size=sgd.batch_size, dtype=dtype
+    )  # fmt: skip
     if coordinates == DIRECT:
         return ChosenEngine(DIRECT, direct, ())
-    engine = reduced_engine(teacher, dim, neurons, sgd.batch_size)
+    rows = neurons if sgd.momentum == 0 else 2 * neurons
+    engine = reduced_engine(teacher, dim, neurons, sgd.batch_size, rows=rows, label_noise=noise)
     if engine is not None:
         return ChosenEngine(REDUCED, engine, ())
-    note = f"{_why_not(dim, teacher, neurons + min(sgd.batch_size, neurons))}: simulated directly, the same law"
+    note = f"{_why_not(dim, teacher, rows + min(sgd.batch_size, neurons))}: simulated directly, the same law"
     return ChosenEngine(DIRECT, direct, (note,))
 
 

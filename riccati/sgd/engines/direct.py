@@ -7,6 +7,8 @@ Derived in derivations/anisotropic.py.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -14,8 +16,20 @@ import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
 from ...problem import Teacher, in_eigenbasis
-from ..rules import Rate, Rule, Weights, moved
-from .engine import Engine, Number
+from ..rules import Descent, Rate, Rule, moved
+from .engine import Engine, Number, State
+
+
+class DirectNoise(NamedTuple):
+    """The randomness of a step, or of n steps of S runs.
+
+    Attributes:
+        samples: (B, d).
+        labels: (B,), the noise of their labels; None where there is none.
+    """
+
+    samples: Float[Array, "B d"] | Float[np.ndarray, "n S B d"]
+    labels: Float[Array, " B"] | Float[np.ndarray, "n S B"] | None
 
 
 class DirectEngine(Engine):
@@ -25,10 +39,12 @@ class DirectEngine(Engine):
         coordinates: d.
         speeds: λ under a covariance, unless steps are preconditioned, (d,); None where all are 1.
         batch_size: B, samples a step.
+        label_noise: (), the standard deviation of the labels' noise; None where there is none.
         dtype: "float64" or "float32", of weights and samples.
     """
 
     speeds: Float[Array, " d"] | None
+    label_noise: Float[Array, ""] | None
     coordinates: int = eqx.field(static=True)
     batch_size: int = eqx.field(static=True)
     dtype: str = eqx.field(static=True, default="float64")
@@ -39,26 +55,35 @@ class DirectEngine(Engine):
             return _in_dimension(weights, teacher.frame_dim, self.coordinates).astype(self.dtype)
         return in_eigenbasis(weights, teacher.frame_dim, teacher.covariance).astype(self.dtype)
 
-    def noise(self, key: Key[Array, ""], number: Number, neurons: int) -> Float[Array, "B d"]:
-        """Draw B samples from R^d."""
-        return jax.random.normal(key, (self.batch_size, self.coordinates), self.dtype)
+    def noise(self, key: Key[Array, ""], number: Number, neurons: int) -> DirectNoise:
+        """Draw B samples from R^d, and the noise of their labels."""
+        samples = jax.random.normal(key, (self.batch_size, self.coordinates), self.dtype)
+        return DirectNoise(samples, self.labels(key))
 
     def noise_of(
         self, rng: np.random.Generator, numbers: Int[np.ndarray, " n"], runs: int, neurons: int
-    ) -> Float[np.ndarray, "n S B d"]:
+    ) -> DirectNoise:
         """Draw as many for each step of each run."""
         shape = (len(numbers), runs, self.batch_size, self.coordinates)
-        return rng.standard_normal(shape, np.dtype(self.dtype))
+        samples = rng.standard_normal(shape, np.dtype(self.dtype))
+        return DirectNoise(samples, self.labels_of(rng, len(numbers), runs))
 
     def step(
-        self, rule: Rule, teacher: Teacher, weights: Weights, noise: Float[Array, "B d"], rate: Rate, number: Number
-    ) -> Weights:
-        """Return the weights after a step on these samples; its number does not matter."""
-        W = weights.W
-        rule, teacher, rate = jax.tree.map(lambda leaf: jnp.asarray(leaf, W.dtype), (rule, teacher, rate))
-        new, _ = moved(rule, teacher, weights, noise, rate)
-        after = self.scaled_step(W, new.W).astype(W.dtype)
-        return new._replace(W=rule.retract(after, self.batch_size))
+        self, rule: Rule, descent: Descent | None, teacher: Teacher, state: State, noise: DirectNoise, rate: Rate,
+        number: Number,
+    ) -> State:  # fmt: skip
+        """Return the state after a step on these samples."""
+        W = state.weights.W
+        rule, descent, teacher, rate, noise, speeds = jax.tree.map(
+            lambda leaf: jnp.asarray(leaf, W.dtype), (rule, descent, teacher, rate, noise, self.speeds)
+        )
+        labels = None if noise.labels is None else jnp.asarray(noise.labels)
+        new = moved(
+            rule, teacher, state.weights, jnp.asarray(noise.samples), labels, rate,
+            descent=descent, velocity=state.velocity, number=number, speeds=speeds,
+        )  # fmt: skip
+        after = self.scaled_step(W, new.weights.W).astype(W.dtype)
+        return State(new.weights._replace(W=rule.retract(after, self.batch_size)), new.velocity)
 
 
 def _in_dimension(weights: Float[Array, "N M+N"], directions: int, dim: int) -> Float[Array, "N dim"]:

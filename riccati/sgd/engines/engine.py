@@ -3,18 +3,32 @@
 from __future__ import annotations
 
 import abc
-from typing import Any
+from typing import Any, NamedTuple
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
 from ...problem import Covariance, Teacher
-from ..rules import Rate, Rule, Weights
+from ..rules import Descent, Rate, Rule, Weights
 
 Noise = Any  # an engine's own tuple of arrays
+_LABELS = 1  # folded into a step's key for the noise of the labels
 Number = Int[Array, ""]  # of a step, from 0
+
+
+class State(NamedTuple):
+    """What a step changes.
+
+    Attributes:
+        weights: the trained parameters.
+        velocity: the momentum's buffer, like them; None without momentum.
+    """
+
+    weights: Weights
+    velocity: Weights | None
 
 
 class Engine(eqx.Module):
@@ -24,11 +38,13 @@ class Engine(eqx.Module):
         coordinates: D, how many coordinates a weight has.
         speeds: Λ, the factor on a step along each coordinate, (D,); None where all are 1.
         batch_size: B, samples a step.
+        label_noise: (), the standard deviation √(Δ E f*²) of the labels' noise; None where there is none.
     """
 
     coordinates: eqx.AbstractVar[int]
     speeds: eqx.AbstractVar[Float[Array, " D"] | None]
     batch_size: eqx.AbstractVar[int]
+    label_noise: eqx.AbstractVar[Float[Array, ""] | None]
 
     @abc.abstractmethod
     def placed(self, weights: Float[Array, "N R"], teacher: Teacher) -> Float[Array, "N D"]:
@@ -43,8 +59,23 @@ class Engine(eqx.Module):
         """Draw the randomness of n steps of S runs by numpy, all independent: leaves (n, S, …)."""
 
     @abc.abstractmethod
-    def step(self, rule: Rule, teacher: Teacher, weights: Weights, noise: Noise, rate: Rate, number: Number) -> Weights:
-        """Return the weights after step `number` with this randomness; the teacher is that on isotropic input."""
+    def step(
+        self, rule: Rule, descent: Descent | None, teacher: Teacher, state: State, noise: Noise, rate: Rate,
+        number: Number,
+    ) -> State:  # fmt: skip
+        """Return the state after step `number` with this randomness; the teacher is that on isotropic input."""
+
+    def labels(self, key: Key[Array, ""]) -> Float[Array, " B"] | None:
+        """Draw the noise of a step's labels from its key."""
+        if self.label_noise is None:
+            return None
+        return self.label_noise * jax.random.normal(jax.random.fold_in(key, _LABELS), (self.batch_size,))
+
+    def labels_of(self, rng: np.random.Generator, steps: int, runs: int) -> Float[np.ndarray, "n S B"] | None:
+        """Draw as many by numpy for each step of each run."""
+        if self.label_noise is None:
+            return None
+        return float(self.label_noise) * rng.standard_normal((steps, runs, self.batch_size))
 
     def scaled_step(self, before: Float[Array, "N D"], after: Float[Array, "N D"]) -> Float[Array, "N D"]:
         """Return W + ΔW Λ, whitened weights after a step that is ΔW on isotropic input, from `before` to `after`."""

@@ -1,12 +1,13 @@
 """The interface of an update rule of SGD: a step that is linear in the samples, given their projections.
 
 The weights W (N, D) have rows w_i in coordinates whose first K hold the teacher's directions. A batch X (B, D) acts
-through its projections <x_b, θ_m> and <x_b, w_i> alone. Given these, a step is
+through its projections <x_b, θ_m> and <x_b, w_i>, and the noise of its labels, alone. Given these, a step is
 
     W -> retract(W_kept + pushᵀ X),
 
-and the step of the second layer b, if there is one, depends on the projections alone. So the Gram matrix of (θ, w),
-with b, is a Markov process of its own in every dimension (sgd/engines/reduced.py).
+and the step of the second layer b, if there is one, depends on them alone. So the Gram matrix of (θ, w), with b, is a
+Markov process of its own in every dimension (sgd/engines/reduced.py). Momentum and weight decay keep a step linear in
+the samples (momentum.py), so that the Gram matrix of (θ, w, v) with the momentum's buffer v is one.
 """
 
 from __future__ import annotations
@@ -35,15 +36,22 @@ class Weights(NamedTuple):
 
 
 class Projections(NamedTuple):
-    """The projections of a batch, on which alone a step depends.
+    """The projections of a batch and the noise of its labels, on which alone a step depends.
 
     Attributes:
         teacher: (B, M), <x_b, θ_m>.
         student: (B, N), <x_b, w_i>.
+        noise: (B,), of the labels; None where they have none.
     """
 
     teacher: Float[Array, "B M"]
     student: Float[Array, "B N"]
+    noise: Float[Array, " B"] | None = None
+
+    def labels(self, teacher: Teacher) -> Float[Array, " B"]:
+        """Return y = f*(x) and its noise."""
+        clean = teacher.output(self.teacher)
+        return clean if self.noise is None else clean + self.noise
 
 
 class Update(NamedTuple):
@@ -59,7 +67,14 @@ class Update(NamedTuple):
 
 
 class Rule(eqx.Module):
-    """An update rule of online SGD."""
+    """An update rule of online SGD, on the squared loss, or with `correlation` on the correlation loss 1 - f*f."""
+
+    correlation: bool = eqx.field(static=True, default=False, kw_only=True)
+
+    @property
+    def second_layer_factor(self) -> Float[Array, ""] | float:
+        """κ, by which the second layer's gradient is multiplied."""
+        return 1.0
 
     @abc.abstractmethod
     def initial_weights(self, start: Start) -> Weights:
@@ -84,11 +99,3 @@ class Rule(eqx.Module):
     @abc.abstractmethod
     def config(self, teacher: Teacher, start: Start, sgd: SGD) -> dict[str, object]:
         """Return what a run's JSON file says of the start, the learning rate and the loss."""
-
-
-def moved(rule: Rule, teacher: Teacher, weights: Weights, X: Float[Array, "B D"], rate: Rate) -> Update:
-    """Return the weights after a step on the samples X, before the retraction, with the step's `push`."""
-    kept, push = rule.update(teacher, weights, Projections(teacher.overlaps(X), X @ weights.W.T), rate)
-    # of one sample entry by entry, which the compiler joins with the sum; a product would be an array of its own
-    added = push.T * X if X.shape[0] == 1 else push.T @ X
-    return Update(kept._replace(W=kept.W + added), push)

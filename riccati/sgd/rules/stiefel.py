@@ -34,13 +34,17 @@ class Stiefel(Rule):
     student_scale: Float[Array, ""]
 
     def initial_weights(self, start: Start) -> Weights:
-        """Return the polar factor of the start's directions."""
-        return Weights(polar(start.directions), jnp.zeros(0))
+        """Return the polar factor of the start's directions, taken on the host, where nothing compiles."""
+        left, _, right = np.linalg.svd(np.asarray(start.directions), full_matrices=False)
+        return Weights(jnp.asarray(left @ right), jnp.asarray(np.zeros(0)))
 
     def update(self, teacher: Teacher, weights: Weights, samples: Projections, rate: Rate) -> Update:
         """Return W_kept = (I + η mean (ŷ - y) uuᵀ) W and push = -(η/B)(ŷ - y) u."""
         W, u = weights.W, samples.student
-        excess = self.student_scale * jnp.sum(u**2 - 1, axis=1) - (samples.teacher**2 - 1) @ teacher.a
+        y = (samples.teacher**2 - 1) @ teacher.a
+        if samples.noise is not None:
+            y = y + 2**0.5 * samples.noise  # as y = √2 f*
+        excess = self.student_scale * jnp.sum(u**2 - 1, axis=1) - y
         push = -(rate / u.shape[0]) * excess[:, None] * u
         return Update(weights._replace(W=W - (push.T @ u) @ W), push)
 
@@ -63,12 +67,12 @@ class Stiefel(Rule):
     def config(self, teacher: Teacher, start: Start, sgd: SGD) -> dict[str, object]:
         """Return Riccati time per step, c and Z_0 = ΘᵀU_0."""
         rates = {"riccati_step": sgd.riccati_step} if sgd.is_constant else sgd.schedule.describe()
-        overlaps = self.initial_weights(start).W[:, : start.teacher_overlaps.shape[1]]
+        overlaps = np.asarray(self.initial_weights(start).W)[:, : start.teacher_overlaps.shape[1]]
         return {
             "kind": "stiefel_quadratic",
             **rates,
             "student_scale": float(self.student_scale),
-            "initial_overlaps": np.asarray(overlaps.T).tolist(),
+            "initial_overlaps": overlaps.T.tolist(),
             "loss": "1 - tr(AGAG), after the optimal radial fit",
         }
 
@@ -76,7 +80,7 @@ class Stiefel(Rule):
 def require_unit_coefficient(link: Link) -> None:
     """Refuse c_2 h_2 with c_2 other than 1, whose canonical time these steps do not follow."""
     must = "have the link h_2 with c_2 = 1 for Stiefel SGD, whose clock knows no other (Link.hermite(2))"
-    require(abs(float(link.coefficients[2]) - 1) < _ROUNDING, "teacher", must, repr(link))
+    require(abs(float(np.asarray(link.coefficients)[2]) - 1) < _ROUNDING, "teacher", must, repr(link))
 
 
 def polar(W: Float[Array, "N D"]) -> Float[Array, "N D"]:

@@ -10,13 +10,15 @@ Both layers of the student f(x) = Σ_i b_i σ(<x, w_i>), σ(λz) = λσ(z) for �
 
 κ the second layer's learning rate over the first's, 0 where it is frozen.
 
-In the mean these are steps η of canonical time of the gradient flow that `Coupled` integrates. Derived in
-derivations/online_sgd.py and derivations/two_layer.py.
+With label noise e = y - f(x); on the correlation loss e = y. In the mean these are steps η of canonical time of the
+gradient flow that `Coupled` integrates. Derived in derivations/online_sgd.py and derivations/two_layer.py.
 """
 
 from __future__ import annotations
 
+import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from ...problem import SGD, Start, Teacher, population_risk
@@ -29,7 +31,7 @@ class TwoHomogeneous(Rule):
 
     def initial_weights(self, start: Start) -> Weights:
         """Return w_i = r_i u_i."""
-        return Weights(start.weights, jnp.zeros(0))
+        return Weights(start.weights, jax.device_put(np.zeros(0)))
 
     def update(self, teacher: Teacher, weights: Weights, samples: Projections, rate: Rate) -> Update:
         """Return W_kept = (1 + η mean e(2σ - zσ')) w_i and push = (η/B) e r_i σ'."""
@@ -37,7 +39,7 @@ class TwoHomogeneous(Rule):
         r = jnp.linalg.norm(W, axis=1)
         z = samples.student / r
         value, slope = link(z), link.derivative(z)
-        residual = teacher.output(samples.teacher) - value @ r**2
+        residual = samples.labels(teacher) - (0.0 if self.correlation else value @ r**2)
         growth = step * residual @ (2 * value - z * slope)
         return Update(weights._replace(W=(1 + growth)[:, None] * W), step * residual[:, None] * slope * r)
 
@@ -53,13 +55,18 @@ class TwoHomogeneous(Rule):
     def config(self, teacher: Teacher, start: Start, sgd: SGD) -> dict[str, object]:
         """Return the start, the learning rate, and what is logged."""
         keys = {**start_keys(teacher, start), **sgd.schedule.describe()}
-        return keys | {"loss": "risk", "training_loss": "0.5*(f*-f)^2"}
+        return keys | {"loss": "risk", "training_loss": "correlation" if self.correlation else "0.5*(f*-f)^2"}
 
 
 class TwoLayer(TwoHomogeneous):
     """SGD on w and b in the standard parametrisation; `second_layer_rate` is κ, ()."""
 
     second_layer_rate: Float[Array, ""]
+
+    @property
+    def second_layer_factor(self) -> Float[Array, ""]:
+        """κ."""
+        return self.second_layer_rate
 
     def initial_weights(self, start: Start) -> Weights:
         """Return w_i = r_i u_i, and b."""
@@ -70,7 +77,7 @@ class TwoLayer(TwoHomogeneous):
         """Return W and b + κη mean e σ as what is kept, and push = (η/B) e b_i σ'."""
         link, b, z = teacher.link, weights.b, samples.student
         value = link(z)
-        residual = rate / z.shape[0] * (teacher.output(samples.teacher) - value @ b)
+        residual = rate / z.shape[0] * (samples.labels(teacher) - (0.0 if self.correlation else value @ b))
         b_next = b + self.second_layer_rate * (residual @ value)
         return Update(weights._replace(b=b_next), residual[:, None] * link.derivative(z) * b)
 

@@ -1,17 +1,21 @@
 """The competition of neurons for directions: probabilities and joint draws against known escapes."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
 from riccati.laws.search_phase import Competition, competition_step, messages, winners_of
 
 
+@jax.jit
 def unlearned_after(distributions):
     """P(direction without a neuron) at the end, from escape probabilities (T, N, M)."""
-    one_by, free = jnp.ones(distributions.shape[1:]), jnp.ones(distributions.shape[1:])
-    for escaped in np.diff(distributions, axis=0):
-        one_by, free = competition_step(one_by, free, escaped, messages(one_by)[:-1] * escaped)
-    return np.asarray(messages(one_by)[-1])
+
+    def step(pairs, escaped):
+        return competition_step(*pairs, escaped, messages(pairs[0])[:-1] * escaped), None
+
+    ones = jnp.ones(distributions.shape[1:])
+    return messages(jax.lax.scan(step, (ones, ones), jnp.diff(distributions, axis=0))[0][0])[-1]
 
 
 def test_one_neuron_goes_to_one_direction():

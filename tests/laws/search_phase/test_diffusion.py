@@ -15,7 +15,7 @@ from riccati.laws.search_phase import diffusion_at, rest_energy, step_size
 def test_variance_of_a_step_near_the_equator(degree, m, a):
     """Var e σ'(z) ξ, e = Σ_q a_q σ(<x, θ_q>), with the other direction orthogonal to both; by quadrature in R³."""
     teacher = rc.Teacher(a, rc.Link.hermite(degree))
-    rest, points = rest_energy(teacher, jnp.ones(2))[0], jnp.asarray([m])
+    rest, points = rest_energy(teacher.a**2, jnp.ones(2))[0], jnp.asarray([m])
     variance = diffusion_at(teacher.link, points, step_size(rc.SGD(1.0), 10)).variance(teacher.a[0], rest)
     nodes, weights = np.polynomial.hermite_e.hermegauss(2 * degree + 1)
     z, w, other = np.meshgrid(nodes, nodes, nodes, indexing="ij")

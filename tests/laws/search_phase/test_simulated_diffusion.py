@@ -19,7 +19,8 @@ def simulated(teacher, overlap, step, level, horizon, keys, steps):
 
     Nothing but the direction itself is learned on the way. Each path stops where it crosses, and carries its time.
     """
-    link, a, rest = teacher.link, teacher.a[0], rest_energy(teacher, jnp.ones(teacher.width))[0]
+    link, a = teacher.link, teacher.a[0]
+    rest = rest_energy(link.dual(1.0) * teacher.a**2, jnp.ones(teacher.width))[0]
 
     def on_way(m):
         return ((jnp.abs(m) if link.either_sign else m) < jnp.sqrt(level)).astype(float)
@@ -44,6 +45,7 @@ def simulated(teacher, overlap, step, level, horizon, keys, steps):
     return jax.lax.map(path, keys, batch_size=1000)
 
 
+@pytest.mark.large
 @pytest.mark.parametrize(("degree", "strength"), [(3, 0.5), (4, 0.3)])
 def test_against_simulated_diffusions(degree, strength):
     """Kolmogorov's distance of 1500 paths: √n D < 1.63 in 99 of 100 samples."""

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from sgd_runs import same
+from sgd_runs import problem, same
 
 import riccati as rc
 from riccati import sgd
@@ -40,22 +40,28 @@ def test_weights_in_few_dimensions_keep_their_gram_matrix(dim):
 
 
 @pytest.mark.parametrize("engine", ENGINE_NAMES)
-def test_the_old_name_of_an_engine_gives_the_same_run_and_says_the_new_words(engine):
-    teacher = rc.Teacher.power_law(2, 1.0, rc.Link.hermite(2))
-    settings = {"teacher": teacher, "start": rc.Start.random(teacher, 2, 30, norm=0.5), "learning_rate": 0.01}
-    constraint, coordinates = words = sgd.engine_words(engine)
-    new = sgd.simulate(**settings, steps=5, constraint=constraint, coordinates=coordinates)
+def test_the_old_name_of_an_engine_is_the_experiment_in_the_words_of_today(engine):
+    words = sgd.engine_words(engine)
     with pytest.warns(RenamedArgument, match=f'engine="{engine}" is now {words}; the old name') as said:
-        old = sgd.simulate(**settings, steps=5, engine=engine)
+        old = sgd.Experiment(**problem(), learning_rate=0.01, steps=5, engine=engine)
+    assert [warning.filename for warning in said] == [__file__]
+    assert (old.sgd.constraint, old.coordinates) == words
+    new = sgd.Experiment(
+        **problem(), learning_rate=0.01, steps=5, constraint=words.constraint, coordinates=words.coordinates
+    )
+    assert old.config() == new.config()
+    assert new.config()["coordinates"] == words.coordinates
+    assert (new.config()["kind"] == "stiefel_quadratic") == (words.constraint == "stiefel")
+
+
+def test_a_run_by_the_old_name_of_an_engine_is_the_run_in_the_words_of_today():
+    settings = {**problem(), "learning_rate": 0.01, "steps": 5}
+    new = sgd.simulate(**settings, constraint="stiefel")
+    with pytest.warns(RenamedArgument) as said:
+        old = sgd.simulate(**settings, engine="stiefel")
     assert [warning.filename for warning in said] == [__file__]
     same(old, new)
     assert old.config == new.config
-    assert new.config["coordinates"] == coordinates
-    assert (new.config["kind"] == "stiefel_quadratic") == (constraint == "stiefel")
-    with pytest.warns(RenamedArgument) as said:
-        experiment = sgd.Experiment(**settings, steps=5, engine=engine)
-    assert [warning.filename for warning in said] == [__file__]
-    assert (experiment.sgd.constraint, experiment.coordinates) == words
 
 
 def test_an_unknown_engine_is_refused_and_one_beside_the_words_of_today():

@@ -10,10 +10,20 @@ from sgd_runs import ConstantPush
 
 import riccati as rc
 from riccati import sgd
-from riccati.sgd import STEPS_A_CALL, Projections, ReducedEngine, ReducedNoise, Weights, take_steps
+from riccati.sgd import (
+    STEPS_A_CALL,
+    DirectNoise,
+    Projections,
+    ReducedEngine,
+    ReducedNoise,
+    State,
+    Weights,
+    take_steps,
+)  # fmt: skip
 
 NEURONS = 4
 SECOND, RELU = rc.Link.hermite(2), rc.Link.named("relu")
+B = np.array([0.5, -0.5, 0.3, -0.7])
 # past two directions: eigenvalue, coordinates, whether four neurons leave some of them out
 GROUPS = [(0.5, 13, True), (1.3, 3, False), (2.0, 9, True), (0.3, 6, False), (0.8, 1, False), (1.7, 8, True)]
 SIZES, LARGE = np.array([size for _, size, _ in GROUPS]), np.array([large for *_, large in GROUPS])
@@ -29,25 +39,51 @@ def experiment(batch_size, link=SECOND, **settings):
     teacher = rc.Teacher([1.0, -0.6], link, covariance=covariance(**settings))
     W = np.random.default_rng(3).normal(size=(NEURONS, DIM)) / np.sqrt(DIM)
     start = rc.Start.from_weights(W, np.eye(2, DIM), teacher.covariance)
-    start = start if link is SECOND else start.with_second_layer([0.5, -0.5, 0.3, -0.7])
+    start = start if link is SECOND else start.with_second_layer(B)
     return sgd.Experiment(teacher=teacher, start=start, learning_rate=0.1, steps=5, batch_size=batch_size)
 
 
-def in_use(engine, since):
+REDUCED = [places for places, is_large in zip(PLACES, LARGE, strict=True) if is_large]
+WHOLE = [places for places, is_large in zip(PLACES, LARGE, strict=True) if not is_large]
+ALL_ALIKE = [2 + np.arange(DIM - 2)]  # of isotropic input
+
+
+def in_use(engine, since, reduced=REDUCED, whole=WHOLE, rows=NEURONS):
     """Of each of the engine's coordinates in use `since` steps after a fold, the place in R^d."""
     fresh = min(engine.batch_size, NEURONS)
-    large = [places for places, is_large in zip(PLACES, LARGE, strict=True) if is_large]
-    whole = [places for places, is_large in zip(PLACES, LARGE, strict=True) if not is_large]
-    added = [places[NEURONS + n * fresh :][:fresh] for n in range(since) for places in large]
-    return np.concatenate([np.arange(2), *whole, *[places[:NEURONS] for places in large], *added])
+    added = [places[rows + n * fresh :][:fresh] for n in range(since) for places in reduced]
+    return np.concatenate([np.arange(2), *whole, *[places[:rows] for places in reduced], *added])
 
 
-def grams(W, places):
+def grams(W, places, reduced=REDUCED):
     """W Wᵀ within each reduced group, of weights whose columns lie at these places."""
-    return [
-        W[:, inside] @ W[:, inside].T
-        for inside in (np.isin(places, group) for group, large in zip(PLACES, LARGE, strict=True) if large)
-    ]
+    return [W[:, inside] @ W[:, inside].T for inside in (np.isin(places, group) for group in reduced)]
+
+
+def drawn_in(engine, since, push, X, groups, rows=NEURONS):
+    """Samples in R^d as the engine's randomness: their coordinates in use, and factors of the others of each group."""
+    used = in_use(engine, since, *groups, rows)
+    Q = np.eye(len(X)) if len(X) <= NEURONS else np.linalg.qr(np.asarray(push))[0]
+    left = [group[~np.isin(group, used)] for group in groups[0]]
+    xi = np.full((len(X), engine.coordinates), 1e3)  # what is not in use must not be read
+    xi[:, : len(used)] = X[:, used]
+    return ReducedNoise(xi, np.stack([np.linalg.qr((Q.T @ X[:, places]).T, mode="r").T for places in left]))
+
+
+@eqx.filter_jit
+def one_step(dynamics, weights, noise, since, velocity=None):
+    state, rate = State(weights, velocity), jnp.asarray(0.1)
+    after = dynamics.engine.step(dynamics.rule, dynamics.descent, dynamics.teacher, state, noise, rate, since)
+    return after.weights if velocity is None else after
+
+
+@eqx.filter_jit
+def one_update(dynamics, weights, X):
+    return dynamics.rule.update(dynamics.teacher, weights, Projections(X[:, :2], X @ weights.W.T), jnp.asarray(0.1))
+
+
+def held(W, used, coordinates):
+    return np.pad(W[:, used], ((0, 0), (0, coordinates - len(used))))
 
 
 @pytest.mark.parametrize(
@@ -56,44 +92,101 @@ def grams(W, places):
 )
 def test_a_step_has_the_gram_matrices_of_the_step_in_all_coordinates(batch_size, since, link, preconditioned):
     """Samples in R^d, and the engine given their coordinates in use and factors of the others."""
-    tried = experiment(batch_size, link, preconditioned=preconditioned)
-    dynamics = tried.simulation.dynamics
-    engine, rule, teacher = dynamics.engine, dynamics.rule, dynamics.teacher
+    dynamics = experiment(batch_size, link, preconditioned=preconditioned).simulation.dynamics
+    engine = dynamics.engine
     assert isinstance(engine, ReducedEngine)
-    random, used, rate = np.random.default_rng(since), in_use(engine, since), jnp.asarray(0.1)
-    W, X = np.zeros((NEURONS, DIM)), random.normal(size=(batch_size, DIM))
+    random, used = np.random.default_rng(since), in_use(engine, since)
+    W, X, b = np.zeros((NEURONS, DIM)), random.normal(size=(batch_size, DIM)), np.zeros(0) if link is SECOND else B
     W[:, used] = random.normal(size=(NEURONS, len(used))) / 5
-    b = tried.simulation.weights.b
 
-    projections = Projections(X[:, :2], X @ W.T)
-    kept, push = eqx.filter_jit(rule.update)(teacher, Weights(jnp.asarray(W), b), projections, rate)
+    kept, push = one_update(dynamics, Weights(W, b), X)
     speeds = np.ones(DIM) if preconditioned else np.asarray(covariance().eigenvalues)
     expected = W + speeds * (np.asarray(kept.W) + np.asarray(push).T @ X - W)
-    Q = np.eye(batch_size) if batch_size <= NEURONS else np.linalg.qr(np.asarray(push))[0]
-    left = [group[~np.isin(group, used)] for group, large in zip(PLACES, LARGE, strict=True) if large]
-    L = np.stack([np.linalg.qr((Q.T @ X[:, places]).T, mode="r").T for places in left])
-
-    held, xi = (np.zeros((len(rows), engine.coordinates)) for rows in (W, X))
-    held[:, : len(used)], xi[:] = W[:, used], 1e3  # what is not in use must not be read
-    xi[:, : len(used)] = X[:, used]
-    noise, weights = ReducedNoise(xi, L), Weights(jnp.asarray(held), b)
-    new = eqx.filter_jit(engine.step)(rule, teacher, weights, noise, rate, jnp.asarray(since))
+    noise = drawn_in(engine, since, push, X, (REDUCED, WHOLE))
+    new = one_step(dynamics, Weights(held(W, used, engine.coordinates), b), noise, np.asarray(since))
     whole = 2 + SIZES[~LARGE].sum()
     np.testing.assert_allclose(new.W[:, :whole], expected[:, used[:whole]], atol=1e-13)
     np.testing.assert_allclose(new.b, kept.b, rtol=1e-14)
-    after = in_use(engine, since + 1)
-    own = grams(np.asarray(new.W)[:, : len(after)], after)
-    np.testing.assert_allclose(own, grams(expected, np.arange(DIM)), atol=1e-13)
-    assert not np.asarray(new.W)[:, len(after) :].any()
+    after, W = in_use(engine, since + 1), np.asarray(new.W)
+    np.testing.assert_allclose(grams(W[:, : len(after)], after), grams(expected, np.arange(DIM)), atol=1e-13)
+    assert not W[:, len(after) :].any()
     folded = since == engine.cycle - 1
-    assert np.any(np.asarray(new.W)[:, whole + 3 * NEURONS :]) != folded
+    assert np.any(W[:, whole + 3 * NEURONS :]) != folded
 
 
-@pytest.mark.parametrize("batch_size", [2, 7])
-def test_steps_of_a_constant_push_have_independent_wishart_gram_matrices(batch_size):
+@pytest.mark.parametrize(("batch_size", "since"), [(1, 2), (1, 3), (2, 0), (7, 0)])
+def test_a_step_of_stiefel_sgd_has_the_gram_matrix_of_the_step_in_all_coordinates(batch_size, since):
+    teacher = rc.Teacher([1.0, 0.6], SECOND)
+    start = rc.Start.random(teacher, NEURONS, DIM, seed=0)
+    dynamics = sgd.Experiment(teacher, start, rc.SGD(0.1, batch_size, "stiefel"), steps=5).simulation.dynamics
+    engine, groups, random = dynamics.engine, (ALL_ALIKE, []), np.random.default_rng(since)
+    used = in_use(engine, since, *groups)
+    W, X = np.zeros((NEURONS, DIM)), random.normal(size=(batch_size, DIM))
+    W[:, used] = np.linalg.qr(random.normal(size=(len(used), NEURONS)))[0].T
+
+    kept, push = one_update(dynamics, Weights(W, np.zeros(0)), X)
+    left, size, right = np.linalg.svd(np.asarray(kept.W) + np.asarray(push).T @ X, full_matrices=False)
+    expected, noise = left @ right, drawn_in(engine, since, push, X, groups)
+    assert size.max() > 1.05  # the retraction had something to do
+    new = one_step(dynamics, Weights(held(W, used, engine.coordinates), np.zeros(0)), noise, np.asarray(since))
+    after, W = in_use(engine, since + 1, *groups), np.asarray(new.W)
+    np.testing.assert_allclose(W[:, :2], expected[:, :2], atol=1e-13)
+    own = grams(W[:, : len(after)], after, ALL_ALIKE)
+    np.testing.assert_allclose(own, grams(expected, np.arange(DIM), ALL_ALIKE), atol=1e-13)
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "since", "settings"),
+    [
+        (1, 3, {"momentum": 0.9}),
+        (2, 1, {"momentum": 0.5, "nesterov": True, "weight_decay": 0.3}),
+        (7, 0, {"momentum": 0.9, "dampening": 0.5, "loss": "correlation"}),
+        (2, 0, {"momentum": 0.8, "constraint": "sphere"}),
+        (7, 0, {"constraint": "sphere"}),
+        (1, 1, {"weight_decay": 0.4}),
+    ],
+)
+def test_a_step_of_any_algorithm_has_the_gram_matrix_of_the_step_in_all_coordinates(batch_size, since, settings):
+    """Of weights and the momentum's buffer together, on labels with noise."""
+    teacher = rc.Teacher([1.0, -0.6], SECOND, noise=0.5)
+    start = rc.Start.random(teacher, NEURONS, DIM, norm=0.7, seed=0)
+    algorithm = rc.SGD(0.1, batch_size, **settings)
+    reduced, direct = (
+        sgd.Experiment(teacher, start, algorithm, steps=5, coordinates=coordinates).simulation.dynamics
+        for coordinates in ("reduced", "direct")
+    )
+    engine, groups, random = reduced.engine, (ALL_ALIKE, []), np.random.default_rng(since)
+    rows = NEURONS * (1 + (algorithm.momentum > 0))
+    used = in_use(engine, since, *groups, rows)
+    both, X = np.zeros((rows, DIM)), random.normal(size=(batch_size, DIM))
+    both[:, used] = random.normal(size=(rows, len(used))) / 5
+    both[:NEURONS] *= 0.7 / np.linalg.norm(both[:NEURONS], axis=1)[:, None]
+    labels = random.normal(size=batch_size)
+
+    def stepped(dynamics, columns, noise):
+        weights = Weights(columns[:NEURONS], np.zeros(0))
+        velocity = Weights(columns[NEURONS:], np.zeros(0)) if algorithm.momentum else None
+        after = one_step(dynamics, weights, noise, np.asarray(since), velocity)
+        return np.asarray(after.W) if velocity is None else np.concatenate([after.weights.W, after.velocity.W])
+
+    expected = stepped(direct, both, DirectNoise(X, labels))
+    push = push_on(reduced, both[:NEURONS], X, labels)
+    noise = drawn_in(engine, since, push, X, groups, rows)._replace(labels=labels)
+    after = stepped(reduced, held(both, used, engine.coordinates), noise)
+    np.testing.assert_allclose(after[:, :2], expected[:, :2], atol=1e-13)
+    np.testing.assert_allclose(after @ after.T, expected @ expected.T, atol=1e-12)
+
+
+@eqx.filter_jit
+def push_on(dynamics, W, X, labels):
+    samples = Projections(X[:, :2], X @ W.T, labels)
+    return dynamics.rule.update(dynamics.teacher, Weights(W, jnp.zeros(0)), samples, jnp.asarray(1.0)).push
+
+
+def test_steps_of_a_constant_push_have_independent_wishart_gram_matrices():
     """In group g W Wᵀ ~ Wishart_(d_g)(n λ_g² pushᵀpush) after n steps from nothing, whatever the folds."""
-    steps, runs, by = 11, 400, np.random.default_rng(0).normal(size=(batch_size, NEURONS))
-    tried = experiment(batch_size).simulation
+    steps, runs, by = 11, 400, np.random.default_rng(0).normal(size=(2, NEURONS))
+    tried = experiment(2).simulation
     dynamics = eqx.tree_at(lambda d: (d.rule, d.largest), tried.dynamics, (ConstantPush(jnp.asarray(by)), jnp.inf))
     states, keys = tried.initial_states(runs), jax.vmap(jax.random.key)(jnp.arange(runs))
     states = states._replace(W=0 * states.W)
@@ -169,4 +262,4 @@ def test_a_covariance_without_large_groups_is_simulated_directly_and_the_run_say
     start = rc.Start.from_weights(np.random.default_rng(0).normal(size=(4, 20)) / 50, Theta, under)
     tried = sgd.Experiment(teacher=teacher, start=start, learning_rate=1e-3, steps=3)
     assert tried.config()["coordinates"] == "direct"
-    assert tried.ensemble([0]).run(0).notes == (f"under a covariance {why}: simulated directly, the same law",)
+    assert tried.simulation.notes == (f"under a covariance {why}: simulated directly, the same law",)
