@@ -130,7 +130,7 @@ def _computed() -> dict[str, Any]:
     random = np.random.default_rng(2)
     B, J = random.normal(size=(5, 3)), random.normal(size=(3, 3))
     rates, pivots = random.uniform(size=5), random.uniform(size=3)
-    chart = Chart(*(jnp.asarray(part) for part in (B, J, rates, pivots, np.arange(5), np.arange(5, 8))))
+    chart = Chart(*(jnp.asarray(part) for part in (B, J, rates, pivots, np.arange(5), np.arange(5, 8), 1.0)))
     teacher = rc.Teacher.power_law(6, 0.5, rc.Link.hermite(2))
     start = rc.Start.random(teacher, 4, 40, seed=1)
     times = np.linspace(0.5, 3, 4)

@@ -94,9 +94,9 @@ def _computed() -> dict[str, Any]:
     random = np.random.default_rng(7)
     b = random.normal(size=(6, 3))
     alpha_p, alpha_r = random.uniform(0.2, 1, size=3), np.r_[random.uniform(0.2, 1, size=3), np.zeros(3)]
-    parts = (b, np.zeros((0, 3)), alpha_r, alpha_p, np.arange(6), np.arange(6, 9))
+    parts = (b, np.zeros((0, 3)), alpha_r, alpha_p, np.arange(6), np.arange(6, 9), 1.0)
     chart = Chart(*(jnp.asarray(part) for part in parts))
-    space = subspace(*weighted_grams(chart.B, jnp.ones(6), chart.row_rate))
+    space = subspace(*weighted_grams(chart.B, chart.row_rate))
     teacher = rc.Teacher.power_law(4, 0.6, rc.Link.hermite(2))
     start = rc.Start.random(teacher, 3, 9, seed=6)
     flow = rc.solve(rc.Riccati(), teacher, start, _TIMES)

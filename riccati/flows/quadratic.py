@@ -17,7 +17,6 @@ Source: Martin et al. 2023 and BEVW25 for the equation; derivations/quadratic_we
 
 from __future__ import annotations
 
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
@@ -28,8 +27,12 @@ from .grassmannian import (
     Chart,
     along_directions,
     chart_emergence_times,
+    cholesky,
+    diagonal,
     evolve_in_charts,
+    gram,
     inverse_of_lower,
+    namespace,
     relative,
     subspace,
     subspace_risk,
@@ -104,36 +107,36 @@ class Quadratic(Flow):
         self, problem: Problem, times: Float[Array, " T"], solution: Solution, level: float
     ) -> Float[Array, " M"]:
         """First crossings, bracketed by the output times and found to rounding on the exact subspace."""
-        return chart_emergence_times(problem, times, solution.observables.alignment, level, with_norms=True)
+        return chart_emergence_times(problem, times, solution.observables.alignment, level)
 
 
-def memory(rate: Float[Array, " n"], time: Float[Array, ""]) -> Float[Array, " n"]:
-    """Ψ = (1 - e^{-2ρτ})/ρ of each rate ρ, 2τ where ρ = 0, (n,)."""
-    moving = rate != 0
-    safe = jnp.where(moving, rate, 1.0)
-    return jnp.where(moving, -jnp.expm1(-2 * safe * time) / safe, 2 * time)
+def memory(rate: Float[Array, " n"], time: Float[Array, "*T"]) -> Float[Array, "*T n"]:
+    """Ψ = (1 - e^{-2ρτ})/ρ of each rate ρ, 2τ where ρ = 0."""
+    xp, moving = namespace(rate), rate != 0
+    time = xp.asarray(time)[..., None]
+    safe = xp.where(moving, rate, 1.0)
+    return xp.where(moving, -xp.expm1(-2 * safe * time) / safe, 2 * time)
 
 
 def _observe(chart: Chart, time: Array) -> Observables:
-    weights = (jnp.ones_like(chart.row_rate), chart.row_rate, _kept(chart, chart.row_rate, time))
-    S, C, gram = weighted_grams(chart.B, *weights)
-    space = subspace(S, C)
-    start = chart.J.T @ chart.J
+    S, C, kept = weighted_grams(chart.B, chart.row_rate, _kept(chart, chart.row_rate, time))
+    space, xp = subspace(S, C), namespace(S)
+    start, unit = gram(chart.J), xp.eye(S.shape[-1])
     if chart.fading is not None:
-        start = start + chart.J.T @ chart.fading.memory(time) @ chart.J
-    Q = start + jnp.diag(_kept(chart, chart.column_rate, time)) + gram
-    inverse = inverse_of_lower(jnp.linalg.cholesky(Q))
-    aligned, radius = along_directions(
-        chart, (space.inverse, jnp.diag(space.W)), (inverse, jnp.sum(inverse**2, axis=0))
-    )
+        start = start + chart.J.mT @ chart.fading.memory(time) @ chart.J
+    Q = start + _kept(chart, chart.column_rate, time)[..., None] * unit + kept
+    inverse = inverse_of_lower(cholesky(Q))
+    aligned = along_directions(chart, space.inverse, diagonal(space.W))
+    radius = along_directions(chart, inverse, xp.sum(inverse**2, axis=-2))
     half = inverse @ space.L
-    K = space.inverse @ (jnp.diag(chart.column_rate) + C) @ space.inverse.T
-    missed = subspace_risk(chart, space) + jnp.sum((half.T @ half - K) ** 2)
+    K = space.inverse @ (chart.column_rate[:, None] * unit + C) @ space.inverse.mT
+    missed = subspace_risk(chart, space) + xp.sum((gram(half) - K) ** 2, axis=(-2, -1))
     return Observables(relative(chart, missed), aligned, radius)
 
 
-def _kept(chart: Chart, rate: Float[Array, " n"], time: Float[Array, ""]) -> Float[Array, " n"]:
+def _kept(chart: Chart, rate: Float[Array, " n"], time: Float[Array, "*T"]) -> Float[Array, "*T n"]:
     """Ψ of each rate; 0 for negative rates where `Fading` remembers these."""
     if chart.fading is None:
         return memory(rate, time)
-    return jnp.where(rate < 0, 0.0, memory(jnp.maximum(rate, 0.0), time))
+    xp = namespace(rate)
+    return xp.where(rate < 0, 0.0, memory(xp.maximum(rate, 0.0), time))

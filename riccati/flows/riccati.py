@@ -28,6 +28,7 @@ from .grassmannian import (
     Chart,
     along_directions,
     chart_emergence_times,
+    diagonal,
     evolve_in_charts,
     relative,
     subspace,
@@ -113,7 +114,7 @@ class Riccati(Flow):
     ) -> Float[Array, " M"]:
         """First crossings, found to rounding on the exact solution; interpolated for the dense equation."""
         if self.method == "exact":
-            return chart_emergence_times(problem, times, solution.observables.alignment, level, with_norms=False)
+            return chart_emergence_times(problem, times, solution.observables.alignment, level)
         assert solution.observables.alignment is not None
         odds = log_odds(np.asarray(solution.observables.alignment))
         return jnp.asarray(first_crossings(times, odds, float(log_odds(level)), smooth=True))
@@ -165,7 +166,6 @@ def dense_velocity(_: Any, G: Float[Array, "M M"], a: Float[Array, " M"]) -> Flo
 
 
 def _observe(chart: Chart, _: Array) -> Observables:
-    S, C = weighted_grams(chart.B, jnp.ones_like(chart.row_rate), chart.row_rate)
-    space = subspace(S, C)
-    (aligned,) = along_directions(chart, (space.inverse, jnp.diag(space.W)))
+    space = subspace(*weighted_grams(chart.B, chart.row_rate))
+    aligned = along_directions(chart, space.inverse, diagonal(space.W))
     return Observables(relative(chart, subspace_risk(chart, space)), aligned, None)

@@ -19,13 +19,12 @@ Source: BEVW25 (arXiv 2508.03688), the Riccati flow; derivations/grassmannian.py
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TypeVar
+from typing import NamedTuple
 
-import equinox as eqx
 import jax
-import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Bool, Float, Int
+
+from .host import Numbers, branch, is_on_host, less_outer, namespace, put, repeat_while, scaled
 
 BOUND = 4.0  # an entry above it becomes a pivot
 _LONGEST = 250.0  # growth e^250 in one stride; the product of two such entries is still finite
@@ -33,12 +32,7 @@ _FADED = 1e150  # a pivot whose column of J is this large has weights below 1e-1
 _NOTHING = 1e-300  # entries below have lost their digits, and are zero where a stride is long
 
 
-T = TypeVar("T")
-
-BLOCK = 16384  # rows taken at a time, so that a chart of 10⁶ rows needs no second array of its size
-
-
-class Fading(eqx.Module):
+class Fading(NamedTuple):
     """The part of the initial weights that the solution with negative rates still depends on at later times.
 
     e^{-ρτ}X = W_0 J. Where ρ < 0, Ψ = (e^{-2ρτ} - 1)/|ρ| weights a row of X and overflows; the same quantity in terms
@@ -49,161 +43,149 @@ class Fading(eqx.Module):
         rates: (M,), of these.
     """
 
-    origin: Float[Array, "M N"]
-    rates: Float[Array, " M"]
+    origin: Float[Numbers, "M N"]
+    rates: Float[Numbers, " M"]
 
-    def memory(self, time: Float[Array, ""]) -> Float[Array, "N N"]:
+    def memory(self, time: Float[Numbers, "*T"]) -> Float[Numbers, "*T N N"]:
         """W_0ᵀ diag((1 - e^{2ρτ})/|ρ|) W_0 over the rows with ρ < 0."""
-        fades = self.rates < 0
-        weight = jnp.where(fades, jnp.expm1(2 * self.rates * time) / jnp.where(fades, self.rates, 1.0), 0.0)
-        return self.origin.T @ (weight[:, None] * self.origin)
+        xp, fades = namespace(self.rates), self.rates < 0
+        weight = xp.expm1(2 * self.rates * time[..., None]) / xp.where(fades, self.rates, 1.0)
+        return self.origin.T @ (xp.where(fades, weight, 0.0)[..., None] * self.origin)
 
 
-class Chart(eqx.Module):
+class Chart(NamedTuple):
     """A subspace, the span of [I; B], with the rates and numbers of its rows.
 
-    Rows 0 … M-1 of the reduced space are the teacher's, rows M … M+N-1 the residual ones.
+    Rows 0 … M-1 of the reduced space are the teacher's, rows M … M+N-1 the residual ones. B and J may hold several
+    times T at which the pivots are the same.
 
     Attributes:
-        B: (M, N), the rows that are no pivots.
-        J: (N, N), the inverse of the pivot rows of the weights, which keeps W Wᵀ = X (Jᵀ J)^{-1} Xᵀ in the linear
+        B: (*T, M, N), the rows that are no pivots.
+        J: (*T, N, N), the inverse of the pivot rows of the weights, which keeps W Wᵀ = X (Jᵀ J)^{-1} Xᵀ in the linear
             part of the flow; without rows where only the span matters.
         row_rate: (M,), the rate of each row of B.
         column_rate: (N,), the rate of each pivot.
         row: (M,), which row of the reduced space each row of B is.
         column: (N,), which row of the reduced space each pivot is.
+        fastest: (), the largest |ρ|.
         directions: (M, M), the teacher's directions in its rows; None where they are those rows.
         fading: what negative rates need; None where there are none, or only the span matters.
     """
 
-    B: Float[Array, "M N"]
-    J: Float[Array, "K N"]
-    row_rate: Float[Array, " M"]
-    column_rate: Float[Array, " N"]
-    row: Int[Array, " M"]
-    column: Int[Array, " N"]
-    directions: Float[Array, "M M"] | None = None
+    B: Float[Numbers, "*T M N"]
+    J: Float[Numbers, "*T K N"]
+    row_rate: Float[Numbers, " M"]
+    column_rate: Float[Numbers, " N"]
+    row: Int[Numbers, " M"]
+    column: Int[Numbers, " N"]
+    fastest: Float[Numbers, ""]
+    directions: Float[Numbers, "M M"] | None = None
     fading: Fading | None = None
 
 
-def stride(chart: Chart, left: Float[Array, ""]) -> Float[Array, ""]:
+def stride(chart: Chart, left: Float[Numbers, ""]) -> Float[Numbers, ""]:
     """The largest part of the time `left` within which no entry outgrows e^250."""
-    return jax.lax.cond(_is_short(chart, left), lambda: left, lambda: jnp.minimum(left, _room(chart)))
+    xp = namespace(chart.B)
+    return branch(is_short(chart, left), lambda: left, lambda: xp.minimum(left, _room(chart)))
 
 
-def drift(chart: Chart, interval: Float[Array, ""]) -> Chart:
-    """The chart after `interval`, with the pivots as they are: every entry of B moves on its own."""
-    shrink = jnp.exp(-chart.column_rate * interval)
+def drift(chart: Chart, interval: Float[Numbers, "*T"]) -> Chart:
+    """The chart after `interval`, with the pivots as they are: every entry of B moves on its own.
 
-    def by_factors() -> Array:
-        return chart.B * jnp.exp(chart.row_rate * interval)[:, None] * shrink
+    On the host the chart's own B is changed for one interval; for several, which must be short, it is kept.
+    """
+    xp = namespace(chart.B)
+    shrink = xp.exp(-chart.column_rate * interval[..., None])
 
-    def by_entries() -> Array:
+    def by_factors() -> Numbers:
+        return scaled(chart.B, xp.exp(chart.row_rate * interval[..., None]), shrink)
+
+    def by_entries() -> Numbers:
         gain = chart.row_rate[:, None] - chart.column_rate
-        there = jnp.abs(chart.B) >= _NOTHING
-        return jnp.where(there, chart.B, 0.0) * jnp.exp(jnp.where(there, gain * interval, 0.0))
+        there = xp.abs(chart.B) >= _NOTHING
+        return xp.where(there, chart.B, 0.0) * xp.exp(xp.where(there, gain * interval, 0.0))
 
     # one exponential a row and column where none of them overflows, else one an entry
-    B = jax.lax.cond(_is_short(chart, interval), by_factors, by_entries)
-    return eqx.tree_at(lambda c: (c.B, c.J), chart, (B, _inverse_pivots(chart, shrink)))
+    B = by_factors() if interval.ndim else branch(is_short(chart, interval), by_factors, by_entries)
+    return chart._replace(B=B, J=_inverse_pivots(chart, shrink))
 
 
-def _inverse_pivots(chart: Chart, shrink: Float[Array, " N"]) -> Float[Array, "K N"]:
+def _inverse_pivots(chart: Chart, shrink: Float[Numbers, "*T N"]) -> Float[Numbers, "*T K N"]:
     """J after its columns have shrunk; the column of a pivot with ρ < 0 grows without end, and is bounded here."""
+    xp, shrink = namespace(chart.J), shrink[..., None, :]
     if chart.fading is None:
         return chart.J * shrink
-    J = chart.J * jnp.minimum(shrink, _FADED)
-    held = jnp.minimum(1.0, _FADED / jnp.max(jnp.abs(J), axis=0))
-    return jnp.where(chart.column_rate < 0, J * held, J)
+    J = chart.J * xp.minimum(shrink, _FADED)
+    held = xp.minimum(1.0, _FADED / xp.max(xp.abs(J), axis=-2, keepdims=True))
+    return xp.where(chart.column_rate < 0, J * held, J)
 
 
-def largest_entry(chart: Chart) -> tuple[Array, Array, Array]:
-    """The size, row and column of the largest entry of B."""
-    sizes = jnp.max(jnp.abs(chart.B), axis=1)
-    i = jnp.argmax(sizes)
-    return sizes[i], i, jnp.argmax(jnp.abs(chart.B[i]))
+def largest_entry(chart: Chart) -> tuple[Numbers, Numbers]:
+    """The row and the column of the largest entry of B."""
+    xp = namespace(chart.B)
+    i = xp.argmax(xp.maximum(xp.max(chart.B, axis=1), -xp.min(chart.B, axis=1)))
+    return i, xp.argmax(xp.abs(chart.B[i]))
 
 
-def exchange(chart: Chart, i: Int[Array, ""], j: Int[Array, ""]) -> Chart:
-    """The chart of the same subspace in which row i is the pivot of column j."""
-    B, J = chart.B, chart.J
-    # The row and the column are taken out by products, which are exact and which XLA does not fuse into the update:
-    # a loop then changes B in place.
-    at_row, at_column = (jax.nn.one_hot(n, size, dtype=B.dtype) for n, size in zip((i, j), B.shape, strict=True))
-    row, column, column_J = at_row @ B, B @ at_column, J @ at_column
+def is_bounded(B: Float[Numbers, "*T M N"]) -> Bool[Numbers, "*T"]:
+    """Whether no entry is beyond the bound; true of what is no number, which no exchange would mend."""
+    xp = namespace(B)
+    return ~(xp.maximum(xp.max(B, axis=(-2, -1), initial=0.0), -xp.min(B, axis=(-2, -1), initial=0.0)) > BOUND)
+
+
+def exchange(chart: Chart, i: Int[Numbers, ""], j: Int[Numbers, ""]) -> Chart:
+    """The chart of the same subspace in which row i is the pivot of column j; on the host its arrays are changed."""
+    row, column, column_J = _row(chart.B, i), _column(chart.B, j), _column(chart.J, j)
     b = row[j]
-    here, there = at_column > 0, (at_row > 0)[:, None]
-    kept = jnp.where(here, column[:, None] / b, B - column[:, None] * (row / b))
-    B = jnp.where(there, jnp.where(here, 1 / b, -row / b), kept)
-    J = jnp.where(here, column_J[:, None] / b, J - column_J[:, None] * (row / b))
-    return Chart(
-        B,
-        J,
-        chart.row_rate.at[i].set(chart.column_rate[j]),
-        chart.column_rate.at[j].set(chart.row_rate[i]),
-        chart.row.at[i].set(chart.column[j]),
-        chart.column.at[j].set(chart.row[i]),
-        chart.directions,
-        chart.fading,
-    )
+    B = put(less_outer(chart.B, column, row / b), (slice(None), j), column / b)
+    B = put(put(B, i, -row / b), (i, j), 1 / b)
+    J = put(less_outer(chart.J, column_J, row / b), (slice(None), j), column_J / b)
+    slow, fast, leaves, enters = chart.column_rate[j], chart.row_rate[i], chart.column[j], chart.row[i]
+    return chart._replace(
+        B=B, J=J, row_rate=put(chart.row_rate, i, slow), column_rate=put(chart.column_rate, j, fast),
+        row=put(chart.row, i, leaves), column=put(chart.column, j, enters),
+    )  # fmt: skip
+
+
+def _row(B: Numbers, i: Int[Numbers, ""]) -> Numbers:
+    # traced, a row and a column are taken out by products, which are exact and which XLA does not fuse into the
+    # update: a loop then changes B in place
+    return B[i].copy() if is_on_host(B) else jax.nn.one_hot(i, B.shape[0], dtype=B.dtype) @ B
+
+
+def _column(B: Numbers, j: Int[Numbers, ""]) -> Numbers:
+    return B[:, j].copy() if is_on_host(B) else B @ jax.nn.one_hot(j, B.shape[1], dtype=B.dtype)
 
 
 def settle(chart: Chart) -> Chart:
     """The chart of the same subspace after exchanges of pivots that bring every entry of B within the bound."""
-    return jax.lax.while_loop(
-        lambda c: jnp.max(jnp.abs(c.B), initial=0.0) > BOUND,
-        lambda c: exchange(c, *largest_entry(c)[1:]),
-        chart,
-    )
+    return repeat_while(lambda c: ~is_bounded(c.B), lambda c: exchange(c, *largest_entry(c)), chart)
 
 
-def carry(chart: Chart, interval: Float[Array, ""]) -> Chart:
-    """The subspace after `interval`, in a chart with bounded entries; `chart` must have bounded entries too."""
+def carry(chart: Chart, interval: Float[Numbers, ""]) -> Chart:
+    """The subspace after `interval`, in a chart with bounded entries; `chart` must have bounded entries too.
 
-    def go(state: tuple[Chart, Array]) -> tuple[Chart, Array]:
+    On the host the chart's own arrays are changed.
+    """
+
+    def go(state: tuple[Chart, Numbers]) -> tuple[Chart, Numbers]:
         chart, left = state
         step = stride(chart, left)
         return settle(drift(chart, step)), left - step
 
-    return jax.lax.while_loop(lambda state: state[1] > 0, go, (chart, jnp.asarray(interval, float)))[0]
+    left = namespace(chart.B).asarray(interval, float)[()]
+    return repeat_while(lambda state: state[1] > 0, go, (chart, left))[0]
 
 
-def _is_short(chart: Chart, interval: Array) -> Array:
+def is_short(chart: Chart, interval: Float[Numbers, ""]) -> Bool[Numbers, ""]:
     """Whether the exponentials of all rates over `interval` stay in range, and their products with them."""
-    fastest = jnp.maximum(jnp.max(chart.row_rate), jnp.max(chart.column_rate))
-    fading = -jnp.minimum(jnp.min(chart.row_rate), jnp.min(chart.column_rate))
-    return jnp.maximum(fastest, fading) * interval <= _LONGEST
+    return chart.fastest * interval <= _LONGEST
 
 
-def _room(chart: Chart) -> Float[Array, ""]:
+def _room(chart: Chart) -> Float[Numbers, ""]:
     """The time until the first entry has grown to e^250; inf where no entry grows any more."""
-    gain, size = chart.row_rate[:, None] - chart.column_rate, jnp.abs(chart.B)
+    xp = namespace(chart.B)
+    gain, size = chart.row_rate[:, None] - chart.column_rate, xp.abs(chart.B)
     grows = (gain > 0) & (size >= _NOTHING)
-    room = (_LONGEST - jnp.log(jnp.where(grows, size, 1.0))) / jnp.where(grows, gain, 1.0)
-    return jnp.min(jnp.where(grows, room, jnp.inf), initial=jnp.inf)
-
-
-def fold_blocks(rows: int, add: Callable[[T, Int[Array, ""], Bool[Array, " b"]], T], first: T) -> T:
-    """Fold `add(state, low, fresh)` over blocks of min(rows, BLOCK) rows that begin at row `low`, from `first` on.
-
-    The last block overlaps the one before; `fresh` marks the rows that no earlier block contains.
-    """
-    size = min(rows, BLOCK)
-    if size == rows:
-        return add(first, jnp.zeros((), int), jnp.ones(rows, bool))
-
-    def block(n: Array, state: T) -> T:
-        low = jnp.minimum(n * size, rows - size)
-        return add(state, low, low + jnp.arange(size) >= n * size)
-
-    return jax.lax.fori_loop(0, -(-rows // size), block, first)
-
-
-def take(rows: Array, low: Int[Array, ""], fresh: Bool[Array, " b"]) -> Array:
-    """The block of `rows` that begins at row `low`."""
-    return jax.lax.dynamic_slice_in_dim(rows, low, fresh.shape[0])
-
-
-def put(rows: Array, block: Array, low: Int[Array, ""]) -> Array:
-    """`rows` with `block` in the place of the rows from `low` on."""
-    return jax.lax.dynamic_update_slice_in_dim(rows, block, low, axis=0)
+    room = (_LONGEST - xp.log(xp.where(grows, size, 1.0))) / xp.where(grows, gain, 1.0)
+    return xp.min(xp.where(grows, room, xp.inf), initial=xp.inf)

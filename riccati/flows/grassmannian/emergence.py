@@ -15,10 +15,7 @@ Derived in derivations/riccati_equation.py and derivations/teachers.py.
 
 from __future__ import annotations
 
-import dataclasses
-
 import jax
-import jax.numpy as jnp
 import numpy as np
 import scipy
 from jaxtyping import Array, Float
@@ -26,9 +23,9 @@ from jaxtyping import Array, Float
 from ...numerics import first_reached, log_odds
 from ...problem import Problem, riccati_rate
 from ...support import is_traced, progress
-from .chart import Chart
+from .chart import Chart, carry
 from .initial_chart import initial_chart_of, initial_weights_of
-from .log_odds import TOLERANCE, LogOdds, carried, crossings_in
+from .log_odds import TOLERANCE, LogOdds, crossings_in
 
 _LEAST = 0.02  # of 1/D: an excursion above the level that is shorter may be missed
 _REACH = 3.0  # growth e^3 before a change of chart is wanted: the root finder stays in one chart
@@ -39,13 +36,11 @@ def chart_emergence_times(
     times: Float[Array, " T"],
     alignment: Float[Array, "T M"] | None,
     level: float,
-    *,
-    with_norms: bool,
 ) -> Float[Array, " M"]:
     """The canonical times at which each G_mm first reaches `level` up to times[-1], (M,); inf where it does not.
 
     For orthonormal directions `alignment` at the output `times` brackets the crossings; correlated ones need no
-    bracket. `with_norms` must be what `evolve_in_charts` was given, so that its compiled programs serve here too.
+    bracket.
 
     Raises:
         TypeError: under jit or grad, where the march, whose length depends on the numbers, cannot be run.
@@ -65,14 +60,11 @@ def chart_emergence_times(
     first_output = first_reached(np.asarray(alignment) >= level)
     crossed = first_output < len(ends)
 
-    # the initial chart of the output times, whose program is compiled already; here only the span moves on
-    chart = initial_chart_of(initial_weights_of(problem, with_norms=with_norms))
-    chart = dataclasses.replace(chart, J=jax.device_put(np.zeros((0, chart.J.shape[1]))), fading=None)
-    now: float = np.float64(0.0)  # as output times are, or the first would compile anew
+    chart, now = initial_chart_of(initial_weights_of(problem, with_norms=False)), 0.0
     with progress(int(crossed.sum()), "emergence times") as bar:
         for g in np.unique(first_output[crossed]):
-            left = ends[g - 1] if g else np.float64(0.0)
-            chart = carried(chart, left - now)
+            left = ends[g - 1] if g else 0.0
+            chart = carry(chart, left - now)
             pending = np.flatnonzero(crossed & (first_output == g))
             crossing, chart, now = _march(chart, a, pending, left, ends[g], level)
             emergence[pending] = crossing
@@ -108,7 +100,7 @@ def _march(
         if not waiting.any():
             return crossing, chart, now
         step = min(max(span, safe[waiting].min()), end - now)
-        chart, now = carried(chart, step), now + step
+        chart, now = carry(chart, step), now + step
 
 
 def _of_correlated_directions(problem: Problem, times: Float[Array, " T"], level: float) -> Float[Array, " M"]:
@@ -130,14 +122,14 @@ def _of_correlated_directions(problem: Problem, times: Float[Array, " T"], level
             waiting, odds = waiting[~here], odds[~here]
             bar.update(int(here.sum()))
             if now >= end or not len(waiting):
-                return jnp.asarray(crossing / rate)
+                return jax.device_put(crossing / rate)
             step = min(max(_safe(chart, odds, goal, spread), _LEAST / spread), end - now)
             if step <= _LEAST / spread:
                 at = now + crossings_in(LogOdds(chart, step), step, goal, waiting, TOLERANCE * (now + step))
                 crossing[waiting], waiting = at, waiting[np.isinf(at)]
             if step == np.inf or now + step == now:
-                return jnp.asarray(crossing / rate)
-            chart, now = carried(chart, np.float64(step)), now + step
+                return jax.device_put(crossing / rate)
+            chart, now = carry(chart, step), now + step
 
 
 def _safe(chart: Chart, odds: Float[np.ndarray, " n"], goal: float, spread: float) -> float:

@@ -1,4 +1,4 @@
-"""The solution at the output times by charts: chunk by chunk from the host, in one scan under jit.
+"""The solution at the output times by charts: on the host, or in one scan under jit.
 
 The number of pivot exchanges depends on the data, so a forward pass is a loop of unknown length, which cannot be
 differentiated in reverse. Its derivative needs no exchanges: the subspace at an output time depends on the weights
@@ -19,17 +19,17 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from ...numerics import Outcome, compiled_quickly
+from ...numerics import Outcome
 from ...problem import Observables, Problem, riccati_rate
 from ...support import is_traced, orderly_stop, progress
 from ..flow import Solution
-from .chart import Chart, carry, drift
+from .chart import Chart, carry, drift, is_bounded, is_short
+from .host import Numbers
 from .initial_chart import InitialWeights, chart_at, initial_chart_of, initial_weights_of
 
-Observe = Callable[[Chart, Array], Observables]
+Observe = Callable[[Chart, Numbers], Observables]
 
-_AT_ONCE = 64  # output times that one call of the compiled loop has room for
-_CHUNK = 2**32  # rows x neurons² x output times between two looks at a request to stop
+_TOGETHER = 2**14  # entries of B, at the output times that are observed together
 _END = 1e300  # Riccati time after which no entry of a chart, nor the risk, has anything left to change
 
 
@@ -39,50 +39,43 @@ def evolve_in_charts(observe: Observe, problem: Problem, times: Float[Array, " T
     Differentiable in the teacher's a, the start and the times, in forward and reverse mode, within what double
     precision gives the inverse of the pivots' rows at the start. SIGINT and SIGTERM end it at an output time.
 
-    `observe` must be a function of a module's top level, so that it compiles once. `with_norms` says whether it needs
-    the chart's J.
+    Outside jit nothing is compiled. `observe` must be a function of a module's top level, so that traced calls share a
+    program, and take charts of one time or several. `with_norms` says whether it needs the chart's J.
     """
     weights, rate = initial_weights_of(problem, with_norms=with_norms), riccati_rate(problem.teacher)
     if is_traced(weights, rate, times):
         return Solution(_in_one(observe, weights, jnp.minimum(rate * times, _END))[0])
-    return _in_chunks(observe, initial_chart_of(weights), np.minimum(float(rate) * np.asarray(times), _END))
+    return _on_host(observe, initial_chart_of(weights), np.minimum(float(rate) * np.asarray(times), _END))
 
 
-def _in_chunks(observe: Observe, chart: Chart, times: np.ndarray) -> Solution:
-    rows, neurons = chart.B.shape
-    most = int(np.clip(_CHUNK // (rows * neurons**2), 1, _AT_ONCE))
-    observed, done, now = [], 0, np.float64(0.0)
-    with orderly_stop() as stop, progress(len(times), "exact flow") as bar:
+def _on_host(observe: Observe, chart: Chart, times: np.ndarray) -> Solution:
+    most = max(_TOGETHER // max(chart.B.size, 1), 1)
+    observed, done, now = [], 0, 0.0
+    with orderly_stop() as stop, progress(len(times), "exact flow") as bar, np.errstate(all="ignore"):
         while done < len(times) and not (done and stop):
-            ahead = times[done : done + most]
-            chart, kept = _chunk(observe, chart, now, np.resize(ahead, most), len(ahead))
-            observed.append(jax.tree.map(np.asarray, kept))
-            done, now = done + len(ahead), ahead[-1]
-            bar.update(len(ahead))
+            chart, now = carry(chart, times[done] - now), times[done]
+            if most == 1:
+                observed.append(observe(chart, now))
+                count = 1
+            else:
+                every, ahead = _in_one_chart(chart, times[done : done + most])
+                observed.append(observe(every, ahead))
+                count = len(ahead)
+            done += count
+            bar.update(count)
     outcome = Outcome.interrupted if stop else Outcome.complete
-    joined = jax.tree.map(lambda *parts: jax.device_put(np.concatenate(parts)[:done]), *observed)
-    return Solution(joined, outcome, done)
+    join = np.stack if most == 1 else np.concatenate
+    return Solution(jax.tree.map(lambda *parts: jax.device_put(join(parts)), *observed), outcome, done)
 
 
-def _like_a_chunk(observe: Observe, chart: Chart, now: Float[Array, ""], *_: Array) -> tuple[Chart, Observables]:
-    return chart, jax.eval_shape(observe, chart, now)
-
-
-@compiled_quickly(like=_like_a_chunk, static_argnums=0, donate_argnums=1)
-def _chunk(
-    observe: Observe, chart: Chart, now: Float[Array, ""], times: Float[Array, " t"], count: Int[Array, ""]
-) -> tuple[Chart, Observables]:
-    """The chart after the first `count` of `times`, and the observables at these times; later rows are zero."""
-    shapes = jax.eval_shape(observe, chart, now)
-    kept = jax.tree.map(lambda leaf: jnp.zeros((times.shape[0], *leaf.shape), leaf.dtype), shapes)
-
-    def step(n: Array, state: tuple) -> tuple:
-        chart, before, kept = state
-        chart, observed = _at_output_time(observe, chart, before, times[n])
-        return chart, times[n], jax.tree.map(lambda all, one: all.at[n].set(one), kept, observed)
-
-    chart, _, kept = jax.lax.fori_loop(0, count, step, (chart, now, kept))
-    return chart, kept
+def _in_one_chart(chart: Chart, times: np.ndarray) -> tuple[Chart, np.ndarray]:
+    """The chart at as many of these times as its pivots may stay for, from the first on, which is now."""
+    later = times - times[0]
+    if not is_short(chart, later[-1]):
+        later = later[:1]
+    every = drift(chart, later)
+    count = int(np.append(is_bounded(every.B), False).argmin())
+    return every._replace(B=every.B[:count], J=every.J[:count]), times[:count]
 
 
 def _at_output_time(observe: Observe, chart: Chart, before: Array, time: Array) -> tuple[Chart, Observables]:
@@ -117,4 +110,4 @@ def _through_jvp(observe: Observe, primals: tuple, tangents: tuple) -> tuple:
     return (observed, columns), (moved, np.zeros(columns.shape, jax.dtypes.float0))
 
 
-_in_one = compiled_quickly(static_argnums=0)(_through)
+_in_one = jax.jit(_through, static_argnums=0)

@@ -6,15 +6,14 @@ from typing import NamedTuple
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
 import scipy
-from jaxtyping import Array, Float, Int
+from jaxtyping import Float, Int
 
-from ...numerics import LEAF, compiled_quickly
 from ...problem import Problem, spectrum
 from ...support import is_traced
-from .chart import Chart, Fading, fold_blocks, put, settle
+from .chart import Chart, Fading, settle
+from .host import Numbers, fold_blocks, is_on_host, linear_algebra, namespace, order_of_pivots, put, put_block, take
 
 _DEPENDENT = 1e-13  # a unit vector this close to a combination of the others is one
 
@@ -33,12 +32,12 @@ class InitialWeights(NamedTuple):
             None elsewhere, and under jit, where signs cannot be read.
     """
 
-    overlaps: Float[Array, "N M"]
-    residual: Float[Array, "N N"]
-    norms: Float[Array, " N"] | None
-    rates: Float[Array, " M"]
-    directions: Float[Array, "M M"] | None = None
-    origin: Float[Array, "M N"] | None = None
+    overlaps: Float[Numbers, "N M"]
+    residual: Float[Numbers, "N N"]
+    norms: Float[Numbers, " N"] | None
+    rates: Float[Numbers, " M"]
+    directions: Float[Numbers, "M M"] | None = None
+    origin: Float[Numbers, "M N"] | None = None
 
 
 def initial_weights_of(problem: Problem, *, with_norms: bool) -> InitialWeights:
@@ -53,7 +52,7 @@ def initial_weights_of(problem: Problem, *, with_norms: bool) -> InitialWeights:
 
 
 def initial_chart_of(weights: InitialWeights) -> Chart:
-    """The chart of the span of the initial weights, with bounded entries.
+    """The chart of the span of the initial weights, with bounded entries; on the host unless they are traced.
 
     Linearly dependent neurons, which span fewer than N dimensions, are replaced by independent ones first. This is
     possible outside jit only, as the number of dimensions depends on the numbers.
@@ -61,73 +60,72 @@ def initial_chart_of(weights: InitialWeights) -> Chart:
     Raises:
         RuntimeError: under jit, vmap and grad, if neurons are linearly dependent.
     """
-    chart, least = _compiled_pivoted_chart(weights)
-    if is_traced(least):
+    if is_traced(weights):
+        chart, least = pivoted_chart(weights)
         must = "Neurons are linearly dependent: solve outside jit, vmap and grad, or leave out what repeats others."
         return eqx.error_if(chart, ~(least > _DEPENDENT), must)
-    return chart if float(least) > _DEPENDENT else _compiled_pivoted_chart(independent(weights))[0]
+    weights = jax.tree.map(np.asarray, weights)
+    with np.errstate(all="ignore"):  # dependent neurons divide by zero
+        chart, least = pivoted_chart(weights)
+    return chart if least > _DEPENDENT else pivoted_chart(independent(weights))[0]
 
 
-def pivoted_chart(weights: InitialWeights) -> tuple[Chart, Float[Array, ""]]:
+def pivoted_chart(weights: InitialWeights) -> tuple[Chart, Float[Numbers, ""]]:
     """The bounded chart from the pivot rows of partial pivoting; and the least diagonal entry of `chart_at`."""
-    column = pivot_rows(*jax.lax.stop_gradient((weights.overlaps, weights.residual)))
-    chart, least = chart_at(weights, column)
+    overlaps, residual = weights.overlaps, weights.residual
+    if not is_on_host(overlaps):
+        overlaps, residual = jax.lax.stop_gradient((overlaps, residual))
+    chart, least = chart_at(weights, pivot_rows(overlaps, residual))
     return settle(chart), least
 
 
-def _like_a_chart(weights: InitialWeights) -> tuple[Chart, int]:
-    fading = None if weights.origin is None else Fading(weights.origin, weights.rates)
-    return Chart(LEAF, LEAF, LEAF, LEAF, LEAF, LEAF, weights.directions, fading), LEAF
-
-
-_compiled_pivoted_chart = compiled_quickly(like=_like_a_chart)(pivoted_chart)
-
-
-def chart_at(weights: InitialWeights, column: Int[Array, " N"]) -> tuple[Chart, Float[Array, ""]]:
+def chart_at(weights: InitialWeights, column: Int[Numbers, " N"]) -> tuple[Chart, Float[Numbers, ""]]:
     """The chart with the pivot rows `column`; and the least diagonal entry of the triangular factor of these rows."""
     overlaps, residual, norms, rates = weights[:4]
+    xp, factorise = namespace(overlaps), linear_algebra(overlaps)
     neurons, directions = overlaps.shape
 
     # the teacher's rows fill B; the places of those that are pivots go to the residual rows that are not
-    from_teacher = column < directions
-    spare = jnp.sort(jnp.setdiff1d(directions + jnp.arange(neurons), column, size=neurons, fill_value=-1))[::-1]
-    place = jnp.where(from_teacher, column, directions)[jnp.argsort(~from_teacher, stable=True)]
-    row = jnp.arange(directions).at[place].set(spare, mode="drop")
+    from_teacher, others = column < directions, directions + xp.arange(neurons)
+    spare = xp.sort(xp.where((others[:, None] == column).any(axis=1), -1, others))[::-1]
+    place = xp.where(from_teacher, column, directions)[xp.argsort(~from_teacher, stable=True)]
+    row = put(xp.arange(directions + 1), place, spare)[:directions]  # a last one takes what has no place
 
-    pivots = jnp.where(
+    pivots = xp.where(
         from_teacher[:, None],
-        overlaps.T[jnp.minimum(column, directions - 1)],
-        residual.T[jnp.maximum(column - directions, 0)],
+        overlaps.T[xp.minimum(column, directions - 1)],
+        residual.T[xp.maximum(column - directions, 0)],
     )
-    factors = jax.scipy.linalg.lu_factor(pivots.T)
-    least = jnp.min(jnp.abs(jnp.diag(factors[0])))
-    spare_rows = jax.scipy.linalg.lu_solve(factors, residual[:, jnp.maximum(spare - directions, 0)]).T
+    factors = factorise.lu_factor(pivots.T)
+    least = xp.min(xp.abs(xp.diag(factors[0])))
+    spare_rows = factorise.lu_solve(factors, residual[:, xp.maximum(spare - directions, 0)]).T
 
-    def fill(B: Array, low: Array, fresh: Array) -> Array:
-        block = jax.lax.dynamic_slice_in_dim(overlaps, low, fresh.shape[0], axis=1)
-        return put(B, jax.scipy.linalg.lu_solve(factors, block).T, low)
+    def fill(B: Numbers, low: Numbers, fresh: Numbers) -> Numbers:
+        block = take(overlaps, low, fresh, axis=-1)
+        return put_block(B, factorise.lu_solve(factors, block).T, low, axis=-2)
 
-    B = fold_blocks(directions, fill, jnp.zeros((directions, neurons)))
-    B = B.at[place].set(spare_rows, mode="drop")
-    J = jnp.zeros((0, neurons)) if norms is None else jnp.linalg.inv(pivots) / norms[:, None]
-    every = jnp.concatenate([rates, jnp.zeros(neurons)])
+    B = fold_blocks(overlaps, directions, fill, xp.zeros((directions + 1, neurons)))
+    B = put(B, place, spare_rows)[:directions]
+    J = xp.zeros((0, neurons)) if norms is None else xp.linalg.inv(pivots) / norms[:, None]
+    every = xp.concatenate([rates, xp.zeros(neurons)])
     fading = None if weights.origin is None else Fading(weights.origin, rates)
-    return Chart(B, J, every[row], every[column], row, column, weights.directions, fading), least
+    fastest = xp.max(xp.abs(rates), initial=0.0)
+    return Chart(B, J, every[row], every[column], row, column, fastest, weights.directions, fading), least
 
 
-def pivot_rows(overlaps: Float[Array, "N M"], residual: Float[Array, "N N"]) -> Int[Array, " N"]:
+def pivot_rows(overlaps: Float[Numbers, "N M"], residual: Float[Numbers, "N N"]) -> Int[Numbers, " N"]:
     """The numbers of N well-conditioned rows of [overlaps, residual]ᵀ, by partial pivoting over one block at a time."""
-    neurons, directions = overlaps.shape
+    xp, (neurons, directions) = namespace(overlaps), overlaps.shape
 
-    def play(best: tuple[Array, Array], low: Array, fresh: Array) -> tuple[Array, Array]:
+    def play(best: tuple[Numbers, Numbers], low: Numbers, fresh: Numbers) -> tuple[Numbers, Numbers]:
         names, rows = best
-        block = jax.lax.dynamic_slice_in_dim(overlaps, low, fresh.shape[0], axis=1).T
-        names = jnp.concatenate([names, low + jnp.arange(fresh.shape[0])])
-        rows = jnp.concatenate([rows, jnp.where(fresh[:, None], block, 0.0)])
-        order = jax.lax.linalg.lu(rows)[2][:neurons]
+        block = take(overlaps, low, fresh, axis=-1).T
+        names = xp.concatenate([names, low + xp.arange(fresh.shape[0])])
+        rows = xp.concatenate([rows, xp.where(fresh[:, None], block, 0.0)])
+        order = order_of_pivots(rows)[:neurons]
         return names[order], rows[order]
 
-    return fold_blocks(directions, play, (directions + jnp.arange(neurons), residual.T))[0]
+    return fold_blocks(overlaps, directions, play, (directions + xp.arange(neurons), residual.T))[0]
 
 
 def independent(weights: InitialWeights) -> InitialWeights:
@@ -141,10 +139,9 @@ def independent(weights: InitialWeights) -> InitialWeights:
     overlaps, residual = np.split(rows / norms[:, None], [weights.overlaps.shape[1]], axis=1)
     # residual directions all have rate 0, so as many as there are neurons are enough
     residual = np.linalg.qr(residual.T, mode="r").T  # type: ignore[attr-defined]
-    kept = None if weights.norms is None else jnp.asarray(norms)
-    origin = None if weights.origin is None else jnp.asarray((norms[:, None] * overlaps).T)
-    basis = weights.rates, weights.directions
-    return InitialWeights(jnp.asarray(overlaps), jnp.asarray(residual), kept, *basis, origin)
+    kept = None if weights.norms is None else norms
+    origin = None if weights.origin is None else (norms[:, None] * overlaps).T
+    return InitialWeights(overlaps, residual, kept, weights.rates, weights.directions, origin)
 
 
 def _triangle(W: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

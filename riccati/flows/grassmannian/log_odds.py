@@ -18,14 +18,12 @@ import numpy as np
 import scipy
 from jaxtyping import Float, Int
 
-from ...numerics import compiled_quickly
-from .chart import BLOCK, Chart, carry
+from .chart import Chart
+from .host import BLOCK
 
 _CLASS = 0.5  # growth exponents of rows in one class differ by so much over the span
 _ROUNDING = 1e-17
 TOLERANCE = 4 * np.finfo(float).eps
-
-carried = compiled_quickly(like=lambda chart, interval: chart, donate_argnums=0)(carry)
 
 
 class LogOdds:
