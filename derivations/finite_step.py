@@ -102,7 +102,7 @@ def _by_code(w: np.ndarray, a: np.ndarray) -> dict[str, np.ndarray]:
 
     Y, weights = jnp.asarray(w[:2]), jnp.asarray(a)
     noise = jnp.asarray(_GAMMA / 4 * (1 - 2 / _DIM))
-    velocity = stiefel_velocity(0.0, Y, (weights, jnp.asarray(_C), noise))
+    velocity = stiefel_velocity(0.0, Y, (weights, jnp.asarray(_C), noise, None))
     return {"H": second_order(Y, _C * jnp.eye(2), weights)[2], "dZ/dτ": velocity}
 
 

@@ -129,7 +129,7 @@ def check(derivation: Derivation | None = None) -> Checked:
     t = 0.5 * random.normal(size=(3, 3))
     unit = 0.7
     state = WeightsState(jnp.asarray(y), jnp.asarray(t / unit))
-    velocity = weights_velocity(0.0, state, (jnp.asarray(a), jnp.asarray(_GAMMA), jnp.asarray(unit)))
+    velocity = weights_velocity(0.0, state, (jnp.asarray(a), jnp.asarray(_GAMMA), jnp.asarray(unit), None))
     _, k, h = second_order(state.Y, jnp.asarray(t @ t.T), jnp.asarray(a))
     moved_y, moved_t = np.asarray(velocity.Y), unit * np.asarray(velocity.T)
     overlap = y @ t

@@ -92,15 +92,18 @@ def derive() -> Derivation:
 
 
 _RANDOM = np.random.default_rng(5)
-_DIM, _RATE, _NOISE, _NORM = 40, 1e-7, 0.7, 1.3
+_DIM, _RATE, _NOISE, _NORM = 40, 0.01, 0.7, 1.3
 _SAMPLE, _BEGUN = _RANDOM.normal(size=(1, _DIM)), _RANDOM.normal(size=(1, _DIM))
 _U = _BEGUN / np.linalg.norm(_BEGUN)
 _ALONG = float((_SAMPLE @ _U.T)[0, 0])
 
 
 @cache
-def _computed() -> tuple[float, float, list[tuple[float, float]]]:
-    """σ' and the residual without noise, and for the noises ±√Δ an overlap after a step, and the residual in it."""
+def _computed() -> tuple[float, float, list[dict[str, float]]]:
+    """σ' and the residual without noise, and for the noises ±√Δ an overlap after a step and the residual in it.
+
+    With the first two derivatives of the overlap in η at η = 0, which its change is made of.
+    """
     import jax
     import jax.numpy as jnp
 
@@ -111,10 +114,16 @@ def _computed() -> tuple[float, float, list[tuple[float, float]]]:
     teacher, rule = rc.Teacher([1.0], link), Spherical(TwoHomogeneous(), jnp.asarray([_NORM]))
 
     @jax.jit
-    def step(noise: jax.Array) -> tuple:
-        weights = Weights(jnp.asarray(_NORM * _U), jnp.zeros(0))
-        new = moved(rule, teacher, weights, jnp.asarray(_SAMPLE), noise, jnp.asarray(_RATE))
-        return rule.directions(rule.retract(new.weights.W, 1))[0, 0], new.push[0, 0]
+    def step(noise: jax.Array) -> dict[str, jax.Array]:
+        def after(rate: jax.Array) -> tuple[jax.Array, jax.Array]:
+            weights = Weights(jnp.asarray(_NORM * _U), jnp.zeros(0))
+            new = moved(rule, teacher, weights, jnp.asarray(_SAMPLE), noise, rate)
+            return rule.directions(rule.retract(new.weights.W, 1))[0, 0], new.push[0, 0]
+
+        begin, rate = jnp.asarray(0.0), jnp.asarray(_RATE)
+        first = jax.jacfwd(lambda rate: after(rate)[0])
+        overlap, push = after(rate)
+        return {"overlap": overlap, "push": push, "first": first(begin), "second": jax.jacfwd(first)(begin)}
 
     @jax.jit
     def here() -> tuple:
@@ -122,21 +131,23 @@ def _computed() -> tuple[float, float, list[tuple[float, float]]]:
         return link.derivative(along), link(_SAMPLE[0, 0]) - _NORM**2 * link(along)
 
     slope, clean = map(float, here())
-    steps = [tuple(map(float, step(jnp.asarray([noise])))) for noise in (_NOISE, -_NOISE)]
-    return slope, clean, [(after, push / (_RATE * _NORM * slope)) for after, push in steps]
+    steps = [{name: float(x) for name, x in step(jnp.asarray([noise])).items()} for noise in (_NOISE, -_NOISE)]
+    return slope, clean, steps
 
 
 def check(derivation: Derivation | None = None) -> Checked:
     """Against the package's rule on one sample, and on two labels whose noise is ±√Δ."""
     d, (slope_here, clean, steps) = derivation or derive(), _computed()
-    arguments = m, theta_x, z, p, slope, eta, rest, e
-    overlap, first = numeric(d["overlap"], *arguments), numeric(d["drift"].subs(gamma, eta * rest), *arguments)
-    worst, begun = [], _U[0, 0]
-    for noise, (after, _) in zip((_NOISE, -_NOISE), steps, strict=True):
-        rest_of = float(np.sum(_SAMPLE**2) - _ALONG**2)
-        here = begun, _SAMPLE[0, 0], _ALONG, 1.0, slope_here, _RATE, rest_of, clean + noise
-        worst.append(agree(overlap(*here), after, "overlap after a step"))
-        worst.append(agree(_RATE * first(*here), after - begun, "drift", 1e-4))
+    symbols = m, theta_x, z, p, slope, eta, rest, e
+    overlap, first = numeric(d["overlap"], *symbols), numeric(d["drift"].subs(gamma, 0), *symbols)
+    # at η|x_⊥|² = γ the second derivative is that part of the change that is in proportion to γ
+    second = numeric(2 * rest * sp.diff(d["drift"], gamma), *symbols)
+    rest_of, worst, residuals = float(np.sum(_SAMPLE**2) - _ALONG**2), [], []
+    for noise, after in zip((_NOISE, -_NOISE), steps, strict=True):
+        here = _U[0, 0], _SAMPLE[0, 0], _ALONG, 1.0, slope_here, _RATE, rest_of, clean + noise
+        for what, derived in (("overlap", overlap), ("first", first), ("second", second)):
+            worst.append(agree(derived(*here), after[what], what))
+        residuals.append(after["push"] / (_RATE * _NORM * slope_here))
     mean_square = float(d["noise"].subs({e: clean, Delta: _NOISE**2}))
-    worst.append(agree(mean_square, np.mean([residual**2 for _, residual in steps]), "label noise"))
+    worst.append(agree(mean_square, np.mean(np.square(residuals)), "label noise"))
     return Checked(d.proved, "riccati.sgd's Spherical, and the noise of its labels", max(worst))

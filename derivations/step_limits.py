@@ -92,7 +92,7 @@ def _on_stiefel(overlap: float, scale: float, strength: float) -> np.ndarray:
     from riccati.flows.gradient_noise import stiefel_velocity
 
     Y = jnp.asarray(_overlaps(overlap))
-    moved = stiefel_velocity(0.0, Y, (jnp.asarray(_A), jnp.asarray(scale), jnp.asarray(strength)))
+    moved = stiefel_velocity(0.0, Y, (jnp.asarray(_A), jnp.asarray(scale), jnp.asarray(strength), None))
     return np.array([moved[0, 0] / Y[0, 0], moved[1, 1] / 1e-9])
 
 

@@ -74,9 +74,12 @@ def sgd_of_keys(config: RunConfig) -> SGD:
 
 
 def algorithm_keys(sgd: SGD) -> RunConfig:
-    """Return what an algorithm has beside its learning rate, batch size and loss, as keys of a run's JSON file."""
+    """Return what an algorithm has beside its learning rate, batch size and loss, as keys of a run's JSON file.
+
+    Of Stiefel SGD nothing, which the key `kind` names.
+    """
     plain = SGD(1.0)
-    held = {name: getattr(sgd, name) for name in _OF_ALGORITHM}
+    held = {} if sgd.on_stiefel else {name: getattr(sgd, name) for name in _OF_ALGORITHM}
     return RunConfig({name: value for name, value in held.items() if value != getattr(plain, name)})
 
 

@@ -63,7 +63,6 @@ def test_a_recorder_says_that_its_risk_is_exact_and_what_the_last_norms_are(tmp_
     for run in (log.run(), rc.Run.load(tmp_path / "run.csv")):
         observation = Observation(run)
         assert observation.exact
-        assert not observation.norms_fixed
         assert not observation.diverged
         assert not run.notes
         np.testing.assert_allclose(run.config["final_norms"], np.linalg.norm(W + 0.01 * W[:, ::-1], axis=1))

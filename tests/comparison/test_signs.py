@@ -30,11 +30,6 @@ def test_a_run_on_theory_bears_no_mark():
     assert marks(risk_at(TIMES, 1.0)) == ""
 
 
-def test_norms_that_never_change_are_the_spheres():
-    assert "the sphere" in marks(risk_at(TIMES, 1.0), constraint="sphere")
-    assert "the sphere" not in marks(risk_at(TIMES, 1.0))
-
-
 @pytest.mark.parametrize(
     ("risk", "keys", "mark"),
     [

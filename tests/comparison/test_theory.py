@@ -80,7 +80,9 @@ def test_a_note_names_all_that_a_limit_does_not_cover():
     both = rc.Link.from_coefficients([0, 0, 0.8, 0.6])
     teacher = rc.Teacher([0.8, -0.6], both, links=[rc.Link.hermite(2), rc.Link.hermite(3)])
     start = rc.Start.random(teacher, 2, 40, norm=0.3)
-    assert beyond_scope("risk_law", rc.Teacher([0.8, 0.6], rc.Link.hermite(2)), start) == ""
-    assert beyond_scope("FiniteStep", teacher, start) == "negative a and a link for each direction"
+    plain, decayed = rc.SGD(1e-3), rc.SGD(1e-3, momentum=0.5, weight_decay=0.1)
+    assert beyond_scope("risk_law", rc.Teacher([0.8, 0.6], rc.Link.hermite(2)), start, plain) == ""
+    assert beyond_scope("risk_law", rc.Teacher([0.8, 0.6], rc.Link.hermite(2)), start, decayed) == "weight decay"
+    assert beyond_scope("FiniteStep", teacher, start, plain) == "negative a and a link for each direction"
     several = "negative a, a link for each direction and a link of several Hermite degrees"
-    assert beyond_scope("risk_law", teacher, start) == several
+    assert beyond_scope("risk_law", teacher, start, plain) == several

@@ -114,7 +114,7 @@ def test_numpy_draws_samples_and_factors_of_the_right_law(batch_size):
     """ξ is normal; L triangular, χ on its diagonal, of d - M - N less what a cycle has added, and normal below."""
     engine = experiment(learning_rate=1e-3, steps=100, batch_size=batch_size).simulation.dynamics.engine
     numbers, fresh = 7 + np.arange(2 * engine.cycle), min(batch_size, 3)
-    xi, L = engine.noise_of(np.random.default_rng(0), numbers, 2000, 3)
+    xi, L, _ = engine.noise_of(np.random.default_rng(0), numbers, 2000, 3)
     assert xi.shape == (len(numbers), 2000, batch_size, engine.coordinates)
     p = [kstest(xi[0].ravel(), "norm").pvalue]
     for factors, number in zip(L[:, :, 0], numbers, strict=True):
@@ -125,7 +125,7 @@ def test_numpy_draws_samples_and_factors_of_the_right_law(batch_size):
     assert min(p) > 1e-3
     assert not np.triu(L, 1).any()
     direct = experiment(learning_rate=1e-3, steps=100, coordinates="direct").simulation.dynamics.engine
-    X = direct.noise_of(np.random.default_rng(0), np.arange(20), 50, 3)
+    X = direct.noise_of(np.random.default_rng(0), np.arange(20), 50, 3).samples
     assert X.shape == (20, 50, 1, 30)
     assert kstest(X.ravel(), "norm").pvalue > 1e-3
 

@@ -10,7 +10,7 @@ from scipy.stats import ks_2samp
 
 import riccati as rc
 from riccati import sgd
-from riccati.sgd import Weights
+from riccati.sgd import DirectNoise, State, Weights
 
 SECOND, FOURTH, RELU = rc.Link.hermite(2), rc.Link.hermite(4), rc.Link.named("relu")
 MIXED = rc.Link.from_coefficients([0, 0, 1, 0, 1])
@@ -88,7 +88,8 @@ def mean_step_and_gradient(dynamics, weights, X, p):
     engine, rule, teacher = dynamics.engine, dynamics.rule, dynamics.teacher
 
     def change(batch):
-        new = engine.step(rule, teacher, weights, batch, jnp.asarray(0.1), jnp.asarray(0))
+        noise, state = DirectNoise(batch, None), State(weights, None)
+        new = engine.step(rule, None, teacher, state, noise, jnp.asarray(0.1), jnp.asarray(0)).weights
         return jax.tree.map(lambda new, old: (new - old) / 0.1, new, weights)
 
     each = jax.vmap(change)(X[:, None])
