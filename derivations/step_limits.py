@@ -81,7 +81,7 @@ def _on_weights(overlap: float, length: float, g: float) -> np.ndarray:
     from riccati.flows.gradient_noise import WeightsState, weights_velocity
 
     state = WeightsState(jnp.asarray(_overlaps(overlap)), jnp.diag(jnp.sqrt(jnp.array([_A[0], length]))))
-    moved = weights_velocity(0.0, state, (jnp.asarray(_A), jnp.asarray(g), jnp.asarray(1.0)))
+    moved = weights_velocity(0.0, state, (jnp.asarray(_A), jnp.asarray(g), jnp.asarray(1.0), None))
     return np.array([moved.Y[0, 0] / state.Y[0, 0], moved.Y[1, 1] / 1e-9, moved.T[0, 0], moved.T[1, 1]])
 
 

@@ -77,7 +77,8 @@ def test_one_direction_against_sgd(constraint):
     assert ks_2samp(emerged, np.minimum(runs.emerged, horizon)).pvalue > 0.01
     np.testing.assert_allclose(law.quantile(0.5)[0], np.median(runs.emerged), rtol=0.05)
     band = rc.risk_law(teacher, start, learning_rate=rate, constraint=constraint, times=[horizon])
-    assert ks_2samp(runs.risk, np.asarray(band.draws)[:, 0]).pvalue > 0.01
+    # 8/d of what the law leaves out, and three standard errors
+    np.testing.assert_allclose(np.median(band.draws), np.median(runs.risk), rtol=0.2)
 
 
 @pytest.mark.large
