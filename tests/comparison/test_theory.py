@@ -8,6 +8,7 @@ from riccati.comparison import Observation
 from riccati.comparison.theory import beyond_scope, theory_of
 
 
+@pytest.mark.large
 def test_a_run_in_law_lies_between_the_quartiles_of_its_law_half_the_time():
     teacher = rc.Teacher([1.0], rc.Link.hermite(3))
     dim, batch = 300, 32
