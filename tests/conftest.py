@@ -8,7 +8,7 @@ import pytest
 import riccati as rc
 
 _PROGRAMS = Path(__file__).resolve().parents[1] / ".pytest_cache" / "programs"
-_MOST = 1.2e9  # bytes that a worker may hold with its programs
+_MOST = 0.9e9  # bytes that a worker may hold with its programs
 _PAGE = 4096
 
 # workers and modules share what they compile, and the next run finds it

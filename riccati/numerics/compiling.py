@@ -21,6 +21,7 @@ from .program_store import KeptPrograms
 T = TypeVar("T")
 
 LEAF: Any = 0  # stands for any array of a result that `like` describes
+_OPTIONS = {"xla_cpu_use_fusion_emitters": False, "xla_backend_optimization_level": 1}
 
 
 def compiled_quickly(
@@ -36,19 +37,14 @@ def compiled_quickly(
     """
 
     def compiled(function: Callable[..., T]) -> Callable[..., T]:
-        plain = jit(function, **settings)
+        alone, plain = jit(function, **settings, compiler_options=_OPTIONS), jit(function, **settings)
         donated = np.atleast_1d(settings.get("donate_argnums", ())).astype(int)
-
-        @cache
-        def quick() -> tuple[Callable[..., T], KeptPrograms | None]:
-            kept = None if like is None else KeptPrograms(function, like, tuple(donated), _options())
-            return jit(function, **settings, compiler_options=_options()), kept
+        kept = None if like is None else KeptPrograms(function, like, tuple(donated), _OPTIONS)
 
         @wraps(function)
         def call(*args: Any) -> T:
             if is_traced(args) or is_traced(jax.device_put(np.zeros(()))) or not _is_understood():
                 return plain(*args)
-            alone, kept = quick()
             program = alone if kept is None else kept.program(args) or alone
             return program(*args)
 
@@ -58,17 +54,10 @@ def compiled_quickly(
 
 
 @cache
-def _options() -> dict[str, bool | int]:
-    """Both options; level 0 where JAX is told to optimise little (`jax_disable_most_optimizations`)."""
-    level = 0 if jax.config.read("jax_disable_most_optimizations") else 1
-    return {"xla_cpu_use_fusion_emitters": False, "xla_backend_optimization_level": level}
-
-
-@cache
 def _is_understood() -> bool:
     """Whether XLA knows the options: asked once a process, of a program that costs milliseconds."""
     try:
-        jax.jit(lambda: np.zeros(()), compiler_options=_options()).lower().compile()
+        jax.jit(lambda: np.zeros(()), compiler_options=_OPTIONS).lower().compile()
     except jax.errors.JaxRuntimeError:
         return False
     return True

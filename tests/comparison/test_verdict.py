@@ -168,6 +168,7 @@ def replicas():
     return {"right": half(0), "beta": half(1000, beta=1.2), "clock": half(2000, faster=1.3)}
 
 
+@pytest.mark.large
 def test_runs_of_sgd_are_consistent_and_others_are_explained(replicas):
     """Both laws as alternatives to each other's runs, times on the clock that is said."""
     law, right = replicas["right"]

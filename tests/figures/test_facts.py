@@ -7,7 +7,13 @@ from figures_checked import check_fact
 from figures import NAMES, Fact
 
 
-@pytest.mark.parametrize("name", NAMES)
+# facts on ensembles of SGD, whose laws have tests of their own (tests/laws, tests/sgd)
+ENSEMBLES = ("discretization", "law_k2", "stiefel_sgd")
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.large] if name in ENSEMBLES else []) for name in NAMES]
+)
 def test_fact(name):
     check_fact(name)
 

@@ -24,6 +24,7 @@ def test_random_start_has_the_law_of_uniform_directions():
         mine = factor @ factor.transpose(0, 2, 1)
         gram = m @ m.transpose(0, 2, 1) + mine
         np.testing.assert_allclose(np.diagonal(gram, axis1=1, axis2=2), 1, rtol=1e-12)
+        np.testing.assert_allclose(np.mean(m**2), 1 / dim, rtol=0.03)  # five standard errors of 50 000 overlaps
         W = np.random.default_rng(1).normal(size=(2000, 5, dim))
         W /= np.linalg.norm(W, axis=2, keepdims=True)
         outside = W[:, :, 5:] @ W[:, :, 5:].transpose(0, 2, 1)
