@@ -6,7 +6,6 @@ from figures_checked import check_fact
 
 from figures import NAMES, Fact
 
-
 # facts on ensembles of SGD, whose laws have tests of their own (tests/laws, tests/sgd)
 ENSEMBLES = ("discretization", "law_k2", "stiefel_sgd")
 
