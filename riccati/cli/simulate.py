@@ -27,7 +27,8 @@ class ExperimentOptions:
     learning_rate: Annotated[float, typer.Option(help="η, canonical time per step.")]
     batch_size: Annotated[int, typer.Option(help="Samples per step.")] = 1
     constraint: Annotated[
-        Constraint | None, typer.Option(help="stiefel: weights stay orthonormal (k = 2); free if not given.")
+        Constraint | None,
+        typer.Option(help="stiefel: weights stay orthonormal (k = 2); sphere: norms stay; free if not given."),
     ] = None
     coordinates: Annotated[
         Coordinates,

@@ -28,7 +28,7 @@ import numpy as np
 import scipy
 from jaxtyping import Array, Float
 
-from ..problem import CONSTRAINTS, AnyStart, Constraint, Problem, Teacher, rate_of_gamma, require_covered
+from ..problem import AnyStart, Constraint, Problem, Teacher, rate_of_gamma, require_covered
 from ..support import require, require_integer, require_real, warn_renamed
 from .divergence import can_be_learned, largest_held, moments_of
 from .law import constraint_of, old_name_of
@@ -153,8 +153,7 @@ def largest_step(
     constraint = constraint_of(algorithm, constraint, halved)
     problem, link = Problem(teacher, start), teacher.link
     require_integer(batch_size, "batch_size", 1)
-    known = constraint is None or constraint in CONSTRAINTS
-    require(known, "constraint", 'be None or "stiefel"', repr(constraint))
+    require(constraint in (None, "stiefel"), "constraint", 'be None or "stiefel"', repr(constraint))
     require_covered("largest_step" if constraint is None else "largest_step of Stiefel SGD", teacher, start)
     if student_scale is not None:
         must = 'be left out unless constraint="stiefel"'
