@@ -100,7 +100,6 @@ class SGD:
         for name in ("momentum", "dampening"):
             require(float(getattr(self, name)) < 1, name, "be below 1", getattr(self, name))
         require(isinstance(self.nesterov, (bool, np.bool_)), "nesterov", "be True or False", repr(self.nesterov))
-        self._require_fields_that_agree()
         schedule = self.schedule
         numbers = ("second_layer_rate", "weight_decay", "momentum", "dampening")
         plain: dict[str, object] = {name: float(getattr(self, name)) for name in numbers}
@@ -108,6 +107,7 @@ class SGD:
         if isinstance(schedule, Constant):
             plain["learning_rate"] = schedule.rate
         vars(self).update(plain)  # numbers of any library as Python's, which can be hashed, compared and printed
+        self._require_fields_that_agree()
 
     def __repr__(self) -> str:
         """Without the fields after the first four that are as in plain SGD."""

@@ -99,5 +99,5 @@ def test_the_old_name_of_the_constraint():
 
 def test_the_sphere_has_no_limit_of_free_weights():
     teacher = rc.Teacher([1.0], rc.Link.hermite(2))
-    with pytest.raises(rc.ArgumentError, match="`constraint` must be None or .stiefel., but is 'sphere'"):
+    with pytest.raises(rc.ArgumentError, match=r"`constraint` must be None or .stiefel., but is 'sphere'"):
         rc.largest_step(teacher, rc.Start([[0.1]], norms=0.1, dim=100), constraint="sphere")

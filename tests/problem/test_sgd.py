@@ -116,6 +116,7 @@ def test_momentum_makes_steps_longer_and_changes_nothing_else_of_the_limit():
     assert sgd.gamma(100) == pytest.approx(0.125)
     assert sgd.times(10) == pytest.approx(0.05)
     assert sgd.faster(2.0) == rc.SGD(2e-3, 4, momentum=0.9, dampening=0.5)
+    assert rc.SGD(1e-3, momentum="0.9") == rc.SGD(1e-3, momentum=np.float64(0.9))
     assert repr(sgd).endswith("second_layer_rate=1.0, momentum=0.9, dampening=0.5)")
     power = PowerLaw(1e-3, 1.0, 10.0)
     assert rc.SGD(power, momentum=0.5).times([3]) == 2 * rc.SGD(power).times([3])
