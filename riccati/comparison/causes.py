@@ -40,7 +40,6 @@ class Cause:
         keys: the changed keys of the run with their values, None for a key that is removed.
         divided: the number by which the run's steps are divided.
         practice: whether it is a way of training for which there is no key, such as gradients that are accumulated.
-        approximate: whether theory with it is a limit, and not exact.
     """
 
     key: str
@@ -50,7 +49,6 @@ class Cause:
     keys: dict[str, object] = field(default_factory=dict)
     divided: int = 1
     practice: bool = False
-    approximate: bool = False
 
     def __str__(self) -> str:
         return f"{self.key} ({self.why})" if self.why else self.key
@@ -120,8 +118,9 @@ def _training_loss(run: Run) -> str:
 def _other_rates(rate: str, present: float, batch: int) -> Iterator[Cause]:
     """The causes that make steps longer or shorter than the learning rate under the key `rate`."""
 
-    def times(factor: float, why: str, **others: bool) -> Cause:
-        return Cause(f"{rate} = {present * factor:.4g}", why, 1 / factor, keys={rate: present * factor}, **others)
+    def times(factor: float, why: str, practice: bool = False) -> Cause:
+        keys: dict[str, object] = {rate: present * factor}
+        return Cause(f"{rate} = {present * factor:.4g}", why, 1 / factor, keys=keys, practice=practice)
 
     if batch > 1:
         yield times(batch, "gradients are summed over the batch")

@@ -92,8 +92,7 @@ class Case:
         except ArgumentError:
             return None
         readings = changed.readings(None if self.readings.emerged is None else changed.run.overlaps)
-        exact = readings.exact and not cause.approximate
-        return Case(changed, setting, replace(readings, noise=self.readings.noise, exact=exact))
+        return Case(changed, setting, replace(readings, noise=self.readings.noise))
 
 
 def explanations_of(readings: Readings, draws: Draws, alternatives: Iterable[Alternative]) -> tuple[Explanation, ...]:

@@ -95,13 +95,13 @@ class SGD:
         known = self.constraint is None or self.constraint in CONSTRAINTS
         require(known, "constraint", f"be None or one of {', '.join(CONSTRAINTS)}", repr(self.constraint))
         require(self.loss in TRAINED_LOSSES, "loss", f"be one of {', '.join(TRAINED_LOSSES)}", repr(self.loss))
-        for name in ("second_layer_rate", "weight_decay", "momentum", "dampening"):
+        numbers = ("second_layer_rate", "weight_decay", "momentum", "dampening")
+        for name in numbers:
             require_real(getattr(self, name), name, least=0)
         for name in ("momentum", "dampening"):
             require(float(getattr(self, name)) < 1, name, "be below 1", getattr(self, name))
         require(isinstance(self.nesterov, (bool, np.bool_)), "nesterov", "be True or False", repr(self.nesterov))
         schedule = self.schedule
-        numbers = ("second_layer_rate", "weight_decay", "momentum", "dampening")
         plain: dict[str, object] = {name: float(getattr(self, name)) for name in numbers}
         plain |= {"batch_size": int(self.batch_size), "nesterov": bool(self.nesterov)}
         if isinstance(schedule, Constant):

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float
 
-from ..support import is_traced
+from ..support import namespace_of
 from .teacher import Teacher
 
 
@@ -30,6 +29,6 @@ def spectrum(teacher: Teacher) -> Spectrum:
     """The eigenbasis of S* of a quadratic teacher; where eigenvalues coincide, its derivative is NaN."""
     if teacher.frame is None:
         return Spectrum(teacher.a)
-    F, xp = teacher.frame, jnp if is_traced(teacher) else np  # on the host nothing compiles
+    F, xp = teacher.frame, namespace_of(teacher)
     rates, V = xp.linalg.eigh(xp.asarray(F).T @ (xp.asarray(teacher.a)[:, None] * xp.asarray(F)))
     return Spectrum(jnp.asarray(rates), jnp.asarray(V), F @ jnp.asarray(V))

@@ -73,6 +73,11 @@ def sgd_of_keys(config: RunConfig) -> SGD:
     return SGD(factor * config.needed(RunConfig.learning_rate), batch, loss=loss, **given)
 
 
+def algorithm_of(config: RunConfig) -> SGD:
+    """Return the algorithm at the rate 1, whatever rate the keys give."""
+    return sgd_of_keys(config | {rate_key(config).name: 1.0})
+
+
 def algorithm_keys(sgd: SGD) -> RunConfig:
     """Return what an algorithm has beside its learning rate, batch size and loss, as keys of a run's JSON file.
 
@@ -85,8 +90,7 @@ def algorithm_keys(sgd: SGD) -> RunConfig:
 
 def time_factor(config: RunConfig) -> float:
     """Return canonical time per step over the learning rate: the clock's factor, and that of the momentum."""
-    mu, dampening = config.momentum or 0.0, config.dampening or 0.0
-    return clock_factor(config) * (1 - dampening) / (1 - mu)
+    return clock_factor(config) * algorithm_of(config).momentum_factor
 
 
 def sgd_of_run(config: RunConfig, steps: Int[np.ndarray, " T"], clock: Float[np.ndarray, " T"] | None) -> SGD | None:
@@ -94,7 +98,7 @@ def sgd_of_run(config: RunConfig, steps: Int[np.ndarray, " T"], clock: Float[np.
     if clock is None:
         return sgd_of_keys(config) if rate_key(config).name in config else None
     logged = Logged(tuple(int(n) for n in steps), tuple(float(t) for t in clock))
-    return replace(sgd_of_keys(config | {rate_key(config).name: 1.0}), learning_rate=logged)
+    return replace(algorithm_of(config), learning_rate=logged)
 
 
 def clock_factor(config: RunConfig) -> int:

@@ -22,13 +22,13 @@ from .checks import check_config, check_rows, is_beyond, require_keys
 from .columns import Names
 from .config import RunConfig
 from .conventions import (
+    algorithm_of,
     assumed,
     directions_of,
     kind_of,
     missing_keys,
     overlap_of,
     overlap_said,
-    rate_key,
     risk_factor,
     sgd_of_keys,
     sgd_of_run,
@@ -115,7 +115,7 @@ class Run:
     @property
     def algorithm(self) -> SGD:
         """The algorithm but for its learning rate, which is 1; `sgd` has that too."""
-        return sgd_of_keys(self.config | {rate_key(self.config).name: 1.0})
+        return algorithm_of(self.config)
 
     @property
     def times(self) -> Float[np.ndarray, " T"]:
