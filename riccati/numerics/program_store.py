@@ -27,10 +27,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax import export
 
-from ..support import ArgumentError, package_versions, whole_file
+from ..support import ArgumentError, package_versions, sealed, unsealed, whole_file
 
 VARIABLE = "RICCATI_PROGRAMS"
-_HEAD, _DIGEST = b"riccati program\n", hashlib.sha256().digest_size
+_HEAD = b"riccati program\n"
 # what a program may depend on besides its function and its arguments
 _SETTINGS = (
     "jax_enable_x64", "jax_default_matmul_precision", "jax_default_prng_impl", "jax_threefry_partitionable",
@@ -184,8 +184,8 @@ def _read(path: Path) -> _Program | None:
         content = path.read_bytes()
     except OSError:
         return None
-    digest, body = content[len(_HEAD) : len(_HEAD) + _DIGEST], content[len(_HEAD) + _DIGEST :]
-    if not content.startswith(_HEAD) or hashlib.sha256(body).digest() != digest:
+    body = unsealed(_HEAD, content)
+    if body is None:
         return None
     out, _, module = body.partition(b"\n")
     return _Program(module, [(tuple(shape), dtype) for shape, dtype in json.loads(out)])
@@ -195,6 +195,6 @@ def _write(path: Path, held: _Program) -> None:
     body = json.dumps(held.out).encode() + b"\n" + held.module
     try:
         with whole_file(path) as temporary:
-            temporary.write_bytes(_HEAD + hashlib.sha256(body).digest() + body)
+            temporary.write_bytes(sealed(_HEAD, body))
     except (ArgumentError, OSError):
         pass  # the next process does without

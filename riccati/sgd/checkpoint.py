@@ -6,7 +6,6 @@ its digest was cut short or changed, or never was a checkpoint.
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 import math
@@ -20,12 +19,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
 
-from ..support import ArgumentError, require, whole_file
+from ..support import ArgumentError, require, sealed, unsealed, whole_file
 from .engines import engine_words
 from .loop import Measured, RunStates
 
 _HEAD = b"riccati checkpoint\n"
-_DIGEST = hashlib.sha256().digest_size
 _ROUNDING = 1e-12  # relative, between numbers of two versions
 
 
@@ -93,7 +91,7 @@ def save_checkpoint(path: str | os.PathLike, config: Mapping[str, object], check
     np.savez(archive, config=_text(config), **_arrays(checkpoint))  # type: ignore[arg-type]
     body = archive.getvalue()
     with whole_file(path, "checkpoint") as temporary:
-        temporary.write_bytes(_HEAD + hashlib.sha256(body).digest() + body)
+        temporary.write_bytes(sealed(_HEAD, body))
 
 
 def load_checkpoint(path: str | os.PathLike, config: Mapping[str, object], begun: Checkpoint) -> Checkpoint | None:
@@ -155,9 +153,12 @@ def _read(path: Path) -> _Held | None:
         return None
     except OSError as error:
         raise ArgumentError("checkpoint", "be a file that can be read", f"{path} ({error.strerror})") from None
-    digest, body = content[len(_HEAD) : len(_HEAD) + _DIGEST], content[len(_HEAD) + _DIGEST :]
-    must = "be a checkpoint of an experiment, whole and unchanged (remove it to begin anew)"
-    require(content.startswith(_HEAD) and hashlib.sha256(body).digest() == digest, "checkpoint", must, path)
+    body, must = (
+        unsealed(_HEAD, content),
+        "be a checkpoint of an experiment, whole and unchanged (remove it to begin anew)",
+    )
+    require(body is not None, "checkpoint", must, path)
+    assert body is not None
     with np.load(io.BytesIO(body), allow_pickle=False) as file:
         arrays = {name: file[name] for name in file.files}
     config = json.loads(str(arrays.pop("config", "null")))

@@ -21,7 +21,9 @@ from .errors import RenamedArgument as RenamedArgument
 from .errors import warn_renamed as warn_renamed
 from .files import package_versions as package_versions
 from .files import require_folder as require_folder
+from .files import sealed as sealed
 from .files import sole_writer as sole_writer
+from .files import unsealed as unsealed
 from .files import whole_file as whole_file
 from .names import CONSTRAINTS as CONSTRAINTS
 from .names import COORDINATES as COORDINATES

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import tempfile
 from collections.abc import Iterator
@@ -122,3 +123,15 @@ def package_versions() -> dict[str, str]:
         except PackageNotFoundError:  # run from a source tree that was never installed
             versions[name] = "not installed"
     return versions
+
+
+def sealed(head: bytes, body: bytes) -> bytes:
+    """The content of a file that says what it is and can be told from one that was cut short or changed."""
+    return head + hashlib.sha256(body).digest() + body
+
+
+def unsealed(head: bytes, content: bytes) -> bytes | None:
+    """The body of what `sealed` gave with this head; None where the content is anything else."""
+    begin = len(head) + hashlib.sha256().digest_size
+    digest, body = content[len(head) : begin], content[begin:]
+    return body if content.startswith(head) and hashlib.sha256(body).digest() == digest else None
