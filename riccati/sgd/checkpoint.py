@@ -153,10 +153,8 @@ def _read(path: Path) -> _Held | None:
         return None
     except OSError as error:
         raise ArgumentError("checkpoint", "be a file that can be read", f"{path} ({error.strerror})") from None
-    body, must = (
-        unsealed(_HEAD, content),
-        "be a checkpoint of an experiment, whole and unchanged (remove it to begin anew)",
-    )
+    body = unsealed(_HEAD, content)
+    must = "be a checkpoint of an experiment, whole and unchanged (remove it to begin anew)"
     require(body is not None, "checkpoint", must, path)
     assert body is not None
     with np.load(io.BytesIO(body), allow_pickle=False) as file:
