@@ -17,8 +17,10 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from ...numerics import LEAF, Outcome, compiled_quickly, controller, is_outcome
+from ...problem import largest_norm
 from ...support import StopRequest, orderly_stop, progress
-from .student import Student, StudentState, TwoLayerState, odds_and_rates
+from .states import CommitteeState, StudentState, TwoLayerState
+from .student import Student, odds_and_rates
 
 _CHUNK = 2048  # steps between two looks at the clock: seconds at the most
 _VANISHED = -20.0  # log of the share of its first norm that a neuron keeps, from which on it counts as vanished
@@ -149,6 +151,8 @@ class ChunkedSolve:
         needed = (time - self.now) / went * steps
         if bool((_log_norms(out.state) < self._least).any()):
             self.outcome = Outcome.norm_vanished
+        elif isinstance(out.state, CommitteeState) and _longest(out.state) > largest_norm(self.student.teacher.link):
+            self.outcome = Outcome.norm_unresolved
         elif went < _GROWING * self.now and needed > _HOPELESS * self._most:
             self.outcome = Outcome.max_steps_reached
 
@@ -156,6 +160,11 @@ class ChunkedSolve:
 def _log_norms(state: StudentState) -> Float[np.ndarray, " n"]:
     """log |w_i| of a two-layer student, whose norms can reach 0 in finite time; empty for others, whose cannot."""
     return np.asarray(state.log_norm) if isinstance(state, TwoLayerState) else np.zeros(0)
+
+
+def _longest(state: CommitteeState) -> float:
+    """The largest |w_i|."""
+    return float(np.linalg.norm(np.asarray(state.W), axis=1).max())
 
 
 def _steps(times: Array, odds: Array, rates: Array) -> OddsRecord:
