@@ -22,7 +22,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from ..numerics import Outcome, compiled_quickly, first_crossings, integrate, is_outcome, log_odds, message_of
+from ..numerics import Outcome, first_crossings, integrate, is_outcome, log_odds, message_of
 from ..problem import SGD, Feature, Problem, features, require_covered
 from ..support import TRAINED_LOSSES, is_traced, namespace_of, require, require_integer, require_real
 from .decoupled import Decoupled
@@ -152,7 +152,7 @@ class Coupled(Flow):
                 student.velocity, student.state, student.args, times, *tolerances,
                 largest_component=True, max_steps=self.max_steps,
             )  # fmt: skip
-            observed = jax.lax.map(lambda s: _observe(problem.teacher, s, self.overlap), out.states)
+            observed = jax.lax.map(lambda s: observe(problem.teacher, s, self.overlap), out.states)
             return Solution(observed, out.outcome, out.reached, out.steps)
         return self._in_chunks(problem, np.asarray(times))
 
@@ -181,8 +181,8 @@ class Coupled(Flow):
     def _in_chunks(self, problem: Problem, times: np.ndarray) -> Solution:
         observed, pieces, kept = [], [], 0
         chunks = self._chunked(problem)
-        for _ in chunks.through(times):
-            observed.append(_observe(problem.teacher, chunks.student.state, self.overlap))
+        for seen in chunks.through(times):
+            observed.append(seen)
             steps = chunks.new_steps()
             kept += 2 * steps.odds.size
             if kept <= _MOST_RECORDED:
@@ -208,10 +208,10 @@ def _scouted(problem: Problem, training: Training) -> tuple[float, float] | None
     chunks = ChunkedSolve(*_begin(problem, _SCOUT_RTOL, None, training), _SCOUT_STEPS, float(teacher.norm))
     begin = 1 / float(teacher.link.dual_derivative(1.0) * jnp.max(jnp.abs(teacher.search_rates)))
     emergence, risks = np.full(teacher.width, np.inf), []
-    for _ in chunks.through(begin * 2.0 ** np.arange(_DOUBLINGS)):
+    for seen in chunks.through(begin * 2.0 ** np.arange(_DOUBLINGS), ahead=1):
         steps = chunks.new_steps()
         emergence = np.minimum(emergence, first_crossings(steps.times, steps.odds, 0.0, rates=steps.rates))
-        risks.append(float(_observe(teacher, chunks.student.state, None).risk))
+        risks.append(float(seen.risk))
         emerged = int(np.isfinite(emergence).sum())
         at_rest = emerged > 0 and len(risks) > 3 and risks[-1] > _FALLS * risks[-4]
         if at_rest or emerged >= min(teacher.width, problem.start.student_width):
@@ -233,6 +233,3 @@ def _begin(
     if xp is np:  # on the host, where nothing compiles
         log_s, atol = jax.device_put((log_s, np.asarray(atol)))
     return student_of(problem, log_s, overlap, training), (jax.device_put(np.asarray(rtol)), atol)
-
-
-_observe = compiled_quickly(eqx.filter_jit)(observe)
