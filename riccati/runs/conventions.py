@@ -29,9 +29,7 @@ from .values import (
 # of the student; what is not here is refused by name, and another one is let in here
 PARAMETRISATIONS = {TWO_HOMOGENEOUS: "f = Σ |w_i|² σ(<x, w_i>/|w_i|)", TWO_LAYER: "f = Σ b_i σ(<x, w_i>)"}
 # what an SGD object and a run's keys have by the same name
-_OF_ALGORITHM = (
-    "constraint", "second_layer_rate", "momentum", "dampening", "nesterov", "weight_decay",
-)  # fmt: skip
+OF_ALGORITHM = ("constraint", "second_layer_rate", "momentum", "dampening", "nesterov", "weight_decay")
 # other programs' words for the two definitions
 _SUBSPACE_WORDS, _NEURON_WORDS = ("g_mm", "diag", "projector", "span", "subspace"), ("max", "neuron")
 
@@ -66,7 +64,7 @@ def sgd_of_keys(config: RunConfig) -> SGD:
     if kind_of(config) == STIEFEL:
         return SGD.from_riccati_step(config.needed(RunConfig.riccati_step), batch)
     factor = clock_factor(config)
-    given = {name: getattr(config, name) for name in _OF_ALGORITHM if name in config}
+    given = {name: getattr(config, name) for name in OF_ALGORITHM if name in config}
     if "weight_decay" in given:  # η(2∇L + λw) = 2η(∇L + λw/2)
         given["weight_decay"] /= factor
     loss: TrainedLoss = "correlation" if config.training_loss == CORRELATION else "squared"
@@ -84,7 +82,7 @@ def algorithm_keys(sgd: SGD) -> RunConfig:
     Of Stiefel SGD nothing, which the key `kind` names.
     """
     plain = SGD(1.0)
-    held = {} if sgd.on_stiefel else {name: getattr(sgd, name) for name in _OF_ALGORITHM}
+    held = {} if sgd.on_stiefel else {name: getattr(sgd, name) for name in OF_ALGORITHM}
     return RunConfig({name: value for name, value in held.items() if value != getattr(plain, name)})
 
 

@@ -18,8 +18,8 @@ from .columns import Chosen, optimiser_in
 from .config import RunConfig
 from .conventions import time_factor
 from .numbers import Column, Remarks, are_steps, count
+from .refusals import sgd_by_name
 from .steps import Steps
-from .values import sgd_by_name
 
 _SAME = 1e-3  # relative: rates that differ by less are one rate, written with three digits
 

@@ -38,10 +38,6 @@ CORRELATION = "correlation"  # of `training_loss`: 1 - f*f, whose gradient does 
 _SQUARES = ("mse", "meansquarederror", "meansquare", "squared", "square", "squarederror", "l2", "(f*-f)^2", "(y-f)^2")
 _HALVES = ("half-", "half", "0.5*", "0.5", "1/2*", "1/2", "½*", "½")
 _LIBRARIES = re.compile(r"(torch|nn|functional|f|keras|tf|tensorflow|losses|metrics|jnp|flax)\.")
-_ADAPTIVE = re.compile(
-    r"ada(?!pt)[a-z]*|[a-z]*adam\w*|rms_?prop|r_?prop|lion|lamb|lars|muon|shampoo|soap|sophia|sign_?sgd|l?bfgs|yogi|"
-    r"prodigy|novograd|signum"
-)
 # settings of SGD, with the value that follows as in SGD(momentum=0.9) or as torch prints its optimisers, momentum: 0.9
 _BEYOND_PLAIN = re.compile(r"(momentum|nesterov|weight_?decay)['\"]?\s*[=:]\s*([\w.+-]+)")
 _OFF = re.compile(r"false|none|[0.]+(e[+-]?\d+)?")
@@ -154,15 +150,6 @@ def schedule_pairs(value: Any, name: str) -> Any:
     sound = are_steps(steps).all() and np.all(np.diff(steps) > 0) and np.all(np.isfinite(rates) & (rates > 0))
     require(len(steps) > 0 and bool(sound), name, must, "not")
     return value
-
-
-def sgd_by_name(value: Any, name: str) -> str:
-    """The name of an optimiser that is SGD; adaptive ones are refused."""
-    optimiser = str(value)
-    words = re.split(r"[^a-z0-9_]+", optimiser.lower())
-    adaptive = any(_ADAPTIVE.fullmatch(word.strip("_0123456789")) for word in words)
-    require(not adaptive, name, "be SGD, as the theory covers no other optimiser", optimiser)
-    return optimiser
 
 
 def settings_in(optimiser: str) -> tuple[str, ...]:
