@@ -14,10 +14,10 @@ from ..support import require, require_times
 from .config import WHERE, Key, RunConfig
 from .conventions import PARAMETRISATIONS, algorithm_of, directions_of, kind_of, missing_keys
 from .problem_keys import columns_of, covariance_of, is_exponent
-from .rates import listed
+from .rates import schedule_of
 from .refusals import refuse_not_covered, refuse_reused_samples
 from .tables import TOLERANCE
-from .values import CONVENTIONS, KINDS, STIEFEL, TWO_LAYER, settings_in, word_of
+from .values import CONVENTIONS, KINDS, STIEFEL, TWO_LAYER, is_recorded, settings_in, word_of
 
 _OTHER_STUDENTS = {
     "standard": "f = Σ b_i σ(<x, w_i>), called two_layer", "mean_field": "f = Σ b_i σ(<x, w_i>)/N",
@@ -42,7 +42,7 @@ def check_config(config: RunConfig) -> None:
         key.__get__(config, RunConfig)
     for name in [name for name in _NOT_ON_STIEFEL if name in config]:
         require(kind != STIEFEL, name, "be left out for a Stiefel run", "given")
-    require(kind != STIEFEL or listed(config) is None, "schedule", "be left out for a Stiefel run", "given")
+    require(kind != STIEFEL or schedule_of(config) is None, "schedule", "be left out for a Stiefel run", "given")
     if "second_layer_rate" in config:
         require(kind == TWO_LAYER, "second_layer_rate", f"be left out unless kind is {TWO_LAYER}", "given")
     _ = algorithm_of(config)  # refuses what excludes each other
@@ -78,8 +78,8 @@ def check_rows(
     if clock is not None:
         require_times(clock)
     refuse_reused_samples(int(steps[-1]), config.batch_size or 1, config.dataset_size)
-    timed = clock is not None or not isinstance(config.schedule, dict)
-    must = "be a list of pairs [step, η], or come with a column canonical_time"
+    timed = clock is not None or not is_recorded(config.schedule)
+    must = "be a list of pairs [step, η], a name with its numbers, or come with a column canonical_time"
     require(timed, "schedule", must, f"{config.schedule} without one")
     if overlaps is not None:
         shape, width = np.shape(overlaps), directions_of(config)

@@ -32,7 +32,7 @@ from .values import (
     norms,
     overlap_words,
     positive,
-    schedule_pairs,
+    schedule_words,
     vector,
     whole,
     word_of,
@@ -151,8 +151,8 @@ class RunConfig(dict[str, Any]):
         "overlap columns")
     steps_per_epoch = Key(whole, "whole number", "steps of an epoch, where a log counts epochs", "step column",
         unit="steps")
-    schedule = Key(schedule_pairs, "pairs [step, η]", "η from each of these steps on", "clock",
-        unit="canonical time per step")
+    schedule = Key(schedule_words, "pairs [step, η], or a name and its numbers", "η from each of these steps on, or "
+        "cosine, linear, step, power_law or constant, with warmup", "clock", unit="canonical time per step")
     optimizer = Key(sgd_by_name, "text", "must name SGD", "check of the algorithm")
     optimiser = Key(sgd_by_name, "text", "the same", "check of the algorithm")
     dataset_size = Key(whole, "whole number", "samples that steps draw from, where they are not fresh",

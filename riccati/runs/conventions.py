@@ -5,12 +5,9 @@ SGD on (f* - f)² is SGD on ½(f* - f)² at twice the rate. Derived in derivatio
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
-from jaxtyping import Float, Int
 
-from ..problem import SGD, Link, Logged
+from ..problem import SGD, Link
 from ..support import TrainedLoss
 from .config import Key, RunConfig
 from .values import (
@@ -89,14 +86,6 @@ def algorithm_keys(sgd: SGD) -> RunConfig:
 def time_factor(config: RunConfig) -> float:
     """Return canonical time per step over the learning rate: the clock's factor, and that of the momentum."""
     return clock_factor(config) * algorithm_of(config).momentum_factor
-
-
-def sgd_of_run(config: RunConfig, steps: Int[np.ndarray, " T"], clock: Float[np.ndarray, " T"] | None) -> SGD | None:
-    """Return the algorithm with the rate of the keys, or the mean rates of a clock; None where there is neither."""
-    if clock is None:
-        return sgd_of_keys(config) if rate_key(config).name in config else None
-    logged = Logged(tuple(int(n) for n in steps), tuple(float(t) for t in clock))
-    return replace(algorithm_of(config), learning_rate=logged)
 
 
 def clock_factor(config: RunConfig) -> int:
