@@ -17,9 +17,10 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from ...numerics import LEAF, Outcome, compiled_quickly, controller, is_outcome, padded
-from ...problem import Observables
+from ...problem import Observables, largest_norm
 from ...support import StopRequest, orderly_stop, progress
-from .student import Student, StudentState, TwoLayerState, observe, odds_and_rates
+from .states import CommitteeState, StudentState, TwoLayerState
+from .student import Student, observe, odds_and_rates
 
 _CHUNK = 2048  # steps between two looks at the clock: seconds at the most
 _VANISHED = -20.0  # log of the share of its first norm that a neuron keeps, from which on it counts as vanished
@@ -50,7 +51,7 @@ def joined(pieces: list[OddsRecord]) -> OddsRecord:
 
 
 class _Seen(NamedTuple):
-    """What is seen of the state at an output time: the observables, and the log-norms that may vanish."""
+    """What is seen of the state at an output time: the observables, and the log-norms that may leave their range."""
 
     observables: Observables
     log_norms: Array
@@ -138,7 +139,7 @@ class ChunkedSolve:
         self.student, self.now, self.used, self.outcome = student, 0.0, 0, Outcome.complete
         self._most, self._tolerances = max_steps, tolerances
         self._unit = jnp.asarray(2.0 ** round(math.log2(speed)))
-        self._least = np.asarray(_log_norms(student.state)) + _VANISHED
+        self._least, self._largest = _range_of_norms(student)
         self._new: list[OddsRecord] = []
 
     def through(self, times: np.ndarray, ahead: int = AHEAD) -> Iterator[Observables]:
@@ -182,11 +183,14 @@ class ChunkedSolve:
             return []
         self.student, self.now, self.used = self.student._replace(state=out.state), now, self.used + steps
         reached = int(np.asarray(out.reached)[: len(times)].sum())
-        stands = ~(np.asarray(out.seen.log_norms)[:reached] < self._least).any(axis=1)
+        norms = np.concatenate([np.asarray(out.seen.log_norms)[:reached], np.asarray(_log_norms(out.state))[None]])
+        vanished = np.any(norms < self._least, axis=1)
+        unresolved = np.any(norms > self._largest, axis=1)
+        stands = ~np.logical_or(vanished, unresolved)[:reached]
         # learned directions bound explicit steps for good, so that no budget reaches very long times
         went = now - before
-        if not stands.all() or bool((np.asarray(_log_norms(out.state)) < self._least).any()):
-            self.outcome = Outcome.norm_vanished
+        if vanished.any() or unresolved.any():
+            self.outcome = Outcome.norm_vanished if vanished.any() else Outcome.norm_unresolved
         elif reached < len(times) and went < _GROWING * now:
             needed = (float(times[reached]) - now) / went * steps
             if needed > _HOPELESS * self._most:
@@ -196,8 +200,19 @@ class ChunkedSolve:
 
 
 def _log_norms(state: StudentState) -> Array:
-    """log |w_i| of a two-layer student, whose norms can reach 0 in finite time; empty for others, whose cannot."""
+    """log |w_i| of students whose norms can leave the range in which their equations hold; empty for others."""
+    if isinstance(state, CommitteeState):
+        return jnp.log(jnp.linalg.norm(state.W, axis=1))
     return state.log_norm if isinstance(state, TwoLayerState) else jnp.zeros(0)
+
+
+def _range_of_norms(student: Student) -> tuple[np.ndarray, float]:
+    """The least log |w_i|, of a two-layer student, whose norms can reach 0, and the largest, of a committee machine."""
+    norms = np.asarray(_log_norms(student.state))
+    if isinstance(student.state, CommitteeState):
+        with np.errstate(divide="ignore"):
+            return np.full(norms.shape, -np.inf), float(np.log(largest_norm(student.teacher.link)))
+    return norms + _VANISHED, np.inf
 
 
 def _taken(record: OddsRecord) -> OddsRecord:
