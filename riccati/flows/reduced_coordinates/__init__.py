@@ -7,7 +7,6 @@ from .student import Neurons as Neurons
 from .student import OnSphere as OnSphere
 from .student import Student as Student
 from .student import StudentSetting as StudentSetting
-from .student import Training as Training
 from .student import TwoLayerState as TwoLayerState
 from .student import anisotropic_velocity as anisotropic_velocity
 from .student import coupled_velocity as coupled_velocity
@@ -18,3 +17,5 @@ from .student import quadratic_velocity as quadratic_velocity
 from .student import spherical_velocity as spherical_velocity
 from .student import student_of as student_of
 from .student import two_layer_velocity as two_layer_velocity
+from .training import PLAIN as PLAIN
+from .training import Training as Training

@@ -39,6 +39,7 @@ from jaxtyping import Array, Float
 
 from ...numerics import log_odds
 from ...problem import Observables, Problem, Start, Teacher, population_risk, squared_overlaps
+from .training import PLAIN, Training
 
 
 class Neurons(NamedTuple):
@@ -109,23 +110,6 @@ class StudentSetting(NamedTuple):
     interaction: Float[Array, ""] | float = 1.0
 
 
-class Training(NamedTuple):
-    """What of an algorithm its gradient flow depends on.
-
-    Attributes:
-        second_layer_rate: κ, of a two-layer student.
-        weight_decay: λ.
-        on_sphere: whether the neurons' norms and the second layer are fixed.
-        correlation: whether the loss is the correlation loss.
-    """
-
-    second_layer_rate: float = 1.0
-    weight_decay: float = 0.0
-    on_sphere: bool = False
-    correlation: bool = False
-
-
-_PLAIN = Training()
 StudentState = Neurons | TwoLayerState | OnSphere
 
 
@@ -151,7 +135,7 @@ class Student(NamedTuple):
 
 
 def student_of(
-    problem: Problem, log_s: Float[Array, " N"], overlap: str | None = None, training: Training = _PLAIN
+    problem: Problem, log_s: Float[Array, " N"], overlap: str | None = None, training: Training = PLAIN
 ) -> Student:
     """The flow of the problem's student from its start; `log_s` is 2 log |w|."""
     start, speeds = problem.full_start, problem.speeds
@@ -168,7 +152,7 @@ def student_of(
     neurons = Neurons(start.directions, log_s)
     if problem.teacher.links is None and problem.teacher.link.degree == 2:
         return Student(quadratic_velocity, neurons, setting, overlap)
-    if speeds is None and training == _PLAIN:
+    if speeds is None and training == PLAIN:
         return Student(coupled_velocity, neurons, problem.teacher, overlap)
     return Student(anisotropic_velocity, neurons, setting, overlap)
 
