@@ -24,10 +24,10 @@ from jaxtyping import Array, Float
 
 from ..numerics import Outcome, first_crossings, integrate, is_outcome, log_odds, message_of
 from ..problem import SGD, Feature, Problem, features, require_covered
-from ..support import TRAINED_LOSSES, is_traced, namespace_of, require, require_integer, require_real
+from ..support import is_traced, namespace_of, require, require_integer, require_real
 from .decoupled import Decoupled
 from .flow import Flow, Solution, quadratic_horizon
-from .reduced_coordinates import ChunkedSolve, OddsRecord, Student, Training, joined, observe, student_of
+from .reduced_coordinates import PLAIN, ChunkedSolve, OddsRecord, Student, Training, joined, observe, student_of
 
 _SCOUT_RTOL, _SCOUT_STEPS, _DOUBLINGS = 1e-5, 4096, 60  # of the integration that looks for a horizon
 _FALLS = 0.99  # a risk that keeps this share over three doublings of time is at rest
@@ -106,20 +106,15 @@ class Coupled(Flow):
 
     @property
     def _training(self) -> Training:
-        on_sphere, correlation = self.constraint == "sphere", self.loss == "correlation"
-        return Training(self.second_layer_rate, self.weight_decay, on_sphere, correlation)
+        return Training.of(self)
 
     def __check_init__(self) -> None:
         known = self.overlap in (None, "subspace", "neuron")
         require(known, "overlap", 'be "subspace" or "neuron"', repr(self.overlap))
         require_real(self.rtol, "rtol", above=0)
         require_integer(self.max_steps, "max_steps", 1)
-        require_real(self.second_layer_rate, "second_layer_rate", least=0)
-        require_real(self.weight_decay, "weight_decay", least=0)
         require(self.constraint in (None, "sphere"), "constraint", 'be None or "sphere"', repr(self.constraint))
-        require(self.loss in TRAINED_LOSSES, "loss", f"be one of {', '.join(TRAINED_LOSSES)}", repr(self.loss))
-        fixed = self.constraint == "sphere" and self.weight_decay > 0
-        require(not fixed, "weight_decay", "be left out on the sphere, where norms do not change", self.weight_decay)
+        Training.of(self)
 
     @property
     def label(self) -> str:
@@ -129,11 +124,7 @@ class Coupled(Flow):
     def check(self, problem: Problem) -> None:
         """Refuse what no gradient flow covers (problem/scope.py), and a second layer's rate where there is none."""
         require_covered("Coupled", problem.teacher, problem.start)
-        isotropic = self.constraint is None or problem.teacher.covariance is None
-        require(isotropic, "constraint", "be left out under a covariance", repr(self.constraint))
-        must = "be left out for a student without a second layer (Start.with_second_layer)"
-        has = problem.full_start.second_layer is not None and self.constraint is None
-        require(has or self.second_layer_rate == 1, "second_layer_rate", must, self.second_layer_rate)
+        self._training.require_fit(problem)
 
     def horizon(self, problem: Problem) -> tuple[float, float] | None:
         """First and last emergence time, canonical, by the decoupled equations or by a coarse integration.
@@ -144,7 +135,7 @@ class Coupled(Flow):
         """
         degree = problem.teacher.link.degree
         beyond = set(features(problem.teacher, problem.start)) - {Feature.DIMENSIONLESS}
-        if degree is None or degree < 2 or beyond or self._training != Training():
+        if degree is None or degree < 2 or beyond or self._training != PLAIN:
             return _scouted(problem, self._training)
         return quadratic_horizon(problem) if degree == 2 else Decoupled().horizon(problem)
 
