@@ -31,6 +31,7 @@ from .master_curve import master_curve_of as master_curve_of
 from .master_curve import position_ahead as position_ahead
 from .quadratic import Quadratic as Quadratic
 from .quadratic import memory as memory
+from .reduced_coordinates import PLAIN as PLAIN
 from .reduced_coordinates import CommitteeState as CommitteeState
 from .reduced_coordinates import Neurons as Neurons
 from .reduced_coordinates import StudentSetting as StudentSetting

@@ -1,5 +1,10 @@
 """What a user gives (teacher, start, algorithm), the observables of a student, and the table of covered problems."""
 
+from .annealing import Cosine as Cosine
+from .annealing import Linear as Linear
+from .annealing import Piecewise as Piecewise
+from .annealing import StepDecay as StepDecay
+from .annealing import WarmUp as WarmUp
 from .assignment import TypicalStart as TypicalStart
 from .assignment import greedy_assignment as greedy_assignment
 from .assignment import largest_overlap as largest_overlap
@@ -38,9 +43,10 @@ from .schedule import Logged as Logged
 from .schedule import PerDirection as PerDirection
 from .schedule import PowerLaw as PowerLaw
 from .schedule import Schedule as Schedule
-from .schedule import as_schedule as as_schedule
 from .schedule import direction_factor as direction_factor
-from .schedule import schedule_named as schedule_named
+from .schedule_words import as_schedule as as_schedule
+from .schedule_words import schedule_named as schedule_named
+from .schedule_words import schedule_of_words as schedule_of_words
 from .scope import COVERS as COVERS
 from .scope import Feature as Feature
 from .scope import features as features

@@ -1,4 +1,4 @@
-"""The flow of committee machines against gradients by a rule on samples; what its scale and rates mean."""
+"""The gradient flow of committee machines, against gradients by a rule on samples; what its scale and rates mean."""
 
 import jax
 import jax.numpy as jnp

@@ -22,6 +22,7 @@ from riccati.scaling.students import students_of
 
 D, NORM = 20, 0.3  # with one neuron a typical start has the shapes of a full one, and its programs
 A = np.array([1.0])
+SPIKED = rc.Covariance(np.repeat([2.0, 1.0], [1, D - 1]))
 ORDERS = {1: 1, 2: 2, 3: 4}  # the degree of the pure link of each row, where neither sign of an overlap is refused
 
 
@@ -52,7 +53,8 @@ def problem_of(order, feature):
         Feature.SIGNED: lambda: rc.Teacher([1.0, -0.6], link),
         Feature.MIXED: lambda: rc.Teacher(A, link, links=[link]),
         Feature.NOISY: lambda: rc.Teacher(A, link, noise=0.5),
-        Feature.ANISOTROPIC: lambda: rc.Teacher(A, link, covariance=rc.Covariance(np.repeat([2.0, 1.0], [1, D - 1]))),
+        Feature.ANISOTROPIC: lambda: rc.Teacher(A, link, covariance=SPIKED),
+        Feature.OBLIQUE: lambda: rc.Teacher.from_directions(two[:1], A, link, covariance=SPIKED),
     }
     teacher = kinds.get(feature, lambda: rc.Teacher(A, link))()
     start = rc.Start.random(teacher, 1, D, norm=NORM, seed=1)
@@ -86,8 +88,9 @@ def coupled(teacher, start, feature):
 
 
 def finite_step(teacher, start, feature):
-    rc.FiniteStep.of(rc.SGD(1e-4, **FIELDS.get(feature, {})), D)
-    rc.FiniteStep(0.01, pairs=None if teacher.link.degree == 2 else "all").check(rc.Problem(teacher, start))
+    of_all = rc.FiniteStep.of(rc.SGD(1e-4, **FIELDS.get(feature, {})), D).settings()
+    of_all["pairs"] = None if teacher.link.degree == 2 else "all"
+    rc.FiniteStep(**of_all).check(rc.Problem(teacher, start))
 
 
 def law(function, **settings):

@@ -8,7 +8,6 @@ from .states import CommitteeState as CommitteeState
 from .states import Neurons as Neurons
 from .states import OnSphere as OnSphere
 from .states import StudentSetting as StudentSetting
-from .states import Training as Training
 from .states import TwoLayerState as TwoLayerState
 from .student import Student as Student
 from .student import anisotropic_velocity as anisotropic_velocity
@@ -20,3 +19,5 @@ from .student import quadratic_velocity as quadratic_velocity
 from .student import spherical_velocity as spherical_velocity
 from .student import student_of as student_of
 from .student import two_layer_velocity as two_layer_velocity
+from .training import PLAIN as PLAIN
+from .training import Training as Training

@@ -98,20 +98,4 @@ class StudentSetting(NamedTuple):
     second_layer_decay: Float[Array, ""] | float = 0.0
 
 
-class Training(NamedTuple):
-    """What of an algorithm its gradient flow depends on.
-
-    Attributes:
-        second_layer_rate: κ, of a two-layer student.
-        weight_decay: λ.
-        on_sphere: whether the neurons' norms and the second layer are fixed.
-        correlation: whether the loss is the correlation loss.
-    """
-
-    second_layer_rate: float = 1.0
-    weight_decay: float = 0.0
-    on_sphere: bool = False
-    correlation: bool = False
-
-
 StudentState = Neurons | TwoLayerState | CommitteeState | OnSphere

@@ -42,9 +42,8 @@ from jaxtyping import Array, Float
 from ...numerics import log_odds
 from ...problem import Observables, Problem, Start, Teacher, population_risk, squared_overlaps
 from .committee import committee_velocity, observe_committee, spherical_committee_velocity
-from .states import CommitteeState, Neurons, OnSphere, StudentSetting, StudentState, Training, TwoLayerState
-
-_PLAIN = Training()
+from .states import CommitteeState, Neurons, OnSphere, StudentSetting, StudentState, TwoLayerState
+from .training import PLAIN, Training
 
 
 class Student(NamedTuple):
@@ -69,7 +68,7 @@ class Student(NamedTuple):
 
 
 def student_of(
-    problem: Problem, log_s: Float[Array, " N"], overlap: str | None = None, training: Training = _PLAIN
+    problem: Problem, log_s: Float[Array, " N"], overlap: str | None = None, training: Training = PLAIN
 ) -> Student:
     """The flow of the problem's student from its start; `log_s` is 2 log |w|."""
     start, speeds, rate, decay = problem.full_start, problem.speeds, training.second_layer_rate, training.weight_decay
@@ -86,7 +85,7 @@ def student_of(
     neurons = Neurons(start.directions, log_s)
     if problem.teacher.links is None and problem.teacher.link.degree == 2:
         return Student(quadratic_velocity, neurons, setting, overlap)
-    if speeds is None and training == _PLAIN:
+    if speeds is None and training == PLAIN:
         return Student(coupled_velocity, neurons, problem.teacher, overlap)
     return Student(anisotropic_velocity, neurons, setting, overlap)
 
