@@ -16,6 +16,7 @@ NAMES = (
     "population_gradient",
     "anisotropic",
     "two_layer",
+    "committee",
     "teachers",
     "riccati_equation",
     "grassmannian",

@@ -190,7 +190,7 @@ class Link(eqx.Module):
     def homogeneity(self) -> int | None:
         """p where σ(λz) = λ^p σ(z) for λ > 0: 1 for ReLU, |z| and z, p for z^p; None for other links."""
         if self.is_homogeneous or self.closed_form is not None:
-            return 1 if self.degree == 1 or self.closed_form is None else HOMOGENEOUS.get(self.closed_form.name)
+            return 1 if self.is_homogeneous else None
         c = np.asarray(self.coefficients)
         power = int(np.flatnonzero(np.abs(c) > max(_VANISHING * np.abs(c).max(), 2 * self.error))[-1])
         # z^p = p! Σ_j h_{p-2j}/(2^j j! √((p-2j)!)), from the recurrence that z h_j = √(j+1) h_{j+1} + √j h_{j-1} is
