@@ -1,11 +1,11 @@
 """k = 2 with a multiple of W added: weight decay, and the mean error of a link with a constant.
 
-For σ = c_0 + c_2 h_2 and D = S - S* the loss is L = ½[c_2² ||D||² + c_0² (tr D)²], and with decay ½λ||W||², in τ = 2c_2² t,
+For σ = c_0 + c_2 h_2, D = S - S* and decay λ the loss is ½[c_2² ||D||² + c_0² (tr D)² + λ||W||²], and in τ = 2c_2² t
 
     dW/dτ = (S* - θ)W - W(WᵀW),        θ = λ/(2c_2²) + κ tr D,   κ = c_0²/c_2².
 
 θ may depend on time in any way. It is a number, so the projector P on the span of W does not see it, and neither do G
-and the emergence times. The weights are those of the plain flow with the rates ρ - θ. With Θ = ∫θ and Y = e^{ρτ - Θ}W_0,
+and the emergence times. The weights move as in the plain flow with rates ρ - θ. With Θ = ∫θ and Y = e^{ρτ - Θ}W_0,
 
     S = Y K^{-1} Yᵀ,    dK/dτ = 2YᵀY,    K = I + W_0ᵀΦW_0,    dΦ/dτ = 2e^ℓ,    ℓ = 2(ρτ - Θ),
 
@@ -19,7 +19,7 @@ A direction alone tends to the norm a - θ where a > θ, else to 0: the risk kee
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -129,10 +129,11 @@ def _computed() -> dict[str, Any]:
     flow, link = rc.Quadratic(weight_decay=_DECAY), rc.Link.from_coefficients([0, 0, 0.8])
     teacher = rc.Teacher.power_law(4, 0.6, link)
     start = rc.Start.random(teacher, 3, 9, norm=0.6, seed=4)
-    slopes = {
-        name: slopes_in_time(lambda t: getattr(rc.solve(flow, teacher, start, t), name), _TIMES)
-        for name in ("radius", "alignment")
-    }
+
+    def observed(name: str, times: np.ndarray) -> np.ndarray:
+        return getattr(rc.solve(flow, teacher, start, times), name)
+
+    slopes = {name: slopes_in_time(partial(observed, name), _TIMES) for name in ("radius", "alignment")}
     uncentred = rc.Teacher(teacher.a, rc.Link.from_coefficients([0.5, 0, 0.8]))
     neurons = Neurons(start.directions, 2 * np.log(start.norms))
     turned, grown = coupled_velocity(None, neurons, uncentred)
