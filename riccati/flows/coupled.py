@@ -176,8 +176,8 @@ class Coupled(Flow):
     def _in_chunks(self, problem: Problem, times: np.ndarray) -> Solution:
         observed, pieces, kept = [], [], 0
         chunks = self._chunked(problem)
-        for seen in chunks.through(times):
-            observed.append(seen)
+        for observables in chunks.through(times):
+            observed.append(observables)
             steps = chunks.new_steps()
             kept += 2 * steps.odds.size
             if kept <= _MOST_RECORDED:
@@ -203,10 +203,10 @@ def _scouted(problem: Problem, training: Training) -> tuple[float, float] | None
     chunks = ChunkedSolve(*_begin(problem, _SCOUT_RTOL, None, training), _SCOUT_STEPS, float(teacher.norm))
     begin = 1 / float(teacher.link.dual_derivative(1.0) * jnp.max(jnp.abs(teacher.search_rates)))
     emergence, risks = np.full(teacher.width, np.inf), []
-    for seen in chunks.through(begin * 2.0 ** np.arange(_DOUBLINGS), ahead=1):
+    for observables in chunks.through(begin * 2.0 ** np.arange(_DOUBLINGS), ahead=1):
         steps = chunks.new_steps()
         emergence = np.minimum(emergence, first_crossings(steps.times, steps.odds, 0.0, rates=steps.rates))
-        risks.append(float(seen.risk))
+        risks.append(float(observables.risk))
         emerged = int(np.isfinite(emergence).sum())
         at_rest = emerged > 0 and len(risks) > 3 and risks[-1] > _FALLS * risks[-4]
         if at_rest or emerged >= min(teacher.width, problem.start.student_width):
