@@ -28,8 +28,8 @@ class Parameters:
     noise: float = chosen(0.1)
     gamma: float = chosen(0.1)
     batch: int = chosen(8)
-    tilt: float = chosen(0.06)
-    end: float = chosen(240.0)
+    tilt: float = chosen(0.04)
+    end: float = chosen(200.0)
     runs: int = chosen(8, 32)
     seed: int = chosen(0)
 
@@ -37,7 +37,7 @@ class Parameters:
 def _problem(p: Parameters) -> tuple[rc.Teacher, rc.Start]:
     teacher = rc.Teacher(np.ones(p.width), rc.Link.named("scaled_erf"), noise=p.noise)
     W = np.zeros((p.width, p.dim))
-    W[:, : p.width] = 0.25 + p.tilt * np.eye(p.width)
+    W[:, : p.width] = 0.25 + p.tilt * np.diag(np.linspace(1, 0.4, p.width))
     rest = np.random.default_rng(p.seed).normal(size=(p.width, p.dim - p.width))
     W[:, p.width :] = 0.2 * rest / np.linalg.norm(rest, axis=1, keepdims=True)
     return teacher, rc.Start.from_weights(W, np.eye(p.width, p.dim)).with_second_layer(1.0)
@@ -94,11 +94,12 @@ def draw(data: Data, width: float) -> Figure:
     left.semilogy(of_flow["times"], of_flow["risk"], "--", color=COLOURS[0], label="gradient flow")
     left.semilogy(of_limit["times"], of_limit["risk"], color=COLOURS[1], label=rf"limit, $\gamma={p.gamma:g}$")
     curve_with_spread(left, times, runs["risk"], COLOURS[1], f"SGD, $d={p.dim}$", "o", first=times[1])
-    for level, name in ((plateau(p.width), "plateau"), (at_rest(p), r"$\gamma\Delta M/(\sqrt{3}\pi)$")):
+    formulas = ((plateau(p.width), "plateau", 3), (at_rest(p), r"$\gamma\Delta M/(\sqrt{3}\pi)$", -12))
+    for level, name, above in formulas:
         left.axhline(level, color="0.6", lw=0.8, ls=":")
-        left.annotate(name, (p.end, level), textcoords="offset points", xytext=(-4, 3), ha="right", color="0.4")
-    left.set(xlabel="time $t$", ylabel="risk", title="plateau, then specialisation", ylim=(1e-3, 1.0), xlim=(0, p.end))
-    left.legend(loc="lower left")
+        left.annotate(name, (p.end, level), textcoords="offset points", xytext=(-4, above), ha="right", color="0.4")
+    left.set(xlabel="time $t$", ylabel="risk", title="plateau, then specialisation", ylim=(2e-3, 0.3), xlim=(0, p.end))
+    left.legend(loc="upper right")
     for m in range(p.width):
         colour, mark = COLOURS[1 + m % (len(COLOURS) - 1)], "os^D"[m % 4]
         right.plot(of_limit["times"], of_limit["alignment"][:, m], color=colour)

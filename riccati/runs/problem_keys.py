@@ -156,9 +156,8 @@ def teacher_of(config: RunConfig) -> Teacher:
     link = Link.hermite(2) if kind_of(config) == STIEFEL else config.link
     if link is None:
         link = Link.hermite(config.needed(RunConfig.information_exponent))
-    known = kind_of(config) != TWO_LAYER or "link_function" not in config
-    must = "have a name or be a polynomial's coefficients for a two-layer student, as no file holds a function"
-    require(known, "link", must, config.get("link_function"))
+    if kind_of(config) == TWO_LAYER and "link_function" in config:
+        link = Link.of_file(link.coefficients, str(config["link_function"]))
     covariance, directions = covariance_of(config), config.teacher_directions
     try:
         if directions is not None:

@@ -86,8 +86,8 @@ def test_the_second_layer_of_a_file_is_that_before_the_output_scale():
         rc.Run.from_arrays([0], [1.0], output_scale=0.5)
     given = rc.Teacher([1, 0.5], rc.Link.from_function(np.tanh))
     run = rc.Run(np.array([0]), np.array([1.0]), None, sgd.Experiment(given, start, rc.SGD(1e-4), steps=2).config())
-    with pytest.raises(rc.ArgumentError, match=r"`link` must have a name or be .*, but is tanh"):
-        _ = run.teacher
+    with pytest.raises(rc.ArgumentError, match=r"`link` must be given anew .*, but is tanh"):
+        rc.compare(run)
     whole = rc.Start.from_weights(WEIGHTS / 3, np.eye(2, DIM))
     plain = sgd.Experiment(given, whole, rc.SGD(1e-4), steps=2).config()
     assert rc.Run(np.array([0]), np.array([1.0]), None, plain).teacher.link.information_exponent == 1

@@ -7,6 +7,7 @@ from .committee import CommitteeMoments as CommitteeMoments
 from .committee import CommitteeNoiseState as CommitteeNoiseState
 from .committee import committee_noise_velocity as committee_noise_velocity
 from .committee import committee_system as committee_system
+from .committee import erf_moments as erf_moments
 from .own_pairs import PairSetting as PairSetting
 from .own_pairs import PairState as PairState
 from .own_pairs import own_pair_weights as own_pair_weights
