@@ -231,7 +231,8 @@ def _finite_step(observation: Observation, theory: Theory) -> tuple[Trajectory |
     sgd = observation.run.sgd
     assert sgd is not None
     lines, limit = [], None
-    consumer = FiniteStep(0.0, constraint=sgd.constraint).consumer(theory.teacher.link)
+    on_weights = sgd.constraint == "sphere"  # of which there is no limit, as the table says
+    consumer = FiniteStep(0.0, constraint=None if on_weights else sgd.constraint).consumer(theory.teacher.link)
     if beyond := beyond_scope(consumer, theory.teacher, theory.start, sgd):
         lines.append(f"no finite-step limit: none is known for {beyond}")
     if not sgd.is_constant:
