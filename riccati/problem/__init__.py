@@ -23,9 +23,16 @@ from .overlaps import as_directions as as_directions
 from .overlaps import as_weights as as_weights
 from .overlaps import neuron_alignment as neuron_alignment
 from .overlaps import population_risk as population_risk
+from .overlaps import risk_at as risk_at
 from .overlaps import squared_overlaps as squared_overlaps
 from .overlaps import subspace_alignment as subspace_alignment
 from .overlaps import subspace_population_risk as subspace_population_risk
+from .pair_averages import committee_excess as committee_excess
+from .pair_averages import committee_risk as committee_risk
+from .pair_averages import largest_norm as largest_norm
+from .pair_averages import pair_average as pair_average
+from .pair_averages import stretched as stretched
+from .pair_averages import teacher_averages as teacher_averages
 from .problem import AnyStart as AnyStart
 from .problem import Problem as Problem
 from .problem import Spectators as Spectators
@@ -56,3 +63,4 @@ from .spectrum import Spectrum as Spectrum
 from .spectrum import spectrum as spectrum
 from .start import Start as Start
 from .teacher import Teacher as Teacher
+from .traceable import TraceableFunction as TraceableFunction

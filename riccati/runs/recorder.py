@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from ..problem import SGD, Problem, Schedule, Start, Teacher, alignments, as_weights, population_risk
+from ..problem import SGD, Problem, Schedule, Start, Teacher, alignments, as_weights, risk_at
 from ..support import ArgumentError, require, require_finite, require_integer
 from .config import RunConfig
 from .conventions import algorithm_keys, clock_factor, overlap_of
@@ -153,7 +153,7 @@ class Recorder:
         self._rows.append(row)
 
     def _row(self, step: int, start: Start) -> _Row:
-        risk = float(population_risk(self._teacher, start.directions, start.amplitudes))
+        risk = float(risk_at(self._teacher, start))
         layer = None if start.second_layer is None else np.asarray(start.second_layer)
         return _Row(step, risk, *alignments(self._teacher, start), np.asarray(start.norms), layer)
 
