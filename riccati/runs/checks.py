@@ -18,7 +18,7 @@ from .problem_keys import columns_of, covariance_of, is_exponent
 from .rates import schedule_of
 from .refusals import refuse_not_covered, refuse_reused_samples
 from .tables import TOLERANCE
-from .values import CONVENTIONS, KINDS, STIEFEL, TWO_LAYER, is_recorded, settings_in, word_of
+from .values import CONVENTIONS, KINDS, RISK, STIEFEL, TWO_LAYER, is_recorded, settings_in, word_of
 
 _OTHER_STUDENTS = {
     "standard": "f = Σ b_i σ(<x, w_i>), called two_layer",
@@ -54,6 +54,9 @@ def check_config(config: RunConfig) -> None:
             require(setting in config, setting, f"be given as a key beside {name}, which sets it", "missing")
     if kind != STIEFEL and "loss" in config:
         word_of(*CONVENTIONS)(config.loss, "loss")
+    if config.loss_has_noise:
+        noisy = "label_noise" in config and config.get("loss") != RISK
+        require(noisy, "loss_has_noise", "be given with label_noise, and a loss that is not the risk", True)
     _check_teacher(config, kind)
     _check_start(config, kind)
     _check_covariance(config)

@@ -146,6 +146,8 @@ class RunConfig(dict[str, Any]):
         "loss column")
     training_loss = Key(word_of(HALF, SQUARE, CORRELATION), f"{HALF}, {SQUARE} or {CORRELATION}",
         "what SGD descends: a step is η of canonical time, for (f*-f)^2 2η", "clock, step")
+    loss_has_noise = Key(yes_or_no, "true or false", "whether the loss is on noisy labels, with Δ E f*² on top of "
+        "(f*-f)^2; without it, as the column shows", "loss column")
     overlap = Key(overlap_words, " or ".join(OVERLAPS), "what overlap columns hold: diag G, or max_i cos²",
         "overlap columns")
     steps_per_epoch = Key(whole, "whole number", "steps of an epoch, where a log counts epochs", "step column",
