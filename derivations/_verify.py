@@ -21,6 +21,7 @@ NAMES = (
     "riccati_equation",
     "grassmannian",
     "quadratic_weights",
+    "shifted_rates",
     "risk",
     "decoupled",
     "emergence_time",

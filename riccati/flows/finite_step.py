@@ -26,6 +26,7 @@ from .decoupled import Decoupled
 from .flow import Flow, Solution, at_padded_times
 from .gradient_noise import (
     FiniteStepSystem,
+    committee_system,
     neuron_system,
     pair_system,
     refined_crossings,
@@ -265,4 +266,6 @@ class FiniteStep(Flow):
         if self._meets_own(problem):
             return pair_system(problem, self.gamma)
         system = weights_system if self._is_on_weights(problem) else neuron_system
+        if problem.full_start.second_layer is not None and not problem.teacher.link.is_homogeneous:
+            system = committee_system
         return system(problem, self.gamma, self._training)

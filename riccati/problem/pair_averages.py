@@ -146,13 +146,18 @@ def committee_excess(
     return interaction * (b @ among @ b) - 2 * b @ teacher_averages(teacher, own, overlaps) @ teacher.a
 
 
+def committee_moment(teacher: Teacher) -> Float[Array, ""]:
+    """E f*², computed as the student's averages are, so that f = f* has the risk 0 to rounding."""
+    if teacher.links is not None:
+        return teacher.second_moment
+    return teacher.a @ pair_average(teacher.link, 1.0, teacher.gram, 1.0) @ teacher.a
+
+
 @compiled_quickly(like=lambda teacher, W, b: LEAF)
 def committee_risk(teacher: Teacher, W: Float[Array, "N D"], b: Float[Array, " N"]) -> Float[Array, ""]:
     """The population risk E(f* - f)²/E f*² of the two-layer student f(x) = Σ b_i σ(<x, w_i>), W in any coordinates.
 
     Their first K hold the teacher's directions (`Teacher.overlaps`).
     """
-    own = teacher.second_moment
-    if teacher.links is None:  # as the student's averages are computed, so that f = f* has the risk 0
-        own = teacher.a @ pair_average(teacher.link, 1.0, teacher.gram, 1.0) @ teacher.a
-    return (own + committee_excess(teacher, W @ W.T, teacher.overlaps(W), b)) / teacher.second_moment
+    excess = committee_excess(teacher, W @ W.T, teacher.overlaps(W), b)
+    return (committee_moment(teacher) + excess) / teacher.second_moment

@@ -146,7 +146,7 @@ def _every(covered: set[Feature]) -> dict[int, set[Feature]]:
 COVERS: dict[str, dict[int, set[Feature]]] = {
     "Riccati": {2: {F.SIGNED, F.CORRELATED, F.DIMENSIONLESS, *_LIMIT}},
     'Riccati(method="ode")': {2: {F.SIGNED, F.DIMENSIONLESS, *_LIMIT}},
-    "Quadratic": {2: {F.SIGNED, F.CORRELATED, F.DIMENSIONLESS, *_LIMIT}},
+    "Quadratic": {2: {F.SIGNED, F.CORRELATED, F.DIMENSIONLESS, F.WEIGHT_DECAY, *_LIMIT}},
     "Decoupled": {3: {F.SEVERAL_DEGREES, F.SIGNED, F.ANISOTROPIC, F.TYPICAL, F.DIMENSIONLESS, *_LIMIT}},
     "Coupled": _every({*_LINKS, *_TEACHERS, F.OBLIQUE, F.TWO_LAYER, F.DIMENSIONLESS, *_TRAINING}),
     "Correlation": _every({*_LINKS, F.DIMENSIONLESS, *_LIMIT, F.CORRELATION_LOSS, F.SPHERE}),

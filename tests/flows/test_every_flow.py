@@ -134,6 +134,7 @@ EVERY = {
     "FiniteStep, pairs": (rc.FiniteStep(1e-13), 3, decoupled),
     "FiniteStep, all neurons": (rc.FiniteStep(1e-13, pairs="all"), 3, coupled),
 }
+REVERSED = ("Quadratic", "Decoupled", "Coupled", "FiniteStep, all neurons")
 UNEXACT = [name for name in EVERY if name not in ("Riccati", "Quadratic")]
 
 
@@ -154,7 +155,8 @@ class TestEveryFlow:
         np.testing.assert_allclose(solved.risk, reference(teacher, start), rtol=2e-6, atol=1e-9)
         assert bool(solved.outcome == rc.Outcome.complete)
 
-    def test_gradients_under_jit_and_vmap(self, name):
+    def test_derivatives_under_jit_and_vmap(self, name):
+        """Forward mode of every flow; reverse mode where a flow has charts, tables or steps that no other has."""
         flow, degree, _ = EVERY[name]
         teacher, start = start_of(degree)
 
@@ -167,17 +169,18 @@ class TestEveryFlow:
         stretch = jnp.array([0.3, -0.2])
 
         def both(a, m):
-            reverse = jax.value_and_grad(risk, argnums=(0, 1))(a, m)
-            return *reverse, jax.jvp(risk, (a, m), (stretch, jnp.asarray(step)))[1]
+            forward = jax.jvp(risk, (a, m), (stretch, jnp.asarray(step)))
+            return *forward, jax.grad(risk, argnums=(0, 1))(a, m) if name in REVERSED else None
 
-        value, slopes, forward = compiled_quickly()(jax.vmap(both))(a, m)
+        value, forward, slopes = compiled_quickly()(jax.vmap(both))(a, m)
         for n in range(2):
             h = 1e-5
             ahead, behind = (risk(a[n] + s * h * stretch, m[n] + s * h * step) for s in (1, -1))
             np.testing.assert_allclose(value[n], risk(a[n], m[n]), rtol=1e-7)
-            along = slopes[0][n] @ stretch + np.sum(slopes[1][n] * step)
-            np.testing.assert_allclose(along, (ahead - behind) / (2 * h), rtol=2e-5, atol=1e-8)
-            np.testing.assert_allclose(forward[n], along, rtol=1e-6, atol=1e-10)
+            np.testing.assert_allclose(forward[n], (ahead - behind) / (2 * h), rtol=2e-5, atol=1e-8)
+            if slopes is not None:
+                along = slopes[0][n] @ stretch + np.sum(slopes[1][n] * step)
+                np.testing.assert_allclose(along, forward[n], rtol=1e-6, atol=1e-10)
 
 
 @pytest.mark.parametrize("name", UNEXACT)

@@ -76,15 +76,21 @@ FIELDS = {
 }
 KEYS = {**FIELDS, Feature.CORRELATION_LOSS: {"training_loss": "correlation"}}
 # flows that are chosen for an algorithm by the table alone (compare), and have no argument for it
-BY_THE_TABLE = ("Riccati", 'Riccati(method="ode")', "Quadratic", "Decoupled", "Correlation", 'FiniteStep(pairs="own")')
+BY_THE_TABLE = ("Riccati", 'Riccati(method="ode")', "Decoupled", "Correlation", 'FiniteStep(pairs="own")')
 
 
 def checked(flow):
     return lambda teacher, start, feature: flow.check(rc.Problem(teacher, start))
 
 
-def coupled(teacher, start, feature):
-    rc.Coupled.of(rc.SGD(1e-4, **FIELDS.get(feature, {}))).check(rc.Problem(teacher, start))
+def of_algorithm(flow):
+    """A flow that is made of an algorithm; the problem is looked at first."""
+
+    def call(teacher, start, feature):
+        for fields in ({}, FIELDS.get(feature, {})):
+            flow.of(rc.SGD(1e-4, **fields)).check(rc.Problem(teacher, start))
+
+    return call
 
 
 def finite_step(teacher, start, feature):
@@ -140,9 +146,9 @@ def simulated(coordinates="reduced", rate=1e-4, **settings):
 CALLS = {
     "Riccati": [checked(rc.Riccati())],
     'Riccati(method="ode")': [checked(rc.Riccati(method="ode"))],
-    "Quadratic": [checked(rc.Quadratic())],
+    "Quadratic": [of_algorithm(rc.Quadratic)],
     "Decoupled": [checked(rc.Decoupled())],
-    "Coupled": [coupled],
+    "Coupled": [of_algorithm(rc.Coupled)],
     "Correlation": [checked(rc.Correlation())],
     "FiniteStep": [finite_step],
     'FiniteStep(pairs="own")': [checked(rc.FiniteStep(0.01, pairs="own"))],

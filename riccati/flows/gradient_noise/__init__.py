@@ -3,6 +3,10 @@
 from .all_pairs import NeuronState as NeuronState
 from .all_pairs import neuron_system as neuron_system
 from .all_pairs import neuron_velocity as neuron_velocity
+from .committee import CommitteeMoments as CommitteeMoments
+from .committee import CommitteeNoiseState as CommitteeNoiseState
+from .committee import committee_noise_velocity as committee_noise_velocity
+from .committee import committee_system as committee_system
 from .own_pairs import PairSetting as PairSetting
 from .own_pairs import PairState as PairState
 from .own_pairs import own_pair_weights as own_pair_weights
