@@ -146,7 +146,7 @@ def _every(covered: set[Feature]) -> dict[int, set[Feature]]:
 COVERS: dict[str, dict[int, set[Feature]]] = {
     "Riccati": {2: {F.SIGNED, F.CORRELATED, F.DIMENSIONLESS, *_LIMIT}},
     'Riccati(method="ode")': {2: {F.SIGNED, F.DIMENSIONLESS, *_LIMIT}},
-    "Quadratic": {2: {F.SIGNED, F.CORRELATED, F.DIMENSIONLESS, F.WEIGHT_DECAY, *_LIMIT}},
+    "Quadratic": {2: {F.SIGNED, F.CORRELATED, F.UNCENTRED, F.DIMENSIONLESS, F.WEIGHT_DECAY, *_LIMIT}},
     "Decoupled": {3: {F.SEVERAL_DEGREES, F.SIGNED, F.ANISOTROPIC, F.TYPICAL, F.DIMENSIONLESS, *_LIMIT}},
     "Coupled": _every({*_LINKS, *_TEACHERS, F.OBLIQUE, F.TWO_LAYER, F.DIMENSIONLESS, *_TRAINING}),
     "Correlation": _every({*_LINKS, F.DIMENSIONLESS, *_LIMIT, F.CORRELATION_LOSS, F.SPHERE}),
@@ -250,7 +250,8 @@ def _link_of(consumer: str) -> str:
     """What link the teacher must have for a consumer."""
     rows = COVERS[consumer]
     pure = {order for order, covered in rows.items() if F.SEVERAL_DEGREES not in covered}
-    names = {(2,): "the pure link h_2", (3,): "a pure link h_k, k > 2", (2, 3): "a pure link h_k, k ≥ 2"}
+    only_two = "a link c_0 + c_2 h_2" if F.UNCENTRED in rows.get(2, ()) else "the pure link h_2"
+    names = {(2,): only_two, (3,): "a pure link h_k, k > 2", (2, 3): "a pure link h_k, k ≥ 2"}
     others = {(3,): "information exponent > 2", (2, 3): "information exponent ≥ 2"}
     parts = [names.get(tuple(sorted(pure))), others.get(tuple(sorted(set(rows) - pure)))]
     return f"have {', or '.join(part for part in parts if part)}"
