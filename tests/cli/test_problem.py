@@ -60,7 +60,7 @@ def test_gaussian_directions_and_negative_amplitudes(monkeypatch, capsys, tmp_pa
             ("--link", "he4", "--teacher-directions", "gaussian", "--flow", "Decoupled"),
             "have orthonormal directions for Decoupled",
         ),
-        ((*TWO_LAYER, "--flow", "Decoupled"), "information exponent > 2"),
+        ((*TWO_LAYER, "--flow", "Decoupled"), "without `second_layer`"),
     ],
 )
 def test_what_is_not_supported_is_refused_in_one_line(monkeypatch, capsys, options, message):
