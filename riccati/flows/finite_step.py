@@ -71,9 +71,9 @@ class FiniteStep(Flow):
     k = 2, `Decoupled` for pairs of a direction and its own neuron, `Coupled` for all pairs. The equations are those
     of that gradient flow plus a drag on overlaps and a growth of norms by the gradient noise (flows/gradient_noise),
     for every teacher, student and algorithm that `Coupled` follows, but for directions that are no eigenvectors of the
-    input's covariance. For all pairs the noise enters through E e²σ'σ'ᵀ, exact for Hermite series of degree ≤ 6, else
-    an average over 2¹⁴ Sobol points with an error of about 10⁻³; `rtol` is then at least 10⁻⁶. Fluctuations of single
-    overlaps, of order d^(-1/2), are not in the limit.
+    input's covariance. For all pairs the noise enters through E e²σ'σ'ᵀ, exact for Hermite series of degree ≤ 6 and for
+    committee machines of erf (Saad & Solla 1995), else an average over 2¹⁴ Sobol points with an error of about 10⁻³;
+    `rtol` is then at least 10⁻⁶. Fluctuations of single overlaps, of order d^(-1/2), are not in the limit.
 
     While nothing is learned, A = Σ a_m², a direction grows from a small overlap if
 

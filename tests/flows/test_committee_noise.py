@@ -187,3 +187,26 @@ def test_the_asymptotic_risk_under_label_noise():
         expected = gamma * sigma2 * 2 / (2 * np.sqrt(3) * np.pi)
         np.testing.assert_allclose(risks[-1] * float(teacher.second_moment) / 2, expected, rtol=0.03)
     np.testing.assert_allclose(risks[1:], 2 * risks[0], rtol=0.03)
+
+
+@pytest.mark.large
+@pytest.mark.parametrize("name", ["scaled_erf", "tanh", "cubic"])
+def test_sgd_follows_the_limit_with_everything_at_once(name):
+    """Both layers at rates of their own, an output scale, decay and noisy labels, at d = 300: the mean of 32 runs."""
+    link = rc.Link.from_coefficients([0.1, 0.6, 0.3, 0.2]) if name == "cubic" else rc.Link.named(name)
+    teacher, dim = rc.Teacher([1.0, -0.7], link, noise=0.3), 300
+    W = np.random.default_rng(1).normal(size=(3, dim))
+    W *= 0.5 / np.linalg.norm(W, axis=1, keepdims=True)
+    W[:, :2] += [[0.3, 0.0], [0.0, 0.3], [0.1, 0.1]]
+    gamma = 0.15 if name == "cubic" else 0.3
+    sgd = rc.SGD(rc.SGD.from_gamma(gamma, dim, 4).rate, 4, second_layer_rate=0.5, weight_decay=0.02)
+    steps = int(24 / sgd.rate)
+    logged = tuple(np.linspace(0, steps, 7).astype(int).tolist())
+    start = start_of(W, [0.8, -0.8, 0.5], 0.7)
+    runs = rc.sgd.Experiment(teacher, start, sgd, steps=steps, logged=logged).ensemble(range(32))
+    limit, flow = (
+        rc.solve(of, teacher, start, runs.times[0, 1:]) for of in (rc.FiniteStep.of(sgd, dim), rc.Coupled.of(sgd))
+    )
+    np.testing.assert_allclose(runs.risk[:, 1:].mean(axis=0), limit.risk, rtol=0.05)
+    np.testing.assert_allclose(runs.overlaps[:, 1:].mean(axis=0), limit.alignment, atol=0.02)
+    assert runs.risk[:, -1].mean() > 1.3 * flow.risk[-1]
