@@ -33,6 +33,7 @@ NAMES = (
     "finite_step_weights",
     "own_pair",
     "noise_moments",
+    "algorithm_noise",
     "search_phase",
     "gradient_noise_k2",
     "step_limits",

@@ -129,9 +129,9 @@ def _computed() -> dict[str, Any]:
     added = jax.tree.map(np.subtract, velocity, quiet)
     assert isinstance(added, NeuronState)
     return {
-        "moments": np.asarray(counted_moments(graphs_of(link), jnp.asarray(_LAYER), jnp.asarray(_ALL_R), 2, 3)),
-        "added": added, "p": np.asarray(state.p),
-        "C": np.asarray(setting.moments(problem.teacher, state.m, state.p, jnp.exp(state.log_s))),
+        "moments": np.asarray(counted_moments(graphs_of(link), jnp.outer(_LINK, _LAYER), jnp.asarray(_ALL_R), 2)),
+        "added": added, "p": np.asarray(state.rest[0]),
+        "C": np.asarray(setting.moments(problem.teacher, state.along, state.rest[0], jnp.exp(2 * state.log_norm))),
     }  # fmt: skip
 
 
@@ -151,8 +151,8 @@ def check(derivation: Derivation | None = None) -> Checked:
     for i, j in product(range(2), range(2)):
         at = {gamma: _RATE, C_ii: C[i, i], C_il: C[i, j], C_ll: C[j, j], m: _M0[i, j], p: float(code["p"][i, j])}
         worst += [
-            agree(float(d["log s"].subs(at)), added.log_s[i], "log s", 1e-11),
-            agree(float(d["m"].subs(at)), added.m[i, j], "m", 1e-11),
-            agree(float(d["p"].subs(at)), added.p[i, j], "p", 1e-11),
+            agree(float(d["log s"].subs(at)), 2 * added.log_norm[i], "log s", 1e-11),
+            agree(float(d["m"].subs(at)), added.along[i, j], "m", 1e-11),
+            agree(float(d["p"].subs(at)), added.rest[0, i, j], "p", 1e-11),
         ]
     return Checked(d.proved, "counted_moments, neuron_velocity", max(worst))

@@ -71,9 +71,11 @@ def weights_rates(system):
     if isinstance(state, WeightsState):
         (T, dT), rate = (float(system.args.unit) * x.T for x in (state, velocity)), float(system.rate)
         return rate * (velocity.Y @ T + state.Y @ dT), rate * (dT.T @ T + T.T @ dT)
-    r, grown, (m, dm) = np.exp(state.log_s / 2), velocity.log_s / 2, (state.m, velocity.m)
-    q, dq = m @ m.T + state.p, dm @ m.T + m @ dm.T + velocity.p
-    return (r[:, None] * (dm + grown[:, None] * m)).T, r[:, None] * r * (dq + (grown[:, None] + grown) * q)
+    r, grown = np.exp(state.log_norm), velocity.log_norm
+    dZ = r[:, None] * (velocity.along + grown[:, None] * state.along)
+    crossed = dZ @ (r[:, None] * state.along).T
+    rest = np.sum(velocity.rest + (grown[:, None] + grown) * state.rest, axis=0)
+    return dZ.T, crossed + crossed.T + r[:, None] * r * rest
 
 
 def relative_error(values, exact, least=1e-290):

@@ -231,14 +231,15 @@ def _finite_step(observation: Observation, theory: Theory) -> tuple[Trajectory |
     sgd = observation.run.sgd
     assert sgd is not None
     lines, limit = [], None
-    consumer = FiniteStep(0.0, constraint=sgd.constraint).consumer(theory.teacher.link)
-    if beyond := beyond_scope(consumer, theory.teacher, theory.start, sgd):
-        lines.append(f"no finite-step limit: none is known for {beyond}")
     if not sgd.is_constant:
         lines.append("no finite-step limit: the learning rate is not constant")
-    if not lines:
-        limit = followed(_limit_of(observation), theory.teacher, theory.start, theory.trajectory.times)
-        lines += _outcome_notes(limit)
+    else:
+        flow, problem = _limit_of(observation), Problem(theory.teacher, theory.start)
+        if beyond := beyond_scope(flow.consumer(problem), theory.teacher, theory.start, sgd):
+            lines.append(f"no finite-step limit: none is known for {beyond}")
+        else:
+            limit = followed(flow, theory.teacher, theory.start, theory.trajectory.times)
+            lines += _outcome_notes(limit)
     if not theory.is_native and theory.overlaps is not None:
         lines.append("limit and law define overlaps otherwise than the run: emergence times are not compared with them")
     return limit, tuple(lines)

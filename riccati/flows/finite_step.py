@@ -8,23 +8,19 @@ riccati.laws have them (derivations/search_phase.py).
 
 The equations are in flows/gradient_noise. They are derived in derivations/finite_step.py (Stiefel SGD, k = 2),
 derivations/finite_step_weights.py (the weights, k = 2), derivations/own_pair.py (k > 2, each direction with its own
-neuron) and derivations/noise_moments.py (any link, all neurons).
+neuron), derivations/noise_moments.py (any link, all neurons) and derivations/algorithm_noise.py (weight decay, the
+sphere, the correlation loss, a second layer, a covariance).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, Literal
 
 import equinox as eqx
-import jax
-import jax.numpy as jnp
-from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float
 
-from ..numerics import LEAF, Integrated, Outcome, compiled_quickly
-from ..problem import SGD, Constraint, Link, Observables, Problem, require_algorithm, require_covered, sgd_of
-from ..support import is_traced, require, require_real, warn_renamed
+from ..problem import SGD, Constraint, Feature, Problem, features, require_covered, sgd_of, uncovered
+from ..support import CONSTRAINTS, TrainedLoss, is_traced, require, require_real, warn_renamed
 from .coupled import Coupled
 from .decoupled import Decoupled
 from .flow import Flow, Solution, at_padded_times
@@ -33,12 +29,16 @@ from .gradient_noise import (
     neuron_system,
     pair_system,
     refined_crossings,
-    states_at,
+    solution_at,
     stiefel_system,
     weights_system,
 )
 from .quadratic import Quadratic
+from .reduced_coordinates import PLAIN, Training
 from .riccati import Riccati
+
+_OWN = 'FiniteStep(pairs="own")'
+_BEYOND_WEIGHTS = {Feature.MIXED, Feature.ANISOTROPIC, Feature.TWO_LAYER}  # of h_2, where neurons are followed instead
 
 
 def _as_float(value: Any) -> Any:
@@ -68,10 +68,11 @@ class FiniteStep(Flow):
 
     Observables are defined as in the gradient flow for γ → 0: `Quadratic` (on the Stiefel manifold `Riccati`) for
     k = 2, `Decoupled` for pairs of a direction and its own neuron, `Coupled` for all pairs. The equations are those
-    of that gradient flow plus a drag on overlaps and a growth of norms by the gradient noise (flows/gradient_noise).
-    For all pairs the noise enters through E e²σ'σ'ᵀ, exact for Hermite series of degree ≤ 6, else an average over 2¹⁴
-    Sobol points with an error of about 10⁻³; `rtol` is then at least 10⁻⁶. Fluctuations of single overlaps, of order
-    d^(-1/2), are not in the limit.
+    of that gradient flow plus a drag on overlaps and a growth of norms by the gradient noise (flows/gradient_noise),
+    for every teacher, student and algorithm that `Coupled` follows, but for directions that are no eigenvectors of the
+    input's covariance. For all pairs the noise enters through E e²σ'σ'ᵀ, exact for Hermite series of degree ≤ 6, else
+    an average over 2¹⁴ Sobol points with an error of about 10⁻³; `rtol` is then at least 10⁻⁶. Fluctuations of single
+    overlaps, of order d^(-1/2), are not in the limit.
 
     While nothing is learned, A = Σ a_m², a direction grows from a small overlap if
 
@@ -93,17 +94,18 @@ class FiniteStep(Flow):
     Attributes:
         gamma: γ = ηd/B ≥ 0, η the learning rate on ½(f* - f)², that is canonical time per step, B the batch size;
             γ = 0 is gradient flow, and solved as such.
-        constraint: None for SGD on the weights of the 2-homogeneous student; for k = 2 also `"stiefel"`, SGD on
-            orthonormal weights, whose radii are fitted afterwards.
+        constraint: None for SGD on the weights; "sphere", where norms and second layer stay as they are; for k = 2 also
+            "stiefel", SGD on orthonormal weights, whose radii are fitted afterwards.
         student_scale: c of the student f(x) = c(xᵀWWᵀx - N) of Stiefel SGD; None takes c = ‖a‖/√N.
         rtol: relative tolerance; the absolute one is `rtol` times the smallest initial overlap.
         pairs: `"own"` for pure links of k > 2, where each direction meets its own neuron only; `"all"` for any link
             but h_2, where all neurons and directions meet, at a cost of O(N²(M + N)²) per step. None takes `"own"` for
-            pure links and `"all"` for others. For h_2 the limit is always that of all pairs.
+            the standard problem of pure links and `"all"` for others. For h_2 the limit is always that of all pairs.
+        second_layer_rate, weight_decay, loss: κ, λ and the loss, as in `Coupled`.
 
     Raises:
         ArgumentError: γ < 0 or not finite, an unknown constraint, a tolerance or scale that is not positive, a scale
-            without Stiefel SGD; by `solve`, problems beyond the standard one.
+            without Stiefel SGD, weight decay on the sphere; by `solve`, what problem/scope.py does not list as covered.
 
     Example:
         >>> import riccati as rc
@@ -122,6 +124,9 @@ class FiniteStep(Flow):
     student_scale: float | None = eqx.field(static=True, default=None)
     rtol: float = eqx.field(static=True, default=1e-9)
     pairs: Literal["own", "all"] | None = eqx.field(static=True, default=None)
+    second_layer_rate: float = eqx.field(static=True, default=1.0)
+    weight_decay: float = eqx.field(static=True, default=0.0)
+    loss: TrainedLoss = eqx.field(static=True, default="squared")
 
     def __init__(
         self,
@@ -132,33 +137,41 @@ class FiniteStep(Flow):
         pairs: Literal["own", "all"] | None = None,
         *,
         constraint: Constraint | None = None,
+        second_layer_rate: float = 1.0,
+        weight_decay: float = 0.0,
+        loss: TrainedLoss = "squared",
     ):
-        self.gamma, self.constraint = _as_float(gamma), constraint
+        self.gamma, self.constraint, self.loss = _as_float(gamma), constraint, loss
+        self.second_layer_rate, self.weight_decay = _as_float(second_layer_rate), _as_float(weight_decay)
         self.student_scale, self.rtol, self.pairs = _as_float(student_scale), _as_float(rtol), pairs
         require_real(self.gamma, "gamma", least=0)
         if algorithm is not None:
             self.constraint = _renamed(algorithm, constraint)
             self.gamma = self.gamma / 2 if self.constraint == "stiefel" else self.gamma
-        known = self.constraint in (None, "stiefel")
-        require(known, "constraint", 'be None or "stiefel"', repr(self.constraint))
+        known = self.constraint is None or self.constraint in CONSTRAINTS
+        require(known, "constraint", f"be None or one of {', '.join(CONSTRAINTS)}", repr(self.constraint))
         if self.student_scale is not None:
             must = 'be left out unless constraint="stiefel"'
             require(self.constraint == "stiefel", "student_scale", must, self.student_scale)
             require_real(self.student_scale, "student_scale", above=0)
         require_real(self.rtol, "rtol", above=0)
         require(self.pairs in (None, "own", "all"), "pairs", 'be "own", "all" or None', repr(self.pairs))
+        plain, also = self._training == PLAIN, "weight decay, a second layer, the sphere or the correlation loss"
+        require(plain or self.pairs != "own", "pairs", f"be left out with {also}", repr(self.pairs))
+        require(plain or self.constraint != "stiefel", "constraint", f"be left out with {also}", repr(self.constraint))
 
     @classmethod
     def of(cls, sgd: SGD, dim: float, student_scale: float | None = None) -> FiniteStep:
         """The limit of this algorithm in dimension `dim`, γ = ηd/B.
 
         Raises:
-            ArgumentError: what is no SGD object, a learning rate that is a schedule, weight decay, the sphere or the
-                correlation loss.
+            ArgumentError: what is no SGD object, or a learning rate that is a schedule.
         """
         sgd = sgd_of(sgd)
-        require_algorithm("FiniteStep", sgd)
-        return cls(sgd.gamma(dim), student_scale=student_scale, constraint=sgd.constraint)
+        return cls(
+            sgd.gamma(dim), student_scale=student_scale, constraint=sgd.constraint, loss=sgd.loss,
+            second_layer_rate=sgd.second_layer_rate, weight_decay=sgd.weight_decay,
+        )  # fmt: skip
 
     @property
     def algorithm(self) -> str:
@@ -173,17 +186,18 @@ class FiniteStep(Flow):
 
     def check(self, problem: Problem) -> None:
         """Refuse what this limit does not cover (problem/scope.py), and `pairs` for h_2, which always meets all."""
-        link = problem.teacher.link
-        require_covered(self.consumer(link), problem.teacher, problem.start)
+        teacher, start = problem.teacher, problem.start
+        require_covered(self.consumer(problem), teacher, start)
         must = "be left out for the link h_2, whose limit is of all"
-        require(link.degree != 2 or self.pairs is None, "pairs", must, repr(self.pairs))
+        require(teacher.link.degree != 2 or self.pairs is None, "pairs", must, repr(self.pairs))
+        if self.constraint != "stiefel" and not start.is_typical:
+            self._training.require_fit(problem)
 
-    def consumer(self, link: Link) -> str:
-        """The key of the table in problem/scope.py whose entry says what this limit covers for this link."""
+    def consumer(self, problem: Problem) -> str:
+        """The key of the table in problem/scope.py whose entry says what this limit covers for this problem."""
         if self.constraint == "stiefel":
             return 'FiniteStep(constraint="stiefel")'
-        own = self.pairs == "own" or not (link.degree == 2 or self._meets_all(link))
-        return 'FiniteStep(pairs="own")' if own else "FiniteStep"
+        return _OWN if self._meets_own(problem) else "FiniteStep"
 
     def horizon(self, problem: Problem) -> tuple[float, float] | None:
         """First and last emergence time of the gradient flow, canonical; None where nothing emerges."""
@@ -194,12 +208,7 @@ class FiniteStep(Flow):
         if self.gamma == 0:
             return self._gradient_flow(problem).evolve(problem, times)
         system = self._system(problem)
-
-        def evolved(times: Array) -> Solution:
-            out = states_at(system, times, self.rtol)
-            return _solution(system.observe, system.args, out)
-
-        return at_padded_times(evolved, times)
+        return at_padded_times(lambda times: solution_at(system, times, self.rtol), times)
 
     def emergence_times(
         self, problem: Problem, times: Float[Array, " T"], solution: Solution, level: float
@@ -224,42 +233,36 @@ class FiniteStep(Flow):
             return self._gradient_flow(problem).details(problem, times)
         return super().details(problem, times)
 
+    @property
+    def _training(self) -> Training:
+        return Training.of(self)
+
     def _gradient_flow(self, problem: Problem) -> Flow:
         """The flow that γ → 0 leads to."""
-        link = problem.teacher.link
-        if link.degree == 2:
-            return Riccati() if self.constraint == "stiefel" else Quadratic()
-        return Coupled() if self._meets_all(link) else Decoupled()
+        if self.constraint == "stiefel":
+            return Riccati()
+        if self._training == PLAIN and self._is_on_weights(problem):
+            return Quadratic()
+        if self._meets_own(problem):
+            return Decoupled()
+        second, decay = self.second_layer_rate, self.weight_decay
+        return Coupled(second_layer_rate=second, weight_decay=decay, constraint=self.constraint, loss=self.loss)
 
-    def _meets_all(self, link: Link) -> bool:
-        return self.pairs == "all" or (self.pairs is None and link.degree in (None, 1))
+    def _is_on_weights(self, problem: Problem) -> bool:
+        """Whether the subspace of a quadratic student is followed."""
+        beyond = _BEYOND_WEIGHTS & set(features(problem.teacher, problem.start))
+        return problem.teacher.link.degree == 2 and not beyond and not self._training.on_sphere
+
+    def _meets_own(self, problem: Problem) -> bool:
+        """Whether each direction meets its own neuron only."""
+        if self.pairs is not None or problem.teacher.link.degree in (None, 1, 2):
+            return self.pairs == "own"
+        return self._training == PLAIN and not uncovered(_OWN, problem.teacher, problem.start)
 
     def _system(self, problem: Problem) -> FiniteStepSystem:
-        link = problem.teacher.link
-        if link.degree != 2:
-            return (neuron_system if self._meets_all(link) else pair_system)(problem, self.gamma)
         if self.constraint == "stiefel":
             return stiefel_system(problem, self.gamma, self.student_scale)
-        return weights_system(problem, self.gamma)
-
-
-def _like_a_solution(observe: Callable, args: Any, out: Integrated) -> Solution:
-    state = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), out.states)
-    return Solution(jax.eval_shape(lambda state: observe(state, args), state), out.outcome, LEAF, LEAF)
-
-
-@compiled_quickly(eqx.filter_jit, like=_like_a_solution)
-def _solution(observe: Callable, args: Any, out: Integrated) -> Solution:
-    """The solution from the states; risk is inf and alignment 0 where weights exploded or a time was not reached."""
-
-    def at(state: Any) -> Observables:
-        observed, reached = observe(state, args), jnp.isfinite(ravel_pytree(state)[0]).all()
-        held = reached & jnp.isfinite(observed.risk)
-        risk = jnp.where(held, observed.risk, jnp.inf)
-        radius = None if observed.radius is None else jnp.where(held, observed.radius, jnp.inf)
-        return Observables(risk, jnp.where(held, observed.alignment, 0.0), radius)
-
-    observed = jax.lax.map(at, out.states)
-    sound = jnp.sum(jnp.cumprod(jnp.isfinite(observed.risk)))
-    outcome = Outcome.where(sound < out.reached, Outcome.exploded, out.outcome)
-    return Solution(observed, outcome, sound, out.steps)
+        if self._meets_own(problem):
+            return pair_system(problem, self.gamma)
+        system = weights_system if self._is_on_weights(problem) else neuron_system
+        return system(problem, self.gamma, self._training)

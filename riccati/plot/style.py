@@ -69,7 +69,8 @@ def page(panels: int, width: float, height: float, heading: float = 0.0) -> list
         "left": _LEFT / width, "right": 1 - _RIGHT / width, "bottom": _BELOW / height,
         "top": 1 - (_TITLE + heading) / height, "wspace": _BETWEEN / inner,
     }  # fmt: skip
-    figure = Figure(figsize=(width, height), layout="none")
+    figure = Figure(figsize=(width, height))
+    figure.set_layout_engine("none")
     return list(figure.subplots(1, panels, squeeze=False, gridspec_kw=places)[0])
 
 

@@ -69,6 +69,11 @@ class Feature(Enum):
         "anisotropic input", "teacher", "live on isotropic input",
         lambda teacher: teacher.covariance is not None,
     )  # fmt: skip
+    OBLIQUE = (
+        "directions that are no eigenvectors of the covariance", "teacher",
+        "have directions along eigenvectors of the covariance",
+        lambda teacher: teacher.covariance is not None and teacher.frame is not None,
+    )  # fmt: skip
     TWO_LAYER = (
         "a two-layer student", "start", "be of a 2-homogeneous student, without `second_layer`,",
         lambda start: start.second_layer is not None,
@@ -143,9 +148,9 @@ COVERS: dict[str, dict[int, set[Feature]]] = {
     'Riccati(method="ode")': {2: {F.SIGNED, F.DIMENSIONLESS, *_LIMIT}},
     "Quadratic": {2: {F.SIGNED, F.CORRELATED, F.DIMENSIONLESS, *_LIMIT}},
     "Decoupled": {3: {F.SEVERAL_DEGREES, F.SIGNED, F.ANISOTROPIC, F.TYPICAL, F.DIMENSIONLESS, *_LIMIT}},
-    "Coupled": _every({*_LINKS, *_TEACHERS, F.TWO_LAYER, F.DIMENSIONLESS, *_TRAINING}),
+    "Coupled": _every({*_LINKS, *_TEACHERS, F.OBLIQUE, F.TWO_LAYER, F.DIMENSIONLESS, *_TRAINING}),
     "Correlation": _every({*_LINKS, F.DIMENSIONLESS, *_LIMIT, F.CORRELATION_LOSS, F.SPHERE}),
-    "FiniteStep": _every({*_LINKS, F.DIMENSIONLESS, *_LIMIT}),
+    "FiniteStep": _every({*_LINKS, *_TEACHERS, F.TWO_LAYER, F.DIMENSIONLESS, *_TRAINING}),
     'FiniteStep(pairs="own")': {3: {F.TYPICAL, F.DIMENSIONLESS, *_LIMIT}},
     'FiniteStep(constraint="stiefel")': {2: {F.NOISY}},
     "emergence_law": {2: {F.MOMENTUM}, 3: {F.SEVERAL_DEGREES, F.TYPICAL, F.MOMENTUM}},
@@ -161,7 +166,7 @@ COVERS: dict[str, dict[int, set[Feature]]] = {
     "infer_second_layer": {2: {F.MOMENTUM}, 3: {F.MOMENTUM}},
     "coverage of the correlation loss": {3: {*_LINKS, F.NOISY}},
     "Start.typical": _every({*_LINKS, F.STEEP, F.SIGNED, F.ANISOTROPIC, F.NOISY}),
-    "SGD": _every({*_LINKS, F.STEEP, *_TEACHERS, F.TWO_LAYER, *_TRAINING - {F.SPHERE}}),
+    "SGD": _every({*_LINKS, F.STEEP, *_TEACHERS, F.OBLIQUE, F.TWO_LAYER, *_TRAINING - {F.SPHERE}}),
     "SGD at a rate that follows the direction": _every({*_LINKS, F.STEEP, *_TRAINING}),
     "SGD on the sphere": _every(
         {*_LINKS, F.STEEP, F.SIGNED, F.CORRELATED, F.MIXED, F.TWO_LAYER, *_TRAINING - {F.WEIGHT_DECAY}}

@@ -44,7 +44,8 @@ def test_counted_moments_are_those_of_quadrature():
     residual = s * np.asarray(MIXED(nodes))[:, None] - a * np.asarray(MIXED(nu))
     exact = weights * np.asarray(MIXED.derivative(nodes)) ** 2 @ residual**2 @ weights
     R = np.array([[1.0, m], [m, 1.0]])
-    counted = jax.jit(counted_moments, static_argnums=(3, 4))(graphs_of(MIXED), np.array([-a, s]), R, 1, 3)
+    layer = np.outer(np.asarray(MIXED.coefficients), [-a, s])
+    counted = jax.jit(counted_moments, static_argnums=3)(graphs_of(MIXED), layer, R, 1)
     assert float(counted[0, 0]) == pytest.approx(exact, rel=1e-12)
 
 
@@ -66,8 +67,8 @@ def test_one_pair_is_the_own_pair(k):
             jax.jit(system.velocity)(0.0, system.state, system.args)
             for system in (pair_system(problem, 0.1), neuron_system(problem, 0.1))
         )
-        np.testing.assert_allclose(every.log_s, own.log_radius, rtol=1e-12)
-        np.testing.assert_allclose(every.m[0], own.odds * m * (1 - m**2) / 2, rtol=1e-12)
+        np.testing.assert_allclose(2 * every.log_norm, own.log_radius, rtol=1e-12)
+        np.testing.assert_allclose(every.along[0], own.odds * m * (1 - m**2) / 2, rtol=1e-12)
 
 
 def test_without_noise_it_is_gradient_flow():
@@ -105,7 +106,8 @@ def test_relu_averages_over_points_and_says_how_well():
     start = rc.Start.random(teacher, 2, 300, 0.3, seed=0)
     system = neuron_system(rc.Problem(teacher, start), 0.05)
     state, moments = system.state, system.args.moments
-    C = np.asarray(jax.jit(lambda *given: moments(*given))(teacher, state.m, state.p, np.exp(state.log_s)))
+    s = np.exp(2 * state.log_norm)
+    C = np.asarray(jax.jit(lambda *given: moments(*given))(teacher, state.along, state.rest[0], s))
     x = np.random.default_rng(0).standard_normal((2_000_000, 4))
     z = x @ np.asarray(start.directions).T
     e = np.maximum(z, 0) @ np.asarray(start.norms) ** 2 - np.maximum(x[:, :2], 0) @ np.asarray(teacher.a)

@@ -272,7 +272,10 @@ def test_it_is_the_limit_of_what_solve_takes_without_a_flow(degree, without):
         ({"gamma": float("nan")}, "Argument `gamma` must be a finite number ≥ 0, but is nan."),
         ({"gamma": float("inf")}, "Argument `gamma` must be a finite number ≥ 0, but is inf."),
         ({"gamma": 0.1, "algorithm": "adam"}, "Argument `algorithm` must be .* but is 'adam'."),
-        ({"gamma": 0.1, "constraint": "ball"}, "Argument `constraint` must be None or \"stiefel\", but is 'ball'."),
+        ({"gamma": 0.1, "constraint": "ball"}, "Argument `constraint` must be None or one of sphere, stiefel, but.*"),
+        ({"gamma": 0.1, "constraint": "sphere", "weight_decay": 0.1}, "Argument `weight_decay` must be left out on .*"),
+        ({"gamma": 0.1, "pairs": "own", "weight_decay": 0.1}, "Argument `pairs` must be left out with weight decay.*"),
+        ({"gamma": 0.1, "loss": "hinge"}, "Argument `loss` must be one of squared, correlation, but is 'hinge'."),
         (
             {"gamma": 0.1, "algorithm": "stiefel", "constraint": "stiefel"},
             "Argument `algorithm` must be left out beside `constraint`, but is 'stiefel'.",

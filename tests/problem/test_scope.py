@@ -22,6 +22,7 @@ from riccati.scaling.students import students_of
 
 D, NORM = 20, 0.3  # with one neuron a typical start has the shapes of a full one, and its programs
 A = np.array([1.0])
+SPIKED = rc.Covariance(np.repeat([2.0, 1.0], [1, D - 1]))
 ORDERS = {1: 1, 2: 2, 3: 4}  # the degree of the pure link of each row, where neither sign of an overlap is refused
 
 
@@ -31,8 +32,6 @@ def link_of(order, feature):
     pure = np.eye(k + 3)[k]
     if feature == Feature.STEEP:
         return rc.Link.named("sign") if order == 1 else None
-    if feature == Feature.TWO_LAYER:  # needs σ(λz) = λσ(z)
-        return {1: rc.Link.hermite(1), 2: rc.Link.named("abs")}.get(order)
     if feature == Feature.SEVERAL_DEGREES:
         return rc.Link.from_coefficients(pure + 0.3 * np.eye(k + 3)[k + 2])
     return (
@@ -54,7 +53,8 @@ def problem_of(order, feature):
         Feature.SIGNED: lambda: rc.Teacher([1.0, -0.6], link),
         Feature.MIXED: lambda: rc.Teacher(A, link, links=[link]),
         Feature.NOISY: lambda: rc.Teacher(A, link, noise=0.5),
-        Feature.ANISOTROPIC: lambda: rc.Teacher(A, link, covariance=rc.Covariance(np.repeat([2.0, 1.0], [1, D - 1]))),
+        Feature.ANISOTROPIC: lambda: rc.Teacher(A, link, covariance=SPIKED),
+        Feature.OBLIQUE: lambda: rc.Teacher.from_directions(two[:1], A, link, covariance=SPIKED),
     }
     teacher = kinds.get(feature, lambda: rc.Teacher(A, link))()
     start = rc.Start.random(teacher, 1, D, norm=NORM, seed=1)
@@ -88,8 +88,9 @@ def coupled(teacher, start, feature):
 
 
 def finite_step(teacher, start, feature):
-    rc.FiniteStep.of(rc.SGD(1e-4, **FIELDS.get(feature, {})), D)
-    rc.FiniteStep(0.01, pairs=None if teacher.link.degree == 2 else "all").check(rc.Problem(teacher, start))
+    of_all = rc.FiniteStep.of(rc.SGD(1e-4, **FIELDS.get(feature, {})), D).settings()
+    of_all["pairs"] = None if teacher.link.degree == 2 else "all"
+    rc.FiniteStep(**of_all).check(rc.Problem(teacher, start))
 
 
 def law(function, **settings):

@@ -1,140 +1,175 @@
-"""Any link at step size γ/d: the coupled flow of all neurons with the second-order terms of a step.
+"""Any link at step size γ/d: the gradient flow of all neurons with the second-order terms of a step.
 
-With unit directions u_i, overlaps m (N, M), the Gram matrix p (N, N) of the directions' parts orthogonal to the
-teacher, q = m mᵀ + p, squared norms s and C_il = E e²σ'(z_i)σ'(z_l) (second_moments.py), a step of size γ/d on the
-2-homogeneous student has the limit d → ∞
+A sample moves w_i by η e κ_i σ'(z_i) x and along w_i itself, κ_i = |w_i| of the 2-homogeneous student and b_i of the
+two-layer one. With p_i = κ_i/|w_i| and C_il = p_i p_l E e²σ'(z_i)σ'(z_l) (second_moments.py) the limit d → ∞ adds to
+the gradient flow of flows/reduced_coordinates/student.py, for unit directions u_i of overlaps m with the teacher, with
+P the Gram matrix of their other parts,
 
-    ds_i/dt = [gradient flow] + γ s_i C_ii,     dm_im/dt = [gradient flow] - (γ/2) C_ii m_im,
-    dp_il/dt = [gradient flow] + γ C_il - (γ/2)(C_ii + C_ll) p_il,
+    d log|w_i|/dt ∋ (γ/2) C_ii,     dm_i/dt ∋ -(γ/2) C_ii m_i,     dP_il/dt ∋ γ C_il - (γ/2)(C_ii + C_ll) P_il,
 
-because E <Δw_i, Δw_l> = (η²/B) r_i r_l C_il |x_⊥|² and |x_⊥|² ≈ d, while the noise along the teacher's span is not of
-that order. The state is (m, p, log s): m itself, not Gram matrices, so no tolerance error makes a direction emerge.
-Label noise Δ adds ΔE f*² E σ'(z_i)σ'(z_l) = ΔE f*² g'(q_il) to C_il. For σ = h_2 this is SGD on the weights of
-quadratic.py; derivations/noise_moments.py.
+because E <Δw_i, Δw_l> = (η²/B) κ_i κ_l E e²σ'σ' |x_⊥|² and |x_⊥|² ≈ d, while the noise along the teacher's span is not
+of that order. On the sphere the retraction takes the same from m as a longer norm does. Under a covariance weights are
+whitened, x_⊥ has the length tr Σ² in the place of d, and P is a sum over groups of equal eigenvalues λ, each of which
+gains γ C λ² times its share of the coordinates. On the correlation loss e is f* alone. Label noise Δ adds
+ΔE f*² E σ'(z_i)σ'(z_l) = ΔE f*² g'(q_il) to E e²σ'σ'. Weight decay has no noise.
+
+The state holds m itself, not Gram matrices with the teacher, so no tolerance error makes a direction emerge. For
+σ = h_2 this is SGD on the weights of quadratic.py. Derived in derivations/noise_moments.py and
+derivations/algorithm_noise.py.
 """
 
 from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
 from ...problem import Observables, Problem, Teacher
-from .second_moments import Multigraphs, averaged_moments, counted_moments, graphs_of, is_counted, sobol_points
+from ..reduced_coordinates import PLAIN, Training
+from .second_moments import NoiseMoments
 from .system import FiniteStepSystem, exploded, pace
 
 _POINTS_RTOL = 1e-6  # averages over points have kinks of about this size
+_INDEPENDENT = 1e-9  # added to the Gram matrix of directions that may coincide
 
 
 class NeuronState(NamedTuple):
-    """The state of all neurons: directions by overlaps and Gram matrix, and norms.
+    """The state of all neurons: unit directions by coordinates and Gram matrices, norms and second layer.
 
     Attributes:
-        m: (N, M), overlaps with the teacher.
-        p: (N, N), Gram matrix of the unit directions' parts orthogonal to the teacher.
-        log_s: (N,), log of the squared norms.
+        along: (N, K), coordinates along those that hold the teacher's directions.
+        rest: (G, N, N), Gram matrices of the other parts, one for each group of equal eigenvalues.
+        log_norm: (N,), log |w|.
+        b: (N,), the second layer of a two-layer student; None of the 2-homogeneous one.
     """
 
-    m: Float[Array, "N M"]
-    p: Float[Array, "N N"]
-    log_s: Float[Array, " N"]
+    along: Float[Array, "N K"]
+    rest: Float[Array, "G N N"]
+    log_norm: Float[Array, " N"]
+    b: Float[Array, " N"] | None
 
+    @property
+    def layer(self) -> Float[Array, " N"]:
+        """b, or |w| of a 2-homogeneous student, so that s = layer·|w|."""
+        return jnp.exp(self.log_norm) if self.b is None else self.b
 
-class NoiseMoments(eqx.Module):
-    """How C is computed: from the multigraphs of a finite series, or else by an average over points.
-
-    Attributes:
-        graphs: of the link, None where points are used.
-        points: (n, M + N), Gaussian, None where graphs are.
-    """
-
-    graphs: Multigraphs | None
-    points: Float[Array, "n D"] | None
-
-    def __call__(
-        self, teacher: Teacher, m: Float[Array, "N M"], p: Float[Array, "N N"], s: Float[Array, " N"]
-    ) -> Array:
-        """C (N, N)."""
-        b = jnp.concatenate([-teacher.a, s])
-        if self.graphs is None:
-            assert self.points is not None
-            return averaged_moments(teacher.link, self.points, b, m, p)
-        q = m @ m.T + p
-        R = jnp.block([[jnp.eye(teacher.width), m.T], [m, q]])
-        return counted_moments(self.graphs, b, R, m.shape[0], teacher.link.coefficients.shape[0] - 1)
+    @property
+    def unit(self) -> NeuronState:
+        """The state with directions of unit length, from which rounding may have carried them."""
+        length = jnp.sqrt(jnp.sum(self.along**2, axis=1) + jnp.sum(jnp.diagonal(self.rest, axis1=1, axis2=2), axis=0))
+        return self._replace(along=self.along / length[:, None], rest=self.rest / (length[:, None] * length))
 
 
 class NeuronSetting(NamedTuple):
-    """The constants of the equations: the teacher, γ, and how C is computed."""
+    """The constants of the equations.
+
+    Attributes:
+        teacher: the teacher.
+        gamma: γ.
+        moments: how E e²σ'σ' is computed.
+        speeds: (K,), λ of the coordinates along the teacher's.
+        rest_speeds: (G,), λ of each group of the others.
+        shares: (G,), the groups' shares of the other coordinates.
+        second_layer_rate: κ, of a two-layer student.
+        weight_decay: λ of the loss.
+        interaction: 1, and 0 on the correlation loss.
+        free: 1, and 0 on the sphere.
+    """
 
     teacher: Teacher
     gamma: Float[Array, ""]
     moments: NoiseMoments
+    speeds: Float[Array, " K"]
+    rest_speeds: Float[Array, " G"]
+    shares: Float[Array, " G"]
+    second_layer_rate: Float[Array, ""]
+    weight_decay: Float[Array, ""]
+    interaction: Float[Array, ""]
+    free: Float[Array, ""]
 
 
-def neuron_system(problem: Problem, gamma: float) -> FiniteStepSystem:
-    """The system of all neurons of the 2-homogeneous student, in canonical time."""
+def neuron_system(problem: Problem, gamma: float, training: Training = PLAIN) -> FiniteStepSystem:
+    """The system of all neurons of either student, in canonical time."""
     teacher, start = problem.teacher, problem.full_start
-    counted = is_counted(teacher.link)
-    points = None if counted else jax.device_put(sobol_points(teacher.width + start.student_width))
-    moments = NoiseMoments(graphs_of(teacher.link) if counted else None, points)
-    state, smallest = _begun(start.teacher_overlaps, start.residual_factor, start.norms)
-    held, rate = jax.device_put((np.asarray(gamma, float), np.ones(())))
-    least_rtol = 0.0 if counted else _POINTS_RTOL
+    axes, factor = teacher.frame_dim, start.residual_factor
+    speeds, rest_speeds, shares, belongs = np.ones(axes), np.ones(1), np.ones(1), np.ones((1, factor.shape[1]))
+    if teacher.covariance is not None:
+        groups = teacher.covariance.groups_after(axes)
+        values, sizes = np.array([group.eigenvalue for group in groups]), np.array([len(g.indices) for g in groups])
+        every = np.concatenate([np.asarray(teacher.covariance.eigenvalues)[:axes], values])
+        speeds, rest_speeds = np.split(np.asarray(teacher.covariance.speeds(jax.device_put(every))), [axes])
+        shares, belongs = sizes / sizes.sum(), (values[:, None] == np.asarray(start.residual_eigenvalues)) * 1.0
+    moments = NoiseMoments.of(teacher, axes + start.student_width)
+    numbers = (
+        gamma, speeds, rest_speeds, shares, training.second_layer_rate, training.weight_decay,
+        not training.correlation, not training.on_sphere, 1.0,
+    )  # fmt: skip
+    held = jax.device_put(tuple(np.asarray(number, float) for number in numbers))
+    setting = NeuronSetting(teacher, held[0], moments, *held[1:-1])
+    state, smallest = _begun(start.teacher_coordinates, start.teacher_overlaps, factor, belongs, start.norms)
+    least_rtol = 0.0 if moments.is_exact else _POINTS_RTOL
     return FiniteStepSystem(
-        neuron_velocity, _observe, state, NeuronSetting(teacher, held, moments), rate, smallest, least_rtol
+        neuron_velocity, _observe, state._replace(b=start.second_layer), setting, held[-1], smallest, least_rtol
     )
 
 
 @jax.jit
 def _begun(
-    overlaps: Float[Array, "N M"], factor: Float[Array, "N N"], norms: Float[Array, " N"]
-) -> tuple[NeuronState, Float[Array, ""]]:
+    along: Float[Array, "N K"], overlaps: Float[Array, "N M"], factor: Float[Array, "N R"],
+    belongs: Float[Array, "G R"], norms: Float[Array, " N"],
+) -> tuple[NeuronState, Float[Array, ""]]:  # fmt: skip
     """The initial state; and of the largest overlap of each direction the smallest, which tolerances must resolve."""
     size = jnp.max(jnp.abs(overlaps), axis=0)
     smallest = jax.lax.stop_gradient(jnp.min(jnp.where(size > 0, size, 1.0)))
-    return NeuronState(overlaps, factor @ factor.T, 2 * jnp.log(norms)), smallest
-
-
-def _unit(state: NeuronState) -> tuple[Array, Array]:
-    """m and p of directions scaled to unit length, from which rounding may have carried them."""
-    length = jnp.sqrt(jnp.sum(state.m**2, axis=1) + jnp.diag(state.p))
-    return state.m / length[:, None], state.p / (length[:, None] * length)
+    rest = (factor * belongs[:, None]) @ factor.T
+    return NeuronState(along, rest, jnp.log(norms), None), smallest
 
 
 def neuron_velocity(_: Any, state: NeuronState, setting: NeuronSetting) -> NeuronState:
-    """The right-hand sides of the module's equations: dm/dt, dp/dt and d log s/dt."""
-    teacher, gamma, moments = setting
-    a, link = teacher.a, teacher.link
-    (m, p), s = _unit(state), jnp.exp(state.log_s)
-    q = m @ m.T + p
-    (g_m, slope_m), (g_q, slope_q) = link.dual_pair(m), link.dual_pair(q)
+    """The right-hand sides of the module's equations: those of `along`, `rest`, log |w| and b."""
+    teacher, gamma, free, decay = setting.teacher, setting.gamma, setting.free, setting.weight_decay
+    a, state = teacher.a, state.unit
+    A, P, b, r = state.along, state.rest, state.layer, jnp.exp(state.log_norm)
+    s, turning = setting.interaction * b * r, b / r
+    m, q = teacher.overlaps(A), A @ A.T + jnp.sum(P, axis=0)
+    (g_m, slope_m), (g_q, slope_q) = teacher.dual_pair(m), teacher.link.dual_pair(q)
     pull, push = a * slope_m, s * slope_q
-    along = jnp.sum(pull * m, axis=1) - jnp.sum(push * q, axis=1)
-    C = moments(teacher, m, p, s)
-    if teacher.noise is not None:
-        C += teacher.label_variance * slope_q
-    slow = pace(gamma, jnp.max(s))
-    # each neuron's own rate along itself: what its direction loses, and half of what its norm gains by noise
-    drag = along + gamma / 2 * jnp.diag(C)
-    pushed = push @ p
+    X = g_m @ a - g_q @ s
+    C = setting.moments(teacher, A, jnp.sum(P, axis=0), s) + teacher.label_variance * slope_q
+    C = turning[:, None] * turning * C
+    # dw_i/|w_i| of gradient flow before the covariance acts on it, along the teacher's coordinates and in Gram matrices
+    own = (2.0 if state.b is None else 1.0) * X - jnp.sum(pull * m, axis=1) + jnp.sum(push * q, axis=1)
+    moved = setting.speeds * turning[:, None] * (teacher.combined(pull) - push @ A + own[:, None] * A)
+    moved_rest = setting.rest_speeds[:, None, None] * turning[:, None] * (own[:, None] * P - push @ P)
+    lengthened = jnp.sum(A * moved, axis=1) + jnp.sum(jnp.diagonal(moved_rest, axis1=1, axis2=2), axis=0)
+    added = gamma * setting.shares * setting.rest_speeds**2
+    # each neuron's own rate along itself: what its direction loses, and its norm gains
+    growth = lengthened + jnp.sum(added) / 2 * jnp.diag(C)
+    slow = pace(gamma, jnp.max(jnp.abs(b * r)))
     return NeuronState(
-        slow * (pull - push @ m - drag[:, None] * m),
-        slow * (gamma * C - pushed - pushed.T - (drag[:, None] + drag) * p),
-        slow * (4 * (g_m @ a - g_q @ s) + gamma * jnp.diag(C)),
+        slow * (moved - growth[:, None] * A),
+        slow * (moved_rest + moved_rest.mT + added[:, None, None] * C - (growth[:, None] + growth) * P),
+        slow * free * (growth - decay),
+        None if state.b is None else slow * free * setting.second_layer_rate * (r * X - decay * b),
     )
 
 
 def _observe(state: NeuronState, setting: NeuronSetting) -> Observables:
-    """Risk, the largest squared overlap of each direction, and the s of that neuron."""
-    a, link = setting.teacher.a, setting.teacher.link
-    (m, p), s = _unit(state), jnp.exp(state.log_s)
-    second_moment = setting.teacher.second_moment
-    excess = second_moment - 2 * s @ link.dual(m) @ a + s @ link.dual(m @ m.T + p) @ s
-    # rounding, and a p that the integrator has carried below 0, may carry them past their bounds
-    risk = jnp.where(exploded(setting.gamma, jnp.max(s)), jnp.inf, jnp.maximum(excess, 0.0) / second_moment)
+    """Risk, the squared overlap that emerges for this link, as in `squared_overlaps`, and the radius."""
+    teacher = setting.teacher
+    a, link, state = teacher.a, teacher.link, state.unit
+    s, m = state.layer * jnp.exp(state.log_norm), teacher.overlaps(state.along)
+    q = state.along @ state.along.T + jnp.sum(state.rest, axis=0)
+    second_moment = teacher.second_moment
+    excess = second_moment - 2 * s @ teacher.dual(m) @ a + s @ link.dual(q) @ s
+    # rounding, and a Gram matrix that the integrator has carried below 0, may carry them past their bounds
+    left = jnp.maximum(excess, 0.0) / second_moment
+    risk = jnp.where(exploded(setting.gamma, jnp.max(jnp.abs(s))), jnp.inf, left)
+    if link.is_quadratic:
+        factor = jnp.linalg.cholesky(q + _INDEPENDENT * jnp.eye(len(s)))
+        in_span = jnp.sum(jax.scipy.linalg.solve_triangular(factor, m, lower=True) ** 2, axis=0)
+        return Observables(risk, jnp.minimum(in_span, 1.0), s @ m**2)
     return Observables(risk, jnp.minimum(jnp.max(m**2, axis=0), 1.0), s[jnp.argmax(m**2, axis=0)])

@@ -10,10 +10,12 @@ A step takes η of canonical time, a batch has B samples and γ = ηd/B. Stiefel
 
     dT/dτ = (K - Ω + ν) T,    so that   dZ/dτ = AZ - ZQ for Z = ΘᵀW = YT, Q = WᵀW = TᵀT:
 
-noise lengthens the neurons at the expense of their alignment and does not change ΘᵀW. Label noise Δ puts ||D||² + ΔΣa²
-in the place of ||D||² in H. Y has N columns, so no
-tolerance error can raise the rank, and T holds the norms at any scale.
-Source: BEVW25 (arXiv 2508.03688) for the algorithm; derivations/finite_step.py, derivations/finite_step_weights.py.
+noise lengthens the neurons at the expense of their alignment and does not change ΘᵀW. Label noise Δ puts ||D||² + ΔΣρ²
+in the place of ||D||² in H. On the correlation loss Ω is left out of K - Ω and of H. Weight decay λ takes λ/(2c_2²) T
+from dT/dτ. Directions that are correlated or have negative a are followed in the eigenbasis of S*, with its eigenvalues
+ρ for a. Y has N columns, so no tolerance error can raise the rank, and T holds the norms at any scale.
+Source: BEVW25 (arXiv 2508.03688) for the algorithm; derivations/finite_step.py, derivations/finite_step_weights.py,
+derivations/algorithm_noise.py.
 """
 
 from __future__ import annotations
@@ -26,8 +28,9 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from ...numerics import LEAF, compiled_quickly
-from ...problem import Observables, Problem, riccati_rate, subspace_population_risk
+from ...problem import Observables, Problem, riccati_rate, spectrum, subspace_population_risk
 from ...support import is_traced
+from ..reduced_coordinates import PLAIN, Training
 from .system import FiniteStepSystem, exploded, pace
 
 
@@ -35,7 +38,7 @@ class WeightsState(NamedTuple):
     """The state of SGD on the weights.
 
     Attributes:
-        Y: (M, N), ΘᵀV.
+        Y: (M, N), ΘᵀV, in the eigenbasis of S*.
         T: (N, N), in W = VT, in units of the smallest initial norm.
     """
 
@@ -47,16 +50,22 @@ class WeightsSetting(NamedTuple):
     """The constants of the equations of SGD on the weights.
 
     Attributes:
-        a: (M,), the second layer.
+        a: (M,), the second layer, or the eigenvalues ρ of S*.
         gamma: c_2² γ, γ in Riccati time.
         unit: the smallest initial norm.
         label_noise: Δ; None without.
+        decay: λ/(2c_2²), λ in Riccati time.
+        interaction: 1, and 0 on the correlation loss.
+        directions: (M, M), the directions in the eigenbasis; None where they are its axes.
     """
 
     a: Float[Array, " M"]
     gamma: Float[Array, ""]
     unit: Float[Array, ""]
     label_noise: Float[Array, ""] | None
+    decay: Float[Array, ""] | float = 0.0
+    interaction: Float[Array, ""] | float = 1.0
+    directions: Float[Array, "M M"] | None = None
 
 
 def stiefel_system(problem: Problem, gamma: float, scale: float | None) -> FiniteStepSystem:
@@ -75,12 +84,18 @@ def stiefel_system(problem: Problem, gamma: float, scale: float | None) -> Finit
     return FiniteStepSystem(stiefel_velocity, _observe_stiefel, Y, args, rate, least)
 
 
-def weights_system(problem: Problem, gamma: float) -> FiniteStepSystem:
+def weights_system(problem: Problem, gamma: float, training: Training = PLAIN) -> FiniteStepSystem:
     """The system of SGD on the weights of the 2-homogeneous student, in Riccati time."""
-    teacher, start = problem.teacher, problem.full_start
+    teacher, start, basis = problem.teacher, problem.full_start, spectrum(problem.teacher)
     rate = riccati_rate(teacher)
-    state, held, least = _begun(start.directions, start.norms, teacher.width, np.asarray(gamma), rate)
-    setting = WeightsSetting(teacher.a, *held, teacher.noise)
+    coordinates = start.directions
+    if basis.vectors is not None:
+        axes = teacher.width
+        coordinates = jnp.concatenate([coordinates[:, :axes] @ basis.vectors, coordinates[:, axes:]], axis=1)
+    given = jax.device_put((np.asarray(gamma, float), np.asarray(training.weight_decay)))
+    state, (held, decay, unit), least = _begun(coordinates, start.norms, teacher.width, given, rate)
+    interaction = jax.device_put(np.asarray(float(not training.correlation)))
+    setting = WeightsSetting(basis.rates, held, unit, teacher.noise, decay, interaction, basis.directions)
     return FiniteStepSystem(weights_velocity, _observe_weights, state, setting, rate, least)
 
 
@@ -98,14 +113,17 @@ def _span(
     return Y, T, jnp.min(jnp.where(size > 0, size, 1.0)) / Y.shape[1] ** 0.5
 
 
-@compiled_quickly(like=lambda *_: (WeightsState(LEAF, LEAF), (LEAF, LEAF), LEAF), static_argnums=2)
+@compiled_quickly(like=lambda *_: (WeightsState(LEAF, LEAF), (LEAF, LEAF, LEAF), LEAF), static_argnums=2)
 def _begun(
-    directions: Float[Array, "N D"], norms: Float[Array, " N"], width: int, gamma: Float[Array, ""], rate: Array
-) -> tuple[WeightsState, tuple[Array, Array], Float[Array, ""]]:
-    """The initial state, γ in Riccati time and the unit of T, and the smallest root mean square of a row of Y."""
+    directions: Float[Array, "N D"], norms: Float[Array, " N"], width: int, given: tuple[Array, Array], rate: Array
+) -> tuple[WeightsState, tuple[Array, Array, Array], Float[Array, ""]]:
+    """The initial state, γ and λ (`given`) in Riccati time and the unit of T, and the smallest mean size of a row of Y.
+
+    The size is the root of the mean square.
+    """
     unit = jax.lax.stop_gradient(jnp.min(norms))
     Y, T, least = _span(norms[:, None] * directions, width)
-    return WeightsState(Y, T / unit), (gamma * rate / 2, unit), least
+    return WeightsState(Y, T / unit), (given[0] * rate / 2, given[1] / rate, unit), least
 
 
 def misfit(a: Float[Array, " M"], K: Float[Array, "N N"], Omega: Float[Array, "N N"]) -> Float[Array, ""]:
@@ -134,13 +152,14 @@ def stiefel_velocity(_: Any, Y: Float[Array, "M N"], args: tuple[Array, ...]) ->
 
 
 def weights_velocity(_: Any, state: WeightsState, args: WeightsSetting) -> WeightsState:
-    """dY/dτ = AY - Y(K + ν) and dT/dτ = (K - Ω + ν)T, Ω = TTᵀ, ν = (γ/4)H."""
-    a, gamma, unit, label_noise = args
-    Omega = unit**2 * state.T @ state.T.T
-    AY, K, H = second_order(state.Y, Omega, a, label_noise)
-    noise = gamma / 4 * H
-    slow = pace(gamma, jnp.trace(Omega))
-    return WeightsState(slow * (AY - state.Y @ (K + noise)), slow * (K - Omega + noise) @ state.T)
+    """dY/dτ = AY - Y(K + ν) and dT/dτ = (K - Ω + ν - λ/(2c_2²))T, Ω = TTᵀ, ν = (γ/4)H."""
+    size = args.unit**2 * state.T @ state.T.T
+    Omega = args.interaction * size
+    AY, K, H = second_order(state.Y, Omega, args.a, args.label_noise)
+    noise = args.gamma / 4 * H
+    slow = pace(args.gamma, jnp.trace(size))
+    growing = (K - Omega + noise) @ state.T - args.decay * state.T
+    return WeightsState(slow * (AY - state.Y @ (K + noise)), slow * growing)
 
 
 def _alignment(Y: Float[Array, "M N"]) -> Float[Array, " M"]:
@@ -152,10 +171,9 @@ def _observe_stiefel(Y: Float[Array, "M N"], args: tuple[Array, ...]) -> Observa
 
 
 def _observe_weights(state: WeightsState, args: WeightsSetting) -> Observables:
-    a, gamma, unit, _ = args
-    T = unit * state.T
-    Omega, Z = T @ T.T, state.Y @ T
-    K = state.Y.T @ (a[:, None] * state.Y)
+    a, T = args.a, args.unit * state.T
+    Omega, K = T @ T.T, state.Y.T @ (a[:, None] * state.Y)
     size = jnp.maximum(misfit(a, K, Omega), 0.0) / jnp.sum(a**2)
-    risk = jnp.where(exploded(gamma, jnp.trace(Omega)), jnp.inf, size)
-    return Observables(risk, _alignment(state.Y), jnp.sum(Z**2, axis=1))
+    risk = jnp.where(exploded(args.gamma, jnp.trace(Omega)), jnp.inf, size)
+    Y = state.Y if args.directions is None else args.directions @ state.Y
+    return Observables(risk, _alignment(Y), jnp.sum((Y @ T) ** 2, axis=1))

@@ -1,9 +1,9 @@
 """The second moments of the gradient noise for any link: C_il = E e² σ'(z_i) σ'(z_l).
 
 With y = (ν, z) the projections of x on teacher and student, jointly Gaussian of unit variance with correlations R, and
-b = (-a, s), the residual is e = Σ_n b_n σ(y_n), so
+b = (-a, s), the residual is e = Σ_n b_n σ_n(y_n), σ_n = σ unless direction n has a link of its own, so
 
-    C_il = Σ_{n,n'} b_n b_n' E σ(y_n) σ(y_n') σ'(z_i) σ'(z_l).
+    C_il = Σ_{n,n'} b_n b_n' E σ_n(y_n) σ_n'(y_n') σ'(z_i) σ'(z_l).
 
 For a finite Hermite series the expectation is a finite sum over multigraphs on the four points n, n', i, l, with κ_e
 edges between two of them (Wick's theorem),
@@ -21,13 +21,14 @@ from itertools import product
 from math import factorial, prod, sqrt
 from typing import NamedTuple
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 import scipy
 from jaxtyping import Array, Float, Int
 
-from ...problem import Link
+from ...problem import Link, Teacher, coefficient_rows
 
 _LONGEST_SERIES = 6  # degree up to which multigraphs are counted: 1,000 of them at the most
 _LOG2_POINTS = 14  # of Sobol's sequence; moments of ReLU are then right to some 10⁻³
@@ -39,7 +40,7 @@ class Multigraphs(NamedTuple):
 
     Attributes:
         edges: (G, 6), multiplicities between n-n', n-i, n-l, n'-i, n'-l, i-l.
-        weights: (G,), Π_v c_v √(j_v!)/Π_e κ_e!, with c' for σ' at i and l.
+        weights: (G,), Π_v √(j_v!)/Π_e κ_e!, times the coefficients of σ' at i and l.
     """
 
     edges: Int[Array, "G 6"]
@@ -57,29 +58,33 @@ def multigraphs(degrees: tuple[int, int, int, int]) -> list[tuple[int, ...]]:
     return graphs
 
 
-def graphs_of(link: Link) -> Multigraphs:
-    """The multigraphs of σ σ σ' σ' for a series of degree ≤ 6."""
+def graphs_of(link: Link, links: tuple[Link, ...] = ()) -> Multigraphs:
+    """The multigraphs of σ_n σ_n' σ' σ' for series of degree ≤ 6; `links` are those of directions with their own."""
     c = np.asarray(link.coefficients)
     slope = c[1:] * np.sqrt(np.arange(1, len(c)))
+    values = sorted({int(j) for each in (link, *links) for j in np.flatnonzero(np.asarray(each.coefficients))})
     totals: dict[tuple[int, ...], float] = {}
-    values, slopes = np.flatnonzero(c).tolist(), np.flatnonzero(slope).tolist()
+    slopes = np.flatnonzero(slope).tolist()
     for degrees in product(values, values, slopes, slopes):
-        size = prod(c[j] for j in degrees[:2]) * prod(slope[j] for j in degrees[2:])
-        size *= sqrt(prod(factorial(j) for j in degrees))
+        size = prod(slope[j] for j in degrees[2:]) * sqrt(prod(factorial(j) for j in degrees))
         for edges in multigraphs(degrees):
             totals[edges] = totals.get(edges, 0.0) + size / prod(factorial(k) for k in edges)
     return Multigraphs(jnp.asarray(list(totals)), jnp.asarray(list(totals.values())))
 
 
 def is_counted(link: Link) -> bool:
-    """Whether C is a finite sum over multigraphs, and so exact."""
+    """Whether a link is a series short enough for multigraphs, and C so exact."""
     return link.closed_form is None and link.coefficients.shape[0] <= _LONGEST_SERIES + 1
 
 
 def counted_moments(
-    graphs: Multigraphs, b: Float[Array, " D"], R: Float[Array, "D D"], neurons: int, degree: int
+    graphs: Multigraphs, layer: Float[Array, "J+1 D"], R: Float[Array, "D D"], neurons: int
 ) -> Float[Array, "N N"]:
-    """C over all pairs of the last `neurons` points, (N, N), by the sum over multigraphs up to `degree` edges each."""
+    """C over all pairs of the last `neurons` points, (N, N), by the sum over multigraphs.
+
+    `layer` has b_n c_j of point n's series in row j.
+    """
+    degree = layer.shape[0] - 1
 
     def powers(x: Array) -> Array:
         return jnp.cumprod(jnp.stack([jnp.ones_like(x), *[x] * degree]), axis=0)
@@ -88,12 +93,13 @@ def counted_moments(
 
     def add(total: Array, graph: tuple[Array, Array]) -> tuple[Array, None]:
         (nn, ni, nl, oi, ol, il), weight = graph
-        left = b[:, None, None] * across[ni][:, :, None] * across[nl][:, None, :]
-        right = b[:, None, None] * across[oi][:, :, None] * across[ol][:, None, :]
+        first, second = (layer[degree][:, None, None] for degree in (nn + ni + nl, nn + oi + ol))
+        left = first * across[ni][:, :, None] * across[nl][:, None, :]
+        right = second * across[oi][:, :, None] * across[ol][:, None, :]
         joined = jnp.sum(left * jnp.tensordot(among[nn], right, 1), axis=0)
         return total + weight * inside[il] * joined, None
 
-    zero = jnp.zeros((neurons, neurons), b.dtype)
+    zero = jnp.zeros((neurons, neurons), layer.dtype)
     return jax.lax.scan(add, zero, (graphs.edges, graphs.weights))[0]
 
 
@@ -106,15 +112,57 @@ def sobol_points(dimension: int) -> Float[np.ndarray, "points dimension"]:
 
 
 def averaged_moments(
-    link: Link, points: Float[Array, "points D"], b: Float[Array, " D"], m: Float[Array, "N M"], p: Float[Array, "N N"]
+    teacher: Teacher,
+    points: Float[Array, "points D"],
+    s: Float[Array, " N"],
+    along: Float[Array, "N K"],
+    p: Float[Array, "N N"],
 ) -> Float[Array, "N N"]:
-    """C by the average over points, (N, N), from the overlaps m and the Gram matrix p of the parts off the teacher."""
-    directions = m.shape[1]
+    """C by the average over points, (N, N); p is the Gram matrix of the directions' parts off the K coordinates."""
+    link = teacher.link
     size = jnp.sqrt(jnp.maximum(jnp.diag(p), 0.0))
     scale = jnp.where(size > 0, size, 1.0)
-    correlations = p / (scale[:, None] * scale) + _INDEPENDENT * jnp.eye(m.shape[0])
+    correlations = p / (scale[:, None] * scale) + _INDEPENDENT * jnp.eye(along.shape[0])
     factor = size[:, None] * jnp.linalg.cholesky(correlations)
-    z = points @ jnp.concatenate([m, factor], axis=1).T
-    residual = jnp.concatenate([link(points[:, :directions]), link(z)], axis=1) @ b
+    z = points @ jnp.concatenate([along, factor], axis=1).T
+    residual = link(z) @ s - teacher.output(teacher.overlaps(points))
     slopes = residual[:, None] * link.derivative(z)
     return slopes.T @ slopes / points.shape[0]
+
+
+class NoiseMoments(eqx.Module):
+    """How C is computed: from the multigraphs of finite series, or else by an average over points.
+
+    Attributes:
+        graphs: of the links, None where points are used.
+        points: (n, K + N), Gaussian, None where graphs are.
+    """
+
+    graphs: Multigraphs | None
+    points: Float[Array, "n D"] | None
+
+    @classmethod
+    def of(cls, teacher: Teacher, dimensions: int) -> NoiseMoments:
+        """That of a teacher's links, with points of so many dimensions."""
+        links = teacher.links or ()
+        if all(is_counted(link) for link in (teacher.link, *links)):
+            return cls(graphs_of(teacher.link, links), None)
+        return cls(None, jax.device_put(sobol_points(dimensions)))
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether C is exact to rounding."""
+        return self.points is None
+
+    def __call__(
+        self, teacher: Teacher, along: Float[Array, "N K"], p: Float[Array, "N N"], s: Float[Array, " N"]
+    ) -> Float[Array, "N N"]:
+        """C of directions with coordinates `along` the teacher's, Gram matrix p of the rest, and amplitudes s."""
+        if self.graphs is None:
+            assert self.points is not None
+            return averaged_moments(teacher, self.points, s, along, p)
+        links = (*(teacher.links or (teacher.link,) * teacher.width), *(teacher.link,) * len(s))
+        layer = jnp.concatenate([-teacher.a, s]) * coefficient_rows(links).T
+        m = teacher.overlaps(along)
+        R = jnp.block([[teacher.gram, m.T], [m, along @ along.T + p]])
+        return counted_moments(self.graphs, layer, R, len(s))

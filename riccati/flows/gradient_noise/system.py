@@ -16,11 +16,25 @@ from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
+from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Float, Int
 
-from ...numerics import LEAF, Integrated, compiled_quickly, first_crossings, first_reached, integrate, log_odds, padded
+from ...numerics import (
+    LEAF,
+    Integrated,
+    Outcome,
+    compiled_quickly,
+    first_crossings,
+    first_reached,
+    integrate,
+    log_odds,
+    padded,
+)
+from ...problem import Observables
 from ...support import is_traced
+from ..flow import Solution
 
 _TOO_LARGE = 1e2  # γ times a neuron's size from which noise outgrows any drift
 _SLOW = 1e4  # and around which the clock slows; of its pace 1e-8 is lost where the weights count as exploded
@@ -69,6 +83,33 @@ def states_at(system: FiniteStepSystem, times: Array, rtol: float) -> Integrated
     rate, at, smallest = held if is_traced(*held) else tuple(map(np.asarray, held))  # by NumPy nothing compiles
     own: Any = rate * at  # output times in the system's own time
     return integrate(system.velocity, system.state, system.args, own, rtol, rtol * smallest)
+
+
+def solution_at(system: FiniteStepSystem, times: Array, rtol: float) -> Solution:
+    """The system's solution at canonical `times`."""
+    return _solution(system.observe, system.args, states_at(system, times, rtol))
+
+
+def _like_a_solution(observe: Callable, args: Any, out: Integrated) -> Solution:
+    state = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), out.states)
+    return Solution(jax.eval_shape(lambda state: observe(state, args), state), out.outcome, LEAF, LEAF)
+
+
+@compiled_quickly(eqx.filter_jit, like=_like_a_solution)
+def _solution(observe: Callable, args: Any, out: Integrated) -> Solution:
+    """The solution from the states; risk is inf and alignment 0 where weights exploded or a time was not reached."""
+
+    def at(state: Any) -> Observables:
+        observed, reached = observe(state, args), jnp.isfinite(ravel_pytree(state)[0]).all()
+        held = reached & jnp.isfinite(observed.risk)
+        risk = jnp.where(held, observed.risk, jnp.inf)
+        radius = None if observed.radius is None else jnp.where(held, observed.radius, jnp.inf)
+        return Observables(risk, jnp.where(held, observed.alignment, 0.0), radius)
+
+    observed = jax.lax.map(at, out.states)
+    sound = jnp.sum(jnp.cumprod(jnp.isfinite(observed.risk)))
+    outcome = Outcome.where(sound < out.reached, Outcome.exploded, out.outcome)
+    return Solution(observed, outcome, sound, out.steps)
 
 
 def refined_crossings(

@@ -3,12 +3,13 @@
 from .chunked_solve import ChunkedSolve as ChunkedSolve
 from .chunked_solve import OddsRecord as OddsRecord
 from .chunked_solve import joined as joined
-from .student import Neurons as Neurons
-from .student import OnSphere as OnSphere
+from .committee import committee_velocity as committee_velocity
+from .states import CommitteeState as CommitteeState
+from .states import Neurons as Neurons
+from .states import OnSphere as OnSphere
+from .states import StudentSetting as StudentSetting
+from .states import TwoLayerState as TwoLayerState
 from .student import Student as Student
-from .student import StudentSetting as StudentSetting
-from .student import Training as Training
-from .student import TwoLayerState as TwoLayerState
 from .student import anisotropic_velocity as anisotropic_velocity
 from .student import coupled_velocity as coupled_velocity
 from .student import observe as observe
@@ -18,3 +19,5 @@ from .student import quadratic_velocity as quadratic_velocity
 from .student import spherical_velocity as spherical_velocity
 from .student import student_of as student_of
 from .student import two_layer_velocity as two_layer_velocity
+from .training import PLAIN as PLAIN
+from .training import Training as Training
