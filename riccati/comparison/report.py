@@ -185,7 +185,7 @@ class Comparison:
         if self.finite_step is not None:
             finite_step = {
                 "risk_rms_log10": known(self.finite_step_deviation),
-                "final_risk": known(float(self.finite_step.risk[-1])),
+                "final_risk": known(float(np.asarray(self.finite_step.risk)[-1])),
                 "flow_label": self.finite_step.flow.label,
                 "outcome": name_of(self.finite_step.outcome),
                 **self.finite_step.flow.settings(),

@@ -85,7 +85,7 @@ class RiskLaw(eqx.Module):
             ArgumentError: if `q` is not in (0, 1).
         """
         require_open_unit(q, "q")
-        return jnp.asarray(np.quantile(self.draws, q, axis=0, method="inverted_cdf"))
+        return jax.device_put(np.quantile(self.draws, q, axis=0, method="inverted_cdf"))
 
     def plot(self, coverage: float = 0.9, ax: Axes | None = None) -> Figure:
         """Draw the band that holds a fraction `coverage` of the runs at each time, the median and the limit.

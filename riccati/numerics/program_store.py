@@ -5,9 +5,9 @@ is kept here spares it both. Programs are kept in the folder that the environmen
 the command line sets and users of Python may; without it nothing is kept.
 
 A file holds the program of one function for arguments of one structure, under a name that is a digest of both, of
-JAX's settings, of the versions of the libraries and of the source of this package. A file that is damaged or of
-something else is written anew, and one that cannot be written is not missed. To load a program is to run what is in its
-file, so only files are read that are this user's and that nobody else may write to.
+JAX's settings, of the versions of the libraries, of the source of this package and of what the processor can do. A file
+that is damaged or of something else is written anew, and one that cannot be written is not missed. To load a program is
+to run what is in its file, so only files are read that are this user's and that nobody else may write to.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import platform
 import stat
 from collections.abc import Callable, Iterator
 from dataclasses import fields, is_dataclass
@@ -41,11 +42,12 @@ _DISABLED, _CACHED = "jax_disable_jit", "jax_enable_compilation_cache"
 _CALLBACK = b"python_cpu_callback"  # in the name of what a program calls to get back into Python
 _LAPACK = b"lapack_"  # in the names of LAPACK's routines, likewise
 _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
+_ABILITIES = ("flags", "Features")  # of x86 and of ARM
 _ON_ERROR = "EQX_ON_ERROR"  # a variable of the environment, likewise
 
 
 class KeptPrograms:
-    """The programs of a function, one for each structure of its arguments: from the folder, or exported and put there.
+    """The programs of a function, one for each structure of its arguments: from the folder, or compiled and put there.
 
     Arrays among the arguments are the program's arguments; all else is a part of it.
 
@@ -53,11 +55,15 @@ class KeptPrograms:
         function: a function of a module's top level, whose result holds arrays alone.
         like: gives, of the same arguments, any value of the structure that the result has, without computing it.
         donated: which arguments' memory the program may use.
-        options: of the compiler.
+        options: gives those of the compiler for a program of some arrays.
     """
 
     def __init__(
-        self, function: Callable[..., Any], like: Callable[..., Any], donated: tuple[int, ...], options: dict[str, Any]
+        self,
+        function: Callable[..., Any],
+        like: Callable[..., Any],
+        donated: tuple[int, ...],
+        options: Callable[[tuple], dict[str, Any]],
     ):
         self._function, self._like, self._donated, self._options = function, like, donated, options
         self._programs: dict[str, Callable | None] = {}
@@ -78,7 +84,7 @@ class KeptPrograms:
     def _made(self, folder: Path, key: str, args: tuple) -> Callable[..., Any] | None:
         results, structure = jax.tree.flatten(self._like(*args))
         name = f"{self._function.__module__}.{self._function.__qualname__}"
-        digest = hashlib.sha256("\n".join([name, key, repr(self._options), *_surroundings()]).encode()).hexdigest()
+        digest = hashlib.sha256("\n".join([name, key, *_surroundings()]).encode()).hexdigest()
         path = folder / f"{self._function.__name__}-{digest[:40]}"
         arrays = tuple(filter(is_array, jax.tree.leaves(args)))
         compiled = _read(path, arrays, len(results))
@@ -87,7 +93,7 @@ class KeptPrograms:
             if _calls_back(lowered):  # no other process has what it calls
                 return None
             compiled = _compiled_anew(lowered)
-            _write(path, compiled)
+            _write(path, serialize_executable.serialize(compiled)[0])
 
         def program(*args: Any) -> Any:
             return jax.tree.unflatten(structure, compiled(*filter(is_array, jax.tree.leaves(args))))
@@ -108,7 +114,8 @@ class KeptPrograms:
         ends = np.cumsum(sizes)
         donated = tuple(int(n) for arg in self._donated for n in range(ends[arg] - sizes[arg], ends[arg]))
         like = [jax.ShapeDtypeStruct(np.shape(array), array.dtype) for array in arrays]
-        return jax.jit(flat, keep_unused=True, donate_argnums=donated, compiler_options=self._options).lower(*like)
+        options = self._options(arrays)
+        return jax.jit(flat, keep_unused=True, donate_argnums=donated, compiler_options=options).lower(*like)
 
 
 def is_array(value: Any) -> bool:
@@ -153,7 +160,35 @@ def _surroundings() -> tuple[str, ...]:
     for path in sorted(package.rglob("*.py")):
         source.update(f"{path.relative_to(package)} {path.stat().st_size}\n".encode() + path.read_bytes())
     versions = {**package_versions(), "jaxlib": jax.lib.__version__}
-    return source.hexdigest(), repr(versions), jax.default_backend(), os.environ.get(_ON_ERROR, "")
+    return source.hexdigest(), repr(versions), jax.default_backend(), processor(), os.environ.get(_ON_ERROR, "")
+
+
+def processor() -> str:
+    """What the processor can do, where the system says it, else its kind: code for one may be no code for another."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        lines = []
+    return next((line for line in lines if line.startswith(_ABILITIES)), f"{platform.machine()} {platform.processor()}")
+
+
+def kept_numbers(name: str, compute: Callable[[], np.ndarray]) -> np.ndarray:
+    """What `compute` gives, which depends on the versions of the libraries alone: from the folder, or put there.
+
+    It spares a process the import of what computes it.
+    """
+    folder = os.environ.get(VARIABLE)
+    if not folder:
+        return compute()
+    digest = hashlib.sha256("\n".join([name, repr(package_versions())]).encode()).hexdigest()
+    path = Path(folder) / f"{name}-{digest[:40]}"
+    body = _body_of(path)
+    if body is not None:
+        return np.load(io.BytesIO(body), allow_pickle=False)
+    numbers, held = compute(), io.BytesIO()
+    np.save(held, numbers, allow_pickle=False)
+    _write(path, held.getvalue())
+    return numbers
 
 
 def _calls_back(lowered: jax.stages.Lowered) -> bool:
@@ -176,12 +211,7 @@ def _compiled_anew(lowered: jax.stages.Lowered) -> jax.stages.Compiled:
 
 def _read(path: Path, arrays: tuple, results: int) -> jax.stages.Compiled | None:
     """The program in a file, of some arrays and with a number of results; None where there is none that can be used."""
-    try:
-        with path.open("rb") as file:
-            content = file.read() if _is_ours(os.fstat(file.fileno())) else b""
-    except OSError:
-        return None
-    body = unsealed(_HEAD, content)
+    body = _body_of(path)
     if body is None:
         return None
     of, to = jax.tree.structure((arrays, {})), jax.tree.structure([0] * results)
@@ -193,14 +223,23 @@ def _read(path: Path, arrays: tuple, results: int) -> jax.stages.Compiled | None
         return None
 
 
+def _body_of(path: Path) -> bytes | None:
+    """What was written to a file; None where there is none that is whole and this user's."""
+    try:
+        with path.open("rb") as file:
+            return unsealed(_HEAD, file.read()) if _is_ours(os.fstat(file.fileno())) else None
+    except OSError:
+        return None
+
+
 def _is_ours(status: os.stat_result) -> bool:
     """Whether a file is this user's and nobody else may write to it; Windows does not say."""
     return not hasattr(os, "getuid") or (status.st_uid == os.getuid() and not status.st_mode & _OTHERS_WRITE)
 
 
-def _write(path: Path, compiled: jax.stages.Compiled) -> None:
+def _write(path: Path, body: bytes) -> None:
     try:
         with whole_file(path) as temporary:
-            temporary.write_bytes(sealed(_HEAD, serialize_executable.serialize(compiled)[0]))
+            temporary.write_bytes(sealed(_HEAD, body))
     except (ArgumentError, OSError):
         pass  # the next process does without
