@@ -162,7 +162,7 @@ class Comparison:
             for trajectory, deviation in sorted(followed, key=lambda each: each[0] is not self.nearest[0])
         ]
         ends = [
-            f"{float(trajectory.risk[-1]):.4g} by {_described(trajectory)}{_ended(trajectory)}"
+            f"{float(np.asarray(trajectory.risk)[-1]):.4g} by {_described(trajectory)}{_ended(trajectory)}"
             for trajectory, _ in followed
         ]
         if self.run.risk is None:

@@ -16,6 +16,7 @@ from .program_store import kept_numbers as kept_numbers
 from .random import as_key as as_key
 from .random import bartlett as bartlett
 from .random import bartlett_of as bartlett_of
+from .random import two_keys as two_keys
 from .univariate import first_crossings as first_crossings
 from .univariate import first_reached as first_reached
 from .univariate import log_odds as log_odds

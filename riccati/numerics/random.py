@@ -9,6 +9,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Key
 
 from ..support import require, require_integer
+from .compiling import LEAF, compiled_quickly
 
 _GENERATOR, _THREEFRY = "jax_default_prng_impl", "threefry2x32"  # JAX's setting, and its default
 
@@ -29,6 +30,13 @@ def as_key(seed: int | Key[Array, ""]) -> Array:
         return jax.random.wrap_key_data(jax.device_put(np.array(words, np.uint32)), impl=_THREEFRY)
     require(hasattr(seed, "dtype"), "seed", "be a whole number or a JAX key", repr(seed))
     return seed
+
+
+@compiled_quickly(like=lambda key: (LEAF, LEAF))
+def two_keys(key: Key[Array, ""]) -> tuple[Array, Array]:
+    """Two keys for independent draws."""
+    one, other = jax.random.split(key)
+    return one, other
 
 
 def bartlett(

@@ -175,7 +175,7 @@ class ChunkedSolve:
 
     def _go(self, times: np.ndarray) -> list[Observables]:
         ends, most = padded(times, AHEAD), min(self._most, _CHUNK)
-        out = _chunk(self.student, jnp.asarray(self.now), ends, *self._tolerances, self._unit, most)
+        out = _chunk(self.student, jax.device_put(np.asarray(self.now)), ends, *self._tolerances, self._unit, most)
         steps, before, now = int(out.steps), self.now, float(out.time)
         self._new.append(_taken(out.record))
         if not np.isfinite(now) or (now == before and times[0] > before):
