@@ -184,6 +184,7 @@ class RunConfig(dict[str, Any]):
     coordinates, engine = _record("reduced or direct"), _record("rule and coordinates, up to 0.5")
     dtype, versions = _record("of the weights"), _record("of packages")
     final_overlaps, final_norms = _record("signed, at the last row"), _record("|w_i| at the last row")
+    final_student_gram = _record("<w_i, w_j>/(|w_i||w_j|) at the last row")
     diverged_at_step = _record("the first step whose weights were not finite")
 
     output_scale = Key(anything, "any", "c of f = c Σ b_i σ(<x, w_i>)", NOT_FOLLOWED)

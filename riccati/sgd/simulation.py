@@ -112,6 +112,7 @@ class Simulation:
         return Ensemble(
             record.steps, times, record.risk, record.overlaps, np.asarray(states.diverged), np.asarray(seeds),
             np.asarray(signed_overlaps(self.dynamics, states)), config, (*self.notes, *begun.notes),
+            np.einsum("sid,sjd->sij", *2 * [np.asarray(states.W, float)]),
         )  # fmt: skip
 
 
