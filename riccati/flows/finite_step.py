@@ -19,7 +19,7 @@ from typing import Any, Literal
 import equinox as eqx
 from jaxtyping import Array, Float
 
-from ..problem import SGD, Constraint, Feature, Problem, features, require_covered, sgd_of, uncovered
+from ..problem import SGD, Constraint, Feature, Problem, Start, features, require_covered, sgd_of, uncovered
 from ..support import CONSTRAINTS, TrainedLoss, is_traced, require, require_real, warn_renamed
 from .coupled import Coupled
 from .decoupled import Decoupled
@@ -31,6 +31,9 @@ from .gradient_noise import (
     pair_system,
     refined_crossings,
     solution_at,
+    start_of_neurons,
+    start_of_weights,
+    state_at,
     stiefel_system,
     weights_system,
 )
@@ -233,6 +236,25 @@ class FiniteStep(Flow):
         if self.gamma == 0:
             return self._gradient_flow(problem).details(problem, times)
         return super().details(problem, times)
+
+    def student_at(self, problem: Problem, time: float) -> Start:
+        """The student at canonical `time`, as a start from which SGD or another flow goes on.
+
+        Raises:
+            ArgumentError: anisotropic input, Stiefel SGD, pairs of a direction and its own neuron, or a time that the
+                flow does not reach.
+        """
+        if self.gamma == 0:
+            return self._gradient_flow(problem).student_at(problem, time)
+        if self.constraint == "stiefel" or self._meets_own(problem):
+            return super().student_at(problem, time)
+        must = "live on isotropic input for a student at a time"
+        require(problem.teacher.covariance is None, "teacher", must, "under a covariance")
+        system = self._system(problem)
+        state, reached = state_at(system, time, self.rtol)
+        require(reached, "time", "be one that the flow reaches without an explosion", time)
+        made = start_of_weights if self._is_on_weights(problem) else start_of_neurons
+        return made(problem, state, system.args)
 
     @property
     def _training(self) -> Training:

@@ -28,8 +28,9 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from ..numerics import Outcome, is_outcome
-from ..problem import SGD, Observables, Problem, require_algorithm, require_covered, riccati_rate, sgd_of
-from ..support import is_traced, namespace_of, require, require_real
+from ..problem import SGD, Observables, Problem, Start, require_algorithm, require_covered, riccati_rate, sgd_of
+from ..support import ArgumentError, is_traced, namespace_of, require, require_real
+from .coupled import Coupled
 from .flow import Flow, Solution, growing_rates, quadratic_horizon
 from .grassmannian import (
     Chart,
@@ -187,6 +188,13 @@ class Quadratic(Flow):
     ) -> Float[Array, " M"]:
         """First crossings, bracketed by the output times and found to rounding on the exact subspace."""
         return chart_emergence_times(problem, times, solution.observables.alignment, level)
+
+    def student_at(self, problem: Problem, time: float) -> Start:
+        """The student at canonical `time`, whose neurons `Coupled` follows along the same flow, integrated."""
+        decay = self.weight_decay
+        if callable(decay):
+            raise ArgumentError("weight_decay", "be a number where the student at a time is asked for", repr(decay))
+        return Coupled(weight_decay=decay).student_at(problem, time)
 
 
 def _observe(chart: Chart, moment: Moment) -> Observables:

@@ -172,6 +172,7 @@ COVERS: dict[str, dict[int, set[Feature]]] = {
         {*_LINKS, F.STEEP, F.SIGNED, F.CORRELATED, F.MIXED, F.TWO_LAYER, *_TRAINING - {F.WEIGHT_DECAY}}
     ),
     "Stiefel SGD": {2: {F.SIGNED, F.NOISY}},
+    "second_phase": _every({*_LINKS, F.STEEP, *_TEACHERS, F.OBLIQUE, F.TWO_LAYER, F.DIMENSIONLESS, F.NOISY}),
 }
 WITHOUT_START = (
     "sharp_limit", "frontier", "samples_to_learn", "coverage of the correlation loss", "Start.typical",
@@ -179,7 +180,7 @@ WITHOUT_START = (
 # those that are of no algorithm, or have one of their own
 WITHOUT_SGD = (
     *WITHOUT_START, "largest_step", "largest_step of Stiefel SGD", "recommended_step", "optimal_schedule",
-    'FiniteStep(constraint="stiefel")', "Stiefel SGD",
+    'FiniteStep(constraint="stiefel")', "Stiefel SGD", "second_phase",
 )  # fmt: skip
 _OTHERS = "Coupled"  # the flow that takes most, and is recommended where another refuses
 _MOST = 3  # stands for all larger information exponents

@@ -187,6 +187,7 @@ class RunConfig(dict[str, Any]):
     coordinates, engine = _record("reduced or direct"), _record("rule and coordinates, up to 0.5")
     dtype, versions = _record("of the weights"), _record("of packages")
     final_overlaps, final_norms = _record("signed, at the last row"), _record("|w_i| at the last row")
+    final_student_gram = _record("<w_i, w_j>/(|w_i||w_j|) at the last row")
     diverged_at_step = _record("the first step whose weights were not finite")
 
     epochs, gradient_clipping, dropout = _refused("epochs"), _refused("gradient_clipping"), _refused("dropout")

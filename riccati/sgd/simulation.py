@@ -113,6 +113,7 @@ class Simulation:
             record.steps, times, record.risk, record.overlaps, np.asarray(states.diverged), np.asarray(seeds),
             np.asarray(signed_overlaps(self.dynamics, states)), config,
             (*self.notes, *begun.notes, *self._on_norms(states)),
+            np.einsum("sid,sjd->sij", *2 * [np.asarray(states.W, float)]),
         )  # fmt: skip
 
     def _on_norms(self, states: RunStates) -> tuple[str, ...]:

@@ -175,6 +175,7 @@ CALLS = {
     "SGD at a rate that follows the direction": [simulated(rate=rc.sgd.PerDirection(1e-4))],
     "SGD on the sphere": [simulated(constraint="sphere"), simulated("direct", constraint="sphere")],
     "Stiefel SGD": [simulated(constraint="stiefel"), simulated("direct", constraint="stiefel")],
+    "second_phase": [alone(lambda teacher, start: rc.sgd.second_phase(rc.Problem(teacher, start), 4))],
 }
 OWN = {"SGD on the sphere": {"constraint": "sphere"}}  # what an algorithm of this consumer always has
 
