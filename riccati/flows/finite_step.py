@@ -19,13 +19,14 @@ from typing import Any, Literal
 import equinox as eqx
 from jaxtyping import Array, Float
 
-from ..problem import SGD, Constraint, Feature, Problem, features, require_covered, sgd_of, uncovered
+from ..problem import SGD, Constraint, Problem, require_covered, sgd_of, uncovered
 from ..support import CONSTRAINTS, TrainedLoss, is_traced, require, require_real, warn_renamed
 from .coupled import Coupled
 from .decoupled import Decoupled
 from .flow import Flow, Solution, at_padded_times
 from .gradient_noise import (
     FiniteStepSystem,
+    has_subspace,
     neuron_system,
     pair_system,
     refined_crossings,
@@ -38,7 +39,6 @@ from .reduced_coordinates import PLAIN, Training
 from .riccati import Riccati
 
 _OWN = 'FiniteStep(pairs="own")'
-_BEYOND_WEIGHTS = {Feature.MIXED, Feature.ANISOTROPIC, Feature.TWO_LAYER}  # of h_2, where neurons are followed instead
 
 
 def _as_float(value: Any) -> Any:
@@ -241,17 +241,12 @@ class FiniteStep(Flow):
         """The flow that γ → 0 leads to."""
         if self.constraint == "stiefel":
             return Riccati()
-        if self._training == PLAIN and self._is_on_weights(problem):
+        if self._training == PLAIN and has_subspace(problem):
             return Quadratic()
         if self._meets_own(problem):
             return Decoupled()
         second, decay = self.second_layer_rate, self.weight_decay
         return Coupled(second_layer_rate=second, weight_decay=decay, constraint=self.constraint, loss=self.loss)
-
-    def _is_on_weights(self, problem: Problem) -> bool:
-        """Whether the subspace of a quadratic student is followed."""
-        beyond = _BEYOND_WEIGHTS & set(features(problem.teacher, problem.start))
-        return problem.teacher.link.degree == 2 and not beyond and not self._training.on_sphere
 
     def _meets_own(self, problem: Problem) -> bool:
         """Whether each direction meets its own neuron only."""
@@ -264,5 +259,5 @@ class FiniteStep(Flow):
             return stiefel_system(problem, self.gamma, self.student_scale)
         if self._meets_own(problem):
             return pair_system(problem, self.gamma)
-        system = weights_system if self._is_on_weights(problem) else neuron_system
+        system = weights_system if has_subspace(problem, self._training.on_sphere) else neuron_system
         return system(problem, self.gamma, self._training)

@@ -137,6 +137,8 @@ _TEACHERS = {F.SIGNED, F.CORRELATED, F.MIXED, F.ANISOTROPIC}
 _LIMIT = {F.NOISY, F.MOMENTUM}  # the gradient flow does not see noise, and momentum changes its clock alone
 _TRAINING = {F.NOISY, F.MOMENTUM, F.WEIGHT_DECAY, F.CORRELATION_LOSS, F.SPHERE}
 
+_BY_REPLICAS = {*_LINKS, *_TEACHERS, F.TWO_LAYER, *_TRAINING}
+
 
 def _every(covered: set[Feature]) -> dict[int, set[Feature]]:
     return {order: covered for order in (1, 2, 3)}
@@ -152,9 +154,9 @@ COVERS: dict[str, dict[int, set[Feature]]] = {
     "Correlation": _every({*_LINKS, F.DIMENSIONLESS, *_LIMIT, F.CORRELATION_LOSS, F.SPHERE}),
     "FiniteStep": _every({*_LINKS, *_TEACHERS, F.TWO_LAYER, F.DIMENSIONLESS, *_TRAINING}),
     'FiniteStep(pairs="own")': {3: {F.TYPICAL, F.DIMENSIONLESS, *_LIMIT}},
-    'FiniteStep(constraint="stiefel")': {2: {F.NOISY}},
-    "emergence_law": {2: {F.MOMENTUM}, 3: {F.SEVERAL_DEGREES, F.TYPICAL, F.MOMENTUM}},
-    "risk_law": {2: {F.MOMENTUM}, 3: {F.TYPICAL, F.MOMENTUM}},
+    'FiniteStep(constraint="stiefel")': {2: {F.SIGNED, F.NOISY}},
+    "emergence_law": {1: _BY_REPLICAS, 2: _BY_REPLICAS, 3: {F.TYPICAL, *_BY_REPLICAS}},
+    "risk_law": {1: _BY_REPLICAS, 2: _BY_REPLICAS, 3: {F.TYPICAL, *_BY_REPLICAS}},
     "largest_step": {2: {F.TYPICAL, F.DIMENSIONLESS}, 3: {F.TYPICAL, F.DIMENSIONLESS}},
     "largest_step of Stiefel SGD": {2: {F.TYPICAL}},
     "recommended_step": {2: set(), 3: {F.TYPICAL}},

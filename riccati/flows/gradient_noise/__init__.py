@@ -12,6 +12,7 @@ from .own_pairs import pair_system as pair_system
 from .own_pairs import pair_velocity as pair_velocity
 from .quadratic import WeightsSetting as WeightsSetting
 from .quadratic import WeightsState as WeightsState
+from .quadratic import has_subspace as has_subspace
 from .quadratic import misfit as misfit
 from .quadratic import second_order as second_order
 from .quadratic import stiefel_system as stiefel_system
@@ -22,6 +23,7 @@ from .second_moments import NoiseMoments as NoiseMoments
 from .second_moments import counted_moments as counted_moments
 from .second_moments import graphs_of as graphs_of
 from .second_moments import multigraphs as multigraphs
+from .second_moments import sobol_points as sobol_points
 from .system import FiniteStepSystem as FiniteStepSystem
 from .system import refined_crossings as refined_crossings
 from .system import solution_at as solution_at

@@ -8,7 +8,7 @@ from single_neuron import runs_of_one_neuron
 from systems import problem
 
 import riccati as rc
-from riccati.laws.quadratic import NoiseNormals, gradient_noise
+from riccati.laws.replicas import NoiseNormals, gradient_noise
 
 VAST = 10**12
 OVERLAPS = np.array([[0.5, 0.1, 0.2], [-0.2, 0.4, 0.1]])
