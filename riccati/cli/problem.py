@@ -54,8 +54,7 @@ class ProblemOptions:
     def problem(self) -> tuple[Teacher, Start]:
         """The teacher, along eigenvectors of an input with λ_i = i^-α where α is given, and a random start.
 
-        Gaussian directions are drawn from the seed. A two-layer student starts balanced, b_i = ±|w_i| with signs that
-        alternate.
+        Gaussian directions are drawn from the seed. A two-layer student starts with b_i = ±|w_i|, signs alternating.
 
         Raises:
             ArgumentError: a problem that cannot be.
@@ -68,8 +67,6 @@ class ProblemOptions:
         start = Start.random(teacher, self.student_width, self.dim, self.norm, self.seed)
         if self.kind != "two_layer":
             return teacher, start
-        must = "have σ(λz) = λσ(z), λ > 0 (relu, abs or he1), for two_layer"
-        require(link.is_homogeneous, "link", must, self.link)
         return teacher, start.with_second_layer(self.norm * (-1.0) ** np.arange(self.student_width))
 
     def _require_sizes(self) -> None:

@@ -68,7 +68,7 @@ class ExperimentOptions:
         from ..sgd import Experiment, schedule_named
 
         teacher, start = problem.problem()
-        rate = schedule_named(self.schedule, self.learning_rate, self.exponent, self.scale)
+        rate = schedule_named(self.schedule, self.learning_rate, exponent=self.exponent, scale=self.scale)
         sgd = SGD(rate, self.batch_size, self.constraint)
         return Experiment(
             teacher, start, sgd, steps=self.steps, coordinates=self.coordinates, student_scale=self.student_scale,

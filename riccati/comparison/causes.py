@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from ..problem import AnyStart, Start, Teacher, population_risk
+from ..problem import AnyStart, Start, Teacher, committee_risk, population_risk
 from ..runs import CONVENTIONS, Run, RunConfig
 from .clock import Clock
 
@@ -194,6 +194,8 @@ def risk_of_start(teacher: Teacher, start: AnyStart, norm: float = 1.0) -> float
 
     It is ||a||² that of norms r/√||a||. A typical start's is 1 + g(1) Σ s²/E f*², as its overlaps are small.
     """
+    if isinstance(start, Start) and start.second_layer is not None:
+        return norm**2 * float(committee_risk(teacher, start.weights, start.second_layer / norm))
     if isinstance(start, Start):
         return norm**2 * float(population_risk(teacher, start.directions, np.asarray(start.amplitudes) / norm))
     if not teacher.link.is_centred:

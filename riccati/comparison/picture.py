@@ -83,10 +83,8 @@ class Picture:
 
     def save(self, folder: Path, held: dict[str, object]) -> None:
         """Write the four files, each whole or not at all, with `held` as the JSON; see `Comparison.save`."""
-        from ..plot import laid_out
-
         _spare_the_users_files(folder)
-        figure = laid_out(self.draw())
+        figure = self.draw()
         for name in ("comparison.png", "comparison.pdf"):
             with whole_file(folder / name, "directory") as temporary:
                 figure.savefig(temporary, format=name[-3:])

@@ -34,12 +34,14 @@ from .master_curve import position_ahead as position_ahead
 from .quadratic import Quadratic as Quadratic
 from .quadratic import memory as memory
 from .reduced_coordinates import PLAIN as PLAIN
+from .reduced_coordinates import CommitteeState as CommitteeState
 from .reduced_coordinates import Neurons as Neurons
 from .reduced_coordinates import OnSphere as OnSphere
 from .reduced_coordinates import StudentSetting as StudentSetting
 from .reduced_coordinates import Training as Training
 from .reduced_coordinates import TwoLayerState as TwoLayerState
 from .reduced_coordinates import anisotropic_velocity as anisotropic_velocity
+from .reduced_coordinates import committee_velocity as committee_velocity
 from .reduced_coordinates import coupled_velocity as coupled_velocity
 from .reduced_coordinates import quadratic_velocity as quadratic_velocity
 from .reduced_coordinates import spherical_velocity as spherical_velocity

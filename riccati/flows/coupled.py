@@ -22,7 +22,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from ..numerics import Outcome, compiled_quickly, first_crossings, integrate, is_outcome, log_odds, message_of
+from ..numerics import Outcome, first_crossings, integrate, is_outcome, log_odds, message_of
 from ..problem import SGD, Feature, Problem, features, require_covered
 from ..support import is_traced, namespace_of, require, require_integer, require_real
 from .decoupled import Decoupled
@@ -43,18 +43,22 @@ class Coupled(Flow):
         du_i/dt = Σ_m a_m g'(m_im) (θ_m - m_im u_i) - Σ_l s_l g'(q_il) (u_l - q_il u_i)
 
     and likewise under a covariance, for two-layer students, where s_i = b_i|w_i| has either sign, with weight decay,
-    on the sphere and on the correlation loss (flows/reduced_coordinates/student.py). The method is Tsitouras 5(4) of
-    diffrax, on (u, log s) in R^(M+N).
+    on the sphere and on the correlation loss (flows/reduced_coordinates/student.py). Two-layer students of links
+    without σ(λz) = λσ(z) are committee machines f = c Σ b_i σ(<x, w_i>), whose weights move down the gradient of their
+    own loss (flows/reduced_coordinates/committee.py). The method is Tsitouras 5(4) of diffrax, on (u, log s) or w in
+    R^(M+N).
 
-    `risk` (T,) is E(f* - f)²/E f*². `alignment` (T, M) is max_i m_im², and `radius` (T, M) the s_i of that neuron; for
-    h_2 and z², where neurons share directions, they are diag G and diag ΘᵀSΘ as in `Quadratic`.
+    `risk` (T,) is E(f* - f)²/E f*². `alignment` (T, M) is max_i m_im², and `radius` (T, M) the s_i of that neuron, of
+    a committee machine |w_i|²; for h_2 and z², where neurons share directions, they are diag G and diag ΘᵀSΘ as in
+    `Quadratic`.
 
     Outside jit the flow runs in chunks of steps, with a progress bar. An interrupt, or the last of `max_steps`, ends it
     with the output times reached so far, and the trajectory's `outcome` says so; under jit the other times are inf. A
-    two-layer neuron whose |w_i| reaches 0, as it can where |b_i| > |w_i|, ends the flow there.
+    two-layer neuron whose |w_i| reaches 0, as it can where |b_i| > |w_i|, ends the flow there, and so does a committee
+    machine of a link such as tanh, averages over which are series, where |w_i| outgrows these.
 
     Source: RNWL25 (arXiv 2504.19983), equation of the population gradient flow; derivations/population_gradient.py,
-    derivations/anisotropic.py, derivations/two_layer.py.
+    derivations/anisotropic.py, derivations/two_layer.py, derivations/committee.py.
 
     Attributes:
         rtol: relative tolerance; the absolute one is `rtol` times the smallest overlap that greedy assignment relies
@@ -143,7 +147,7 @@ class Coupled(Flow):
                 student.velocity, student.state, student.args, times, *tolerances,
                 largest_component=True, max_steps=self.max_steps,
             )  # fmt: skip
-            observed = jax.lax.map(lambda s: _observe(problem.teacher, s, self.overlap), out.states)
+            observed = jax.lax.map(lambda s: observe(problem.teacher, s, self.overlap), out.states)
             return Solution(observed, out.outcome, out.reached, out.steps)
         return self._in_chunks(problem, np.asarray(times))
 
@@ -172,8 +176,8 @@ class Coupled(Flow):
     def _in_chunks(self, problem: Problem, times: np.ndarray) -> Solution:
         observed, pieces, kept = [], [], 0
         chunks = self._chunked(problem)
-        for _ in chunks.through(times):
-            observed.append(_observe(problem.teacher, chunks.student.state, self.overlap))
+        for observables in chunks.through(times):
+            observed.append(observables)
             steps = chunks.new_steps()
             kept += 2 * steps.odds.size
             if kept <= _MOST_RECORDED:
@@ -199,10 +203,10 @@ def _scouted(problem: Problem, training: Training) -> tuple[float, float] | None
     chunks = ChunkedSolve(*_begin(problem, _SCOUT_RTOL, None, training), _SCOUT_STEPS, float(teacher.norm))
     begin = 1 / float(teacher.link.dual_derivative(1.0) * jnp.max(jnp.abs(teacher.search_rates)))
     emergence, risks = np.full(teacher.width, np.inf), []
-    for _ in chunks.through(begin * 2.0 ** np.arange(_DOUBLINGS)):
+    for observables in chunks.through(begin * 2.0 ** np.arange(_DOUBLINGS), ahead=1):
         steps = chunks.new_steps()
         emergence = np.minimum(emergence, first_crossings(steps.times, steps.odds, 0.0, rates=steps.rates))
-        risks.append(float(_observe(teacher, chunks.student.state, None).risk))
+        risks.append(float(observables.risk))
         emerged = int(np.isfinite(emergence).sum())
         at_rest = emerged > 0 and len(risks) > 3 and risks[-1] > _FALLS * risks[-4]
         if at_rest or emerged >= min(teacher.width, problem.start.student_width):
@@ -220,10 +224,10 @@ def _begin(
     norms, overlaps = problem.full_start.norms, problem.assigned()[0]
     xp = namespace_of(norms, overlaps)
     size = xp.where(xp.asarray(overlaps) != 0, xp.abs(xp.asarray(overlaps)), 1.0)
-    log_s, atol = 2 * xp.log(xp.asarray(norms)), jax.lax.stop_gradient(rtol * xp.min(size))
+    smallest = xp.min(size)
+    if problem.full_start.second_layer is not None and not problem.teacher.link.is_homogeneous:
+        smallest = smallest * xp.min(xp.asarray(norms))  # the state holds weights, not directions
+    log_s, atol = 2 * xp.log(xp.asarray(norms)), jax.lax.stop_gradient(rtol * smallest)
     if xp is np:  # on the host, where nothing compiles
         log_s, atol = jax.device_put((log_s, np.asarray(atol)))
     return student_of(problem, log_s, overlap, training), (jax.device_put(np.asarray(rtol)), atol)
-
-
-_observe = compiled_quickly(eqx.filter_jit)(observe)

@@ -50,10 +50,17 @@ class Outcome(eqx.Enumeration):
     norm_vanished: Outcome = (
         "a neuron's norm falls to 0, where it has no direction: end times earlier, or run SGD itself (riccati.sgd)"
     )
+    norm_unresolved: Outcome = (
+        "a neuron's norm has outgrown what averages over its link are resolved for: end times earlier, or take a link "
+        "in closed form (scaled_erf for tanh)"
+    )
     rank_lost: Outcome = 'tolerance error has turned into rank (phantom emergence): take method="exact"'
 
 
-_NAMES = ("complete", "interrupted", "max_steps_reached", "step_vanished", "exploded", "norm_vanished", "rank_lost")
+_NAMES = (
+    "complete", "interrupted", "max_steps_reached", "step_vanished", "exploded", "norm_vanished", "norm_unresolved",
+    "rank_lost",
+)  # fmt: skip
 _messages: Any = Outcome  # an enumeration maps each item to its message
 
 

@@ -3,7 +3,6 @@
 from .pages import ComparisonText as ComparisonText
 from .pages import band_page as band_page
 from .pages import comparison_page as comparison_page
-from .pages import laid_out as laid_out
 from .pages import risk_and_overlap_page as risk_and_overlap_page
 from .pages import risk_band_page as risk_band_page
 from .panels import Band as Band

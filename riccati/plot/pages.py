@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 
 from .panels import Band, Curve, EmergenceTimes, band_panel, emergence_panel, overlap_panel, risk_panel
-from .style import style
+from .style import page, style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -40,7 +39,7 @@ def risk_and_overlap_page(curve: Curve, axes: Sequence[Axes] | None = None) -> F
     They are drawn on two `axes`, or on a new figure where none are given.
     """
     with style():
-        left, right = _panels(axes, 2, (8.4, 3.3))
+        left, right = page(2, 8.4, 3.3) if axes is None else axes
         risk_panel(left, [curve], curve.label)
         overlap_panel(right, [curve])
     return _figure_of(left)
@@ -50,7 +49,7 @@ def risk_band_page(band: Band, curve: Curve, axes: Axes | None = None) -> Figure
     """Draw a curve and a band of risk against canonical time, on `axes` or on a new figure, which is returned."""
     assert curve.risk is not None
     with style():
-        panel = Figure(figsize=(4.4, 3.3)).subplots() if axes is None else axes
+        panel = page(1, 4.4, 3.3)[0] if axes is None else axes
         panel.plot(curve.times, curve.risk, curve.mark, color=curve.colour, label=curve.label)
         band_panel(panel, [band], "time $t$", "risk", "risk")
     return _figure_of(panel)
@@ -73,7 +72,7 @@ def comparison_page(
     on three `axes`, or on a new figure under a line about the problem where none are given.
     """
     with style():
-        left, middle, right = _panels(axes, 3, (11.4, 3.8))
+        left, middle, right = page(3, 11.4, 3.8, heading=0.2) if axes is None else axes
         begin = _begin([theory[0], run])
         title = "risk"
         if not np.isnan(deviation):
@@ -95,15 +94,6 @@ def comparison_page(
     return _figure_of(left)
 
 
-def laid_out(figure: Figure) -> Figure:
-    """The figure with its panels in their final places; one that has a layout engine is drawn twice for each file."""
-    if (engine := figure.get_layout_engine()) is not None:
-        engine.execute(figure)
-        with mpl.rc_context({"figure.autolayout": False, "figure.constrained_layout.use": False}):
-            figure.set_layout_engine(None)
-    return figure
-
-
 def _begin(curves: Sequence[Curve]) -> float:
     """The time before which no curve moves: half of the first at which a risk or an overlap has changed."""
     moved = []
@@ -115,10 +105,6 @@ def _begin(curves: Sequence[Curve]) -> float:
                     off = np.abs(shown - values[0]).reshape(len(shown), -1).max(axis=1) > _STILL
                 moved += [curve.times[curve.drawn][off][0]] if off.any() else []
     return min(moved, default=0.0) / 2
-
-
-def _panels(axes: Sequence[Axes] | None, count: int, size: tuple[float, float]) -> Sequence[Axes]:
-    return Figure(figsize=size).subplots(1, count) if axes is None else axes
 
 
 def _figure_of(axes: Axes) -> Figure:
@@ -141,7 +127,7 @@ def band_page(risk: Band, emergence: Band, axes: Sequence[Axes] | None = None) -
     They are drawn on two `axes`, or on a new figure where none are given; the figure is returned.
     """
     with style():
-        left, right = _panels(axes, 2, (8.4, 3.3))
+        left, right = page(2, 8.4, 3.3) if axes is None else axes
         band_panel(left, [risk], "time $t$", "risk", "risk")
         band_panel(right, [emergence], "direction $m$", "$T_m$", "emergence times")
     return _figure_of(left)

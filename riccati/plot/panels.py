@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float, Int
-from matplotlib.figure import Figure
 
-from .style import COLOURS, log_axes, plain_ticks, spread_out, style, thinned
+from .style import COLOURS, log_axes, page, plain_ticks, spread_out, style, thinned
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -203,7 +202,7 @@ def _axes(axes: Axes | None) -> Axes:
     if axes is not None:
         return axes
     with style():
-        return Figure(figsize=(4.2, 3.3)).subplots()
+        return page(1, 4.2, 3.3)[0]
 
 
 def power_law_panel(

@@ -25,6 +25,7 @@ _STYLE: Any = {
     "figure.constrained_layout.use": True,
     "figure.constrained_layout.w_pad": 0.1,  # inches
     "axes.titlesize": 8.0,
+    "axes.titley": 1.0,  # else all ticks are laid out once more, to see whether any is in a title's way
     "font.size": 8.0,
     "legend.fontsize": 7.0,
     "legend.handlelength": 1.6,
@@ -35,6 +36,8 @@ _STYLE: Any = {
 }
 COLUMN, PAGE = 8.5 / 2.54, 17.8 / 2.54  # widths of a column and of a page in inches
 _HEIGHT = 5.8 / 2.54  # of one panel
+# of a page, in inches: its margins, and from one panel to the next
+_LEFT, _RIGHT, _BELOW, _TITLE, _BETWEEN = 0.65, 0.15, 0.45, 0.25, 0.7
 _SHOWN = len(COLOURS) - 1  # directions with a colour and a label of their own
 _BEYOND = 1e300  # finite, so that quantiles may lie between it and others
 _POINTS = 60  # points of a run drawn along a curve
@@ -54,6 +57,21 @@ def sheet(width: float, panels: int, height: float = 1.0) -> tuple[Figure, list[
     figure = Figure(figsize=(width, height * _HEIGHT * rows))
     axes = figure.subplots(rows, columns, squeeze=False)
     return figure, list(axes.ravel())
+
+
+def page(panels: int, width: float, height: float, heading: float = 0.0) -> list[Axes]:
+    """Panels side by side on a new figure, `heading` of whose height is free above their titles, all in inches.
+
+    Margins are fixed and have room for the labels of any ticks: to fit them, as `sheet` does, takes as long as to draw.
+    """
+    inner = (width - _LEFT - _RIGHT - (panels - 1) * _BETWEEN) / panels
+    places = {
+        "left": _LEFT / width, "right": 1 - _RIGHT / width, "bottom": _BELOW / height,
+        "top": 1 - (_TITLE + heading) / height, "wspace": _BETWEEN / inner,
+    }  # fmt: skip
+    figure = Figure(figsize=(width, height))
+    figure.set_layout_engine("none")
+    return list(figure.subplots(1, panels, squeeze=False, gridspec_kw=places)[0])
 
 
 def plain_ticks(*axes: Axis) -> None:

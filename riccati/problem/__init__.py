@@ -1,5 +1,10 @@
 """What a user gives (teacher, start, algorithm), the observables of a student, and the table of covered problems."""
 
+from .annealing import Cosine as Cosine
+from .annealing import Linear as Linear
+from .annealing import Piecewise as Piecewise
+from .annealing import StepDecay as StepDecay
+from .annealing import WarmUp as WarmUp
 from .assignment import TypicalStart as TypicalStart
 from .assignment import greedy_assignment as greedy_assignment
 from .assignment import largest_overlap as largest_overlap
@@ -18,9 +23,16 @@ from .overlaps import as_directions as as_directions
 from .overlaps import as_weights as as_weights
 from .overlaps import neuron_alignment as neuron_alignment
 from .overlaps import population_risk as population_risk
+from .overlaps import risk_at as risk_at
 from .overlaps import squared_overlaps as squared_overlaps
 from .overlaps import subspace_alignment as subspace_alignment
 from .overlaps import subspace_population_risk as subspace_population_risk
+from .pair_averages import committee_excess as committee_excess
+from .pair_averages import committee_risk as committee_risk
+from .pair_averages import largest_norm as largest_norm
+from .pair_averages import pair_average as pair_average
+from .pair_averages import stretched as stretched
+from .pair_averages import teacher_averages as teacher_averages
 from .problem import AnyStart as AnyStart
 from .problem import Problem as Problem
 from .problem import Spectators as Spectators
@@ -31,9 +43,10 @@ from .schedule import Logged as Logged
 from .schedule import PerDirection as PerDirection
 from .schedule import PowerLaw as PowerLaw
 from .schedule import Schedule as Schedule
-from .schedule import as_schedule as as_schedule
 from .schedule import direction_factor as direction_factor
-from .schedule import schedule_named as schedule_named
+from .schedule_words import as_schedule as as_schedule
+from .schedule_words import schedule_named as schedule_named
+from .schedule_words import schedule_of_words as schedule_of_words
 from .scope import COVERS as COVERS
 from .scope import Feature as Feature
 from .scope import features as features
@@ -50,3 +63,4 @@ from .spectrum import Spectrum as Spectrum
 from .spectrum import spectrum as spectrum
 from .start import Start as Start
 from .teacher import Teacher as Teacher
+from .traceable import TraceableFunction as TraceableFunction

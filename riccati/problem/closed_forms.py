@@ -1,19 +1,25 @@
-"""Links with closed forms: σ, σ', its Hermite coefficients, the dual activation g and g'.
+"""Links known by name: σ, σ', its Hermite coefficients, the dual activation g and g', and averages at any variance.
 
 Each is derived in derivations/information_exponent.py: ReLU's g is the arc-cosine kernel of order one
-(Cho & Saul 2009), erf's and sign's are arc-sine kernels (Williams 1998), |z|'s is 4 g_ReLU - q.
+(Cho & Saul 2009), erf's and sign's are arc-sine kernels (Williams 1998), |z|'s is 4 g_ReLU - q. The averages
+E σ(u)σ(v) of u, v with any variances are derived in derivations/committee.py. tanh, sigmoid, softplus, gelu and silu
+are analytic near the real axis, and their Hermite series to degree 200 are g to rounding.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from math import e, factorial, pi, sqrt
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 import jax.scipy.special as jsp
 import numpy as np
 from jaxtyping import Array
+
+from .hermite import projection
 
 _TERMS = 64  # coefficients listed for a closed form; g itself is exact
 
@@ -31,6 +37,8 @@ class ClosedForm(NamedTuple):
         dual_derivative: g'.
         coefficients: gives c_0, c_1, …, the head of the series.
         has_finite_slope: whether g'(1) is finite.
+        average: E σ(u)σ(v), as a function of E u², E uv and E v²; None where it has no closed form, or follows from g
+            as σ(λz) = λ^p σ(z).
     """
 
     name: str
@@ -40,6 +48,7 @@ class ClosedForm(NamedTuple):
     dual_derivative: Callable[[Array], Array]
     coefficients: Callable[[], np.ndarray]
     has_finite_slope: bool = True
+    average: Callable[[Array, Array, Array], Array] | None = None
 
     def __reduce__(self) -> tuple:
         return closed_form, (self.name,)
@@ -74,7 +83,7 @@ def _relu_coefficients() -> np.ndarray:
 
 
 def _odd_tail(first: float, ratio: float) -> np.ndarray:
-    """first·(-ratio)^((j-1)/2) (j-2)!!/√(j!) at odd j: sign (ratio 1) and erf (ratio 2/3)."""
+    """first·(-ratio)^((j-1)/2) (j-2)!!/√(j!) at odd j: sign (ratio 1), erf (2/3) and erf(z/√2) (1/2)."""
     c = np.zeros(_TERMS)
     c[1] = first
     for j in range(3, _TERMS, 2):
@@ -85,6 +94,45 @@ def _odd_tail(first: float, ratio: float) -> np.ndarray:
 def _factorials(scale: float, signs: tuple[int, int, int, int]) -> np.ndarray:
     """scale·s_(j mod 4)/√(j!): exp, cos and sin, whose derivatives repeat with period four."""
     return np.array([scale * signs[j % 4] / sqrt(factorial(j)) for j in range(_TERMS)])
+
+
+def _erf(name: str, scale: float) -> ClosedForm:
+    """erf(√scale z): its average is (2/π) arcsin of 2 scale E uv/√((1 + 2 scale E u²)(1 + 2 scale E v²))."""
+    root, twice = sqrt(scale), 2 * scale
+
+    def average(own: Array, shared: Array, other: Array) -> Array:
+        return 2 / pi * jnp.arcsin(twice * shared / jnp.sqrt((1 + twice * own) * (1 + twice * other)))
+
+    return ClosedForm(
+        name,
+        lambda z: jsp.erf(root * z),
+        lambda z: 2 * root / sqrt(pi) * jnp.exp(-scale * z**2),
+        lambda q: 2 / pi * _arcsin(twice / (1 + twice) * q),
+        lambda q: 2 * twice / (pi * (1 + twice)) / jnp.sqrt(1 - (twice / (1 + twice) * q) ** 2),
+        lambda: _odd_tail(sqrt(2 * twice / (pi * (1 + twice))), twice / (1 + twice)),
+        average=average,
+    )
+
+
+def _smooth(name: str, value: Callable[[Array], Array]) -> ClosedForm:
+    """A function without a closed form of g, which its Hermite series gives to rounding."""
+
+    @cache
+    def coefficients() -> np.ndarray:
+        nodes, onto = projection()
+        with jax.ensure_compile_time_eval():
+            return onto @ np.asarray(value(jnp.asarray(nodes)))
+
+    def dual(q: Array) -> Array:
+        return jnp.polyval(jnp.asarray(coefficients()[::-1] ** 2), q)
+
+    def dual_derivative(q: Array) -> Array:
+        return jnp.polyval(jnp.asarray(np.polyder(coefficients()[::-1] ** 2)), q)
+
+    def derivative(z: Array) -> Array:
+        return jax.jvp(value, (z,), (jnp.ones_like(z),))[1]
+
+    return ClosedForm(name, value, derivative, dual, dual_derivative, coefficients)
 
 
 _FORMS = (
@@ -113,14 +161,8 @@ _FORMS = (
         lambda: _odd_tail(sqrt(2 / pi), 1.0),
         has_finite_slope=False,
     ),
-    ClosedForm(
-        "erf",
-        jsp.erf,
-        lambda z: 2 / sqrt(pi) * jnp.exp(-(z**2)),
-        lambda q: 2 / pi * _arcsin(2 * q / 3),
-        lambda q: 4 / (3 * pi) / jnp.sqrt(1 - (2 * q / 3) ** 2),
-        lambda: _odd_tail(2 / sqrt(3 * pi), 2 / 3),
-    ),
+    _erf("erf", 1.0),
+    _erf("scaled_erf", 0.5),  # erf(z/√2), with which soft committee machines are studied
     ClosedForm(
         "exp",
         jnp.exp,
@@ -128,6 +170,7 @@ _FORMS = (
         lambda q: jnp.exp(1 + q),
         lambda q: jnp.exp(1 + q),
         lambda: _factorials(sqrt(e), (1, 1, 1, 1)),
+        average=lambda own, shared, other: jnp.exp((own + other) / 2 + shared),
     ),
     ClosedForm(
         "cos",
@@ -136,6 +179,7 @@ _FORMS = (
         lambda q: jnp.cosh(q) / e,
         lambda q: jnp.sinh(q) / e,
         lambda: _factorials(1 / sqrt(e), (1, 0, -1, 0)),
+        average=lambda own, shared, other: jnp.exp(-(own + other) / 2) * jnp.cosh(shared),
     ),
     ClosedForm(
         "sin",
@@ -144,11 +188,17 @@ _FORMS = (
         lambda q: jnp.sinh(q) / e,
         lambda q: jnp.cosh(q) / e,
         lambda: _factorials(1 / sqrt(e), (0, 1, 0, -1)),
+        average=lambda own, shared, other: jnp.exp(-(own + other) / 2) * jnp.sinh(shared),
     ),
+    _smooth("tanh", jnp.tanh),
+    _smooth("sigmoid", jax.nn.sigmoid),
+    _smooth("softplus", jax.nn.softplus),
+    _smooth("gelu", lambda z: z * jsp.ndtr(z)),
+    _smooth("silu", jax.nn.silu),
 )
 
 CLOSED_FORMS = {form.name: form for form in _FORMS}
-HOMOGENEOUS = ("relu", "abs")  # σ(λz) = λσ(z) for λ > 0
+HOMOGENEOUS = {"relu": 1, "abs": 1, "sign": 0}  # p of σ(λz) = λ^p σ(z) for λ > 0
 
 
 def closed_form(name: str) -> ClosedForm:

@@ -10,15 +10,19 @@ and between two directions with c_j^{(m)} c_j^{(n)}. Derived in derivations/herm
 
 from __future__ import annotations
 
+from functools import cache
 from math import sqrt
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import scipy
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from ..support import namespace_of, require_integer
+
+_PROJECTED_DEGREE, _PROJECTING_NODES = 200, 320  # beyond about 350 nodes the outer weights underflow
 
 
 def hermite_series(coefficients: ArrayLike, z: ArrayLike) -> Array:
@@ -56,3 +60,15 @@ def dual_pairs(coefficients: Float[Array, "M J"], q: Float[Array, "... M"]) -> t
         slope = slope * q + value
         value = value * q + coefficients[:, j]
     return value, slope
+
+
+@cache
+def projection(
+    degree: int = _PROJECTED_DEGREE, nodes: int = _PROJECTING_NODES
+) -> tuple[Float[np.ndarray, " nodes"], Float[np.ndarray, "degree+1 nodes"]]:
+    """Gauss-Hermite nodes z, and the matrix that takes σ(z) to its coefficients c_j = E σ h_j, j ≤ `degree`."""
+    z, weights = scipy.special.roots_hermitenorm(nodes)
+    h = [np.ones_like(z), z]  # z h_j = √(j+1) h_{j+1} + √j h_{j-1}
+    for j in range(1, degree):
+        h.append((z * h[j] - np.sqrt(j) * h[j - 1]) / np.sqrt(j + 1))
+    return z, np.stack(h) * (weights / weights.sum())

@@ -17,21 +17,22 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-import scipy
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from ..numerics import panel_nodes
 from ..support import is_traced, namespace_of, require, require_finite, require_integer
 from .closed_forms import CLOSED_FORMS, HOMOGENEOUS, ClosedForm
-from .hermite import hermite_series, series_derivative
+from .hermite import hermite_series, projection, series_derivative
+from .traceable import TraceableFunction
 
-_VANISHING = 1e-12  # a product of coefficients this small beside the largest counts as zero
 _QUADRATURE_NODES = 200  # beyond about 350 the outer Gauss-Hermite weights underflow
 _DEFAULT_DEGREE = 32
 _HIGHEST_DEGREE = 1000  # of a pure link; at d^(k/2 - 1) samples none near it is ever learned
 _VANISHING = 1e-12  # a coefficient this small beside the largest counts as zero
 _MONOMIAL = 1e-9  # coefficients this close to those of z^p, beside its last, are those
+_ENDED = 1e-9  # last coefficients this small beside the largest are none: the function is a polynomial
+_COMPLETE = 1e-6  # share of E σ² up to which a series may miss its function and stand for it at unit variance
 _NOTICEABLE = 1e-2  # share of E σ² whose absence is warned of
 _PANELS, _COUNT, _FURTHEST = 560, 16, 14.0  # of ∫ σ² dP, in which a jump costs one panel's error
 
@@ -55,6 +56,8 @@ class Link(eqx.Module):
         error: estimated error of the coefficients, 0 where they are exact.
         missing: the share of E σ² that the coefficients leave out, 1 - Σ c_j²/E σ², where it was estimated; else 0.
         label: the name that figures and files use.
+        polynomial_degree: the degree of σ where it is a polynomial, and so known at arguments of any variance.
+        function: σ itself where `from_function` was given one that JAX can trace, of which the series is complete.
 
     Example:
         >>> import riccati as rc
@@ -79,6 +82,8 @@ class Link(eqx.Module):
     missing: float = eqx.field(static=True)
     label: str = eqx.field(static=True)
     closed_form: ClosedForm | None = eqx.field(static=True)
+    polynomial_degree: int | None = eqx.field(static=True)
+    function: TraceableFunction | None = eqx.field(static=True)
 
     def __init__(
         self,
@@ -88,6 +93,7 @@ class Link(eqx.Module):
         error: float = 0.0,
         missing: float = 0.0,
         closed_form: ClosedForm | None = None,
+        function: TraceableFunction | None = None,
     ):
         if is_traced(coefficients):
             raise TypeError("A link's coefficients decide its information exponent: build the link outside jit.")
@@ -105,6 +111,10 @@ class Link(eqx.Module):
         self.has_finite_slope = closed_form is None or closed_form.has_finite_slope
         self.coefficients = jnp.asarray(c) if is_traced(c) else jax.device_put(np.asarray(c))
         self.error, self.missing, self.label, self.closed_form = float(error), float(missing), label, closed_form
+        relevant = np.flatnonzero(np.abs(c) > (_ENDED * np.abs(c).max() if error > 0 else 0.0))
+        ended = error == 0 or int(relevant[-1]) < c.size - 2
+        self.polynomial_degree = int(relevant[-1]) if ended and closed_form is None else None
+        self.function = function if self.polynomial_degree is None else None
 
     @classmethod
     def hermite(cls, degree: int) -> Link:
@@ -129,7 +139,9 @@ class Link(eqx.Module):
         `function` maps an array to an array of the same shape. `error` compares `nodes` with half as many: near
         rounding for analytic functions, large for functions with kinks or jumps, whose closed forms
         (`Link.named`) are to be preferred. `missing` compares Σ c_j² with E σ²: the link that is computed with is the
-        truncated series, and a warning says so where it misses more than a hundredth.
+        truncated series, and a warning says so where it misses more than a hundredth. Where it misses less than 10⁻⁶
+        and JAX can trace the function (jnp.tanh; of numpy and scipy ufuncs), σ(z) is the function itself, so that it
+        is known far out too, as two-layer students of any norm need.
 
         Raises:
             ArgumentError: a degree below 1, too few nodes, a function that does not keep the shape or is not finite.
@@ -145,11 +157,13 @@ class Link(eqx.Module):
                 "degree, or a closed form where Link.named has one.",
                 stacklevel=2,
             )
-        return cls(fine, error=error, missing=missing, label=label)
+        given = TraceableFunction.of(function) if missing < _COMPLETE else None
+        return cls(fine, error=max(error, np.finfo(float).tiny), missing=missing, label=label, function=given)
 
     @classmethod
     def named(cls, name: str) -> Link:
-        """A link with closed-form g: relu, abs, sign, erf, exp, cos, sin; or heK for the pure h_K.
+        """A link by its name: relu, abs, sign, erf, scaled_erf = erf(z/√2), exp, cos, sin, tanh, sigmoid, softplus,
+        gelu, silu; or heK for the pure h_K.
 
         Raises:
             ArgumentError: an unknown name, or a degree that is too high.
@@ -170,13 +184,13 @@ class Link(eqx.Module):
     @property
     def is_homogeneous(self) -> bool:
         """Whether σ(λz) = λσ(z) for λ > 0, as for ReLU, |z| and z: what the standard parametrisation needs."""
-        return self.degree == 1 or (self.closed_form is not None and self.closed_form.name in HOMOGENEOUS)
+        return self.degree == 1 or (self.closed_form is not None and HOMOGENEOUS.get(self.closed_form.name) == 1)
 
     @property
     def homogeneity(self) -> int | None:
         """p where σ(λz) = λ^p σ(z) for λ > 0: 1 for ReLU, |z| and z, p for z^p; None for other links."""
         if self.is_homogeneous or self.closed_form is not None:
-            return 1 if self.is_homogeneous else None
+            return 1 if self.degree == 1 or self.closed_form is None else HOMOGENEOUS.get(self.closed_form.name)
         c = np.asarray(self.coefficients)
         power = int(np.flatnonzero(np.abs(c) > max(_VANISHING * np.abs(c).max(), 2 * self.error))[-1])
         # z^p = p! Σ_j h_{p-2j}/(2^j j! √((p-2j)!)), from the recurrence that z h_j = √(j+1) h_{j+1} + √j h_{j-1} is
@@ -196,12 +210,14 @@ class Link(eqx.Module):
         """σ(z)."""
         if self.closed_form is not None:
             return self.closed_form.value(jnp.asarray(z))
-        return hermite_series(self.coefficients, z)
+        return hermite_series(self.coefficients, z) if self.function is None else self.function(jnp.asarray(z))
 
     def derivative(self, z: ArrayLike) -> Array:
         """σ'(z); at a kink, the mean of both sides."""
         if self.closed_form is not None:
             return self.closed_form.derivative(jnp.asarray(z))
+        if self.function is not None:
+            return self.function.derivative(jnp.asarray(z))
         return hermite_series(series_derivative(self.coefficients), z)
 
     def dual(self, q: ArrayLike) -> Array:
@@ -240,14 +256,11 @@ def _second_moment(function: Callable) -> float:
 
 
 def _quadrature(function: Callable, degree: int, nodes: int) -> np.ndarray:
-    z, weights = scipy.special.roots_hermitenorm(nodes)
+    z, onto = projection(degree, nodes)
     values = np.asarray(function(z), dtype=float)
     require(values.shape == z.shape, "function", "map an array to one of the same shape", values.shape)
     require_finite(values, "function")
-    h = [np.ones_like(z), z]  # z h_j = √(j+1) h_{j+1} + √j h_{j-1}
-    for j in range(1, degree):
-        h.append((z * h[j] - np.sqrt(j) * h[j - 1]) / np.sqrt(j + 1))
-    return np.stack(h) @ (weights / weights.sum() * values)
+    return onto @ values
 
 
 def information_exponents(links: Sequence[Link], student: Link) -> tuple[int, ...]:

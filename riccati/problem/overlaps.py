@@ -20,6 +20,7 @@ from jaxtyping import Array, Float
 
 from ..numerics import LEAF, compiled_quickly
 from ..support import all_numbers, require, require_finite
+from .pair_averages import committee_risk
 from .start import Start
 from .teacher import Teacher
 
@@ -48,6 +49,13 @@ def population_risk(teacher: Teacher, U: Float[Array, "N D"], s: Float[Array, " 
     m = teacher.overlaps(U)
     excess = teacher.second_moment - 2 * s @ teacher.dual(m) @ a + s @ link.dual(U @ U.T) @ s
     return excess / teacher.second_moment
+
+
+def risk_at(teacher: Teacher, start: Start) -> Float[Array, ""]:
+    """The population risk E(f* - f)²/E f*² of a student at its start, of either parametrisation."""
+    if start.second_layer is not None:
+        return committee_risk(teacher, start.weights, start.second_layer)
+    return population_risk(teacher, start.directions, start.amplitudes)
 
 
 def squared_overlaps(teacher: Teacher, U: Float[Array, "N D"], overlap: str | None = None) -> Float[Array, " M"]:

@@ -13,6 +13,7 @@ from jaxtyping import Array, Float, Int
 from ..support import is_traced, namespace_of, require
 from .assignment import TypicalStart
 from .directions import GRAM_TOLERANCE
+from .pair_averages import largest_norm
 from .start import Start
 from .teacher import Teacher
 
@@ -130,8 +131,21 @@ def _require_fit(teacher: Teacher, start: AnyStart) -> None:
     _require_same_input(teacher, start)
     _require_same_directions(teacher, start)
     if start.second_layer is not None:
-        must = "have a link with σ(λz) = λσ(z), λ > 0 (relu, abs or he1), for a two-layer student"
-        require(teacher.link.is_homogeneous, "teacher", must, repr(teacher.link))
+        _require_norms_within(teacher, start)
+
+
+def _require_norms_within(teacher: Teacher, start: Start) -> None:
+    """Refuse a two-layer student whose averages over σ(<x, w>) are not known at its norms."""
+    largest = largest_norm(teacher.link)
+    must = (
+        "have a link known at arguments of any size for a two-layer student: a name, the Hermite coefficients of a "
+        "polynomial, or Link.from_function of a smooth function that JAX can trace (jnp.tanh)"
+    )
+    require(largest > 0, "teacher", must, repr(teacher.link))
+    if not is_traced(start.norms):
+        norm = float(np.max(np.asarray(start.norms)))
+        must = f"have norms ≤ {largest:.3g}, up to which averages over {teacher.link.label} are resolved,"
+        require(norm <= largest, "start", must, f"{norm:.6g}")
 
 
 def _require_same_input(teacher: Teacher, start: Start) -> None:

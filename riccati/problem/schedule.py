@@ -1,6 +1,6 @@
 """Learning-rate schedules: constant, a power of the step, proportional to a_p of the learned direction, any function.
 
-A rate η is canonical time per step: a step adds η to t. `as_schedule` makes a schedule of a number or a function.
+A rate η is canonical time per step: a step adds η to t. schedule_words.py makes a schedule of what a user gives.
 """
 
 from __future__ import annotations
@@ -9,14 +9,14 @@ import abc
 import hashlib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from numbers import Real
 from typing import ClassVar
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jax.typing import ArrayLike
+from jaxtyping import Array, Float
 
-from ..support import ArgumentError, is_traced, require, require_real
+from ..support import ArgumentError, require_real
 from .teacher import Teacher
 
 _LEARNED = 0.5  # squared overlap from which a direction is no longer being learned
@@ -35,6 +35,15 @@ class Schedule(abc.ABC):
     @abc.abstractmethod
     def scaled(self, factor: float) -> Schedule:
         """The same schedule with every rate so many times larger."""
+
+    def rates_at(self, steps: ArrayLike) -> Float[np.ndarray, " n"]:
+        """η at each of these steps."""
+        return np.array([float(self.rates(int(n), 1)[0]) for n in np.asarray(steps)])
+
+    def times_at(self, steps: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
+        """Canonical time after so many steps, Σ_{j<n} η_j, before any factor that depends on the state."""
+        last = int(np.max(steps, initial=0))
+        return np.concatenate([[0.0], np.cumsum(self.rates(0, last))])[np.asarray(steps).astype(int)]
 
     def describe(self) -> dict[str, object]:
         """The schedule as it is written in a run's JSON file."""
@@ -163,7 +172,7 @@ class Logged(Schedule):
         rows = np.searchsorted(begins, np.arange(first, first + count), side="right") - 1
         return means[np.minimum(rows, len(means) - 1)]
 
-    def times_at(self, steps: Int[np.ndarray, " T"]) -> Float[np.ndarray, " T"]:
+    def times_at(self, steps: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
         """Canonical time after so many steps, straight between the rows; before the first row and after the last at the
         rate of the nearest rows.
         """
@@ -214,41 +223,6 @@ class Function(Schedule):
         values = np.array([self._value(n) for n in _SAMPLED])
         name = getattr(self.function, "__qualname__", type(self.function).__name__)
         return {"schedule": {"kind": "Function", "name": name, "digest": hashlib.sha256(values.tobytes()).hexdigest()}}
-
-
-def as_schedule(learning_rate: object) -> Schedule:
-    """A schedule from a number, a function of the step, or a schedule.
-
-    Raises:
-        ArgumentError: something else, or a number that is not positive.
-    """
-    if isinstance(learning_rate, Schedule):
-        return learning_rate
-    if callable(learning_rate):
-        schedule = Function(learning_rate)
-        schedule.rates(0, 1)
-        return schedule
-    scalar = isinstance(learning_rate, Real) or (hasattr(learning_rate, "dtype") and np.ndim(learning_rate) == 0)  # type: ignore[arg-type]
-    must = "be a number > 0, a function of the step, or a schedule of riccati.sgd"
-    known = scalar and not isinstance(learning_rate, bool) and not is_traced(learning_rate)
-    require(known, "learning_rate", must, repr(learning_rate))
-    require_real(learning_rate, "learning_rate", above=0)
-    return Constant(float(learning_rate))  # type: ignore[arg-type]
-
-
-def schedule_named(name: str, rate: float, exponent: float | None = None, scale: float | None = None) -> Schedule:
-    """The schedule "constant", "power" or "direction"; only the second has an exponent and a scale.
-
-    Raises:
-        ArgumentError: an unknown name, or parameters that it does not have or lacks.
-    """
-    require(name in ("constant", "power", "direction"), "schedule", "be constant, power or direction", repr(name))
-    for key, value in (("exponent", exponent), ("scale", scale)):
-        wanted = name == "power"
-        require((value is not None) == wanted, key, f"be {'given' if wanted else 'left out'} for {name}", value)
-    if exponent is not None and scale is not None:
-        return PowerLaw(rate, exponent, scale)
-    return PerDirection(rate) if name == "direction" else Constant(rate)
 
 
 def direction_factor(teacher: Teacher, overlaps: Float[Array, " M"], neurons: int) -> Float[Array, ""]:

@@ -43,7 +43,8 @@ from ..support import (
     require_integer,
     require_real,
 )
-from .schedule import Constant, Logged, Schedule, as_schedule
+from .schedule import Constant, Schedule
+from .schedule_words import as_schedule
 from .teacher import Teacher
 
 Gamma = TypeVar("Gamma", float, np.ndarray)
@@ -54,8 +55,10 @@ class SGD:
     """Online SGD on ½(f* - f)² with fresh samples at each step.
 
     Attributes:
-        learning_rate: η > 0: a number, a function of the step n = 0, 1, …, or a schedule of `riccati.sgd` (PowerLaw,
-            PerDirection). Canonical time per step where there is no momentum.
+        learning_rate: η > 0: a number, a function of the step n = 0, 1, …, pairs [step, η], a dictionary such as
+            {"name": "cosine", "learning_rate": 1e-3, "T_max": 10000} (problem/schedule_words.py), or a schedule of
+            `riccati.sgd` (Cosine, Linear, StepDecay, WarmUp, Piecewise, PowerLaw, PerDirection). Canonical time per
+            step where there is no momentum.
         batch_size: B, samples of a step; its gradient is their mean.
         constraint: None, SGD on the weights; "sphere", on the directions of the neurons, whose norms and second layer
             stay as they are at the start; "stiefel", on orthonormal weights with a polar retraction (σ = h_2), with
@@ -106,6 +109,8 @@ class SGD:
         plain |= {"batch_size": int(self.batch_size), "nesterov": bool(self.nesterov)}
         if isinstance(schedule, Constant):
             plain["learning_rate"] = schedule.rate
+        elif not callable(self.learning_rate):
+            plain["learning_rate"] = schedule
         vars(self).update(plain)  # numbers of any library as Python's, which can be hashed, compared and printed
         self._require_fields_that_agree()
 
@@ -206,12 +211,8 @@ class SGD:
         require(sound, "steps", "be whole numbers ≥ 0", steps)
         if self.is_constant:
             return numbers * self.rate
-        if isinstance(self.schedule, Logged):
-            return self.momentum_factor * self.schedule.times_at(numbers)
         require(not self.schedule.follows_direction, "learning_rate", "not depend on what is learned", "one that does")
-        last = int(numbers.max(initial=0))
-        after = np.concatenate([[0.0], np.cumsum(self.schedule.rates(0, last))])[numbers.astype(int)]
-        return self.momentum_factor * after
+        return self.momentum_factor * self.schedule.times_at(numbers)
 
     def faster(self, factor: float) -> SGD:
         """The same algorithm with every learning rate multiplied by `factor`."""

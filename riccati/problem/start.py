@@ -26,6 +26,7 @@ from ..support import (
     require_finite,
     require_integer,
     require_norms,
+    require_real,
     restored,
     warn_renamed,
 )
@@ -53,6 +54,8 @@ class Start(eqx.Module):
             standard parametrisation; None for the 2-homogeneous one, Σ |w_i|² σ(<x, w_i>/|w_i|).
 
     Attributes:
+        second_layer: what the student's output has before σ, (N,): c b with an output scale c, see `with_second_layer`.
+        output_scale: c of f(x) = c Σ b_i σ(<x, w_i>); 1 unless `with_second_layer` was given one.
         residual_factor: ρ, (N, R), with ρ ρᵀ = q - m mᵀ; R = N for isotropic input.
         teacher_part: (N, K), coordinates along the teacher's where these are not its directions themselves, so that
             they take the overlaps' place; None where they are.
@@ -82,6 +85,7 @@ class Start(eqx.Module):
     residual_eigenvalues: Float[Array, " R"] | None
     dim: int | None = eqx.field(static=True)
     seed: int | None = eqx.field(static=True)
+    output_scale: float = eqx.field(static=True)
 
     def __init__(
         self,
@@ -115,6 +119,7 @@ class Start(eqx.Module):
         if dim is not None:
             require_integer(dim, "dim", max(shape))
         self.residual_factor, self.residual_eigenvalues, self.dim, self.seed = factor, None, dim, None
+        self.output_scale = 1.0
         self.norms = _spread(norms, neurons)
         self.second_layer = None if second_layer is None else _second_layer(second_layer, neurons)
 
@@ -125,7 +130,7 @@ class Start(eqx.Module):
         return restored(
             cls, teacher_overlaps=overlaps, residual_factor=place.factor, norms=_spread(norms, len(overlaps)),
             second_layer=None, teacher_part=None if place.frame is None else place.along,
-            residual_eigenvalues=place.eigenvalues, dim=dim, seed=seed,
+            residual_eigenvalues=place.eigenvalues, dim=dim, seed=seed, output_scale=1.0,
         )  # fmt: skip
 
     @classmethod
@@ -191,15 +196,21 @@ class Start(eqx.Module):
         """The overlaps that greedy assignment gives a typical random start, in O(M) memory; see `TypicalStart`."""
         return TypicalStart(teacher, student_width, dim, norm, quantile)
 
-    def with_second_layer(self, b: ArrayLike) -> Start:
-        """The start with the same weights and a second layer b, of the student f(x) = Σ b_i σ(<x, w_i>).
+    def with_second_layer(self, b: ArrayLike, scale: float = 1.0) -> Start:
+        """The start with the same weights and a second layer b, of the student f(x) = c Σ b_i σ(<x, w_i>).
 
-        b is (N,) or one number, of either sign; b_i = ±|w_i| is the balanced start.
+        b is (N,) or one number, of either sign; for σ(λz) = λσ(z) and c = 1, b_i = ±|w_i| is the balanced start. The
+        output scale c = `scale`, such as 1/√N or 1/N, belongs to the architecture: b is trained, and c is not. What
+        the start holds as `second_layer` is c b, which moves like a second layer of scale 1 at c² times its rate
+        (derivations/committee.py); flows and SGD take that into account, so that their κ is the training loop's own.
 
         Raises:
-            ArgumentError: numbers that are not finite, or not N.
+            ArgumentError: numbers that are not finite, or not N; a scale that is not positive.
         """
-        return restored(type(self), **vars(self) | {"second_layer": _second_layer(b, self.student_width)})
+        require_real(scale, "scale", above=0)
+        b = _second_layer(b, self.student_width)
+        held = {"second_layer": b if scale == 1 else float(scale) * b, "output_scale": float(scale)}
+        return restored(type(self), **vars(self) | held)
 
     @property
     def student_width(self) -> int:
@@ -260,6 +271,7 @@ class Start(eqx.Module):
     def __repr__(self) -> str:
         neurons, directions = self.teacher_overlaps.shape
         layer = "" if self.second_layer is None else ", two-layer"
+        layer += "" if self.output_scale == 1 else f", output scale {self.output_scale:.6g}"
         return f"Start({neurons} neurons, {directions} directions, dim {self.dim or 'not given'}{layer})"
 
 

@@ -12,11 +12,12 @@ from jaxtyping import Float, Int
 
 from ..support import require, require_times
 from .config import WHERE, Key, RunConfig
-from .conventions import PARAMETRISATIONS, directions_of, kind_of, missing_keys
+from .conventions import PARAMETRISATIONS, algorithm_of, directions_of, kind_of, missing_keys
 from .problem_keys import columns_of, covariance_of, is_exponent
-from .rates import listed
+from .rates import schedule_of
+from .refusals import refuse_not_covered, refuse_reused_samples
 from .tables import TOLERANCE
-from .values import CONVENTIONS, KINDS, STIEFEL, TWO_LAYER, settings_in, word_of
+from .values import CONVENTIONS, KINDS, STIEFEL, TWO_LAYER, is_recorded, settings_in, word_of
 
 _OTHER_STUDENTS = {
     "standard": "f = Σ b_i σ(<x, w_i>), called two_layer", "mean_field": "f = Σ b_i σ(<x, w_i>)/N",
@@ -26,7 +27,6 @@ _ONLY_UNDER_COVARIANCE = ("preconditioned", "teacher_directions", "initial_weigh
 _REPLACED = {"teacher_gram": "teacher_directions", "initial_overlaps": "initial_weights"}  # under a covariance
 _BEYOND = ("covariance", "teacher_gram", "teacher_links", "initial_second_layer", *_ONLY_UNDER_COVARIANCE)
 _NOT_ON_STIEFEL = ("constraint", "training_loss", "momentum", "dampening", "nesterov", "weight_decay", *_BEYOND)
-_WITH_MOMENTUM = ("dampening", "nesterov")
 
 
 def check_config(config: RunConfig) -> None:
@@ -35,17 +35,17 @@ def check_config(config: RunConfig) -> None:
     Raises:
         ArgumentError: under the key's name.
     """
+    refuse_not_covered(config)
     _check_kind(config)
     kind = kind_of(config)
     for key in [key for key in vars(RunConfig).values() if isinstance(key, Key)]:
         key.__get__(config, RunConfig)
     for name in [name for name in _NOT_ON_STIEFEL if name in config]:
         require(kind != STIEFEL, name, "be left out for a Stiefel run", "given")
-    require(kind != STIEFEL or listed(config) is None, "schedule", "be left out for a Stiefel run", "given")
+    require(kind != STIEFEL or schedule_of(config) is None, "schedule", "be left out for a Stiefel run", "given")
     if "second_layer_rate" in config:
         require(kind == TWO_LAYER, "second_layer_rate", f"be left out unless kind is {TWO_LAYER}", "given")
-    if moving := [name for name in _WITH_MOMENTUM if config.get(name)]:
-        require(bool(config.momentum), moving[0], "be left out without momentum", config[moving[0]])
+    _ = algorithm_of(config)  # refuses what excludes each other
     for name in ("optimizer", "optimiser"):
         for setting in settings_in(str(config.get(name, ""))):
             require(setting in config, setting, f"be given as a key beside {name}, which sets it", "missing")
@@ -77,8 +77,9 @@ def check_rows(
     require(loss is not None or overlaps is not None, "loss", "be given, or overlaps", "missing, as they")
     if clock is not None:
         require_times(clock)
-    timed = clock is not None or not isinstance(config.schedule, dict)
-    must = "be a list of pairs [step, η], or come with a column canonical_time"
+    refuse_reused_samples(int(steps[-1]), config.batch_size or 1, config.dataset_size)
+    timed = clock is not None or not is_recorded(config.schedule)
+    must = "be a list of pairs [step, η], a name with its numbers, or come with a column canonical_time"
     require(timed, "schedule", must, f"{config.schedule} without one")
     if overlaps is not None:
         shape, width = np.shape(overlaps), directions_of(config)

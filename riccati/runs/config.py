@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Generic, NoReturn, TypeVar, overload
 
 from ..support import require
+from .refusals import NOT_COVERED, sgd_by_name
 from .values import (
     CONVENTIONS,
     CORRELATION,
@@ -31,8 +32,7 @@ from .values import (
     norms,
     overlap_words,
     positive,
-    schedule_pairs,
-    sgd_by_name,
+    schedule_words,
     vector,
     whole,
     word_of,
@@ -44,6 +44,7 @@ WHERE = "in the run's JSON file, on the command line or as keywords"
 # what reads a key that theory does not read
 RECORD = "nothing: how the run was made"
 NOT_FOLLOWED = "a note: theory is of plain SGD"
+REFUSED = "nothing: refused, unless off"
 
 
 class Key(Generic[T]):
@@ -90,8 +91,9 @@ def _record(help: str) -> Key[Any]:
     return Key(anything, "as it was written", help, RECORD)
 
 
-def _not_followed(help: str) -> Key[Any]:
-    return Key(anything, "any", help, NOT_FOLLOWED)
+def _refused(key: str) -> Key[Any]:
+    (row,) = (row for row in NOT_COVERED if row.key == key)
+    return Key(anything, "any", f"{row.what}: {row.why}", REFUSED)
 
 
 class RunConfig(dict[str, Any]):
@@ -149,10 +151,13 @@ class RunConfig(dict[str, Any]):
         "overlap columns")
     steps_per_epoch = Key(whole, "whole number", "steps of an epoch, where a log counts epochs", "step column",
         unit="steps")
-    schedule = Key(schedule_pairs, "pairs [step, η]", "η from each of these steps on", "clock",
-        unit="canonical time per step")
+    schedule = Key(schedule_words, "pairs [step, η], or a name and its numbers", "η from each of these steps on, or "
+        "cosine, linear, step, power_law or constant, with warmup", "clock", unit="canonical time per step")
     optimizer = Key(sgd_by_name, "text", "must name SGD", "check of the algorithm")
     optimiser = Key(sgd_by_name, "text", "the same", "check of the algorithm")
+    dataset_size = Key(whole, "whole number", "samples that steps draw from, where they are not fresh",
+        "check of the algorithm", unit="samples", synonyms=("train_size", "n_train", "num_train", "num_train_samples",
+        "n_train_samples", "training_set_size", "train_set_size"))
     momentum = Key(below_one, "number ≥ 0, < 1", "μ, as torch.optim.SGD has it", "clock, step", synonyms=("mu",))
     dampening = Key(below_one, "number ≥ 0, < 1", "as torch.optim.SGD has it", "clock, step")
     nesterov = Key(yes_or_no, "true or false", "as torch.optim.SGD has it", "step")
@@ -181,9 +186,9 @@ class RunConfig(dict[str, Any]):
     final_overlaps, final_norms = _record("signed, at the last row"), _record("|w_i| at the last row")
     diverged_at_step = _record("the first step whose weights were not finite")
 
-    output_scale, dropout = _not_followed("c of f = c Σ b_i σ(<x, w_i>)"), _not_followed("of the student")
-    clip, clip_grad_norm, gradient_clip_val = (_not_followed("of gradients") for _ in range(3))
-    epochs = _not_followed("passes over a finite set of samples")
+    output_scale = Key(anything, "any", "c of f = c Σ b_i σ(<x, w_i>)", NOT_FOLLOWED)
+    epochs, gradient_clipping, dropout = _refused("epochs"), _refused("gradient_clipping"), _refused("dropout")
+    batch_norm, layer_norm, bias = _refused("batch_norm"), _refused("layer_norm"), _refused("bias")
     # fmt: on
 
     def needed(self, key: Key[T]) -> T:

@@ -5,12 +5,9 @@ SGD on (f* - f)² is SGD on ½(f* - f)² at twice the rate. Derived in derivatio
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
-from jaxtyping import Float, Int
 
-from ..problem import SGD, Link, Logged
+from ..problem import SGD, Link
 from ..support import TrainedLoss
 from .config import Key, RunConfig
 from .values import (
@@ -29,9 +26,7 @@ from .values import (
 # of the student; what is not here is refused by name, and another one is let in here
 PARAMETRISATIONS = {TWO_HOMOGENEOUS: "f = Σ |w_i|² σ(<x, w_i>/|w_i|)", TWO_LAYER: "f = Σ b_i σ(<x, w_i>)"}
 # what an SGD object and a run's keys have by the same name
-_OF_ALGORITHM = (
-    "constraint", "second_layer_rate", "momentum", "dampening", "nesterov", "weight_decay",
-)  # fmt: skip
+OF_ALGORITHM = ("constraint", "second_layer_rate", "momentum", "dampening", "nesterov", "weight_decay")
 # other programs' words for the two definitions
 _SUBSPACE_WORDS, _NEURON_WORDS = ("g_mm", "diag", "projector", "span", "subspace"), ("max", "neuron")
 
@@ -66,7 +61,7 @@ def sgd_of_keys(config: RunConfig) -> SGD:
     if kind_of(config) == STIEFEL:
         return SGD.from_riccati_step(config.needed(RunConfig.riccati_step), batch)
     factor = clock_factor(config)
-    given = {name: getattr(config, name) for name in _OF_ALGORITHM if name in config}
+    given = {name: getattr(config, name) for name in OF_ALGORITHM if name in config}
     if "weight_decay" in given:  # η(2∇L + λw) = 2η(∇L + λw/2)
         given["weight_decay"] /= factor
     loss: TrainedLoss = "correlation" if config.training_loss == CORRELATION else "squared"
@@ -84,21 +79,13 @@ def algorithm_keys(sgd: SGD) -> RunConfig:
     Of Stiefel SGD nothing, which the key `kind` names.
     """
     plain = SGD(1.0)
-    held = {} if sgd.on_stiefel else {name: getattr(sgd, name) for name in _OF_ALGORITHM}
+    held = {} if sgd.on_stiefel else {name: getattr(sgd, name) for name in OF_ALGORITHM}
     return RunConfig({name: value for name, value in held.items() if value != getattr(plain, name)})
 
 
 def time_factor(config: RunConfig) -> float:
     """Return canonical time per step over the learning rate: the clock's factor, and that of the momentum."""
     return clock_factor(config) * algorithm_of(config).momentum_factor
-
-
-def sgd_of_run(config: RunConfig, steps: Int[np.ndarray, " T"], clock: Float[np.ndarray, " T"] | None) -> SGD | None:
-    """Return the algorithm with the rate of the keys, or the mean rates of a clock; None where there is neither."""
-    if clock is None:
-        return sgd_of_keys(config) if rate_key(config).name in config else None
-    logged = Logged(tuple(int(n) for n in steps), tuple(float(t) for t in clock))
-    return replace(algorithm_of(config), learning_rate=logged)
 
 
 def clock_factor(config: RunConfig) -> int:

@@ -7,12 +7,13 @@ import re
 from collections.abc import Iterable, Mapping
 
 from ..support import ArgumentError
-from .config import NOT_FOLLOWED, RECORD, Key, RunConfig
+from .config import NOT_FOLLOWED, RECORD, REFUSED, Key, RunConfig
+from .refusals import row_of
 
 _TABLE = {name: key for name, key in vars(RunConfig).items() if isinstance(key, Key)}
 _RECORDED = frozenset(name for name, key in _TABLE.items() if key.reader == RECORD)
 _NOT_FOLLOWED = frozenset(name for name, key in _TABLE.items() if key.reader == NOT_FOLLOWED)
-KEYS = tuple(name for name in _TABLE if name not in _RECORDED | _NOT_FOLLOWED)
+KEYS = tuple(name for name, key in _TABLE.items() if key.reader not in (RECORD, NOT_FOLLOWED, REFUSED))
 _SYNONYMS = {word: name for name, key in _TABLE.items() for word in key.synonyms}
 _MARKUP = re.compile(r"[|*<]")  # what Markdown would take for its own
 _ALIKE = 0.8  # similarity from which a name is taken for a misspelling
@@ -27,13 +28,13 @@ def nearest_key(name: str, alike: float = _ALIKE) -> str | None:
 
 
 def refuse_unknown(names: Iterable[str]) -> None:
-    """Refuse keywords that are no keys of a run.
+    """Refuse keywords that are no keys of a run; those of refusals.py are left to it, which says why.
 
     Raises:
         ArgumentError: naming the key that the first of them comes nearest to.
     """
     for name in names:
-        if name not in KEYS and name not in _RECORDED:
+        if name not in KEYS and name not in _RECORDED and row_of(name) is None:
             near = nearest_key(name, 0.0)
             raise ArgumentError(name, f"be a key of a run, as {near} is", "none; all of them: " + ", ".join(KEYS))
 
@@ -44,7 +45,7 @@ def remarks_on_keys(config: Mapping[str, object], file: str) -> tuple[str, ...]:
     Raises:
         ArgumentError: a misspelling, a name near to a key that is not there.
     """
-    others = [name for name in config if name not in KEYS and name not in _RECORDED]
+    others = [name for name in config if name not in KEYS and name not in _RECORDED and row_of(name) is None]
     for name in others:
         near = nearest_key(name)
         if near is not None and near not in config:

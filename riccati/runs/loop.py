@@ -10,10 +10,15 @@ from jaxtyping import Float
 
 from ..problem import SGD, Schedule, Start, Teacher, as_directions, as_weights, sgd_of
 from ..support import is_traced, require, require_finite
-from .values import CORRELATION, HALF, SQUARE, convention_of
+from .checks import check_config
+from .config import RunConfig
+from .conventions import OF_ALGORITHM, algorithm_keys
+from .keys import refuse_unknown
+from .refusals import refuse_layers, row_of
+from .values import CORRELATION, HALF, SQUARE, TWO_LAYER, convention_of
 
 _UNIT = 1e-6  # relative: lengths that agree
-_NOT_IN_THEORY = {"running_mean": "normalisation", "bias": "biases (nn.Linear(…, bias=False))"}  # by ends of names
+_OF_TRAINING = ("optimizer", "optimiser", "dataset_size")  # keys of a run that a recorder takes as they are
 
 
 def algorithm_from(
@@ -21,13 +26,21 @@ def algorithm_from(
     learning_rate: float | Callable[[int], float] | Schedule | None,
     batch_size: int | None,
     training_loss: str | None,
-) -> tuple[SGD, str]:
-    """The algorithm at the loop's own learning rate, and the loss that the loop descends with it.
+    training: Mapping[str, Any],
+) -> tuple[SGD, str, RunConfig]:
+    """The algorithm at the loop's own learning rate, the loss that the loop descends with it, and other keys.
+
+    `training` may hold fields of the algorithm, and keys by which a way of training is known that is not covered.
 
     Raises:
         ArgumentError: if neither `sgd` nor its parts are given, or both; for numbers out of range, a loss that is not
-            one of the two, Stiefel SGD, or a rate that depends on what is learned.
+            one of the two, Stiefel SGD, a rate that depends on what is learned, or training that is not covered.
     """
+    keys = RunConfig({name: value for name, value in training.items() if name not in OF_ALGORITHM})
+    refuse_unknown(keys)
+    for name in keys:
+        known = name in _OF_TRAINING or row_of(name) is not None
+        require(known, name, "be left out: teacher, weights and algorithm say it", keys[name])
     losses, descends = (HALF, SQUARE), convention_of(training_loss)
     if sgd is None:
         require(learning_rate is not None, "learning_rate", "be given, or sgd", "missing")
@@ -38,10 +51,13 @@ def algorithm_from(
         own = CORRELATION if sgd.loss == "correlation" else HALF
         require(descends in (None, own), "training_loss", "be left out beside `sgd`, which has it", repr(descends))
         descends = own
-    algorithm = sgd_of(sgd, learning_rate=number_from(learning_rate), batch_size=batch_size)
+    fields = {name: value for name, value in training.items() if name in OF_ALGORITHM}
+    algorithm = sgd_of(sgd, learning_rate=number_from(learning_rate), batch_size=batch_size, **fields)
     require(not algorithm.on_stiefel, "sgd", "be another algorithm than Stiefel SGD", repr(algorithm))
     algorithm.times(0)  # refuses now a rate that depends on what is learned
-    return algorithm, descends
+    keys = RunConfig({name: value if name == "dataset_size" else str(value) for name, value in keys.items()})
+    check_config(algorithm_keys(algorithm) | {"kind": TWO_LAYER} | keys)
+    return algorithm, descends, RunConfig({name: value for name, value in keys.items() if name in _OF_TRAINING})
 
 
 def number_from(value: Any) -> Any:
@@ -92,16 +108,15 @@ def student_from(W: Any, b: Any, teacher: Teacher, directions: Float[np.ndarray,
 
 def _layers(W: Any, b: Any) -> tuple[Any, Any]:
     """The weights of both layers, of arrays as they are, of a module or its state_dict."""
+    if hasattr(W, "modules"):
+        refuse_layers(type(layer).__name__ for layer in W.modules())
     if hasattr(W, "state_dict"):
         W = W.state_dict()
     elif hasattr(W, "weight"):
         W = {name: getattr(W, name) for name in ("weight", "bias") if getattr(W, name, None) is not None}
     if not isinstance(W, Mapping):
         return W, b
-    for ending, without in _NOT_IN_THEORY.items():
-        there = [str(name) for name in W if str(name).endswith(ending)]
-        must = f"be of linear layers without {without}, which the theory does not have"
-        require(not there, "W", must, f"one with {', '.join(there)}")
+    refuse_layers(map(str, W))
     layers = [W[name] for name in W if str(name).endswith("weight")]
     require(len(layers) in (1, 2), "W", "be of one or two linear layers", f"of {', '.join(map(str, W)) or 'none'}")
     require(len(layers) == 1 or b is None, "b", "be left out, as W holds both layers", "given")

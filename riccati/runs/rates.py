@@ -1,25 +1,29 @@
 """Learning rates of a run: constant, or a schedule, given as a key or read from a column of the log.
 
-A schedule is a list of pairs [step, η]: η holds from that step on, the first one from the beginning. n steps of it take
-canonical time Σ_{j<n} η_j, times the factors of the loss and of the momentum. The theory is of SGD: adaptive optimisers
-are refused by name.
+A schedule is a list of pairs [step, η], each η from that step on and the first one from the beginning, or a name with
+its numbers, such as {"name": "cosine", "T_max": 10000} beside `learning_rate`. n steps of it take canonical time
+Σ_{j<n} η_j, times the factors of the loss and of the momentum. The theory is of SGD: adaptive optimisers are refused.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Float, Int
 
+from ..problem import SGD, Constant, Logged, Piecewise, Schedule, as_schedule, schedule_of_words
 from ..support import as_numbers, require, require_unmasked
 from .columns import Chosen, optimiser_in
 from .config import RunConfig
-from .conventions import time_factor
+from .conventions import algorithm_of, clock_factor, rate_key, sgd_of_keys, time_factor
 from .numbers import Column, Remarks, are_steps, count
+from .refusals import sgd_by_name
 from .steps import Steps
-from .values import sgd_by_name
+from .values import is_recorded
 
 _SAME = 1e-3  # relative: rates that differ by less are one rate, written with three digits
 
@@ -38,42 +42,49 @@ class Rates(NamedTuple):
     remarks: Remarks = Remarks()
 
 
-def listed(config: RunConfig) -> tuple[Float[np.ndarray, " K"], Float[np.ndarray, " K"]] | None:
-    """The steps and the rates of a schedule, the first step 0; None where the keys list none."""
-    if not isinstance(config.schedule, (list, tuple, np.ndarray)):
+def schedule_of(config: RunConfig) -> Schedule | None:
+    """The schedule that the keys give, listed or by its name; None without one, or where only the run's times tell it.
+
+    Raises:
+        ArgumentError: numbers that a name does not have or lacks, or a missing learning rate.
+    """
+    value = config.schedule
+    if value is None or is_recorded(value):
         return None
-    steps, rates = np.array(config.schedule, float).T
-    steps[0] = 0.0
-    return steps, rates
+    if isinstance(value, Mapping):
+        rate = value["learning_rate"] if "learning_rate" in value else config.needed(RunConfig.learning_rate)
+        return schedule_of_words(value, rate)
+    return as_schedule(value)
 
 
-def clock_of(config: RunConfig, steps: ArrayLike) -> Float[np.ndarray, " T"] | None:
-    """Canonical times at these steps by the schedule that the keys list; None where they list none."""
-    schedule = listed(config)
-    return None if schedule is None else time_factor(config) * summed_rates(schedule, steps)
+def clock_of(config: RunConfig, steps: Int[np.ndarray, " T"]) -> Float[np.ndarray, " T"] | None:
+    """Canonical times at these steps by the schedule that the keys give; None where they give none.
 
-
-def mean_rates(
-    steps: Int[np.ndarray, " T"], clock: Float[np.ndarray, " T"] | None, time_per_rate: float
-) -> tuple[Int[np.ndarray, " n"], Float[np.ndarray, " n"]] | None:
-    """The mean rates between rows as a schedule, from a run's times; None where there are no times."""
-    if clock is None or len(steps) < 2:
+    Raises:
+        ArgumentError: on `schedule`, where the learning rate is 0 between two rows.
+    """
+    schedule = schedule_of(config)
+    if schedule is None:
         return None
-    return steps[:-1], np.diff(clock) / np.diff(steps) / time_per_rate
+    times = schedule.times_at(np.asarray(steps, float))
+    still = np.flatnonzero(np.diff(times) <= 0)
+    last = "" if not len(still) else f"0 from step {int(steps[still[0]])} on"
+    require(not len(still), "schedule", "have η > 0 between rows; leave out rows at which nothing is learned", last)
+    return time_factor(config) * times
 
 
-def rates_at(schedule: tuple[np.ndarray, np.ndarray], steps: ArrayLike) -> Float[np.ndarray, " T"]:
-    """η at each step."""
-    begins, rates = schedule
-    return rates[np.clip(np.searchsorted(begins, np.asarray(steps), side="right") - 1, 0, None)]
+def sgd_of_run(config: RunConfig, steps: Int[np.ndarray, " T"], clock: Float[np.ndarray, " T"] | None) -> SGD | None:
+    """The algorithm with the rate or the schedule of the keys, or the mean rates of a clock; None where there is none.
 
-
-def summed_rates(schedule: tuple[np.ndarray, np.ndarray], steps: ArrayLike) -> Float[np.ndarray, " T"]:
-    """Σ_{j<n} η_j at each step n."""
-    begins, rates = schedule
-    before = np.concatenate([[0.0], np.cumsum(rates[:-1] * np.diff(begins))])
-    at = np.clip(np.searchsorted(begins, np.asarray(steps), side="right") - 1, 0, None)
-    return before[at] + rates[at] * (np.asarray(steps, float) - begins[at])
+    A clock that the keys do not tell is that of the run's own times.
+    """
+    if (schedule := schedule_of(config)) is not None:
+        return replace(algorithm_of(config), learning_rate=schedule.scaled(clock_factor(config)))
+    if clock is None:
+        return sgd_of_keys(config) if rate_key(config).name in config else None
+    times = clock / algorithm_of(config).momentum_factor
+    logged = Logged(tuple(int(n) for n in steps), tuple(float(t) for t in times))
+    return replace(algorithm_of(config), learning_rate=logged)
 
 
 def learning_rates(
@@ -88,10 +99,13 @@ def learning_rates(
     require_unmasked(numbers, "steps")
     asked = np.asarray(numbers)
     require(bool(np.all(are_steps(asked))), "steps", "be whole numbers ≥ 0", "not in every entry")
-    schedule = listed(config) or mean_rates(steps, clock, time_factor(config))
+    schedule = schedule_of(config)
+    if schedule is None and clock is not None and len(steps) > 1:
+        means = np.diff(clock) / np.diff(steps) / time_factor(config)
+        schedule = Piecewise(np.stack([steps[:-1], means], axis=1))
     if schedule is None:
-        schedule = np.zeros(1), np.array([config.needed(RunConfig.learning_rate)])
-    return rates_at(schedule, asked)
+        schedule = Constant(config.needed(RunConfig.learning_rate))
+    return schedule.rates_at(asked)
 
 
 def rates_of(chosen: Chosen, columns: dict[str, Column], steps: Steps, config: RunConfig) -> Rates:
@@ -148,8 +162,8 @@ def _changing(
     notes: tuple[str, ...],
 ) -> Rates:  # fmt: skip
     """The schedule of a column; a rate of 0 before a positive one begins a warm-up, and is taken as half of it."""
-    if (given := listed(config)) is not None:
-        if not _agree(rates_at(given, at), rates):
+    if (given := schedule_of(config)) is not None:
+        if not _agree(given.rates_at(at), rates):
             notes += (f"the column {name} disagrees with the key schedule: the key is taken",)
         return Rates(remarks=Remarks(notes))
     positive = np.flatnonzero(rates > 0)

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from ..problem import SGD, Problem, Schedule, Start, Teacher, alignments, as_weights, population_risk
+from ..problem import SGD, Problem, Schedule, Start, Teacher, alignments, as_weights, risk_at
 from ..support import ArgumentError, require, require_finite, require_integer
 from .config import RunConfig
 from .conventions import algorithm_keys, clock_factor, overlap_of
@@ -59,10 +59,13 @@ class Recorder:
         batch_size: samples of a step.
         training_loss: the loss that the loop descends with `learning_rate`, "0.5*(f*-f)^2" or "(f*-f)^2" (a mean
             squared error without the half, with which a step is 2η of canonical time). Not to be given with `sgd`.
+        training: momentum, dampening, nesterov, weight_decay, constraint or second_layer_rate, as fields of `sgd`;
+            and keys of a run such as optimizer, epochs or clip_grad_norm: training that theory does not cover is
+            refused by name.
 
     Raises:
-        ArgumentError: for another loss, directions that are not the teacher's, numbers out of range, an algorithm with
-            a constraint, or one whose rate depends on what is learned.
+        ArgumentError: for another loss, directions that are not the teacher's, numbers out of range, Stiefel SGD, a
+            rate that depends on what is learned, or training that theory does not cover.
 
     Example:
         >>> import numpy as np
@@ -84,9 +87,12 @@ class Recorder:
         learning_rate: float | Callable[[int], float] | Schedule | None = None,
         batch_size: int | None = None,
         training_loss: str | None = None,
+        **training: Any,
     ):
         require(isinstance(teacher, Teacher), "teacher", "be a riccati.Teacher", type(teacher).__name__)
-        self._sgd, self._training_loss = algorithm_from(sgd, learning_rate, batch_size, training_loss)
+        self._sgd, self._training_loss, self._said = algorithm_from(
+            sgd, learning_rate, batch_size, training_loss, training
+        )
         self._teacher, self._directions, self._given = teacher, directions_from(teacher, Theta), Theta
         self._rows: list[_Row] = []
         self._start: Start | None = None
@@ -147,7 +153,7 @@ class Recorder:
         self._rows.append(row)
 
     def _row(self, step: int, start: Start) -> _Row:
-        risk = float(population_risk(self._teacher, start.directions, start.amplitudes))
+        risk = float(risk_at(self._teacher, start))
         layer = None if start.second_layer is None else np.asarray(start.second_layer)
         return _Row(step, risk, *alignments(self._teacher, start), np.asarray(start.norms), layer)
 
@@ -226,6 +232,7 @@ class Recorder:
         start, overlap, steps = self._start, overlap_of(self._teacher.link), self.steps
         config = (
             self._rate_keys(start)
+            | self._said
             | teacher_keys(self._teacher)
             | {
                 "loss": RISK,

@@ -31,11 +31,10 @@ from .conventions import (
     overlap_said,
     risk_factor,
     sgd_of_keys,
-    sgd_of_run,
 )  # fmt: skip
 from .formats import write_run
 from .problem_keys import start_of, teacher_of
-from .rates import clock_of, learning_rates
+from .rates import clock_of, learning_rates, sgd_of_run
 from .reading import load_run, run_from_arrays, run_from_frame
 from .values import STIEFEL
 

@@ -13,20 +13,17 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from ..problem import Link
+from ..problem import Link, as_schedule, schedule_of_words
 from ..support import (
     LOSS_NAMES,
     OVERLAP_NAMES,
     RUN_KINDS,
     ArgumentError,
-    as_numbers,
     require,
     require_finite,
     require_integer,
     require_real,
-    require_unmasked,
 )
-from .numbers import are_steps
 
 TWO_HOMOGENEOUS, TWO_LAYER, STIEFEL = KINDS = RUN_KINDS
 HALF, SQUARE, RISK = CONVENTIONS = LOSS_NAMES
@@ -38,10 +35,6 @@ CORRELATION = "correlation"  # of `training_loss`: 1 - f*f, whose gradient does 
 _SQUARES = ("mse", "meansquarederror", "meansquare", "squared", "square", "squarederror", "l2", "(f*-f)^2", "(y-f)^2")
 _HALVES = ("half-", "half", "0.5*", "0.5", "1/2*", "1/2", "½*", "½")
 _LIBRARIES = re.compile(r"(torch|nn|functional|f|keras|tf|tensorflow|losses|metrics|jnp|flax)\.")
-_ADAPTIVE = re.compile(
-    r"ada(?!pt)[a-z]*|[a-z]*adam\w*|rms_?prop|r_?prop|lion|lamb|lars|muon|shampoo|soap|sophia|sign_?sgd|l?bfgs|yogi|"
-    r"prodigy|novograd|signum"
-)
 # settings of SGD, with the value that follows as in SGD(momentum=0.9) or as torch prints its optimisers, momentum: 0.9
 _BEYOND_PLAIN = re.compile(r"(momentum|nesterov|weight_?decay)['\"]?\s*[=:]\s*([\w.+-]+)")
 _OFF = re.compile(r"false|none|[0.]+(e[+-]?\d+)?")
@@ -142,27 +135,25 @@ def links_of(value: Any, name: str) -> list[Link]:
     return [link_of(each, "link") for each in value]
 
 
-def schedule_pairs(value: Any, name: str) -> Any:
-    """A list of pairs [step, η], or the dictionary by which `riccati simulate` records a schedule of its own."""
-    if value is None or (isinstance(value, dict) and "kind" in value):
+def is_recorded(schedule: Any) -> bool:
+    """Whether it is the dictionary in which a simulation records a schedule that only its times tell."""
+    return isinstance(schedule, dict) and "kind" in schedule
+
+
+def schedule_words(value: Any, name: str) -> Any:
+    """Pairs [step, η], a dictionary with a name and its numbers, or the record of a schedule."""
+    if value is None or is_recorded(value):
         return value
-    must = "be a list of pairs [step, η], with steps whole and increasing from 0 on and η > 0"
-    pairs = as_numbers(value, name, must)
-    require_unmasked(pairs, name)
-    require(pairs.ndim == 2 and pairs.shape[1:] == (2,), name, must, f"of shape {pairs.shape}")
-    steps, rates = np.asarray(pairs).T
-    sound = are_steps(steps).all() and np.all(np.diff(steps) > 0) and np.all(np.isfinite(rates) & (rates > 0))
-    require(len(steps) > 0 and bool(sound), name, must, "not")
+    if isinstance(value, dict):
+        schedule_of_words(value, 1.0)
+        return value
+    must = "be pairs [step, η], or a dictionary with a name and its numbers"
+    require(not isinstance(value, str), name, f'{must}, such as {{"name": "cosine", "T_max": 10000}}', repr(value))
+    try:
+        as_schedule(value if np.ndim(value) else [value])
+    except (ArgumentError, ValueError) as error:
+        raise ArgumentError(name, must, "not" if isinstance(error, ValueError) else error.value) from None
     return value
-
-
-def sgd_by_name(value: Any, name: str) -> str:
-    """The name of an optimiser that is SGD; adaptive ones are refused."""
-    optimiser = str(value)
-    words = re.split(r"[^a-z0-9_]+", optimiser.lower())
-    adaptive = any(_ADAPTIVE.fullmatch(word.strip("_0123456789")) for word in words)
-    require(not adaptive, name, "be SGD, as the theory covers no other optimiser", optimiser)
-    return optimiser
 
 
 def settings_in(optimiser: str) -> tuple[str, ...]:

@@ -1,8 +1,13 @@
 """Simulation of online SGD, with which theory is compared: in all coordinates, or exact in law at any dimension."""
 
+from ..problem import Cosine as Cosine
+from ..problem import Linear as Linear
 from ..problem import Logged as Logged
 from ..problem import PerDirection as PerDirection
+from ..problem import Piecewise as Piecewise
 from ..problem import PowerLaw as PowerLaw
+from ..problem import StepDecay as StepDecay
+from ..problem import WarmUp as WarmUp
 from ..problem import schedule_named as schedule_named
 from ..support import ENGINE_NAMES, warn_renamed
 from .checkpoint import logged_steps as logged_steps

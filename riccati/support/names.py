@@ -15,7 +15,21 @@ StudentKind = Literal["two_homogeneous", "two_layer"]
 RunKind = Literal["two_homogeneous", "two_layer", "stiefel_quadratic"]
 OverlapName = Literal["subspace", "neuron"]
 LossName = Literal["0.5*(f*-f)^2", "(f*-f)^2", "risk"]
-LinkName = Literal["relu", "abs", "sign", "erf", "exp", "cos", "sin"]  # those in closed form; besides he1, he2, …
+LinkName = Literal[
+    "relu",
+    "abs",
+    "sign",
+    "erf",
+    "scaled_erf",
+    "exp",
+    "cos",
+    "sin",
+    "tanh",
+    "sigmoid",
+    "softplus",
+    "gelu",
+    "silu",
+]  # besides he1, he2, …
 EngineName = Literal["in_law", "direct", "stiefel", "stiefel_direct"]  # up to 0.4, a rule and coordinates in one word
 
 FLOW_NAMES: tuple[str, ...] = get_args(FlowName)

@@ -15,8 +15,27 @@ from jaxtyping import Array, Float
 
 from ..flows import FLOWS, Flow, Solution
 from ..numerics import name_of, outcome_named
-from ..problem import Covariance, Link, Observables, Problem, Start, Teacher, TypicalStart, coefficient_rows
-from ..support import ArgumentError, package_versions, require, require_integer, require_times, restored, whole_file
+from ..problem import (
+    Covariance,
+    Link,
+    Observables,
+    Problem,
+    Start,
+    Teacher,
+    TraceableFunction,
+    TypicalStart,
+    coefficient_rows,
+)
+from ..support import (
+    ArgumentError,
+    package_versions,
+    require,
+    require_integer,
+    require_real,
+    require_times,
+    restored,
+    whole_file,
+)
 
 _FORMAT = "riccati trajectory 2"
 _STARTS = {"Start": Start, "TypicalStart": TypicalStart}
@@ -46,6 +65,7 @@ def provenance_of(flow: Flow, problem: Problem) -> str:
             "link_error": teacher.link.error,
             "link_missing": teacher.link.missing,
             "closed_form": teacher.link.closed_form is not None,
+            "link_function": teacher.link.function is not None,
             "teacher_width": teacher.width,
             **_teacher_settings(teacher),
             "start": type(start).__name__,
@@ -168,7 +188,9 @@ def _teacher(provenance: dict[str, Any], held: dict[str, np.ndarray]) -> Teacher
         link = Link.named(provenance["link"])
     else:
         left_out = {name: provenance[f"link_{name}"] for name in ("error", "missing")}
-        link = Link(held["link_coefficients"], label=provenance["link"], **left_out)
+        label = provenance["link"]
+        function = TraceableFunction.left_out(label) if provenance.get("link_function") else None
+        link = Link(held["link_coefficients"], label=label, function=function, **left_out)
     width = _only_axis(held["a"], "a")
     frame, links, covariance = None, None, None
     if "teacher_frame" in held:
@@ -197,6 +219,9 @@ def _problem(provenance: dict[str, Any], held: dict[str, np.ndarray]) -> Problem
         "residual_eigenvalues": (left,),
     }  # fmt: skip
     kind = _STARTS[provenance["start"]]
+    if kind is Start:
+        settings = {"output_scale": 1.0} | settings  # files of up to 0.6 have none
+        require_real(settings["output_scale"], "output_scale", above=0)
     names = {field.name for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
     fields: dict[str, Array | None] = {name: None for name in _OPTIONAL if name in names}
     fields |= {name: _doubles(arrays, name, shapes[name]) for name in arrays}

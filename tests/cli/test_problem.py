@@ -52,7 +52,6 @@ def test_gaussian_directions_and_negative_amplitudes(monkeypatch, capsys, tmp_pa
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--parametrisation", "two_layer"), "Argument `link` must have σ(λz) = λσ(z), λ > 0 (relu, abs or he1)"),
         (("--covariance-exponent", -1), "Argument `covariance_exponent` must be"),
         (("--covariance-exponent", 0.5, "--flow", "Riccati"), "must live on isotropic input for Riccati"),
         (("--negative", "1,9"), "Argument `negative` must be numbers from 1 to"),

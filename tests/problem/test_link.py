@@ -125,7 +125,7 @@ def test_pure_links_and_parity():
         (lambda: rc.Link.from_coefficients([1.0]), "`coefficients` must be a vector"),
         (lambda: rc.Link.from_coefficients([1.0, 0.0]), "must have a nonzero entry"),
         (lambda: rc.Link.hermite(0), "`degree` must be a whole number ≥ 1"),
-        (lambda: rc.Link.named("softplus"), "`link` must be one of abs"),
+        (lambda: rc.Link.named("step"), "`link` must be one of abs"),
         (lambda: rc.Link.from_function(lambda z: 1.0), "`function` must map"),
         (lambda: rc.Link.from_function(lambda z: np.where(z > 0, np.nan, 0)), "`function` must be finite"),
         (lambda: rc.Teacher.power_law(3, -1, rc.Link.hermite(2)), "`beta` must be ≥ 0, but is -1."),

@@ -32,8 +32,6 @@ def link_of(order, feature):
     pure = np.eye(k + 3)[k]
     if feature == Feature.STEEP:
         return rc.Link.named("sign") if order == 1 else None
-    if feature == Feature.TWO_LAYER:  # needs σ(λz) = λσ(z)
-        return {1: rc.Link.hermite(1), 2: rc.Link.named("abs")}.get(order)
     if feature == Feature.SEVERAL_DEGREES:
         return rc.Link.from_coefficients(pure + 0.3 * np.eye(k + 3)[k + 2])
     return (

@@ -121,8 +121,8 @@ def test_a_key_schedule_goes_before_the_column_and_a_disagreement_is_said():
 
 @pytest.mark.parametrize(
     "schedule",
-    [0.1, [], "cosine", {"name": "cosine"}, [[0]], [[0, 0.0]], [[0, -1.0]], [[0, float("nan")]], [[0.5, 1.0]],
-     [[-1, 1.0]], [[5, 0.1], [5, 0.2]], [[5, 0.1], [0, 0.2]], [[0, "x"]], [["x", 1.0]], [0, 1]],
+    [0.1, [], "cosine", {"name": "plateau"}, {"T_max": 10}, [[0]], [[0, 0.0]], [[0, -1.0]], [[0, float("nan")]],
+     [[0.5, 1.0]], [[-1, 1.0]], [[5, 0.1], [5, 0.2]], [[5, 0.1], [0, 0.2]], [[0, "x"]], [["x", 1.0]], [0, 1]],
 )  # fmt: skip
 def test_schedules_refused(schedule):
     with pytest.raises(rc.ArgumentError, match=r"^Argument `schedule` must "):
@@ -192,7 +192,51 @@ def test_the_clock_of_a_run_has_its_momentum_and_its_decay_is_that_of_half_the_l
             rc.Run.from_arrays([0], [1.0], **{name: 0.5 if name == "dampening" else True})
 
 
-def test_a_schedule_that_is_only_named_is_no_clock():
+@pytest.mark.parametrize(
+    ("words", "rates"),
+    [
+        ({"name": "cosine", "T_max": 4, "eta_min": 0.02}, 0.02 + 0.04 * (1 + np.cos(np.pi * np.arange(6) / 4))),
+        ({"name": "step", "step_size": 2, "gamma": 0.5}, 0.1 * np.array([1, 1, 0.5, 0.5, 0.25, 0.25])),
+        ({"name": "constant", "warmup": 2}, 0.1 * np.array([0.5, 0.75, 1, 1, 1, 1])),
+        ({"name": "power_law", "exponent": 1.0, "scale": 2}, 0.1 / (1 + np.arange(6) / 2)),
+        ({"name": "cosine", "T_max": 9, "learning_rate": 0.2}, 0.1 * (1 + np.cos(np.pi * np.arange(6) / 9))),
+    ],
+)
+def test_a_schedule_by_its_name_is_the_clock_and_the_algorithm(tmp_path, words, rates):
+    """A step of SGD on (f* - f)² at η, momentum ½, is 4η of canonical time."""
+    keys = KEYS | {"learning_rate": 0.1, "momentum": 0.5, "schedule": words}
+    run = rc.Run.from_arrays([0, 2, 6], [1.0, 0.5, 0.25], **keys)
+    np.testing.assert_allclose(run.times, 4 * np.array([0, rates[:2].sum(), rates.sum()]), rtol=1e-12)
+    np.testing.assert_allclose(run.learning_rates(np.arange(6)), rates, rtol=1e-12)
+    np.testing.assert_allclose(run.sgd.schedule.rates(0, 6), 2 * rates, rtol=1e-12)  # of every step, not of rows
+    np.testing.assert_array_equal(run.sgd.times([0, 2, 6]), run.times)
+    run.save(tmp_path / "run.csv")
+    np.testing.assert_array_equal(rc.Run.load(tmp_path / "run.csv").times, run.times)
+
+
+def test_a_run_of_a_planned_rate_has_it_as_a_key_and_is_compared_with_the_same_steps():
+    teacher = rc.Teacher.power_law(2, 1.0, rc.Link.hermite(2))
+    start = rc.Start.random(teacher, 2, 30, 0.4, seed=0)
+    sgd = rc.SGD(rc.sgd.WarmUp(rc.sgd.Cosine(0.04, 40, 0.004), 10), batch_size=8)
+    run = rc.sgd.simulate(teacher, start, sgd, steps=50, rows=6, seed=1)
+    assert run.config["schedule"] == {"name": "cosine", "T_max": 40, "eta_min": 0.004, "warmup": 10}
+    assert run.sgd == sgd
+    np.testing.assert_allclose(run.times, sgd.times(run.steps), rtol=1e-12)
+
+
+def test_rows_without_a_step_between_them_are_refused():
+    keys = {"learning_rate": 0.1, "schedule": {"name": "linear", "start_factor": 1, "end_factor": 0, "total_iters": 4}}
+    assert rc.Run.from_arrays([0, 4], [1.0, 0.5], **keys).times[-1] == pytest.approx(0.25)
+    with pytest.raises(rc.ArgumentError, match=r"`schedule` must have η > 0 between rows.* 0 from step 4 on"):
+        rc.Run.from_arrays([0, 4, 8], [1.0, 0.5, 0.2], **keys)
+    for words, missing in (({"name": "cosine"}, "T_max"), ({"name": "step"}, "step_size")):
+        with pytest.raises(rc.ArgumentError, match=f"`{missing}` must be given for"):
+            rc.Run.from_arrays([0, 4], [1.0, 0.5], learning_rate=0.1, schedule=words)
+    with pytest.raises(rc.ArgumentError, match="`learning_rate` must be given"):
+        rc.Run.from_arrays([0, 4], [1.0, 0.5], schedule={"name": "cosine", "T_max": 9})
+
+
+def test_a_schedule_that_is_only_recorded_is_no_clock():
     named = {"learning_rate": 0.1, "schedule": {"kind": "cosine"}}
     with pytest.raises(rc.ArgumentError, match=r"`schedule` must be a list of pairs .* come with a column"):
         rc.Run.from_arrays([0, 10], [1.0, 0.5], **named)

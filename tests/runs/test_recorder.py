@@ -279,7 +279,7 @@ def test_modules_are_read_and_biases_refused():
     one(0, Layer(weight=weights()))
     with pytest.raises(rc.ArgumentError, match=r"`W` must be of .*without biases.*bias=False.*one with 0.bias"):
         recorder(teacher)(0, {"0.weight": weights(), "0.bias": np.zeros(3)})
-    with pytest.raises(rc.ArgumentError, match=r"layers without normalisation.*one with 1.running_mean"):
+    with pytest.raises(rc.ArgumentError, match=r"layers without batch normalisation.*one with 1.running_mean"):
         recorder(teacher)(0, {"0.weight": weights(), "1.running_mean": np.zeros(3), "2.weight": b})
     with pytest.raises(rc.ArgumentError, match="`W` must be of one or two linear layers"):
         recorder(teacher)(0, {f"{i}.weight": weights() for i in range(3)})

@@ -3,11 +3,13 @@
 from .chunked_solve import ChunkedSolve as ChunkedSolve
 from .chunked_solve import OddsRecord as OddsRecord
 from .chunked_solve import joined as joined
-from .student import Neurons as Neurons
-from .student import OnSphere as OnSphere
+from .committee import committee_velocity as committee_velocity
+from .states import CommitteeState as CommitteeState
+from .states import Neurons as Neurons
+from .states import OnSphere as OnSphere
+from .states import StudentSetting as StudentSetting
+from .states import TwoLayerState as TwoLayerState
 from .student import Student as Student
-from .student import StudentSetting as StudentSetting
-from .student import TwoLayerState as TwoLayerState
 from .student import anisotropic_velocity as anisotropic_velocity
 from .student import coupled_velocity as coupled_velocity
 from .student import observe as observe

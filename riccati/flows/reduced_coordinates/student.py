@@ -10,10 +10,12 @@ the flow on isotropic input is, for weights w_i = |w_i| u_i,
     two-layer, f = Σ b_i σ(<x, w_i>), s_i = b_i |w_i|:        du_i/dt = (b_i/|w_i|) F_i,   d|w_i|/dt = b_i X_i,
                                                               db_i/dt = κ |w_i| X_i.
 
-κ is the second layer's learning rate over the first's, 0 where it is frozen. Two-layer students need σ(λz) = λσ(z),
-λ > 0, and keep b_i² - κ|w_i|². On the sphere |w_i| and b_i are fixed and u_i moves as above; on the correlation loss
-the sums over l are left out; weight decay λ adds -λw_i to dw_i/dt and -κλb_i to db_i/dt. Under the covariance Σ the
-whitened weights move by Σ times that, decay apart, so that with y_i the isotropic dw_i/dt divided by |w_i|,
+κ is the second layer's learning rate over the first's, 0 where it is frozen. These two-layer equations are of links
+with σ(λz) = λσ(z), λ > 0, and keep b_i² - κ|w_i|²; those of all other links are in committee.py. With an output scale c
+b_i stands for c b_i, and moves with κc² for κ, decay apart. On the sphere |w_i| and b_i are fixed and u_i moves as
+above; on the correlation loss the sums over l are left out; weight decay λ adds -λw_i to dw_i/dt and -κλb_i to db_i/dt.
+Under the covariance Σ the whitened weights move by Σ times that, decay apart, so that with y_i the isotropic dw_i/dt
+divided by |w_i|,
 
     du_i/dt = Σy_i - <u_i, Σy_i> u_i,        d log |w_i|/dt = <u_i, Σy_i>.
 
@@ -39,78 +41,9 @@ from jaxtyping import Array, Float
 
 from ...numerics import log_odds
 from ...problem import Observables, Problem, Start, Teacher, population_risk, squared_overlaps
+from .committee import committee_velocity, observe_committee, spherical_committee_velocity
+from .states import CommitteeState, Neurons, OnSphere, StudentSetting, StudentState, TwoLayerState
 from .training import PLAIN, Training
-
-
-class Neurons(NamedTuple):
-    """The state of a 2-homogeneous student, f = Σ |w_i|² σ(<x, u_i>).
-
-    Attributes:
-        U: (N, D), directions of unit length.
-        log_s: (N,), log s.
-    """
-
-    U: Float[Array, "N D"]
-    log_s: Float[Array, " N"]
-
-    @property
-    def s(self) -> Float[Array, " N"]:
-        """s_i = |w_i|²."""
-        return jnp.exp(self.log_s)
-
-
-class TwoLayerState(NamedTuple):
-    """The state of a two-layer student, f = Σ b_i σ(<x, w_i>).
-
-    Attributes:
-        U: (N, D), directions of unit length.
-        log_norm: (N,), log |w|.
-        b: (N,), the second layer.
-    """
-
-    U: Float[Array, "N D"]
-    log_norm: Float[Array, " N"]
-    b: Float[Array, " N"]
-
-    @property
-    def s(self) -> Float[Array, " N"]:
-        """s_i = b_i |w_i|."""
-        return self.b * jnp.exp(self.log_norm)
-
-
-class OnSphere(NamedTuple):
-    """The state of a student on the sphere, f = Σ s_i σ(<x, u_i>) with fixed s.
-
-    Attributes:
-        U: (N, D), directions of unit length.
-        s: (N,), |w_i|² or b_i|w_i|.
-        pace: (N,), 1 of the 2-homogeneous student, b_i/|w_i| of the two-layer one.
-    """
-
-    U: Float[Array, "N D"]
-    s: Float[Array, " N"]
-    pace: Float[Array, " N"]
-
-
-class StudentSetting(NamedTuple):
-    """The constants in the velocity of a student.
-
-    Attributes:
-        teacher: the teacher.
-        speeds: (D,), of the reduced coordinates, Σ of the docstring above; None for isotropic input.
-        second_layer_rate: κ, of a two-layer student.
-        weight_decay: λ.
-        interaction: what the student's own output counts in its residual: 1, and 0 on the correlation loss.
-    """
-
-    teacher: Teacher
-    speeds: Float[Array, " D"] | None
-    second_layer_rate: Float[Array, ""] | float = 1.0
-    weight_decay: Float[Array, ""] | float = 0.0
-    interaction: Float[Array, ""] | float = 1.0
-
-
-StudentState = Neurons | TwoLayerState | OnSphere
 
 
 class Student(NamedTuple):
@@ -118,7 +51,7 @@ class Student(NamedTuple):
 
     Attributes:
         velocity: `velocity(t, state, args)`, a function of this module's top level, so that it compiles once.
-        state: `Neurons`, `TwoLayerState` or `OnSphere`.
+        state: one of the states of states.py.
         args: the velocity's constants, the teacher or a `StudentSetting`.
         overlap: which squared overlaps are observed, as in `squared_overlaps`.
     """
@@ -138,12 +71,12 @@ def student_of(
     problem: Problem, log_s: Float[Array, " N"], overlap: str | None = None, training: Training = PLAIN
 ) -> Student:
     """The flow of the problem's student from its start; `log_s` is 2 log |w|."""
-    start, speeds = problem.full_start, problem.speeds
-    kappa, decay, interaction = (
-        jax.device_put(np.asarray(number, float))
-        for number in (training.second_layer_rate, training.weight_decay, not training.correlation)
-    )
-    setting = StudentSetting(problem.teacher, speeds, kappa, decay, interaction)
+    start, speeds, rate, decay = problem.full_start, problem.speeds, training.second_layer_rate, training.weight_decay
+    numbers = (rate * start.output_scale**2, decay, not training.correlation, rate * decay)
+    setting = StudentSetting(problem.teacher, speeds, *(jax.device_put(np.asarray(each, float)) for each in numbers))
+    if start.second_layer is not None and not problem.teacher.link.is_homogeneous:
+        velocity = spherical_committee_velocity if training.on_sphere else committee_velocity
+        return Student(velocity, CommitteeState(start.weights, start.second_layer), setting, overlap)
     if training.on_sphere:
         return Student(spherical_velocity, _on_sphere_at(start), setting, overlap)
     if start.second_layer is not None:
@@ -196,7 +129,7 @@ def two_layer_velocity(_: Any, state: TwoLayerState, setting: StudentSetting) ->
     U, F, X = _forces(setting.teacher, state.U, setting.interaction * state.s)
     norm = jnp.exp(state.log_norm)
     turned, grown = _turned_and_grown(U, (state.b / norm)[:, None] * (F + X[:, None] * U), setting.speeds)
-    b_rate = setting.second_layer_rate * (norm * X - setting.weight_decay * state.b)
+    b_rate = setting.second_layer_rate * norm * X - setting.second_layer_decay * state.b
     return TwoLayerState(turned, grown - setting.weight_decay, b_rate)
 
 
@@ -230,11 +163,14 @@ def _widened(pull: Array, U: Array) -> Array:
 
 def observe(teacher: Teacher, state: StudentState, overlap: str | None) -> Observables:
     """The observables of a state: risk, alignment by the definition `overlap`, and radius."""
-    s, U = state.s, on_sphere(state.U)
-    size = teacher.overlaps(U) ** 2
-    radius = s @ size if teacher.link.is_quadratic else s[jnp.argmax(size, axis=0)]
+    if isinstance(state, CommitteeState):
+        risk, alignment, radius = observe_committee(teacher, state, overlap)
+    else:
+        s, U = state.s, on_sphere(state.U)
+        size = teacher.overlaps(U) ** 2
+        radius = s @ size if teacher.link.is_quadratic else s[jnp.argmax(size, axis=0)]
+        risk, alignment = population_risk(teacher, U, s), squared_overlaps(teacher, U, overlap)
     # rounding of sums that cancel may carry them past their bounds
-    risk, alignment = population_risk(teacher, U, s), squared_overlaps(teacher, U, overlap)
     return Observables(jnp.maximum(risk, 0.0), jnp.clip(alignment, 0.0, 1.0), radius)
 
 

@@ -38,7 +38,8 @@ def chosen_rule(teacher: Teacher, start: Start, sgd: SGD, student_scale: float |
     correlation, on_sphere = sgd.loss == "correlation", sgd.constraint == "sphere"
     free: Rule = TwoHomogeneous(correlation=correlation)
     if start.second_layer is not None:
-        free = TwoLayer(_number(0.0 if on_sphere else sgd.second_layer_rate), correlation=correlation)
+        rate = _number(0.0 if on_sphere else sgd.second_layer_rate)
+        free = TwoLayer(rate, _number(start.output_scale), correlation=correlation)
     return Spherical(free, start.norms) if on_sphere else free
 
 

@@ -4,11 +4,11 @@ The 2-homogeneous student f(x) = Σ_i |w_i|² σ(<x, w_i>/|w_i|), with r = |w| a
 
     w_i -> w_i + η mean_b e_b [ (2σ(z) - z σ'(z)) w_i + r_i σ'(z) x_b ].
 
-Both layers of the student f(x) = Σ_i b_i σ(<x, w_i>), σ(λz) = λσ(z) for λ > 0, with z = <x, w>:
+Both layers of the student f(x) = Σ_i b_i σ(<x, w_i>) with any link, z = <x, w>:
 
-    w_i -> w_i + η b_i mean_b e_b σ'(z) x_b,      b_i -> b_i + κη mean_b e_b σ(z),
+    w_i -> w_i + η b_i mean_b e_b σ'(z) x_b,      b_i -> b_i + κc²η mean_b e_b σ(z),
 
-κ the second layer's learning rate over the first's, 0 where it is frozen.
+κ the second layer's learning rate over the first's, 0 where it is frozen, and c the output scale that b holds.
 
 With label noise e = y - f(x); on the correlation loss e = y. In the mean these are steps η of canonical time of the
 gradient flow that `Coupled` integrates. Derived in derivations/online_sgd.py and derivations/two_layer.py.
@@ -21,7 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from ...problem import SGD, Start, Teacher, population_risk
+from ...problem import SGD, Start, Teacher, committee_risk, population_risk
 from ...runs import start_keys
 from .rule import Projections, Rate, Rule, Update, Weights
 
@@ -59,9 +59,10 @@ class TwoHomogeneous(Rule):
 
 
 class TwoLayer(TwoHomogeneous):
-    """SGD on w and b in the standard parametrisation; `second_layer_rate` is κ, ()."""
+    """SGD on w and b in the standard parametrisation; `second_layer_rate` is κ, `output_scale` c, () each."""
 
     second_layer_rate: Float[Array, ""]
+    output_scale: Float[Array, ""]
 
     @property
     def second_layer_factor(self) -> Float[Array, ""]:
@@ -74,14 +75,13 @@ class TwoLayer(TwoHomogeneous):
         return Weights(start.weights, start.second_layer)
 
     def update(self, teacher: Teacher, weights: Weights, samples: Projections, rate: Rate) -> Update:
-        """Return W and b + κη mean e σ as what is kept, and push = (η/B) e b_i σ'."""
+        """Return W and b + κc²η mean e σ as what is kept, and push = (η/B) e b_i σ'."""
         link, b, z = teacher.link, weights.b, samples.student
         value = link(z)
         residual = rate / z.shape[0] * (samples.labels(teacher) - (0.0 if self.correlation else value @ b))
-        b_next = b + self.second_layer_rate * (residual @ value)
+        b_next = b + self.second_layer_rate * self.output_scale**2 * (residual @ value)
         return Update(weights._replace(b=b_next), residual[:, None] * link.derivative(z) * b)
 
     def risk(self, teacher: Teacher, weights: Weights) -> Float[Array, ""]:
-        """Return E(f* - f)²/E f*²; a neuron counts with s_i = b_i |w_i|."""
-        s = weights.b * jnp.linalg.norm(weights.W, axis=1)
-        return population_risk(teacher, self.directions(weights.W), s)
+        """Return E(f* - f)²/E f*²."""
+        return committee_risk(teacher, *weights)
