@@ -13,6 +13,7 @@ from .finite_step import FiniteStep as FiniteStep
 from .flow import Flow as Flow
 from .flow import Solution as Solution
 from .gradient_noise import FiniteStepSystem as FiniteStepSystem
+from .gradient_noise import NoiseMoments as NoiseMoments
 from .gradient_noise import PairSetting as PairSetting
 from .gradient_noise import PairState as PairState
 from .gradient_noise import has_subspace as has_subspace
@@ -22,7 +23,6 @@ from .gradient_noise import pair_risk as pair_risk
 from .gradient_noise import pair_system as pair_system
 from .gradient_noise import pair_velocity as pair_velocity
 from .gradient_noise import second_order as second_order
-from .gradient_noise import sobol_points as sobol_points
 from .gradient_noise import weights_system as weights_system
 from .gradient_noise import weights_velocity as weights_velocity
 from .master_curve import MasterCurve as MasterCurve
@@ -38,12 +38,14 @@ from .reduced_coordinates import CommitteeState as CommitteeState
 from .reduced_coordinates import Neurons as Neurons
 from .reduced_coordinates import OnSphere as OnSphere
 from .reduced_coordinates import StudentSetting as StudentSetting
+from .reduced_coordinates import StudentState as StudentState
 from .reduced_coordinates import Training as Training
 from .reduced_coordinates import TwoLayerState as TwoLayerState
 from .reduced_coordinates import anisotropic_velocity as anisotropic_velocity
 from .reduced_coordinates import committee_velocity as committee_velocity
 from .reduced_coordinates import coupled_velocity as coupled_velocity
 from .reduced_coordinates import quadratic_velocity as quadratic_velocity
+from .reduced_coordinates import spherical_committee_velocity as spherical_committee_velocity
 from .reduced_coordinates import spherical_velocity as spherical_velocity
 from .reduced_coordinates import student_of as student_of
 from .reduced_coordinates import two_layer_velocity as two_layer_velocity

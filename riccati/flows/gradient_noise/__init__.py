@@ -23,7 +23,6 @@ from .second_moments import NoiseMoments as NoiseMoments
 from .second_moments import counted_moments as counted_moments
 from .second_moments import graphs_of as graphs_of
 from .second_moments import multigraphs as multigraphs
-from .second_moments import sobol_points as sobol_points
 from .system import FiniteStepSystem as FiniteStepSystem
 from .system import refined_crossings as refined_crossings
 from .system import solution_at as solution_at

@@ -73,8 +73,9 @@ class NeuronSetting(NamedTuple):
         speeds: (K,), λ of the coordinates along the teacher's.
         rest_speeds: (G,), λ of each group of the others.
         shares: (G,), the groups' shares of the other coordinates.
-        second_layer_rate: κ, of a two-layer student.
-        weight_decay: λ of the loss.
+        second_layer_rate: κ of a two-layer student, κc² with an output scale c, which its second layer holds.
+        second_layer_decay: κλ, λ the weight decay.
+        weight_decay: λ.
         interaction: 1, and 0 on the correlation loss.
         free: 1, and 0 on the sphere.
     """
@@ -86,6 +87,7 @@ class NeuronSetting(NamedTuple):
     rest_speeds: Float[Array, " G"]
     shares: Float[Array, " G"]
     second_layer_rate: Float[Array, ""]
+    second_layer_decay: Float[Array, ""]
     weight_decay: Float[Array, ""]
     interaction: Float[Array, ""]
     free: Float[Array, ""]
@@ -103,8 +105,9 @@ def neuron_system(problem: Problem, gamma: float, training: Training = PLAIN) ->
         speeds, rest_speeds = np.split(np.asarray(teacher.covariance.speeds(jax.device_put(every))), [axes])
         shares, belongs = sizes / sizes.sum(), (values[:, None] == np.asarray(start.residual_eigenvalues)) * 1.0
     moments = NoiseMoments.of(teacher, axes + start.student_width)
+    rate, decay = training.second_layer_rate, training.weight_decay
     numbers = (
-        gamma, speeds, rest_speeds, shares, training.second_layer_rate, training.weight_decay,
+        gamma, speeds, rest_speeds, shares, rate * start.output_scale**2, rate * decay, decay,
         not training.correlation, not training.on_sphere, 1.0,
     )  # fmt: skip
     held = jax.device_put(tuple(np.asarray(number, float) for number in numbers))
@@ -153,7 +156,7 @@ def neuron_velocity(_: Any, state: NeuronState, setting: NeuronSetting) -> Neuro
         slow * (moved - growth[:, None] * A),
         slow * (moved_rest + moved_rest.mT + added[:, None, None] * C - (growth[:, None] + growth) * P),
         slow * free * (growth - decay),
-        None if state.b is None else slow * free * setting.second_layer_rate * (r * X - decay * b),
+        None if state.b is None else slow * free * (setting.second_layer_rate * r * X - setting.second_layer_decay * b),
     )
 
 

@@ -104,9 +104,9 @@ def counted_moments(
 
 
 @cache
-def sobol_points(dimension: int, log2_points: int = _LOG2_POINTS) -> Float[np.ndarray, "points dimension"]:
+def sobol_points(dimension: int) -> Float[np.ndarray, "points dimension"]:
     """Sobol points turned into Gaussian ones, of mean 0 and unit covariance to rounding; the same at every call."""
-    x = scipy.special.ndtri(scipy.stats.qmc.Sobol(dimension, scramble=True, seed=0).random_base2(log2_points))
+    x = scipy.special.ndtri(scipy.stats.qmc.Sobol(dimension, scramble=True, seed=0).random_base2(_LOG2_POINTS))
     x -= x.mean(axis=0)
     return np.linalg.solve(np.linalg.cholesky(x.T @ x / len(x)), x.T).T
 

@@ -1,48 +1,58 @@
 """The dynamics of a replica of any student: all neurons, for any link, teacher, covariance and algorithm.
 
 In the K + R reduced coordinates of a start, whose first K hold the teacher's directions, a step of SGD moves neuron i,
-with its whitened weights w_i = |w_i|u_i, z_i = <x, u_i>, κ_i = |w_i| or b_i and the speeds Λ of the coordinates, by
+with its whitened weights w_i = |w_i|u_i, the speeds Λ of the coordinates and the argument y_i of its link, <x, u_i> of
+the 2-homogeneous student and <x, w_i> of two layers, by
 
-    η φ_i(x),    φ_i = Λ e κ_i σ'(z_i) x + c_i(x) Λ w_i,    c_i = e(2σ - z_iσ') of the 2-homogeneous student, 0 of two
-                                                            layers; on the sphere -e κ_i σ' z_i/|w_i|.
+    η φ_i(x),    φ_i = Λ e κ_i σ'(y_i) x + c_i(x) Λ u_i,    κ_i = |w_i|, c_i = e|w_i|(2σ - y_iσ') of the 2-homogeneous
+                                                            student; κ_i = b_i, c_i = 0 of two layers; on the sphere
+                                                            c_i = -e κ_i σ' <x, u_i>.
 
 The two parts of dynamics.py are a step of the gradient flow of `Coupled`, and
 
     noise   w_i -> w_i + √(ηΔ/B) ξ_i, ξ Gaussian with the covariance of φ; and in the n other coordinates of each group
             of equal eigenvalues λ, <w_i, w_l> -> <w_i, w_l> + (ηΔ/B) n λ² E e²κ_iκ_l σ_i'σ_l'.
 
-A Gaussian with the covariance of φ is Σ_s g_s (φ(x_s) - φ̄)/√S with standard normals g_s. The S points x_s are Gaussian
-Sobol points, turned at random at each step, in the span of teacher and neurons, which is all that e and φ's
-coefficients depend on; beyond it ξ is independent, of covariance Λ² E e²κκσ'σ'. Label noise of variance v is √v g_s' in
-e with normals of its own. Two layers: b_i gets κ|w_i| Σ g_s e σ. On the sphere norms are put back.
+A Gaussian with the covariance of φ is Σ_s g_s (φ(x_s) - φ̄)/√S with standard normals g_s. The S points x_s are Sobol
+points, shifted at random at each step, in the span of teacher and neurons, which is all that e and φ's coefficients
+depend on; beyond it ξ is independent, of covariance Λ² E e²κκσ'σ'. Label noise of variance v is √v g_s' in
+e with normals of its own. E e²κκσ'σ' is exact for series of degree ≤ 6 without a second layer of free norms, else
+the points' mean. Two layers: b_i gets κ Σ g_s e σ. On the sphere norms are put back.
 Derived in derivations/algorithm_noise.py.
 """
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any, ClassVar, NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+import scipy
 from jaxtyping import Array, Float, Int, Key
 
 from ...flows import (
+    CommitteeState,
     Neurons,
+    NoiseMoments,
     OnSphere,
     StudentSetting,
+    StudentState,
     TwoLayerState,
     anisotropic_velocity,
-    sobol_points,
+    committee_velocity,
+    spherical_committee_velocity,
     spherical_velocity,
     two_layer_velocity,
 )
 from ...numerics import log_odds
-from ...problem import SGD, Problem, population_risk, squared_overlaps
+from ...problem import SGD, Problem, committee_risk, population_risk, risk_at, squared_overlaps
 from .dynamics import RESOLVED, ReplicaDynamics, Seen, most_risk_of
 
 _LOG2_POINTS = 9
+_LEAST = 1e-15  # away from 0 and 1, where normals are infinite
 
 
 class NeuronReplica(NamedTuple):
@@ -65,7 +75,8 @@ class NeuronDynamics(ReplicaDynamics):
         setting: the constants of the gradient flow.
         label_variance: (), of the labels' noise.
         norms: (N,), of the neurons on the sphere.
-        points: (S, K+N), Gaussian.
+        points: (S, K+N), uniform in the unit cube.
+        moments: how E e²σ'σ' is computed exactly; None where it is the points' mean.
         columns: (G, N), which coordinates hold a factor of each group with more coordinates than neurons.
         others: (G,), how many coordinates these groups have beyond N, times λ² of the group.
         on_sphere: whether norms are fixed.
@@ -83,6 +94,7 @@ class NeuronDynamics(ReplicaDynamics):
     setting: StudentSetting
     norms: Float[Array, " N"]
     points: Float[Array, "S K+N"]
+    moments: NoiseMoments | None
     columns: Int[Array, "G N"]
     others: Float[Array, " G"]
     on_sphere: bool = eqx.field(static=True)
@@ -90,50 +102,61 @@ class NeuronDynamics(ReplicaDynamics):
     def look(self, state: NeuronReplica) -> Seen:
         """Log-odds of the squared overlaps, and the risk."""
         teacher, (U, r) = self.setting.teacher, _polar(state.W)
-        s = r * self._layer(state, r)
-        return Seen(log_odds(squared_overlaps(teacher, U)), population_risk(teacher, U, s))
-
-    def _layer(self, state: NeuronReplica, r: Float[Array, " N"]) -> Float[Array, " N"]:
-        """b, or |w| of the 2-homogeneous student."""
-        return state.b if state.b.size else r
+        risk = committee_risk(teacher, *state) if state.b.size else population_risk(teacher, U, r**2)
+        return Seen(log_odds(squared_overlaps(teacher, U)), risk)
 
     def flow(self, state: NeuronReplica, time: Float[Array, ""]) -> NeuronReplica:
-        """One step of diffrax's Tsit5."""
+        """One step of diffrax's Bosh3."""
         import diffrax
 
-        U, r = _polar(state.W)
-        velocity: Any
-        begin: Any
-        if self.on_sphere:
-            layer = self._layer(state, r)
-            velocity, begin = spherical_velocity, OnSphere(U, r * layer, layer / r)
-        elif state.b.size:
-            velocity, begin = two_layer_velocity, TwoLayerState(U, jnp.log(r), state.b)
-        else:
-            velocity, begin = anisotropic_velocity, Neurons(U, 2 * jnp.log(r))
-        solver, term = diffrax.Tsit5(), diffrax.ODETerm(velocity)
+        begin = self._student(state)
+        velocity: Any = _VELOCITIES[type(begin), self.on_sphere]
+        solver, term = diffrax.Bosh3(), diffrax.ODETerm(velocity)
         held = solver.init(term, 0.0, time, begin, self.setting)
         end = solver.step(term, 0.0, time, begin, self.setting, held, made_jump=False)[0]
+        if isinstance(end, CommitteeState):
+            return NeuronReplica(end.W, end.b)
+        r = self.norms
         if isinstance(end, Neurons):
             r = jnp.exp(end.log_s / 2)
         elif isinstance(end, TwoLayerState):
             r = jnp.exp(end.log_norm)
-        U = end.U / jnp.linalg.norm(end.U, axis=1, keepdims=True)
-        return NeuronReplica(r[:, None] * U, end.b if isinstance(end, TwoLayerState) else state.b)
+        b = end.b if isinstance(end, TwoLayerState) else state.b
+        return NeuronReplica(r[:, None] * _polar(end.U)[0], b)
+
+    def _student(self, state: NeuronReplica) -> StudentState:
+        """The state of the gradient flow."""
+        U, r = _polar(state.W)
+        if not state.b.size:
+            return OnSphere(U, r**2, jnp.ones_like(r)) if self.on_sphere else Neurons(U, 2 * jnp.log(r))
+        if not self.setting.teacher.link.is_homogeneous:
+            return CommitteeState(*state)
+        return OnSphere(U, r * state.b, state.b / r) if self.on_sphere else TwoLayerState(U, jnp.log(r), state.b)
 
     def noise(self, state: NeuronReplica, length: Float[Array, ""], key: Key[Array, ""]) -> tuple[Seen, NeuronReplica]:
         """What is seen in the middle of the noise, and the weights after it.
 
         The growth of Gram matrices is taken in the middle, which makes the drag of second order.
         """
-        turn_key, key = jax.random.split(key)
-        size = self.points.shape[1]
-        points = self.points @ jnp.linalg.qr(jax.random.normal(turn_key, (size, size)))[0]
-        moved, growth = self._drawn(state, points, key)
-        moved = jax.tree.map(lambda leaf: jnp.sqrt(self.step * length) * leaf, moved)
+        shift_key, key = jax.random.split(key)
+        uniform = (self.points + jax.random.uniform(shift_key, self.points.shape[1:])) % 1.0
+        points = jax.scipy.special.ndtri(jnp.clip(uniform, _LEAST, 1 - _LEAST))
+        growth = self.growth(state, points)
+        drawn = self._drawn(state, points, growth, key)
+        moved = jax.tree.map(lambda leaf: jnp.sqrt(self.step * length) * leaf, drawn)
         middle = self._grown(state, moved, np.sqrt(0.5), growth, length / 2)
-        growth = self._samples(middle, points).growth
-        return self.look(middle), self._grown(state, moved, 1.0, growth, length)
+        return self.look(middle), self._grown(state, moved, 1.0, self.growth(middle, points), length)
+
+    def growth(self, state: NeuronReplica, points: Float[Array, "S K+N"]) -> Float[Array, "N N"]:
+        """E (e² + v) κκσ'σ', what Gram matrices in the other coordinates gain."""
+        if self.moments is None:
+            at = self._samples(state, points)
+            return (at.push.T * (at.e**2 + self.label_variance)) @ at.push / len(points)
+        teacher, (U, r) = self.setting.teacher, _polar(state.W)
+        along, rest = U[:, : teacher.frame_dim], U[:, teacher.frame_dim :]
+        layer = state.b if state.b.size else r
+        square = self.moments(teacher, along, rest @ rest.T, self.setting.interaction * layer * r)
+        return layer[:, None] * layer * (square + self.label_variance * teacher.link.dual_derivative(U @ U.T))
 
     def _samples(self, state: NeuronReplica, points: Float[Array, "S K+N"]) -> _Samples:
         """What the gradients at the points are made of."""
@@ -142,18 +165,18 @@ class NeuronDynamics(ReplicaDynamics):
         basis = jnp.linalg.qr(U[:, axes:].T)[0]
         inside = jnp.concatenate([U[:, :axes], U[:, axes:] @ basis], axis=1)
         z = points @ inside.T
-        layer, value, slope = self._layer(state, r), link(z), link.derivative(z)
-        e = teacher.output(teacher.overlaps(points)) - self.setting.interaction * (value @ (layer * r))
+        y, layer, out = (r * z, state.b, state.b) if state.b.size else (z, r, r**2)
+        value, slope = link(y), link.derivative(y)
+        e = teacher.output(teacher.overlaps(points)) - self.setting.interaction * (value @ out)
         push = layer * slope
         of_itself = jnp.zeros_like(z) if state.b.size else r * (2 * value - z * slope)
         along = -push * z if self.on_sphere else of_itself
-        square = (push.T * (e**2 + self.label_variance)) @ push / len(e)
-        return _Samples(e, push, along, self.setting.second_layer_rate * r * value, inside, basis, square)
+        return _Samples(e, push, along, self.setting.second_layer_rate * value, inside, basis)
 
     def _drawn(
-        self, state: NeuronReplica, points: Float[Array, "S K+N"], key: Key[Array, ""]
-    ) -> tuple[NeuronReplica, Float[Array, "N N"]]:
-        """ξ, and E e²κκσ'σ'."""
+        self, state: NeuronReplica, points: Float[Array, "S K+N"], growth: Float[Array, "N N"], key: Key[Array, ""]
+    ) -> NeuronReplica:
+        """ξ."""
         at = self._samples(state, points)
         beyond_key, key = jax.random.split(key)
         count, (neurons, dimensions), axes = len(points), state.W.shape, self.setting.teacher.frame_dim
@@ -164,10 +187,10 @@ class NeuronDynamics(ReplicaDynamics):
         if dimensions > points.shape[1]:
             loose = jax.random.normal(beyond_key, (neurons, dimensions - axes))
             loose = loose - (loose @ at.basis) @ at.basis.T
-            root = jnp.linalg.cholesky(at.growth + RESOLVED * jnp.trace(at.growth) * jnp.eye(neurons))
+            root = jnp.linalg.cholesky(growth + RESOLVED * jnp.trace(growth) * jnp.eye(neurons))
             whole = whole.at[:, axes:].add(root @ loose)
         speeds = 1.0 if self.setting.speeds is None else self.setting.speeds
-        return NeuronReplica(speeds * whole, weight @ at.second if state.b.size else state.b), at.growth
+        return NeuronReplica(speeds * whole, weight @ at.second if state.b.size else state.b)
 
     def _grown(
         self, state: NeuronReplica, moved: NeuronReplica, share: float, growth: Float[Array, "N N"], time: Array
@@ -190,12 +213,11 @@ class _Samples(NamedTuple):
 
     Attributes:
         e: (S,), the residual without label noise.
-        push: (S, N), κ_i σ'(z_i).
-        along: (S, N), of e times u_i.
-        second: (S, N), of e in b_i.
+        push: (S, N), κ_i σ'(y_i).
+        along: (S, N), c_i/e.
+        second: (S, N), κ σ(y_i), times e the change of b_i.
         inside: (N, K+N), the directions in the span's coordinates.
         basis: (R, N), of the span in the coordinates after the first K.
-        growth: (N, N), E (e² + v) κκσ'σ'.
     """
 
     e: Float[Array, " S"]
@@ -204,7 +226,15 @@ class _Samples(NamedTuple):
     second: Float[Array, "S N"]
     inside: Float[Array, "N K+N"]
     basis: Float[Array, "R N"]
-    growth: Float[Array, "N N"]
+
+
+_VELOCITIES = {
+    (Neurons, False): anisotropic_velocity,
+    (TwoLayerState, False): two_layer_velocity,
+    (OnSphere, True): spherical_velocity,
+    (CommitteeState, False): committee_velocity,
+    (CommitteeState, True): spherical_committee_velocity,
+}
 
 
 def _polar(W: Float[Array, "N D"]) -> tuple[Float[Array, "N D"], Float[Array, " N"]]:
@@ -218,16 +248,15 @@ def neuron_dynamics(problem: Problem, sgd: SGD, level: float) -> NeuronDynamics:
     teacher, start, speeds = problem.teacher, problem.full_start, problem.speeds
     axes, neurons, interacts = teacher.frame_dim, start.student_width, sgd.loss != "correlation"
     columns, others = _factors(problem)
-    setting = StudentSetting(
-        teacher, speeds,
-        *jax.device_put([np.asarray(x, float) for x in (sgd.second_layer_rate, sgd.weight_decay, interacts)]),
-    )  # fmt: skip
+    rate, decay = sgd.second_layer_rate, sgd.weight_decay
+    numbers = (rate * start.output_scale**2, decay, interacts, rate * decay)
+    setting = StudentSetting(teacher, speeds, *jax.device_put([np.asarray(number, float) for number in numbers]))
     b = np.zeros(0) if start.second_layer is None else start.second_layer
     layer = np.ones(neurons) if start.second_layer is None else np.asarray(b) / np.asarray(start.norms)
     fastest = np.abs(np.asarray(teacher.search_rates)).max() * float(teacher.link.dual_derivative(1.0)) / 2
-    begun = float(population_risk(teacher, start.directions, start.amplitudes))
+    begun = float(risk_at(teacher, start))
     on_sphere = sgd.constraint == "sphere"
-    numbers = {
+    held = {
         "rate": 1.0,
         "step": sgd.rate_per_sample,
         "fastest": fastest * max(np.abs(layer).max(), 1.0),
@@ -235,12 +264,19 @@ def neuron_dynamics(problem: Problem, sgd: SGD, level: float) -> NeuronDynamics:
         "most_risk": most_risk_of(begun, interacts or on_sphere),
         "label_variance": teacher.label_variance,
     }
-    held = {name: np.asarray(number, float) for name, number in numbers.items()}
+    held = {name: np.asarray(number, float) for name, number in held.items()}
+    moments = NoiseMoments.of(teacher, axes + neurons)
+    counts = moments.is_exact and (start.second_layer is None or teacher.link.is_homogeneous)
     return NeuronDynamics(
         begun=NeuronReplica(start.weights, jnp.asarray(b)), setting=setting, norms=start.norms, on_sphere=on_sphere,
-        points=jax.device_put(sobol_points(axes + neurons, _LOG2_POINTS)), columns=jax.device_put(columns),
-        others=jax.device_put(others), **jax.device_put(held),
+        points=jax.device_put(_uniform_points(axes + neurons)), columns=jax.device_put(columns),
+        others=jax.device_put(others), moments=moments if counts else None, **jax.device_put(held),
     )  # fmt: skip
+
+
+@cache
+def _uniform_points(dimension: int) -> Float[np.ndarray, "S dimension"]:
+    return scipy.stats.qmc.Sobol(dimension, scramble=True, seed=0).random_base2(_LOG2_POINTS)
 
 
 def _factors(problem: Problem) -> tuple[Int[np.ndarray, "G N"], Float[np.ndarray, " G"]]:

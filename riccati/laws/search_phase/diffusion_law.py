@@ -18,7 +18,7 @@ from jaxtyping import Array, Float, Key
 from ...flows import Decoupled
 from ...numerics import first_crossings
 from ...problem import SGD, Feature, Problem, features
-from ...support import ArgumentError, require, require_integer, require_open_unit, require_real
+from ...support import ArgumentError, require_integer, require_open_unit, require_real
 from ..divergence import divergence
 from ..law import EmergenceLaw
 from .competition import Competition, winners_of
@@ -101,12 +101,7 @@ def is_of_diffusion(problem: Problem, sgd: SGD) -> bool:
 
 
 def diffusion_law(problem: Problem, sgd: SGD, level: float, resolution: Resolution) -> DiffusionLaw:
-    """The law of a problem with k > 2 and c_0 = 0; see `emergence_law`, which refuses others beforehand.
-
-    Raises:
-        ArgumentError: Stiefel SGD.
-    """
-    require(sgd.constraint is None, "constraint", "be left out unless the link is h_2", repr(sgd.constraint))
+    """The law of a problem that `is_of_diffusion` allows; see `emergence_law`."""
     teacher, start = problem.teacher, problem.start
     step = step_size(sgd, int(start.dim or 0), teacher.label_variance)
     pairs = pairs_of(problem, level)
