@@ -62,7 +62,7 @@ class FlowOptions(AlgorithmOptions):
 
     def _flow(self, problem: ProblemOptions, teacher: Any, start: Any) -> Flow:
         """The flow of the algorithm: the one that is named, or the best that covers it."""
-        from ..flows import FLOWS, Coupled, FiniteStep
+        from ..flows import FLOWS, Coupled, FiniteStep, Quadratic
         from ..problem import Problem, rate_of_gamma, uncovered
         from ..solver import best_flow
 
@@ -72,11 +72,11 @@ class FlowOptions(AlgorithmOptions):
         sgd = self.sgd(problem.kind, 1.0)
         flow = best_flow(Problem(teacher, start)) if self.flow is None else FLOWS[self.flow]()
         beyond = uncovered(type(flow).__name__, teacher, start, sgd)
-        if isinstance(flow, Coupled) or (self.flow is None and beyond):
+        if self.flow is None and beyond:
             return Coupled.of(sgd)
         beyond = [words for words in beyond if words not in uncovered(type(flow).__name__, teacher, start)]
         require(not beyond, "flow", f"cover {' and '.join(beyond)}, as Coupled does", self.flow)
-        return flow
+        return type(flow).of(sgd) if isinstance(flow, (Coupled, Quadratic)) else flow
 
     def _require_sizes(self, problem: ProblemOptions) -> None:
         """Refuse what is no count, or what no memory holds, before anything is allocated."""

@@ -22,7 +22,7 @@ from .draws import Draws
 from .signs import HARDLY, SHRUNK, is_smoother, late_rows, share_of_shrinking
 
 _OUTSIDE = 0.025  # of the draws on either side, beyond which a run's late risk is its own
-_FALLEN = 0.7  # of the risk at the first row: a late risk above that has not come down to a plateau
+_FALLEN = 0.9  # of the risk at the first row: a late risk above that has not come down to a plateau
 _ROUNDS, _CLOSE = 5, 0.3  # sets of draws for one value at the most, and spreads of the draws that will do
 _HELD = 1e-4  # relative change of norms that is none
 _WITHIN = (0.16, 0.84)  # quantiles a standard deviation from the median of a normal law
@@ -76,7 +76,7 @@ def causes_of_plateau(case: Case, draws: Draws) -> Iterator[tuple[Cause, Case, D
 def _is_off(case: Case, draws: Draws, late: np.ndarray) -> bool:
     """Whether the run's late risk is outside the draws', and below where it began."""
     own, theirs = _means(case, draws, late)
-    risk = case.run.risk
+    risk = case.readings.risk
     assert risk is not None
     low, high = np.quantile(theirs, [_OUTSIDE, 1 - _OUTSIDE])
     return own < _FALLEN * float(risk[np.isfinite(risk)][0]) and not low <= own <= high
@@ -102,8 +102,9 @@ def _unknowns(case: Case, draws: Draws, late: np.ndarray) -> Iterator[_Unknown]:
     run, own = case.run, _means(case, draws, late)[0]
     share, noise = share_of_shrinking(run), run.config.label_noise or 0.0
     unconstrained = run.kind != "stiefel_quadratic" and run.config.constraint is None
-    if (share is None or share < SHRUNK) and not is_smoother(case.readings, draws):
-        yield _Unknown("label_noise", "the risk stays up and fluctuates", max(1.0, 2 * noise), 1)
+    if share is None or share < SHRUNK:
+        if not is_smoother(case.readings, draws):
+            yield _Unknown("label_noise", "the risk stays up and fluctuates", max(1.0, 2 * noise), 1)
         if run.kind != "stiefel_quadratic" and run.config.get("loss") != "risk" and not noise:
             also: dict[str, object] = {"loss_has_noise": True}
             yield _Unknown("label_noise", "the loss has it on top", max(own, 0.1), 1, also)

@@ -271,7 +271,7 @@ def _picture_of(report: Comparison, directions: Sequence[int] | None) -> Picture
     emergence = EmergenceTimes(np.array([e.direction for e in either], int), *(np.array(c, float) for c in columns))
     band = None
     if (draws := report.draws) is not None:
-        low, middle, high = (draws.risk_quantile(q) for q in BAND)
+        low, middle, high = (draws.risk_quantile(q) - draws.on_top for q in BAND)
         band = Band(f"90 % of {draws.words}", draws.times, low, middle, high, COLOURS[5])
     nearest, deviation = report.nearest
     expected = report.ratio_of.split(" T")[0]

@@ -27,6 +27,21 @@ def risk_factor(config: RunConfig) -> int | None:
     return 2 if convention == HALF else 1
 
 
+def relative_loss(config: RunConfig, loss: Float[np.ndarray, " T"], teacher: Teacher) -> Float[np.ndarray, " T"]:
+    """Return the loss as E(y - f)²/E f*², by its convention, with whatever noise of labels is in it."""
+    factor = risk_factor(config)
+    return loss if factor is None else factor * loss / float(teacher.second_moment)
+
+
+def noise_in_loss(
+    config: RunConfig, loss: Float[np.ndarray, " T"] | None, teacher: Teacher, start: Start | None
+) -> float:
+    """Return the Δ that the loss has on top of the risk; 0 where it has none, or was not logged."""
+    if loss is None or not has_noise(config, relative_loss(config, loss, teacher), teacher, start):
+        return 0.0
+    return float(teacher.noise or 0.0)
+
+
 def risk_of_loss(
     config: RunConfig, loss: Float[np.ndarray, " T"], teacher: Teacher, start: Start | None
 ) -> Float[np.ndarray, " T"]:
@@ -38,14 +53,10 @@ def risk_of_loss(
         teacher: the teacher.
         start: the start, None where the run logged none.
     """
-    factor = risk_factor(config)
-    if factor is None:
-        return loss
-    above = factor * loss / float(teacher.second_moment)
-    if not has_noise(config, above, teacher, start):
+    above, noise = relative_loss(config, loss, teacher), noise_in_loss(config, loss, teacher, start)
+    if noise == 0:
         return above
-    risk = above - float(teacher.noise or 0.0)
-    return np.where(risk > 0, risk, np.nan)
+    return np.where(above > noise, above - noise, np.nan)
 
 
 def has_noise(config: RunConfig, above: Float[np.ndarray, " T"], teacher: Teacher, start: Start | None) -> bool:
@@ -68,15 +79,17 @@ def line_on_noise(
     config: RunConfig, loss: Float[np.ndarray, " T"] | None, teacher: Teacher, start: Start | None
 ) -> str:
     """Return a line on which of the two a loss column was taken for; empty without noise of labels or a loss."""
-    noise, factor = float(teacher.noise or 0.0), risk_factor(config)
+    noise = float(teacher.noise or 0.0)
     if loss is None or noise == 0 or kind_of(config) == STIEFEL:
         return ""
-    if factor is None:
+    if risk_factor(config) is None:
         return f"the loss column is the risk, which has no noise of labels (Δ = {noise:.4g}) in it"
-    above = factor * loss / float(teacher.second_moment)
     said = "as loss_has_noise says" if config.loss_has_noise is not None else "by its own rows; loss_has_noise says it"
-    if not has_noise(config, above, teacher, start):
+    if noise_in_loss(config, loss, teacher, start) == 0:
         return f"the loss column is taken as without the noise of labels, Δ = {noise:.4g} ({said})"
-    lost = int(np.count_nonzero(above <= noise))
-    rows = f"; {lost} of its rows lie below it and are not compared" if lost else ""
-    return f"the loss column has the noise of labels in it: Δ = {noise:.4g} is taken off ({said}){rows}"
+    lost = int(np.count_nonzero(relative_loss(config, loss, teacher) <= noise))
+    rows = f"; {lost} of its rows lie below it and are not shown" if lost else ""
+    return (
+        f"the loss column has the noise of labels in it ({said}): Δ = {noise:.4g} is taken off for the risk{rows}, and "
+        "added to that of the draws"
+    )

@@ -40,7 +40,8 @@ def test_options_are_the_algorithm(options, sgd):
     [
         ({}, rc.Quadratic()),
         ({"momentum": 0.9}, rc.Quadratic()),
-        ({"weight_decay": 0.2}, rc.Coupled(weight_decay=0.2)),
+        ({"weight_decay": 0.2}, rc.Quadratic(weight_decay=0.2)),
+        ({"weight_decay": 0.2, "flow": "Coupled"}, rc.Coupled(weight_decay=0.2)),
         ({"constraint": "sphere", "flow": "Coupled"}, rc.Coupled(constraint="sphere")),
         ({"training_loss": "correlation"}, rc.Coupled(loss="correlation")),
         ({"training_loss": "correlation", "flow": "Correlation"}, rc.Correlation()),
@@ -60,7 +61,7 @@ def test_options_are_the_flow_of_that_algorithm(options, flow):
 @pytest.mark.parametrize(
     ("verb", "options", "message"),
     [
-        ("solve", ("--weight-decay", 0.1, "--flow", "Quadratic"), "`flow` must cover weight decay, as Coupled does"),
+        ("solve", ("--weight-decay", 0.1, "--flow", "Riccati"), "`flow` must cover weight decay, as Coupled does"),
         ("solve", ("--constraint", "sphere", "--flow", "Riccati"), "`flow` must cover neurons on the sphere, as"),
         ("solve", ("--dampening", 0.5), "`dampening` must be left out without momentum"),
         ("solve", ("--label-noise", -1), "`label_noise` must be ≥ 0"),

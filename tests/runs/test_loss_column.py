@@ -32,7 +32,8 @@ def test_noise_on_top_is_taken_off(loss, scale, said):
     run = run_of(0.4, loss, scale, loss_has_noise=said)
     np.testing.assert_allclose(run.risk, population(), rtol=1e-9)
     line = line_on_noise(run.config, run.loss, run.teacher, run.start)
-    assert line.startswith("the loss column has the noise of labels in it: Δ = 0.4 is taken off")
+    assert line.startswith("the loss column has the noise of labels in it (")
+    assert "Δ = 0.4 is taken off" in line
     assert ("as loss_has_noise says" in line) == (said is True)
 
 
@@ -70,4 +71,4 @@ def test_the_risk_has_no_noise_in_it():
 
 def test_a_report_says_which_was_taken():
     report = rc.compare(run_of(0.4, learning_rate=0.001))
-    assert any("Δ = 0.4 is taken off (by its own rows" in note for note in report.notes)
+    assert any("(by its own rows; loss_has_noise says it): Δ = 0.4 is taken off" in note for note in report.notes)
