@@ -14,7 +14,7 @@ from jaxtyping import Float, Int
 
 from ..numerics import first_crossings
 from ..problem import AnyStart, Start
-from ..runs import Run
+from ..runs import Run, line_on_noise
 
 _MOST_ROWS = 200  # of a run that are compared with draws, evenly in log t
 _EXPLODED = 1e3  # times the risk at the first row, or 1: an end beyond it is no plateau
@@ -54,7 +54,9 @@ class Observation:
     @property
     def notes(self) -> tuple[str, ...]:
         """Notes on the run itself, a line each."""
-        return self.run.notes
+        run = self.run
+        line = line_on_noise(run.config, run.loss, run.teacher, run.start)
+        return (*run.notes, line) if line else run.notes
 
     @property
     def assumed(self) -> tuple[str, ...]:

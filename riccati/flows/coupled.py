@@ -23,11 +23,21 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from ..numerics import Outcome, first_crossings, integrate, is_outcome, log_odds, message_of
-from ..problem import SGD, Feature, Problem, features, require_covered
+from ..problem import SGD, Feature, Problem, Start, features, require_covered
 from ..support import is_traced, namespace_of, require, require_integer, require_real
 from .decoupled import Decoupled
 from .flow import Flow, Solution, quadratic_horizon
-from .reduced_coordinates import PLAIN, ChunkedSolve, OddsRecord, Student, Training, joined, observe, student_of
+from .reduced_coordinates import (
+    PLAIN,
+    ChunkedSolve,
+    OddsRecord,
+    Student,
+    Training,
+    directions_and_layers,
+    joined,
+    observe,
+    student_of,
+)
 
 _SCOUT_RTOL, _SCOUT_STEPS, _DOUBLINGS = 1e-5, 4096, 60  # of the integration that looks for a horizon
 _FALLS = 0.99  # a risk that keeps this share over three doublings of time is at rest
@@ -169,6 +179,18 @@ class Coupled(Flow):
             emergence = np.minimum(emergence, first_crossings(steps.times, steps.odds, goal, rates=steps.rates))
         return jax.device_put(emergence)
 
+    def student_at(self, problem: Problem, time: float) -> Start:
+        """The student at canonical `time`, as a start from which SGD or another flow goes on.
+
+        Raises:
+            ArgumentError: a time that the flow does not reach.
+        """
+        start, chunks = problem.full_start, self._chunked(problem)
+        reached = len(list(chunks.through(np.array([time]))))
+        require(reached == 1, "time", "be one that the flow reaches", f"{time:g}, but {message_of(chunks.outcome)}")
+        U, norms, b = directions_and_layers(chunks.student.state, start)
+        return start.moved_to(problem.teacher, U, norms, b)
+
     def _chunked(self, problem: Problem) -> ChunkedSolve:
         student, tolerances = _begin(problem, self.rtol, self.overlap, self._training)
         return ChunkedSolve(student, tolerances, self.max_steps, float(problem.teacher.norm))
@@ -176,8 +198,8 @@ class Coupled(Flow):
     def _in_chunks(self, problem: Problem, times: np.ndarray) -> Solution:
         observed, pieces, kept = [], [], 0
         chunks = self._chunked(problem)
-        for seen in chunks.through(times):
-            observed.append(seen)
+        for observables in chunks.through(times):
+            observed.append(observables)
             steps = chunks.new_steps()
             kept += 2 * steps.odds.size
             if kept <= _MOST_RECORDED:
@@ -203,10 +225,10 @@ def _scouted(problem: Problem, training: Training) -> tuple[float, float] | None
     chunks = ChunkedSolve(*_begin(problem, _SCOUT_RTOL, None, training), _SCOUT_STEPS, float(teacher.norm))
     begin = 1 / float(teacher.link.dual_derivative(1.0) * jnp.max(jnp.abs(teacher.search_rates)))
     emergence, risks = np.full(teacher.width, np.inf), []
-    for seen in chunks.through(begin * 2.0 ** np.arange(_DOUBLINGS), ahead=1):
+    for observables in chunks.through(begin * 2.0 ** np.arange(_DOUBLINGS), ahead=1):
         steps = chunks.new_steps()
         emergence = np.minimum(emergence, first_crossings(steps.times, steps.odds, 0.0, rates=steps.rates))
-        risks.append(float(seen.risk))
+        risks.append(float(observables.risk))
         emerged = int(np.isfinite(emergence).sum())
         at_rest = emerged > 0 and len(risks) > 3 and risks[-1] > _FALLS * risks[-4]
         if at_rest or emerged >= min(teacher.width, problem.start.student_width):

@@ -50,8 +50,8 @@ def joined(pieces: list[OddsRecord]) -> OddsRecord:
     return OddsRecord(*(part[first] for part in every))
 
 
-class _Seen(NamedTuple):
-    """What is seen of the state at an output time: the observables, and the log-norms that may leave their range."""
+class _AtTime(NamedTuple):
+    """What is kept of the state at an output time: the observables, and the log-norms that may leave their range."""
 
     observables: Observables
     log_norms: Array
@@ -65,7 +65,7 @@ class _Chunk(NamedTuple):
         time: the canonical time of its end.
         steps: how many steps it took, rejected ones included.
         reached: whether each output time was reached.
-        seen: what is seen at each of them.
+        at_times: what is kept of each of them.
         record: of the steps, with the time before the first; inf times past the end.
     """
 
@@ -73,13 +73,13 @@ class _Chunk(NamedTuple):
     time: Array
     steps: Array
     reached: Array
-    seen: _Seen
+    at_times: _AtTime
     record: OddsRecord
 
 
 def _like_a_chunk(student: Student, *_: Any) -> _Chunk:
-    seen = _Seen(Observables(LEAF, LEAF, LEAF), LEAF)
-    return _Chunk(student.state, LEAF, LEAF, LEAF, seen, OddsRecord(LEAF, LEAF, LEAF))
+    at_times = _AtTime(Observables(LEAF, LEAF, LEAF), LEAF)
+    return _Chunk(student.state, LEAF, LEAF, LEAF, at_times, OddsRecord(LEAF, LEAF, LEAF))
 
 
 @compiled_quickly(eqx.filter_jit, like=_like_a_chunk)
@@ -92,8 +92,8 @@ def _chunk(student: Student, begin: Array, ends: Array, rtol: Array, atol: Array
     def odds(time: Array, state: StudentState, args: Any) -> tuple[Array, Array]:
         return odds_and_rates(student._replace(state=state, args=args), time / unit)
 
-    def seen(_: Array, state: StudentState, __: Any) -> _Seen:
-        return _Seen(observe(student.teacher, state, student.overlap), _log_norms(state))
+    def kept(_: Array, state: StudentState, __: Any) -> _AtTime:
+        return _AtTime(observe(student.teacher, state, student.overlap), _log_norms(state))
 
     import diffrax
 
@@ -108,7 +108,7 @@ def _chunk(student: Student, begin: Array, ends: Array, rtol: Array, atol: Array
         saveat=diffrax.SaveAt(
             subs=[
                 diffrax.SubSaveAt(t1=True),
-                diffrax.SubSaveAt(ts=ends * unit, fn=seen),
+                diffrax.SubSaveAt(ts=ends * unit, fn=kept),
                 diffrax.SubSaveAt(t0=True, steps=True, fn=odds),
             ]
         ),
@@ -151,11 +151,11 @@ class ChunkedSolve:
         with progress(None, "coupled flow", unit="step") as bar, orderly_stop() as stop:
             while len(left) and is_outcome(self.outcome, Outcome.complete):
                 before = self.used
-                seen = self._advanced(left[:ahead], stop)
+                reached = self._advanced(left[:ahead], stop)
                 bar.update(self.used - before)
                 bar.set_postfix_str(f"t = {self.now:.3g} of {times[-1]:.3g}", refresh=False)
-                yield from seen
-                left = left[len(seen) :]
+                yield from reached
+                left = left[len(reached) :]
 
     def new_steps(self) -> OddsRecord:
         """The record of the steps since the last call, with the one before them."""
@@ -183,7 +183,7 @@ class ChunkedSolve:
             return []
         self.student, self.now, self.used = self.student._replace(state=out.state), now, self.used + steps
         reached = int(np.asarray(out.reached)[: len(times)].sum())
-        norms = np.concatenate([np.asarray(out.seen.log_norms)[:reached], np.asarray(_log_norms(out.state))[None]])
+        norms = np.concatenate([np.asarray(out.at_times.log_norms)[:reached], np.asarray(_log_norms(out.state))[None]])
         vanished = np.any(norms < self._least, axis=1)
         unresolved = np.any(norms > self._largest, axis=1)
         stands = ~np.logical_or(vanished, unresolved)[:reached]
@@ -195,7 +195,7 @@ class ChunkedSolve:
             needed = (float(times[reached]) - now) / went * steps
             if needed > _HOPELESS * self._most:
                 self.outcome = Outcome.max_steps_reached
-        rows = jax.tree.map(np.asarray, out.seen.observables)
+        rows = jax.tree.map(np.asarray, out.at_times.observables)
         return [jax.tree.map(lambda leaf, n=n: leaf[n], rows) for n in range(int(np.cumprod(stands).sum()))]
 
 

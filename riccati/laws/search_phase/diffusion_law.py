@@ -17,14 +17,16 @@ from jaxtyping import Array, Float, Key
 
 from ...flows import Decoupled
 from ...numerics import first_crossings
-from ...problem import SGD, Problem
-from ...support import ArgumentError, require, require_integer, require_open_unit, require_real
+from ...problem import SGD, Feature, Problem, features
+from ...support import ArgumentError, require_integer, require_open_unit, require_real
 from ..divergence import divergence
 from ..law import EmergenceLaw
 from .competition import Competition, winners_of
 from .diffusion import step_size
 from .forward_equation import Resolution, forward_equation, pairs_of
 from .march import initial_state, march
+
+_COVERED = {Feature.SEVERAL_DEGREES, Feature.TYPICAL, Feature.NOISY, Feature.MOMENTUM}
 
 
 class DiffusionLaw(EmergenceLaw):
@@ -92,15 +94,16 @@ class DiffusionLaw(EmergenceLaw):
         return jnp.asarray(winners_of(self.competition, n, seed).emerged)
 
 
-def diffusion_law(problem: Problem, sgd: SGD, level: float, resolution: Resolution) -> DiffusionLaw:
-    """The law of a problem with k > 2 and c_0 = 0; see `emergence_law`, which refuses others beforehand.
+def is_of_diffusion(problem: Problem, sgd: SGD) -> bool:
+    """Whether the forward equation of overlaps gives the law of a problem with k > 2."""
+    k = problem.teacher.link.information_exponent
+    return k > 2 and set(features(problem.teacher, problem.start, sgd)) <= _COVERED
 
-    Raises:
-        ArgumentError: Stiefel SGD.
-    """
-    require(sgd.constraint is None, "constraint", "be left out unless the link is h_2", repr(sgd.constraint))
+
+def diffusion_law(problem: Problem, sgd: SGD, level: float, resolution: Resolution) -> DiffusionLaw:
+    """The law of a problem that `is_of_diffusion` allows; see `emergence_law`."""
     teacher, start = problem.teacher, problem.start
-    step = step_size(sgd, int(start.dim or 0))
+    step = step_size(sgd, int(start.dim or 0), teacher.label_variance)
     pairs = pairs_of(problem, level)
     equation = forward_equation(problem, pairs, step, level, resolution)
     solution = march(equation, initial_state(equation, pairs))

@@ -70,7 +70,7 @@ def risk_given_emergence(
     gamma = sgd.gamma(float(problem.start.dim or 0))
     roles, state = _begun(problem, winners, level)
     weights, noise, clock = jax.device_put((own_pair_weights(k), np.asarray(gamma * rate), rate * times))
-    setting = PairSetting(teacher.a, roles.has, roles.idle, weights, noise)
+    setting = PairSetting(teacher.a, roles.has, roles.idle, weights, noise, teacher.noise)
     out = integrate(_velocity, state, setting, padded(clock), _RTOL, _ATOL)
     at_start, risk = (np.asarray(values).T for values in _risks(state, out.states, setting))
     risk = risk[:, : len(times)]
@@ -109,7 +109,7 @@ def _early_risk(
     value, slope = jax.value_and_grad(risk)(W)
     here, change = jax.jvp(student, (W,), (slope,))
     wrong = teacher.link(x[:, : teacher.width]) @ teacher.a - here
-    return value, jnp.var(wrong * change) / value**2
+    return value, (jnp.var(wrong * change) + teacher.label_variance * jnp.mean(change**2)) / value**2
 
 
 def _begun(problem: Problem, winners: Winners, level: float) -> tuple[Roles, PairState]:
