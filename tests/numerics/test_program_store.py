@@ -1,5 +1,9 @@
 """Programs kept for other processes: found again without tracing, and never in the place of another."""
 
+import subprocess
+import sys
+from importlib import import_module
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,6 +13,20 @@ from riccati.numerics import compiled_quickly, kept_numbers, program_store
 from riccati.numerics.program_store import VARIABLE, KeptPrograms
 
 TRACED = []
+ROOTS = """
+import jax.numpy as jnp
+import numpy as np
+from riccati.numerics import compiled_quickly
+
+TRACED = []
+
+@compiled_quickly(like=lambda x: 0)
+def root(x):
+    TRACED.append(0)
+    return jnp.linalg.cholesky(x)
+
+VALUE = float(np.asarray(root(9 * np.eye(2)))[0, 0])
+"""
 STATE = {"mean": jnp.arange(3.0), "spread": np.full(3, 0.1)}
 
 
@@ -102,6 +120,18 @@ def test_a_file_that_is_damaged_or_of_something_else_is_written_anew(folder, con
         assert same(a_process()(*arguments), plain)
         assert TRACED == [2, 2]
     assert len(list(folder.iterdir())) == 1
+
+
+def test_a_new_process_finds_lapack(folder, monkeypatch, tmp_path):
+    """It has lowered nothing that calls LAPACK, and so has not looked for its routines."""
+    (tmp_path / "module_of_roots.py").write_text(ROOTS)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    import_module("module_of_roots")  # keeps the program
+    code = (
+        f"import sys; sys.path.insert(0, {str(tmp_path)!r})\nimport module_of_roots as m; print(m.VALUE, len(m.TRACED))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.split() == ["3.0", "0"], (done.returncode, done.stderr)
 
 
 def test_a_file_that_others_may_write_to_is_not_read(folder):
