@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from itertools import chain
 
 import numpy as np
 
@@ -94,8 +93,7 @@ def alternatives_of(case: Case, draws: Draws, clock_of: Callable[[], Clock | Non
     run shows, and causes with which the run's clock is still off.
     """
     clock = clock_of()
-    named = ((cause, other, other.draws) for cause, other in _with_causes(case, clock))
-    for cause, other, drawn in chain(named, causes_of_plateau(case, draws)):
+    for cause, other, drawn in _named(case, draws, clock):
         again = clock_from_draws(other.readings, drawn)
         if again is None or not again.is_beyond(_SURE):
             yield Alternative(str(cause), drawn, other.readings, cause)
@@ -109,6 +107,13 @@ def alternatives_of(case: Case, draws: Draws, clock_of: Callable[[], Clock | Non
         yield Alternative(reason, draws, readings)
         if draws.stopped:
             return
+
+
+def _named(case: Case, draws: Draws, clock: Clock | None) -> Iterator[tuple[Cause, Case, Draws]]:
+    """Known causes and keys that the late risk tells, each with its case and draws."""
+    for cause, other in _with_causes(case, clock):
+        yield cause, other, other.draws
+    yield from causes_of_plateau(case, draws)
 
 
 def _with_causes(case: Case, clock: Clock | None) -> Iterator[tuple[Cause, Case]]:

@@ -84,16 +84,27 @@ def is_as_rough(readings: Readings, draws: Draws) -> bool:
 
     A risk that has an error of its own may be rougher.
     """
+    low, own, high = _roughness(readings, draws)
+    return low / _ABOVE <= own and (own <= _ABOVE * high or not readings.exact)
+
+
+def is_smoother(readings: Readings, draws: Draws) -> bool:
+    """Whether the run's late risk changes less from row to row than that of any draw; False where that is unknown."""
+    low, own, _ = _roughness(readings, draws)
+    return own < low / _ABOVE
+
+
+def _roughness(readings: Readings, draws: Draws) -> tuple[float, float, float]:
+    """The run's late roughness, between a low and a high quantile of the draws'; all alike where it is unknown."""
     late = late_rows(readings)
     if late is None:
-        return True
+        return 1.0, 1.0, 1.0
     assert readings.risk is not None
     sound = draws.risk[(np.isfinite(draws.risk) & (draws.risk > 0)).all(axis=1)]
     if len(sound) < _FEWEST:
-        return True
+        return 1.0, 1.0, 1.0
     own, theirs = (np.std(np.diff(np.log(risk[..., late])), axis=-1) for risk in (readings.risk, sound))
-    low, high = np.quantile(theirs, [_ROUGH, 1 - _ROUGH])
-    return bool(low / _ABOVE <= own and (own <= _ABOVE * high or readings.noise > 0 or not readings.exact))
+    return float(np.quantile(theirs, _ROUGH)), float(own), float(np.quantile(theirs, 1 - _ROUGH))
 
 
 def signs_of(observation: Observation, readings: Readings, draws: Draws) -> tuple[str, ...]:

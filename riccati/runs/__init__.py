@@ -11,6 +11,7 @@ from .loss_column import line_on_noise as line_on_noise
 from .problem_keys import start_keys as start_keys
 from .problem_keys import teacher_keys as teacher_keys
 from .problem_keys import with_second_layer as with_second_layer
+from .rates import sgd_of_run as sgd_of_run
 from .recorder import Recorder as Recorder
 from .run import Run as Run
 from .values import CONVENTIONS as CONVENTIONS
