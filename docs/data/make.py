@@ -26,9 +26,11 @@ def main() -> None:
         "kind": "two_homogeneous", "information_exponent": 2, "dim": D, "teacher_width": M, "student_width": N,
         "beta": 1.0, "batch_size": BATCH, "training_loss": "mse", "loss": "mse", "init_norm": 0.1,
     }  # fmt: skip
-    _, rows, overlaps = trained(a, lambda step: RATE)
+    start, rows, _ = trained(a, lambda step: RATE)
     keras = [(n, f"{train:.6f}", f"{test:.6f}") for n, (_, train, test, _) in enumerate(rows[1:])]
-    write("keras", ("epoch", "loss", "val_loss"), keras, known | {"learning_rate": RATE, "steps_per_epoch": EVERY})
+    write(
+        "keras", ("epoch", "loss", "val_loss"), keras, known | start | {"learning_rate": RATE, "steps_per_epoch": EVERY}
+    )
     start, rows, overlaps = trained(a, lambda step: RATE if step < HALF else DECAYED)
     header = (
         "",
@@ -46,16 +48,17 @@ def main() -> None:
         (n, f"{2.1 * n:.1f}", f"{1.7e9 + 2.1 * n:.1f}", step, rate, f"{train:.6f}", f"{test:.6f}", *overlap)
         for n, ((step, train, test, rate), overlap) in enumerate(zip(rows, overlaps, strict=True))
     ]
-    write("wandb", header, wandb, known | {"overlap": "subspace", "initial_overlaps": start})
+    write("wandb", header, wandb, known | start | {"overlap": "subspace"})
 
 
 def trained(a, rate):
-    """Online SGD: the start's overlaps (N, M), rows (step, training loss, test loss, η), and ‖Pθ_m‖² at each."""
+    """Online SGD: the start's overlaps and Gram matrix as keys, rows (step, both losses, η), and ‖Pθ_m‖² at each."""
     rng = np.random.default_rng(SEED)
     W = rng.standard_normal((N, D))
     W *= 0.1 / np.linalg.norm(W, axis=1, keepdims=True)
     held = rng.standard_normal((4000, D))
-    start = (W[:, :M] / np.linalg.norm(W, axis=1, keepdims=True)).round(6).tolist()
+    U = W / np.linalg.norm(W, axis=1, keepdims=True)
+    start = {"initial_overlaps": U[:, :M].round(6).tolist(), "initial_student_gram": (U @ U.T).round(6).tolist()}
     rows, overlaps, losses = [], [], []
     for step in range(STEPS + 1):
         if step % EVERY == 0:
