@@ -16,8 +16,8 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from ..laws import EmergenceLaw, risk_law
-from ..problem import SGD, AnyStart, Start, Teacher
+from ..laws import EmergenceLaw, kind_of_law, risk_law
+from ..problem import SGD, AnyStart, Problem, Start, Teacher
 from ..sgd import Ensemble, Experiment
 from ..support import ArgumentError, Stopped, duration, orderly_stop, require
 from .observation import Observation
@@ -29,6 +29,7 @@ _SEED = 0
 _QUICK = 5.0  # seconds that replicas of SGD may take where nobody asked for them; half that where they stop early
 _LATE = 8.0  # relative error of the law's risk and times is of order this over d, measured from d = 300 to 4800
 _MOST_WORK = 2e5  # N²(M+N), in whose units a step of a k = 2 replica costs: draws of the law take ten seconds there
+_MOST_POINTS = 2**5  # N(M+N) of replicas of all neurons, whose noise is drawn from points
 _MOST_PAIRS = 2**10  # of neuron and direction, for k > 2
 _TRUSTED = 0.05  # rms of log10(median of the law/median of SGD) up to which the law is trusted
 
@@ -160,7 +161,10 @@ class DrawSetting:
     def law_is_quick(self) -> bool:
         """Whether draws of the law take seconds."""
         directions, neurons = self.teacher.width, self.start.student_width
-        if self.teacher.link.degree == 2:
+        kind = kind_of_law(Problem(self.teacher, self.start), self.sgd)
+        if kind == "neurons":
+            return neurons * (directions + neurons) <= _MOST_POINTS
+        if kind == "subspace":
             return neurons**2 * (directions + neurons) <= _MOST_WORK
         return not isinstance(self.start, Start) or neurons * directions <= _MOST_PAIRS
 

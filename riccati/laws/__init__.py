@@ -14,6 +14,7 @@ from .divergence import moments_of as moments_of
 from .emergence_law import emergence_law as emergence_law
 from .law import EmergenceLaw as EmergenceLaw
 from .risk_law import RiskLaw as RiskLaw
+from .risk_law import kind_of_law as kind_of_law
 from .risk_law import risk_law as risk_law
 from .search_phase import Resolution as Resolution
 from .step_limits import StepLimits as StepLimits

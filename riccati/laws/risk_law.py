@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import equinox as eqx
 import jax
@@ -11,9 +11,9 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Key
 
-from ..flows import FiniteStep
+from ..flows import FiniteStep, has_subspace
 from ..numerics import Outcome, as_key, is_outcome, require_double_precision, two_keys
-from ..problem import SGD, AnyStart, Constraint, Teacher, sgd_of
+from ..problem import SGD, AnyStart, Constraint, Problem, Teacher, sgd_of
 from ..support import require, require_integer, require_open_unit, require_times
 from .divergence import warn_of
 from .emergence_law import REPLICAS
@@ -184,7 +184,7 @@ def risk_law(
     require_integer(replicas, "replicas", 1)
     at = np.asarray(times, float)
     law, reached = None, len(at)
-    if not (is_of_diffusion(problem, sgd) and teacher.link.degree):
+    if kind_of_law(problem, sgd) != "diffusion":
         horizon = max(float(at[-1]), np.finfo(float).tiny)
         dynamics = dynamics_of(problem, sgd, _LEVEL, student_scale)
         drawn = replicas_of(dynamics, Replication(horizon, replicas, seed, FINE))
@@ -215,6 +215,13 @@ def risk_law(
         caution=caution,
         emergence=law,
     )
+
+
+def kind_of_law(problem: Problem, sgd: SGD) -> Literal["diffusion", "subspace", "neurons"]:
+    """What draws of the risk are made of: the forward equation of overlaps, or replicas of a subspace or of neurons."""
+    if is_of_diffusion(problem, sgd) and problem.teacher.link.degree:
+        return "diffusion"
+    return "subspace" if has_subspace(problem, sgd.constraint == "sphere") else "neurons"
 
 
 def _too_late(what: str, times: Float[np.ndarray, " T"], reached: int) -> str:

@@ -11,7 +11,8 @@ not grow from there. For directions in decreasing order of a, with U_m = Σ_{q�
                          G_q = (a_q - κ(2R + 8c²))/(a_q + 8κ(a_q² - 2ca_q)),
     weights, k > 2       2a_p |m_p|^(k-2) = c_k²γ Σa²,  nothing learned yet, small norms,
 
-and a direction is lost if any before it is. In the first line the neurons without a direction still have small norms,
+and a direction is lost if any before it is. Label noise Δ is added to R, and to Σa² of k > 2, as ΔΣa²; U_m + ΔΣa² then
+stands in the place of U_m. In the first line the neurons without a direction still have small norms,
 in the second the squared norm Ω that noise gives them in the end, Ω = γR/2 + 2γΩ², which equals a_m where direction m
 stops growing. To leading order R = U_m. SGD on the weights diverges where it does not hold the learned directions
 (divergence.py), so no step may be larger than that. Derived in derivations/step_limits.py.
@@ -182,15 +183,17 @@ def _stiefel_limits(problem: Problem, student_scale: float | None) -> Float[np.n
     require(start.dim is not None, "start", "have a dimension (Start(…, dim=d))", "without one")
     neurons = start.student_width
     c = float(teacher.norm) / neurons**0.5 if student_scale is None else float(student_scale)
-    kappa = _in_turn(problem, lambda a, m, most: stiefel_limit(a, neurons, m, c, most))
+    v = _label_variance(teacher)
+    kappa = _in_turn(problem, lambda a, m, most: stiefel_limit(a, neurons, m, c, most, v))
     return kappa * 4 / (1 - neurons / int(start.dim or 0)) / float(teacher.link.coefficients[2]) ** 2
 
 
 def _limits_on_weights(problem: Problem) -> tuple[Float[np.ndarray, " M"], Float[np.ndarray, " M"]]:
     """γ of each direction under SGD on the weights, k = 2: with idle neurons still short, and settled."""
     neurons, square = problem.start.student_width, float(problem.teacher.link.coefficients[2]) ** 2
-    short = _in_turn(problem, lambda a, m, most: homogeneous_limit(a, m, 0, most))
-    settled = _in_turn(problem, lambda a, m, most: homogeneous_limit(a, m, neurons - m, most))
+    v = _label_variance(problem.teacher)
+    short = _in_turn(problem, lambda a, m, most: homogeneous_limit(a, m, 0, most, v))
+    settled = _in_turn(problem, lambda a, m, most: homogeneous_limit(a, m, neurons - m, most, v))
     return short / square, settled / square
 
 
@@ -198,7 +201,13 @@ def _limits_of_overlaps(problem: Problem) -> Float[np.ndarray, " M"]:
     """γ of each direction under SGD on the weights, k > 2, from the overlap of its neuron."""
     teacher, k = problem.teacher, problem.teacher.link.information_exponent
     a, overlaps = np.asarray(teacher.a), np.abs(np.asarray(problem.assigned()[0]))
-    return 2 * a * overlaps ** (k - 2) / (float(teacher.link.coefficients[k]) ** 2 * np.sum(a**2))
+    energy = np.sum(a**2) + _label_variance(teacher)
+    return 2 * a * overlaps ** (k - 2) / (float(teacher.link.coefficients[k]) ** 2 * energy)
+
+
+def _label_variance(teacher: Teacher) -> float:
+    """ΔΣa², the variance of the labels' noise in units of c_k²."""
+    return 0.0 if teacher.noise is None else float(teacher.noise) * float(np.sum(np.asarray(teacher.a) ** 2))
 
 
 def _held_in_turn(problem: Problem) -> Float[np.ndarray, " M"]:
@@ -221,22 +230,22 @@ def _in_turn(problem: Problem, limit: Callable[[np.ndarray, int, float], float])
     return limits
 
 
-def homogeneous_limit(a: Float[np.ndarray, " M"], m: int, long: int, most: float) -> float:
+def homogeneous_limit(a: Float[np.ndarray, " M"], m: int, long: int, most: float, v: float = 0.0) -> float:
     """γ of direction a[m], a in descending order, c_2 = 1, with `long` neurons at Ω = a[m]; `most` if none is below."""
     own = 4 * a[m] ** 2 if long else 0.0
 
     def excess(gamma: float) -> float:
-        return gamma * (homogeneous_residual(a, m, long, gamma) + own) - 2 * a[m]
+        return gamma * (homogeneous_residual(a, m, long, gamma, v) + own) - 2 * a[m]
 
     if m == 0:
-        return float(2 * a[0] / (homogeneous_residual(a, 0, long, 0.0) + own))
+        return float(2 * a[0] / (homogeneous_residual(a, 0, long, 0.0, v) + own))
     pole = scipy.optimize.brentq(lambda gamma: _held(a, m, gamma), 0.0, _INSIDE / (2 * a[0]))
     return _root(excess, min(most, _INSIDE * pole))
 
 
-def homogeneous_residual(a: Float[np.ndarray, " M"], m: int, long: int, gamma: float) -> float:
-    """R with a[:m] learned: each adds γRa_q/(1 - 2γa_q), so R is a multiple of itself plus what is not learned."""
-    return float(np.sum(a[m:] ** 2) + long * a[m] ** 2) / _held(a, m, gamma)
+def homogeneous_residual(a: Float[np.ndarray, " M"], m: int, long: int, gamma: float, v: float = 0.0) -> float:
+    """R + v with a[:m] learned: each adds γ(R + v)a_q/(1 - 2γa_q) to what is not learned; v is of the labels' noise."""
+    return float(np.sum(a[m:] ** 2) + long * a[m] ** 2 + v) / _held(a, m, gamma)
 
 
 def _held(a: Float[np.ndarray, " M"], m: int, gamma: float) -> float:
@@ -244,18 +253,18 @@ def _held(a: Float[np.ndarray, " M"], m: int, gamma: float) -> float:
     return float(1 - np.sum(gamma * a[:m] / (1 - 2 * gamma * a[:m])))
 
 
-def stiefel_limit(a: Float[np.ndarray, " M"], neurons: int, m: int, c: float, most: float) -> float:
+def stiefel_limit(a: Float[np.ndarray, " M"], neurons: int, m: int, c: float, most: float, v: float = 0.0) -> float:
     """κ = (γ/4)(1 - N/d) of direction a[m], a in descending order; `most` where there is none below."""
     if m == 0:
-        return float(a[0] / (2 * (c**2 * neurons + np.sum(a**2)) + 8 * c**2))
-    return _root(lambda kappa: kappa * (2 * stiefel_residual(a, neurons, m, c, kappa) + 8 * c**2) - a[m], most)
+        return float(a[0] / (2 * (c**2 * neurons + np.sum(a**2) + v) + 8 * c**2))
+    return _root(lambda kappa: kappa * (2 * stiefel_residual(a, neurons, m, c, kappa, v) + 8 * c**2) - a[m], most)
 
 
-def stiefel_residual(a: Float[np.ndarray, " M"], neurons: int, m: int, c: float, kappa: float) -> float:
-    """R with a[:m] learned, from R = c²N + Σa² - 2c Σ_{q<m} a_q G_q, which is linear in R."""
+def stiefel_residual(a: Float[np.ndarray, " M"], neurons: int, m: int, c: float, kappa: float, v: float = 0.0) -> float:
+    """R + v with a[:m] learned, from R = c²N + Σa² - 2c Σ_{q<m} a_q G_q, linear in R + v, v of the labels' noise."""
     before = a[:m]
     held = before + 8 * kappa * (before**2 - 2 * c * before)
-    known = c**2 * neurons + np.sum(a**2) - 2 * c * np.sum(before * (before - 8 * kappa * c**2) / held)
+    known = v + c**2 * neurons + np.sum(a**2) - 2 * c * np.sum(before * (before - 8 * kappa * c**2) / held)
     return float(known / (1 - 4 * c * kappa * np.sum(before / held)))
 
 

@@ -168,8 +168,8 @@ COVERS: dict[str, dict[int, set[Feature]]] = {
         order: {*_BY_REPLICAS, F.COMMITTEE} | ({F.TYPICAL} if order > 2 else set()) for order in (1, 2, 3)
     },
     "risk_law": {1: _BY_REPLICAS, 2: _BY_REPLICAS, 3: {F.TYPICAL, *_BY_REPLICAS}},
-    "largest_step": {2: {F.TYPICAL, F.DIMENSIONLESS}, 3: {F.TYPICAL, F.DIMENSIONLESS}},
-    "largest_step of Stiefel SGD": {2: {F.TYPICAL}},
+    "largest_step": {2: {F.TYPICAL, F.DIMENSIONLESS, F.NOISY}, 3: {F.TYPICAL, F.DIMENSIONLESS, F.NOISY}},
+    "largest_step of Stiefel SGD": {2: {F.TYPICAL, F.NOISY}},
     "recommended_step": {2: set(), 3: {F.TYPICAL}},
     "optimal_schedule": {2: set(), 3: {F.TYPICAL}},
     "sharp_limit": {2: {F.SEVERAL_DEGREES, F.ANISOTROPIC, F.NOISY}, 3: {F.SEVERAL_DEGREES, F.ANISOTROPIC, F.NOISY}},

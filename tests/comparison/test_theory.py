@@ -82,8 +82,8 @@ def test_a_note_names_all_that_a_limit_does_not_cover():
     teacher = rc.Teacher([0.8, -0.6], both, links=[rc.Link.hermite(2), rc.Link.hermite(3)])
     start = rc.Start.random(teacher, 2, 40, norm=0.3)
     plain, decayed = rc.SGD(1e-3), rc.SGD(1e-3, momentum=0.5, weight_decay=0.1)
-    assert beyond_scope("risk_law", rc.Teacher([0.8, 0.6], rc.Link.hermite(2)), start, plain) == ""
-    assert beyond_scope("risk_law", rc.Teacher([0.8, 0.6], rc.Link.hermite(2)), start, decayed) == "weight decay"
+    assert beyond_scope("Decoupled", rc.Teacher([0.8, 0.6], rc.Link.hermite(3)), start, plain) == ""
+    assert beyond_scope("Decoupled", rc.Teacher([0.8, 0.6], rc.Link.hermite(3)), start, decayed) == "weight decay"
     assert beyond_scope("Correlation", teacher, start, plain) == "negative a and a link for each direction"
     several = "negative a, a link for each direction and a link of several Hermite degrees"
-    assert beyond_scope("risk_law", teacher, start, plain) == several
+    assert beyond_scope("infer_beta", teacher, start, plain) == several

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import riccati as rc
+from riccati.scaling import samples_to_learn
 
 GAMMA, NOISE = 0.05, 1.5
 
@@ -41,7 +42,7 @@ def test_a_pair_alone_obeys_the_equations_of_all_pairs():
 def test_gradient_flow_does_not_see_the_noise_of_labels():
     noisy, clean = ((*problem(2, noise), [3.0]) for noise in (NOISE, None))
     assert rc.solve(rc.Quadratic(), *noisy).risk == rc.solve(rc.Quadratic(), *clean).risk
-    with pytest.raises(rc.ArgumentError, match="`teacher` must have labels without noise for emergence_law"):
-        rc.emergence_law(*problem(2), learning_rate=1e-6)
+    with pytest.raises(rc.ArgumentError, match="`teacher` must have labels without noise for samples_to_learn"):
+        samples_to_learn(noisy[0], 1, dim=400, student_width=1)
     with pytest.raises(rc.ArgumentError, match="`noise` must be ≥ 0"):
         rc.Teacher([1.0], rc.Link.hermite(2), noise=-1.0)

@@ -151,13 +151,13 @@ def test_the_picture_is_a_band_beside_the_flow():
 def test_what_it_does_not_describe_is_refused():
     teacher, start = problem(2, 2, 100, 1.0)
     cubic = rc.Teacher([0.8, 0.6], rc.Link.hermite(3))
-    mixed = rc.Teacher([0.8, 0.6], rc.Link.from_coefficients([0, 0, 0, 1, 1]))
+    steep = rc.Teacher([0.8, 0.6], rc.Link.named("sign"))
     given = {"learning_rate": 1e-4, "times": [1.0, 2.0]}
     cases = [
-        (mixed, given, "teacher.*pure link"),
+        (steep, given, r"teacher.*finite g'"),
         (teacher, {**given, "times": [2.0, 1.0]}, "times.*increase"),
         (teacher, {**given, "replicas": 0}, "replicas"),
-        (cubic, {**given, "constraint": "stiefel"}, "constraint.*left out unless the link is h_2"),
+        (cubic, {**given, "constraint": "stiefel"}, "teacher.*h_2 for Stiefel SGD"),
         (cubic, {**given, "student_scale": 1.0}, "student_scale.*left out"),
     ]
     for bad, settings, message in cases:

@@ -101,3 +101,20 @@ def test_the_sphere_has_no_limit_of_free_weights():
     teacher = rc.Teacher([1.0], rc.Link.hermite(2))
     with pytest.raises(rc.ArgumentError, match=r"`constraint` must be None or .stiefel., but is 'sphere'"):
         rc.largest_step(teacher, rc.Start([[0.1]], norms=0.1, dim=100), constraint="sphere")
+
+
+@pytest.mark.parametrize("constraint", [None, "stiefel"])
+def test_under_label_noise_a_direction_is_lost_where_the_limit_loses_it(constraint):
+    """While nothing is learned, the first row of Y grows at the rate a_1 less the noise's, which vanishes there."""
+    dim, teacher = 10**10, rc.Teacher([0.8, 0.6], rc.Link.hermite(2), noise=4.0)
+    start = rc.Start.random(teacher, 2, dim, norm=1e-9)
+    gamma = float(rc.largest_step(teacher, start, constraint=constraint).gamma[0])
+    for share, sign in ((0.97, 1), (1.03, -1)):
+        flow = rc.FiniteStep(share * gamma, constraint=constraint)
+        first = np.asarray(rc.solve(flow, teacher, start, np.linspace(0, 1, 64)).alignment)[:, 0]
+        assert np.all(sign * np.diff(first) > 0)
+    if constraint is None:
+        # R + v with the first direction learned, by the sum over its plateau
+        second = float(rc.largest_step(teacher, start).gamma[1])
+        excess = (0.36 + 4.0) / (1 - second * 0.8 / (1 - 2 * second * 0.8))
+        assert second * excess == pytest.approx(2 * 0.6)

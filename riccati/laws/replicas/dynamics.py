@@ -29,8 +29,8 @@ RESOLVED = 1e-14  # of a Gram matrix of unit vectors, above rounding
 _RUNAWAY = 10.0  # the risk, in units of the larger of 1 and the initial one, past which noise outgrows any drift
 
 
-class Seen(NamedTuple):
-    """What is taken of a replica at a time.
+class Snapshot(NamedTuple):
+    """What is measured of a replica at a time.
 
     Attributes:
         odds: (M,), the log-odds of each direction's squared overlap.
@@ -63,7 +63,7 @@ class ReplicaDynamics(eqx.Module):
     begun: eqx.AbstractVar[Any]
 
     @abc.abstractmethod
-    def look(self, state: Any) -> Seen:
+    def look(self, state: Any) -> Snapshot:
         """The overlaps and the risk of a state."""
 
     @abc.abstractmethod
@@ -71,8 +71,8 @@ class ReplicaDynamics(eqx.Module):
         """The state after gradient flow for a `time`; what `noise` gives need not be normalised."""
 
     @abc.abstractmethod
-    def noise(self, state: Any, length: Float[Array, ""], key: Key[Array, ""]) -> tuple[Seen, Any]:
-        """The noise of a time `length`: what is seen in the middle of it, and the state after it."""
+    def noise(self, state: Any, length: Float[Array, ""], key: Key[Array, ""]) -> tuple[Snapshot, Any]:
+        """The noise of a time `length`: what is measured in the middle of it, and the state after it."""
 
 
 def most_risk_of(begun: float, interacts: bool = True) -> float:

@@ -49,7 +49,7 @@ from ...flows import (
 )
 from ...numerics import log_odds
 from ...problem import SGD, Problem, committee_risk, population_risk, risk_at, squared_overlaps
-from .dynamics import RESOLVED, ReplicaDynamics, Seen, most_risk_of
+from .dynamics import RESOLVED, ReplicaDynamics, Snapshot, most_risk_of
 
 _LOG2_POINTS = 9
 _LEAST = 1e-15  # away from 0 and 1, where normals are infinite
@@ -99,11 +99,11 @@ class NeuronDynamics(ReplicaDynamics):
     others: Float[Array, " G"]
     on_sphere: bool = eqx.field(static=True)
 
-    def look(self, state: NeuronReplica) -> Seen:
+    def look(self, state: NeuronReplica) -> Snapshot:
         """Log-odds of the squared overlaps, and the risk."""
         teacher, (U, r) = self.setting.teacher, _polar(state.W)
         risk = committee_risk(teacher, *state) if state.b.size else population_risk(teacher, U, r**2)
-        return Seen(log_odds(squared_overlaps(teacher, U)), risk)
+        return Snapshot(log_odds(squared_overlaps(teacher, U)), risk)
 
     def flow(self, state: NeuronReplica, time: Float[Array, ""]) -> NeuronReplica:
         """One step of diffrax's Bosh3."""
@@ -133,8 +133,10 @@ class NeuronDynamics(ReplicaDynamics):
             return CommitteeState(*state)
         return OnSphere(U, r * state.b, state.b / r) if self.on_sphere else TwoLayerState(U, jnp.log(r), state.b)
 
-    def noise(self, state: NeuronReplica, length: Float[Array, ""], key: Key[Array, ""]) -> tuple[Seen, NeuronReplica]:
-        """What is seen in the middle of the noise, and the weights after it.
+    def noise(
+        self, state: NeuronReplica, length: Float[Array, ""], key: Key[Array, ""]
+    ) -> tuple[Snapshot, NeuronReplica]:
+        """What is measured in the middle of the noise, and the weights after it.
 
         The growth of Gram matrices is taken in the middle, which makes the drag of second order.
         """

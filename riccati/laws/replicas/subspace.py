@@ -28,7 +28,7 @@ from ...flows import misfit, second_order
 from ...numerics import log_odds
 from ...problem import SGD, Problem, spectrum, subspace_population_risk
 from ...support import require, require_real
-from .dynamics import RESOLVED, ReplicaDynamics, Seen, most_risk_of
+from .dynamics import RESOLVED, ReplicaDynamics, Snapshot, most_risk_of
 from .gradient_noise import gradient_noise, noise_normals
 
 
@@ -74,16 +74,16 @@ class SubspaceDynamics(ReplicaDynamics):
     begun: SubspaceState
     on_stiefel: bool = eqx.field(static=True)
 
-    def look(self, state: SubspaceState) -> Seen:
+    def look(self, state: SubspaceState) -> Snapshot:
         """Log-odds of diag G, and the risk."""
-        return self._seen(state.V[: self.rho.shape[0]], self._Omega(state.T))
+        return self._snapshot(state.V[: self.rho.shape[0]], self._Omega(state.T))
 
-    def _seen(self, Y: Float[Array, "M N"], Omega: Float[Array, "N N"]) -> Seen:
+    def _snapshot(self, Y: Float[Array, "M N"], Omega: Float[Array, "N N"]) -> Snapshot:
         along = Y if self.directions is None else self.directions @ Y
         odds = log_odds(jnp.sum(along**2, axis=1))
         if self.on_stiefel:
-            return Seen(odds, subspace_population_risk(self.rho, Y))
-        return Seen(odds, self._misfit(Y, Omega) / jnp.sum(self.rho**2))
+            return Snapshot(odds, subspace_population_risk(self.rho, Y))
+        return Snapshot(odds, self._misfit(Y, Omega) / jnp.sum(self.rho**2))
 
     def _Omega(self, T: Float[Array, "N N"]) -> Float[Array, "N N"]:
         """TTᵀ, or cI."""
@@ -96,8 +96,10 @@ class SubspaceDynamics(ReplicaDynamics):
     def _H(self, Y: Float[Array, "M N"], Omega: Float[Array, "N N"]) -> Float[Array, "N N"]:
         return second_order(Y, self.interaction * Omega, self.rho, self.label_noise)[2]
 
-    def noise(self, state: SubspaceState, length: Float[Array, ""], key: Key[Array, ""]) -> tuple[Seen, SubspaceState]:
-        """What is seen in the middle of the noise, and W after it, with V not orthonormal and T as it was.
+    def noise(
+        self, state: SubspaceState, length: Float[Array, ""], key: Key[Array, ""]
+    ) -> tuple[Snapshot, SubspaceState]:
+        """What is measured in the middle of the noise, and W after it, with V not orthonormal and T as it was.
 
         H in the middle makes the drag of second order.
         """
@@ -117,7 +119,7 @@ class SubspaceDynamics(ReplicaDynamics):
         V = V + moved
         rest = V[width:].T @ V[width:] + lengthening + RESOLVED * jnp.eye(neurons)
         after = jnp.concatenate([V[:width], jnp.linalg.cholesky(rest).T])
-        return self._seen(Y, middle), SubspaceState(after, state.T)
+        return self._snapshot(Y, middle), SubspaceState(after, state.T)
 
     def flow(self, state: SubspaceState, time: Float[Array, ""]) -> SubspaceState:
         """Gradient flow for a `time`, exactly, from W = VT with any V; V is orthonormal after it.

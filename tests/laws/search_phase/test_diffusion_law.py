@@ -181,11 +181,9 @@ def test_a_direction_past_the_level_has_emerged():
 def test_what_it_does_not_describe_is_refused_in_a_line():
     teacher, start = one(X0, 300)
     settings = {"learning_rate": 1e-4}
-    linear = rc.Teacher([1.0], rc.Link.hermite(1))
     shifted = rc.Teacher([1.0], rc.Link.from_coefficients([0.5, 0, 0, 1]))
     cases = [
-        (linear, start, settings, "teacher.*exponent > 2"),
-        (shifted, start, settings, "teacher.*c_0 = 0"),
+        (shifted, rc.Start.typical(shifted, 1, 300), settings, "start.*hold all overlaps"),
         (teacher, rc.Start([[0.1]]), settings, r"start.*dim=d"),
         (teacher, rc.Start([[0.1, 0.1]], dim=300), settings, "start.*1 directions"),
         (teacher, start, {"learning_rate": 0.0}, "learning_rate.*> 0"),
@@ -193,7 +191,7 @@ def test_what_it_does_not_describe_is_refused_in_a_line():
         (teacher, start, {"learning_rate": lambda n: 1e-4}, "learning_rate.*one number"),
         (teacher, start, {}, "sgd.*be given"),
         (teacher, start, {**settings, "sgd": rc.SGD(1e-4)}, "learning_rate.*left out beside `sgd`"),
-        (teacher, start, {"sgd": rc.SGD(1e-4, constraint="stiefel")}, "constraint.*left out unless the link is h_2"),
+        (teacher, start, {"sgd": rc.SGD(1e-4, constraint="stiefel")}, "teacher.*h_2 for Stiefel SGD"),
         (teacher, start, {**settings, "level": 1.0}, "level.*< 1"),
     ]
     for bad_teacher, bad_start, given, message in cases:
