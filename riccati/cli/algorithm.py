@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -34,7 +34,9 @@ class AlgorithmOptions:
         float | None, typer.Option(help="κ of a two_layer student, the rate of b over η; 0 freezes b.")
     ] = None
 
-    def sgd(self, kind: str, learning_rate: float, batch_size: int = 1, schedule: dict[str, Any] | None = None) -> SGD:
+    def sgd(
+        self, kind: str, learning_rate: float, batch_size: int = 1, schedule: dict[str, object] | None = None
+    ) -> SGD:
         """The algorithm on ½(f* - f)² for a student of this kind.
 
         Raises:
@@ -77,7 +79,7 @@ class ScheduleOptions:
     warmup: Annotated[int | None, typer.Option(help="Steps of a linear warm-up before the schedule.")] = None
     warmup_start_factor: Annotated[float | None, typer.Option(help="Of its first step, 1/warmup if not given.")] = None
 
-    def words(self) -> dict[str, Any] | None:
+    def words(self) -> dict[str, object] | None:
         """The schedule in the words of a run's key; None for a constant learning rate."""
         names = ("exponent", "scale", "eta_min", "start_factor", "end_factor", "total_iters", "step_size", "warmup",
                  "warmup_start_factor")  # fmt: skip

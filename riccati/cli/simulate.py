@@ -71,7 +71,8 @@ def simulate(
     out: Out,
     experiment: ExperimentOptions,
     second_phase_samples: Annotated[
-        int | None, typer.Option(help="Fit the radial part of Stiefel SGD on as many fresh samples at the end.")
+        int | None,
+        typer.Option(help="Fit the last layer on as many fresh samples at the end; the radial part of Stiefel SGD."),
     ] = None,
 ) -> None:
     """Run online SGD from a random start; writes run.csv, run.json and run.png.
@@ -107,10 +108,8 @@ def _require_results(out: Path, constraint: str | None, student_width: int, seco
         )
     if second_phase_samples is None:
         return
-    only = "be given for Stiefel SGD only"
-    require(constraint == "stiefel", "second_phase_samples", only, "given without --constraint stiefel")
     try:
-        require_enough_samples(student_width, second_phase_samples)
+        require_enough_samples(student_width, second_phase_samples, stiefel=constraint == "stiefel")
     except ArgumentError as error:
         raise error.renamed({"samples": "second_phase_samples"}) from None
 

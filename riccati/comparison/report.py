@@ -162,7 +162,7 @@ class Comparison:
             for trajectory, deviation in sorted(followed, key=lambda each: each[0] is not self.nearest[0])
         ]
         ends = [
-            f"{float(trajectory.risk[-1]):.4g} by {_described(trajectory)}{_ended(trajectory)}"
+            f"{float(np.asarray(trajectory.risk)[-1]):.4g} by {_described(trajectory)}{_ended(trajectory)}"
             for trajectory, _ in followed
         ]
         if self.run.risk is None:
@@ -185,7 +185,7 @@ class Comparison:
         if self.finite_step is not None:
             finite_step = {
                 "risk_rms_log10": known(self.finite_step_deviation),
-                "final_risk": known(float(self.finite_step.risk[-1])),
+                "final_risk": known(float(np.asarray(self.finite_step.risk)[-1])),
                 "flow_label": self.finite_step.flow.label,
                 "outcome": name_of(self.finite_step.outcome),
                 **self.finite_step.flow.settings(),

@@ -65,4 +65,3 @@ from .spectrum import Spectrum as Spectrum
 from .spectrum import spectrum as spectrum
 from .start import Start as Start
 from .teacher import Teacher as Teacher
-from .traceable import TraceableFunction as TraceableFunction

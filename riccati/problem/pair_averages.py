@@ -30,15 +30,14 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from ..numerics import LEAF, compiled_quickly, panel_nodes
+from ..numerics import LEAF, compiled_quickly
 from .closed_forms import HOMOGENEOUS, ClosedForm
-from .hermite import projection
+from .hermite import panels, projection
 from .link import Link, coefficient_rows
 from .teacher import Teacher
 
 _MISSED = 1e-5  # share of E σ'(λz)² that the series may miss: the largest relative error of a force
-_NORMS = np.geomspace(0.25, 64.0, 129)  # λ at which that is computed
-_PANELS, _COUNT, _FURTHEST = 200, 16, 12.0  # of its integrals
+_NORMS = np.geomspace(0.25, 64.0, 65)  # λ at which that is computed
 
 
 def pair_average(link: Link, own: ArrayLike, shared: ArrayLike, other: ArrayLike) -> Array:
@@ -116,8 +115,7 @@ def largest_norm(link: Link) -> float:
 @cache
 def _largest_norm(value: Callable[[Array], Array], derivative: Callable[[Array], Array]) -> float:
     nodes, onto = projection()
-    z, weights = (np.asarray(part).ravel() for part in panel_nodes(-_FURTHEST, _FURTHEST, _PANELS, _COUNT))
-    density = weights * np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi)
+    z, density = panels()
     with jax.ensure_compile_time_eval():
         coefficients = np.asarray(value(jnp.asarray(_NORMS[:, None] * nodes))) @ onto.T
         slopes = np.asarray(derivative(jnp.asarray(_NORMS[:, None] * z)))

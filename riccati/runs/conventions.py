@@ -23,7 +23,7 @@ from .values import (
 )  # fmt: skip
 
 # of the student; what is not here is refused by name, and another one is let in here
-PARAMETRISATIONS = {TWO_HOMOGENEOUS: "f = Σ |w_i|² σ(<x, w_i>/|w_i|)", TWO_LAYER: "f = Σ b_i σ(<x, w_i>)"}
+PARAMETRISATIONS = {TWO_HOMOGENEOUS: "f = Σ |w_i|² σ(<x, w_i>/|w_i|)", TWO_LAYER: "f = c Σ b_i σ(<x, w_i>)"}
 # what an SGD object and a run's keys have by the same name
 OF_ALGORITHM = ("constraint", "second_layer_rate", "momentum", "dampening", "nesterov", "weight_decay")
 # other programs' words for the two definitions

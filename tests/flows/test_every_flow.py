@@ -46,6 +46,18 @@ def quadratic(teacher, start):
     return [np.sum((W @ W.T - target) ** 2) for W in states]
 
 
+def uncentred(teacher, start):
+    """dW/dt = 2[c_2²(S* - WWᵀ) + c_0² tr(S* - WWᵀ)]W."""
+    W, (mean, _, c) = np.asarray(start.weights).T, np.asarray(teacher.link.coefficients) ** 2
+    target = np.zeros((len(W), len(W)))
+    target[: teacher.width, : teacher.width] = np.diag(teacher.a)
+    missing = [target - W @ W.T for W in integrated(
+        lambda W: 2 * c * (target - W @ W.T) @ W + 2 * mean * np.trace(target - W @ W.T) * W, W
+    )]  # fmt: skip
+    whole = c * np.sum(target**2) + mean * np.trace(target) ** 2
+    return [(c * np.sum(D**2) + mean * np.trace(D) ** 2) / whole for D in missing]
+
+
 def decoupled(teacher, start):
     """dm/dt = a g'(1 - m²), ds/dt = 4s(a g - g(1) s) of each pair; nothing is left over."""
     a, g = np.asarray(teacher.a), teacher.link
@@ -126,6 +138,7 @@ def on_weights(teacher, start):
 EVERY = {
     "Riccati": (rc.Riccati(), 2, riccati),
     "Quadratic": (rc.Quadratic(), 2, quadratic),
+    "Quadratic, c_0 ≠ 0": (rc.Quadratic(), rc.Link.from_coefficients([0.5, 0, 0.9]), uncentred),
     "Decoupled": (rc.Decoupled(), 3, decoupled),
     "Coupled": (rc.Coupled(rtol=1e-10), 3, coupled),
     "Correlation": (rc.Correlation(), 3, correlation),
@@ -138,11 +151,11 @@ REVERSED = ("Quadratic", "Decoupled", "Coupled", "FiniteStep, all neurons")
 UNEXACT = [name for name in EVERY if name not in ("Riccati", "Quadratic")]
 
 
-def start_of(degree, seed=0):
+def start_of(link, seed=0):
     """Overlaps of 0.3, so that directions emerge by the last time."""
     rng = np.random.default_rng(seed)
     m = np.array([[0.4, 0.1], [-0.1, 0.35]]) + 0.05 * rng.random((2, 2))
-    teacher = rc.Teacher.power_law(2, 0.5 + 0.1 * seed, rc.Link.hermite(degree))
+    teacher = rc.Teacher.power_law(2, 0.5 + 0.1 * seed, link if isinstance(link, rc.Link) else rc.Link.hermite(link))
     return teacher, rc.Start(m, np.array([[1.0, 0.1], [0.1, 1.0]]), [0.5, 0.4 + 0.1 * seed], DIM)
 
 

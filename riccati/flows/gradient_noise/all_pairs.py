@@ -28,7 +28,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from ...problem import Observables, Problem, Teacher
+from ...problem import Observables, Problem, Start, Teacher
 from ..reduced_coordinates import PLAIN, Training
 from .second_moments import NoiseMoments
 from .system import FiniteStepSystem, exploded, pace
@@ -170,6 +170,15 @@ def neuron_velocity(_: Any, state: NeuronState, setting: NeuronSetting) -> Neuro
         slow * free * (growth - decay),
         None if state.b is None else slow * free * (setting.second_layer_rate * r * X - setting.second_layer_decay * b),
     )
+
+
+def start_of_neurons(problem: Problem, state: NeuronState, setting: NeuronSetting) -> Start:
+    """The student in this state, on isotropic input, as a start."""
+    teacher, start, state = setting.teacher, problem.full_start, state.unit
+    overlaps, gram = teacher.overlaps(state.along), state.along @ state.along.T + jnp.sum(state.rest, axis=0)
+    C = None if teacher.frame is None else teacher.gram
+    reached = Start(overlaps, gram, jnp.exp(state.log_norm), start.dim, teacher_gram=C)
+    return reached if state.b is None else reached.with_second_layer(state.b / start.output_scale, start.output_scale)
 
 
 def _observe(state: NeuronState, setting: NeuronSetting) -> Observables:

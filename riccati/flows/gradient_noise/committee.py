@@ -36,6 +36,7 @@ from ...problem import (
     ERF_SCALES,
     Observables,
     Problem,
+    Start,
     Teacher,
     coefficient_rows,
     committee_excess,
@@ -201,6 +202,16 @@ def committee_noise_velocity(_: Any, state: CommitteeNoiseState, setting: Neuron
         slow * (pushed + pushed.mT + added - (lost[:, None] + lost) * P),
         slow * free * (setting.second_layer_rate * b_pull - setting.second_layer_decay * b),
     )
+
+
+def start_of_committee(problem: Problem, state: CommitteeNoiseState, setting: NeuronSetting) -> Start:
+    """The committee machine in this state, on isotropic input, as a start."""
+    teacher, start, gram = setting.teacher, problem.full_start, state.gram
+    norms = jnp.sqrt(jnp.diag(gram))
+    units = gram / jnp.outer(norms, norms)
+    C = None if teacher.frame is None else teacher.gram
+    reached = Start(teacher.overlaps(state.along) / norms[:, None], units, norms, start.dim, teacher_gram=C)
+    return reached.with_second_layer(state.b / start.output_scale, start.output_scale)
 
 
 def _size(teacher: Teacher, state: CommitteeNoiseState) -> Float[Array, ""]:
