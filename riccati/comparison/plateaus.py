@@ -19,7 +19,7 @@ from ..support import ArgumentError
 from .case import Case
 from .causes import Cause
 from .draws import Draws
-from .signs import HARDLY, SHRUNK, is_smoother, late_rows, share_of_shrinking
+from .signs import HARDLY, SHRUNK, late_rows, share_of_shrinking
 
 _OUTSIDE = 0.025  # of the draws on either side, beyond which a run's late risk is its own
 _FALLEN = 0.9  # of the risk at the first row: a late risk above that has not come down to a plateau
@@ -56,7 +56,7 @@ def causes_of_plateau(case: Case, draws: Draws) -> Iterator[tuple[Cause, Case, D
     """Keys with which theory has the run's late risk, each with its case and draws; those that the run refutes are not.
 
     Norms at the end refute decay where they are those of what is learned, noise where they are smaller, and the sphere
-    where they have changed. A late risk that is smoother than without noise refutes noise.
+    where they have changed.
     """
     late = late_rows(case.readings)
     if late is None or not _is_off(case, draws, late):
@@ -103,8 +103,7 @@ def _unknowns(case: Case, draws: Draws, late: np.ndarray) -> Iterator[_Unknown]:
     share, noise = share_of_shrinking(run), run.config.label_noise or 0.0
     unconstrained = run.kind != "stiefel_quadratic" and run.config.constraint is None
     if share is None or share < SHRUNK:
-        if not is_smoother(case.readings, draws):
-            yield _Unknown("label_noise", "the risk stays up and fluctuates", max(1.0, 2 * noise), 1)
+        yield _Unknown("label_noise", "the risk stays up and fluctuates", max(1.0, 2 * noise), 1)
         if run.kind != "stiefel_quadratic" and run.config.get("loss") != "risk" and not noise:
             also: dict[str, object] = {"loss_has_noise": True}
             yield _Unknown("label_noise", "the loss has it on top", max(own, 0.1), 1, also)

@@ -84,27 +84,14 @@ def is_as_rough(readings: Readings, draws: Draws) -> bool:
 
     A risk that has an error of its own may be rougher.
     """
-    low, own, high = _roughness(readings, draws)
-    return low / _ABOVE <= own and (own <= _ABOVE * high or not readings.exact)
-
-
-def is_smoother(readings: Readings, draws: Draws) -> bool:
-    """Whether the run's late risk changes less from row to row than that of any draw; False where that is unknown."""
-    low, own, _ = _roughness(readings, draws)
-    return own < low / _ABOVE
-
-
-def _roughness(readings: Readings, draws: Draws) -> tuple[float, float, float]:
-    """The run's late roughness, between a low and a high quantile of the draws'; all alike where it is unknown."""
     late = late_rows(readings)
-    if late is None:
-        return 1.0, 1.0, 1.0
-    assert readings.risk is not None
     sound = draws.risk[(np.isfinite(draws.risk) & (draws.risk > 0)).all(axis=1)]
-    if len(sound) < _FEWEST:
-        return 1.0, 1.0, 1.0
+    if late is None or len(sound) < _FEWEST:
+        return True
+    assert readings.risk is not None
     own, theirs = (np.std(np.diff(np.log(risk[..., late])), axis=-1) for risk in (readings.risk, sound))
-    return float(np.quantile(theirs, _ROUGH)), float(own), float(np.quantile(theirs, 1 - _ROUGH))
+    low, high = np.quantile(theirs, [_ROUGH, 1 - _ROUGH])
+    return bool(low / _ABOVE <= own and (own <= _ABOVE * high or not readings.exact))
 
 
 def signs_of(observation: Observation, readings: Readings, draws: Draws) -> tuple[str, ...]:
