@@ -48,6 +48,8 @@ NAMES = (
     "heterogeneous",
     "relu",
     "signed",
+    "noise",
+    "algorithms",
 )
 
 Arrays = dict[str, np.ndarray]
