@@ -15,7 +15,13 @@ weight decay λ is
 
     dw_i/dt = -Σ_l (∂L/∂Q_il + ∂L/∂Q_li) w_l - Σ_m ∂L/∂m_im θ_m - λw_i,     db_i/dt = -κc² ∂L/∂b_i - κλb_i,
 
-which without decay keeps b_i² - κc²|w_i|²/p where σ(λz) = λ^p σ(z).
+which without decay keeps b_i² - κc²|w_i|²/p where σ(λz) = λ^p σ(z). The second moments of a step at γ/d need averages
+over four points. For erf(√s z), σ'(y_i)σ'(y_l) = (4s/π) exp(-s y_i² - s y_l²) turns a Gaussian law with covariance Σ
+into one with Σ' = (Σ^-1 + 2s(e_i e_iᵀ + e_l e_lᵀ))^-1, so that
+
+    E σ'(y_i)σ'(y_l)σ(y_k)σ(y_n) = 2/(π √D) K(Σ'_kk, Σ'_nn; Σ'_kn),    D = (Σ_ii + 1/2s)(Σ_ll + 1/2s) - Σ_il²,
+
+which at s = ½ is I_4 of Saad & Solla 1995.
 """
 
 from __future__ import annotations
@@ -152,12 +158,50 @@ def prove_conserved() -> None:
         prove_zero(change, "b² - κc²|w|²/p is conserved")
 
 
+_POINTS = ("i", "l", "k", "n")
+PAIRS = [(u, v) for n, u in enumerate(_POINTS) for v in _POINTS[n:]]
+S = {(u, v): sp.Symbol(f"S_{min(u, v)}{max(u, v)}") for u in _POINTS for v in _POINTS}  # Σ between four points
+
+
+def denominator() -> sp.Expr:
+    """D."""
+    return (S["i", "i"] + 1 / (2 * s)) * (S["l", "l"] + 1 / (2 * s)) - S["i", "l"] ** 2
+
+
+def tilted(u: str, v: str) -> sp.Expr:
+    """Σ'_uv."""
+    first = (S["l", "l"] + 1 / (2 * s)) * S["i", u] * S["i", v] + (S["i", "i"] + 1 / (2 * s)) * S["l", u] * S["l", v]
+    return S[u, v] - (first - S["i", "l"] * (S["i", u] * S["l", v] + S["l", u] * S["i", v])) / denominator()
+
+
+def prove_four_points() -> None:
+    """Σ'(1 + 2s(e_i e_iᵀ + e_l e_lᵀ)Σ) = Σ, the mean of the exponential, and Saad & Solla's form at s = ½."""
+    whole = sp.Matrix(4, 4, lambda u, v: S[_POINTS[u], _POINTS[v]])
+    other = sp.Matrix(4, 4, lambda u, v: tilted(_POINTS[u], _POINTS[v]) * denominator())
+    other = other.applyfunc(lambda entry: sp.cancel(sp.together(entry)))
+    chosen = sp.diag(2 * s, 2 * s, 0, 0)
+    left = other * (sp.eye(4) + chosen * whole) - denominator() * whole
+    prove_zero(left.applyfunc(sp.expand), "the tilted covariance")
+    block = sp.eye(2) + 2 * s * whole[:2, :2]
+    prove_zero(sp.expand(block.det() - 4 * s**2 * denominator()), "(4s/π) det^(-1/2) = 2/(π√D)")
+    half = {s: sp.Rational(1, 2)}
+    first = denominator().subs(half)
+    A_i, A_l = 1 + S["i", "i"], 1 + S["l", "l"]
+    zeroth = first * S["k", "n"] - S["l", "k"] * S["l", "n"] * A_i - S["i", "k"] * S["i", "n"] * A_l
+    zeroth += S["i", "l"] * (S["i", "k"] * S["l", "n"] + S["i", "n"] * S["l", "k"])
+    own = first * (1 + S["k", "k"]) - S["l", "k"] ** 2 * A_i - S["i", "k"] ** 2 * A_l
+    own += 2 * S["i", "l"] * S["i", "k"] * S["l", "k"]
+    prove_zero(sp.cancel(sp.together(tilted("k", "n").subs(half) * first - zeroth)), "Λ_0")
+    prove_zero(sp.cancel(sp.together((1 + tilted("k", "k").subs(half)) * first - own)), "Λ_1")
+
+
 def derive() -> Derivation:
     """The averages, then the gradient flow by the chain rule, the output scale, and what is conserved."""
     prove_averages()
     prove_chain_rule()
     prove_scale()
     prove_conserved()
+    prove_four_points()
     first, layer = velocities()
     of_exp = sp.exp((A + B) / 2 + C)
     return Derivation(
@@ -170,6 +214,8 @@ def derive() -> Derivation:
             (r"For $\mathrm{erf}(\sqrt{s}z)$ from $\partial K/\partial C = E\,\sigma'(u)\sigma'(v)$:", of_erf()),
             (r"By the chain rule, with $G = \partial L/\partial Q$ and $D = \partial L/\partial m$,", first),
             (r"The second layer holds the output scale, whose square comes before its rate.", layer),
+            (r"Under $\sigma'(y_i)\sigma'(y_l)$ of $\mathrm{erf}$ the others stay Gaussian, with the covariance",
+             tilted("k", "n")),
         ),
         result={
             "stretched": equation(r"c_j(\lambda)", stretched()),
@@ -179,6 +225,8 @@ def derive() -> Derivation:
             "exp": equation(r"K_{\exp}", of_exp),
             "w": equation(r"\dot{w}_{ie}", first),
             "b": equation(r"\dot{b}_i", layer),
+            "tilted": equation(r"\Sigma'_{kn}", tilted("k", "n")),
+            "mean": equation(r"E\,\sigma'\sigma'", 2 / (sp.pi * sp.sqrt(denominator()))),
         },
         proved="averages by moments and by Price's theorem; the gradient by the chain rule; the output scale; what "
         "homogeneous links conserve",
@@ -196,6 +244,7 @@ def _computed() -> dict[str, Any]:
 
     import riccati as rc
     from riccati.flows import Training, student_of
+    from riccati.flows.gradient_noise import erf_moments
     from riccati.problem import committee_excess, pair_average
     from riccati.problem import stretched as stretched_by
 
@@ -221,7 +270,32 @@ def _computed() -> dict[str, Any]:
             b: np.asarray(start.second_layer), theta: np.eye(2, 5), kappa: 0.4, scale: 0.6, decay: 0.3, M: 2, N: 3,
         },
         "w": np.asarray(moved.W), "b": np.asarray(moved.b),
+        "four": {name: np.asarray(erf_moments(rc.Teacher([1.0], rc.Link.named(name)), _SIGNED, _COVARIANCE, 2))
+                 for name in ("erf", "scaled_erf")},
     }  # fmt: skip
+
+
+_SIGNED = np.array([-1.0, 0.7, -0.4])  # of a direction and two neurons
+_COVARIANCE = np.array([[1.0, 0.5, -0.2], [0.5, 0.8, 0.3], [-0.2, 0.3, 1.6]])
+
+
+def _moments(d: Derivation, number: float) -> np.ndarray:
+    """E e²σ'σ' of erf(√s z) for both neurons, by the derived averages over four points."""
+    of_pair, mean = numeric(d["erf"], A, C, B, s), numeric(d["mean"], *(S[pair] for pair in PAIRS), s)
+    shared = numeric(d["tilted"], *(S[pair] for pair in PAIRS), s)
+    total = np.zeros((2, 2))
+    for first, last, k_at, n_at in np.ndindex(2, 2, 3, 3):
+
+        def entries(*at: int) -> list[float]:
+            named = dict(zip(_POINTS, at, strict=True))
+            return [float(_COVARIANCE[named[u], named[v]]) for u, v in PAIRS]
+
+        ends = first + 1, last + 1
+        own, both, another = (shared(*entries(*ends, *pair), number)
+                              for pair in ((k_at, k_at), (k_at, n_at), (n_at, n_at)))  # fmt: skip
+        size = _SIGNED[k_at] * _SIGNED[n_at] * mean(*entries(*ends, k_at, n_at), number)
+        total[first, last] += size * of_pair(own, both, another, number)
+    return total
 
 
 def check(derivation: Derivation | None = None) -> Checked:
@@ -242,4 +316,7 @@ def check(derivation: Derivation | None = None) -> Checked:
         worst.append(agree(derived, code[name], f"K of {name}"))
     for name, ranges in (("w", ((i, 3), (e, 5))), ("b", ((i, 3),))):
         worst.append(agree(table(d[name], code["values"], {}, *ranges), code[name], name))
-    return Checked(d.proved, "pair_average, stretched; committee_velocity, derivatives of the loss by JAX", max(worst))
+    worst += [agree(_moments(d, number), code["four"][name], f"E e²σ'σ' of {name}")
+              for name, number in (("erf", 1.0), ("scaled_erf", 0.5))]  # fmt: skip
+    compared = "pair_average, stretched; committee_velocity, derivatives of the loss by JAX; erf_moments"
+    return Checked(d.proved, compared, max(worst))

@@ -129,7 +129,7 @@ def _computed() -> dict[str, np.ndarray]:
     import jax
     import jax.numpy as jnp
 
-    from riccati.laws.quadratic import NoiseNormals, gradient_noise
+    from riccati.laws.replicas import NoiseNormals, gradient_noise
 
     random = np.random.default_rng(7)
     a = np.array([0.8, 0.6])

@@ -6,30 +6,33 @@ rate proportional to γ and to the residual. So SGD ends on a plateau above that
 small a_m are never learned. Fluctuations of single overlaps, of order d^(-1/2), are not in the limit; the laws of
 riccati.laws have them (derivations/search_phase.py).
 
-The equations are in flows/gradient_noise. They are derived in derivations/finite_step.py (Stiefel SGD, k = 2),
+The equations, in flows/gradient_noise, are derived in derivations/finite_step.py (Stiefel SGD, k = 2),
 derivations/finite_step_weights.py (the weights, k = 2), derivations/own_pair.py (k > 2, each direction with its own
-neuron), derivations/noise_moments.py (any link, all neurons) and derivations/algorithm_noise.py (weight decay, the
-sphere, the correlation loss, a second layer, a covariance).
+neuron), derivations/noise_moments.py (any link), derivations/algorithm_noise.py and derivations/committee.py.
 """
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from collections.abc import Callable
+from typing import Any, Literal, NamedTuple
 
 import equinox as eqx
 from jaxtyping import Array, Float
 
-from ..problem import SGD, Constraint, Feature, Problem, Start, features, require_covered, sgd_of, uncovered
+from ..problem import SGD, Constraint, Problem, Start, require_covered, sgd_of, uncovered
 from ..support import CONSTRAINTS, TrainedLoss, is_traced, require, require_real, warn_renamed
 from .coupled import Coupled
 from .decoupled import Decoupled
 from .flow import Flow, Solution, at_padded_times
 from .gradient_noise import (
     FiniteStepSystem,
+    committee_system,
+    has_subspace,
     neuron_system,
     pair_system,
     refined_crossings,
     solution_at,
+    start_of_committee,
     start_of_neurons,
     start_of_weights,
     state_at,
@@ -41,7 +44,6 @@ from .reduced_coordinates import PLAIN, Training
 from .riccati import Riccati
 
 _OWN = 'FiniteStep(pairs="own")'
-_BEYOND_WEIGHTS = {Feature.MIXED, Feature.ANISOTROPIC, Feature.TWO_LAYER}  # of h_2, where neurons are followed instead
 
 
 def _as_float(value: Any) -> Any:
@@ -66,6 +68,13 @@ def _renamed(algorithm: object, constraint: object) -> Literal["stiefel"] | None
     return "stiefel"
 
 
+class _StudentKind(NamedTuple):
+    """A kind of student: its system of equations, and what makes a start of a state of that."""
+
+    system: Callable[..., FiniteStepSystem]
+    start_of: Callable[..., Start]
+
+
 class FiniteStep(Flow):
     """The limit d → ∞ of online SGD with step size γ/d: gradient flow with the second-order terms of a step.
 
@@ -73,9 +82,9 @@ class FiniteStep(Flow):
     k = 2, `Decoupled` for pairs of a direction and its own neuron, `Coupled` for all pairs. The equations are those
     of that gradient flow plus a drag on overlaps and a growth of norms by the gradient noise (flows/gradient_noise),
     for every teacher, student and algorithm that `Coupled` follows, but for directions that are no eigenvectors of the
-    input's covariance. For all pairs the noise enters through E e²σ'σ'ᵀ, exact for Hermite series of degree ≤ 6, else
-    an average over 2¹⁴ Sobol points with an error of about 10⁻³; `rtol` is then at least 10⁻⁶. Fluctuations of single
-    overlaps, of order d^(-1/2), are not in the limit.
+    input's covariance. For all pairs the noise enters through E e²σ'σ'ᵀ, exact for Hermite series of degree ≤ 6 and for
+    committee machines of erf (Saad & Solla 1995), else an average over 2¹⁴ Sobol points with an error of about 10⁻³;
+    `rtol` is then at least 10⁻⁶. Fluctuations of single overlaps, of order d^(-1/2), are not in the limit.
 
     While nothing is learned, A = Σ a_m², a direction grows from a small overlap if
 
@@ -252,8 +261,7 @@ class FiniteStep(Flow):
         system = self._system(problem)
         state, reached = state_at(system, time, self.rtol)
         require(reached, "time", "be one that the flow reaches without an explosion", time)
-        made = start_of_weights if self._is_on_weights(problem) else start_of_neurons
-        return made(problem, state, system.args)
+        return self._student(problem).start_of(problem, state, system.args)
 
     @property
     def _training(self) -> Training:
@@ -263,17 +271,12 @@ class FiniteStep(Flow):
         """The flow that γ → 0 leads to."""
         if self.constraint == "stiefel":
             return Riccati()
-        if self._training == PLAIN and self._is_on_weights(problem):
+        if self._training == PLAIN and has_subspace(problem):
             return Quadratic()
         if self._meets_own(problem):
             return Decoupled()
         second, decay = self.second_layer_rate, self.weight_decay
         return Coupled(second_layer_rate=second, weight_decay=decay, constraint=self.constraint, loss=self.loss)
-
-    def _is_on_weights(self, problem: Problem) -> bool:
-        """Whether the subspace of a quadratic student is followed."""
-        beyond = _BEYOND_WEIGHTS & set(features(problem.teacher, problem.start))
-        return problem.teacher.link.degree == 2 and not beyond and not self._training.on_sphere
 
     def _meets_own(self, problem: Problem) -> bool:
         """Whether each direction meets its own neuron only."""
@@ -286,5 +289,12 @@ class FiniteStep(Flow):
             return stiefel_system(problem, self.gamma, self.student_scale)
         if self._meets_own(problem):
             return pair_system(problem, self.gamma)
-        system = weights_system if self._is_on_weights(problem) else neuron_system
-        return system(problem, self.gamma, self._training)
+        return self._student(problem).system(problem, self.gamma, self._training)
+
+    def _student(self, problem: Problem) -> _StudentKind:
+        """How a student is followed whose neurons all meet."""
+        if has_subspace(problem, self._training.on_sphere):
+            return _StudentKind(weights_system, start_of_weights)
+        if problem.full_start.second_layer is not None and not problem.teacher.link.is_homogeneous:
+            return _StudentKind(committee_system, start_of_committee)
+        return _StudentKind(neuron_system, start_of_neurons)

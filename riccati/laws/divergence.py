@@ -260,20 +260,21 @@ def can_be_learned(problem: Problem) -> Bool[np.ndarray, " M"]:
     """Which directions can be learned: for k = 2 the min(N, M) of largest a, for k > 2 those assigned a neuron."""
     if problem.teacher.link.information_exponent > 2:
         return np.asarray(problem.assigned()[0]) != 0
-    a = np.abs(np.asarray(problem.teacher.a))
-    return np.argsort(np.argsort(-a, kind="stable")) < problem.start.student_width
+    a = np.asarray(problem.teacher.a)
+    return (np.argsort(np.argsort(-a, kind="stable")) < problem.start.student_width) & (a > 0)
 
 
 def _unlearned(problem: Problem, a: Float[np.ndarray, " M"], moments: Moments) -> tuple[float, float]:
-    """The largest norm of a neuron that has learned nothing, and the energy of the rest of the residual."""
+    """The largest norm of a neuron that has learned nothing, and the energy of the rest, with the labels' noise."""
     start, target = problem.start, moments.value * float(a @ a)
+    noise = 0.0 if problem.teacher.noise is None else float(problem.teacher.noise)
     norms = np.asarray(start.norms)
     if isinstance(start, Start):
         idle = np.where((np.asarray(start.teacher_overlaps) ** 2).max(axis=1) < 0.5, norms, 0.0)
     else:  # all neurons of one norm
         idle = np.full(start.student_width, norms.max())
     squares = idle**4
-    return float(idle.max()), target + moments.value * float(squares.sum() - squares.max())
+    return float(idle.max()), (1 + noise) * target + moments.value * float(squares.sum() - squares.max())
 
 
 def _normal(nodes: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:

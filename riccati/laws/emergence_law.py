@@ -9,8 +9,8 @@ from ..problem import SGD, AnyStart, Constraint, Teacher, sgd_of
 from ..support import require, require_open_unit
 from .divergence import warn_of
 from .law import EmergenceLaw, constraint_of, problem_of_law
-from .quadratic import COARSE, Replication, quadratic_law
-from .search_phase import DEFAULT_RESOLUTION, Resolution, diffusion_law
+from .replicas import COARSE, Replication, replica_law
+from .search_phase import DEFAULT_RESOLUTION, Resolution, diffusion_law, is_of_diffusion
 
 REPLICAS = 512
 
@@ -36,21 +36,22 @@ def emergence_law(
     Online SGD on ½(f* - f)² with fresh samples, from the given start. The law describes the spread of runs that differ
     in their seeds alone; it costs the same at every d.
 
-    k = 2 (link h_2): the law is read off seeded replicas of the finite-step limit with the gradient noise that the
-    limit leaves out (laws/quadratic); times are interpolated in the log-odds of diag G. It is Monte Carlo: a median
-    has a standard error of 1.25/√replicas times the law's spread, which `law.quantile_error(q)` estimates, a
+    k = 2, and for every k two-layer students, weight decay, the sphere, the correlation loss, a covariance and teachers
+    beyond the standard one: the law is read off seeded replicas of the finite-step limit with the gradient noise that
+    the limit leaves out (laws/replicas); times are interpolated in the log-odds of the overlap. It is Monte Carlo: a
+    median has a standard error of 1.25/√replicas times the law's spread, which `law.quantile_error(q)` estimates, a
     probability P one of √(P(1-P)/replicas). Terms of relative order 1/d are left out: T is within 1 % at d = 300,
     γ = 0.2, and the risk within 3 %. Warns where γ = ηd/B ≥ 0.25 (c_2 = 1), near the explosion.
 
-    k > 2 (c_0 = 0, small initial norms): the law solves the forward equation of each pair's diffusion
-    (laws/search_phase), in which the residual that is still unlearned enters by its mean. For odd k only positive
-    overlaps count. With a `TypicalStart` each direction has its own neuron, and neurons do not compete. Where many
-    neurons with widely overlapping laws compete, probabilities are
-    accurate to a few per cent. Against 1024 runs of SGD from each of two starts (k = 3, M = 2, N = 4, d = 200,
-    γ = 0.03, norms 0.2) probabilities of the second direction, for which neurons compete, are right within 0.02; a
-    first direction ahead of the others comes up to 0.05 of probability, or 5 % of T, early. Where the noise is too
-    small for the grid, direction m keeps its assigned neuron and gets the normal law to which its emergence time tends
-    (never, if the path without noise does not reach the level), to relative order of the squared relative spread.
+    k > 2 (c_0 = 0, small initial norms), with label noise and momentum: the law solves the forward equation of each
+    pair's diffusion (laws/search_phase), in which the residual that is still unlearned enters by its mean. For odd k
+    only positive overlaps count. With a `TypicalStart` each direction has its own neuron, and neurons do not compete.
+    Where many neurons with widely overlapping laws compete, probabilities are accurate to a few per cent. Against 1024
+    runs of SGD from each of two starts (k = 3, M = 2, N = 4, d = 200, γ = 0.03, norms 0.2) probabilities of the second
+    direction, for which neurons compete, are right within 0.02; a first direction ahead of the others comes up to 0.05
+    of probability, or 5 % of T, early. Where the noise is too small for the grid, direction m keeps its assigned neuron
+    and gets the normal law to which its emergence time tends (never, if the path without noise does not reach the
+    level), to relative order of the squared relative spread.
 
     SGD diverges once γ = ηd/B reaches about 2g'(1)/(a_1 E σ'⁴), 0.044/a_1 for h_3. There the law describes no runs
     that last: its times are those of runs that diverge later. `diverged` is the fraction of such runs, for k > 2 an
@@ -66,20 +67,22 @@ def emergence_law(
     Other args:
         learning_rate, batch_size, constraint: the algorithm in the place of `sgd`.
         student_scale: c of Stiefel SGD; None takes ‖a‖/√N.
-        horizon: k = 2, canonical time up to which replicas run; None takes twice gradient flow's last emergence. What
-            has not emerged by then counts as never.
-        replicas: k = 2, how many; None takes 512.
-        seed: k = 2, of the replicas, an integer or a JAX key; None takes 0.
-        resolution: k > 2, a `riccati.laws.Resolution`: how fine the grid is; None gives quartiles to 5e-4.
+        horizon: canonical time up to which replicas run; None takes twice gradient flow's last emergence, and up to
+            four times under label noise. What has not emerged by then counts as never.
+        replicas: how many; None takes 512.
+        seed: of the replicas, an integer or a JAX key; None takes 0.
+        resolution: of the forward equation, a `riccati.laws.Resolution`: how fine the grid is; None gives quartiles to
+            5e-4.
         algorithm: the old name of `constraint`, "homogeneous" or "stiefel".
 
     Raises:
-        ArgumentError: if no algorithm is given, two are, or a schedule; for k = 2 a link other than h_2, a start
-            without all overlaps or with d < M + N; for k > 2 c_0 ≠ 0, or an argument that only k = 2 takes; a start
-            without `dim`, a problem that problem/scope.py does not list as covered, or a number out of range.
+        ArgumentError: if no algorithm is given, two are, or a schedule; for replicas a start without all overlaps or
+            with d < M + N, or a horizon of too many steps; for the forward equation an argument that only replicas
+            take; a start without `dim`, a problem that problem/scope.py does not list as covered, or a number out of
+            range.
 
     Source: BEVW25 (arXiv 2508.03688) and RNWL25 (arXiv 2504.19983) for the algorithms;
-    derivations/gradient_noise_k2.py and derivations/search_phase.py for the laws.
+    derivations/gradient_noise_k2.py, derivations/algorithm_noise.py and derivations/search_phase.py for the laws.
 
     Example:
         >>> import riccati as rc
@@ -95,14 +98,14 @@ def emergence_law(
     problem = problem_of_law("emergence_law", teacher, start, sgd)
     require_open_unit(level, "level")
     law: EmergenceLaw
-    if teacher.link.information_exponent == 2:
-        require(resolution is None, "resolution", "be left out where the information exponent is 2", resolution)
-        number, drawn_with = (REPLICAS if replicas is None else replicas), (0 if seed is None else seed)
-        law = quadratic_law(problem, sgd, level, student_scale, Replication(horizon, number, drawn_with, COARSE))
-    else:
+    if is_of_diffusion(problem, sgd):
         given = {"student_scale": student_scale, "horizon": horizon, "replicas": replicas, "seed": seed}
         for name, value in given.items():
-            require(value is None, name, "be left out unless the information exponent is 2", value)
+            require(value is None, name, "be left out where the law is no law of replicas", value)
         law = diffusion_law(problem, sgd, level, resolution or DEFAULT_RESOLUTION)
+    else:
+        require(resolution is None, "resolution", "be left out where the law is one of replicas", resolution)
+        number, drawn_with = (REPLICAS if replicas is None else replicas), (0 if seed is None else seed)
+        law = replica_law(problem, sgd, level, student_scale, Replication(horizon, number, drawn_with, COARSE))
     warn_of(law.caution)
     return law

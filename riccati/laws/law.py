@@ -130,6 +130,8 @@ def problem_of_law(consumer: str, teacher: Teacher, start: AnyStart, sgd: SGD) -
     """
     problem = Problem(teacher, start)
     require_covered(consumer, teacher, start, sgd)
+    if sgd.constraint is not None:
+        require_covered("Stiefel SGD" if sgd.on_stiefel else "SGD on the sphere", teacher, start, sgd)
     _ = sgd.rate
     return problem
 

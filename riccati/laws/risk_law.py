@@ -12,14 +12,14 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Key
 
 from ..flows import FiniteStep
-from ..numerics import Outcome, as_key, is_outcome, require_double_precision
+from ..numerics import Outcome, as_key, is_outcome, require_double_precision, two_keys
 from ..problem import SGD, AnyStart, Constraint, Teacher, sgd_of
 from ..support import require, require_integer, require_open_unit, require_times
 from .divergence import warn_of
 from .emergence_law import REPLICAS
 from .law import EmergenceLaw, constraint_of, in_words, problem_of_law
-from .quadratic import FINE, Replication, caution_of, dynamics_of, replicas_of
-from .search_phase import DEFAULT_RESOLUTION, diffusion_law, risk_given_emergence, winners_of
+from .replicas import FINE, Replication, caution_of, dynamics_of, replicas_of
+from .search_phase import DEFAULT_RESOLUTION, diffusion_law, is_of_diffusion, risk_given_emergence, winners_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -85,7 +85,7 @@ class RiskLaw(eqx.Module):
             ArgumentError: if `q` is not in (0, 1).
         """
         require_open_unit(q, "q")
-        return jnp.asarray(np.quantile(self.draws, q, axis=0, method="inverted_cdf"))
+        return jax.device_put(np.quantile(self.draws, q, axis=0, method="inverted_cdf"))
 
     def plot(self, coverage: float = 0.9, ax: Axes | None = None) -> Figure:
         """Draw the band that holds a fraction `coverage` of the runs at each time, the median and the limit.
@@ -133,7 +133,8 @@ def risk_law(
 ) -> RiskLaw:
     """The law of the risk of online SGD from the given start, at `times`; pure links h_k, k ≥ 2.
 
-    k = 2: replicas from the start to the last of the times (laws/quadratic). The random emergence times, and the
+    k = 2, and all problems that `emergence_law` takes by replicas, among them links of several degrees for every k:
+    replicas from the start to the last of the times (laws/replicas). The random emergence times, and the
     fluctuations of learned directions about their mean, of order √(γ/d) in W, come from the same gradient noise; with
     D = S - S* those of the risk are 2 tr D δS + ||δS||². Two effects of relative order 1/d are left out: the
     fluctuations of e²uuᵀ, and that the sum of few heavy-tailed steps is not yet Gaussian. Warns as `emergence_law`.
@@ -183,18 +184,18 @@ def risk_law(
     require_integer(replicas, "replicas", 1)
     at = np.asarray(times, float)
     law, reached = None, len(at)
-    if teacher.link.degree == 2:
+    if not (is_of_diffusion(problem, sgd) and teacher.link.degree):
         horizon = max(float(at[-1]), np.finfo(float).tiny)
         dynamics = dynamics_of(problem, sgd, _LEVEL, student_scale)
         drawn = replicas_of(dynamics, Replication(horizon, replicas, seed, FINE))
         caution = caution_of(problem, sgd, drawn.diverged)
         draws, emerged = _interpolated(at, drawn.times, drawn.risk), drawn.emerged
     else:
-        must = "be left out unless the link is h_2"
+        must = 'be left out unless constraint="stiefel"'
         require(student_scale is None, "student_scale", must, student_scale)
         law = diffusion_law(problem, sgd, _LEVEL, DEFAULT_RESOLUTION)
         caution = law.caution
-        escape_key, early_key = jax.random.split(as_key(seed))
+        escape_key, early_key = two_keys(as_key(seed))
         winners = winners_of(law.competition, replicas, escape_key)
         draws, reached = risk_given_emergence(problem, sgd, winners, _LEVEL, at, early_key)
         emerged = winners.emerged

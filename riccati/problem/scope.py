@@ -44,13 +44,14 @@ GivenStart = AStart | None
 class Feature(Enum):
     """A property of a problem that some consumers do not cover; the members are in the order in which they are refused.
 
-    A row is (words, argument, must, has).
+    A row is (words, argument, must, has), and `of` where the property is one of some teachers alone.
 
     Attributes:
         words: what it is called.
         argument: the argument that has it, `teacher`, `start` or `sgd`.
         must: what that argument has to do or be instead.
         has: whether such an argument has it.
+        of: whether it is a property of problems with such a teacher.
     """
 
     SIGNED = (
@@ -77,6 +78,11 @@ class Feature(Enum):
     TWO_LAYER = (
         "a two-layer student", "start", "be of a 2-homogeneous student, without `second_layer`,",
         lambda start: start.second_layer is not None,
+    )  # fmt: skip
+    COMMITTEE = (
+        "a second layer on a link without σ(λz) = λσ(z)", "start",
+        "have no `second_layer`, unless the link has σ(λz) = λσ(z) as relu,",
+        lambda start: start.second_layer is not None, lambda teacher: not teacher.link.is_homogeneous,
     )  # fmt: skip
     SEVERAL_DEGREES = (
         "a link of several Hermite degrees", "teacher", "have a pure link h_k",
@@ -119,13 +125,16 @@ class Feature(Enum):
         lambda sgd: sgd.constraint == "sphere",
     )  # fmt: skip
 
-    def __init__(self, words: str, argument: str, must: str, has: Callable[[Any], bool]):
-        self.words, self.argument, self.must, self.has = words, argument, must, has
+    def __init__(
+        self, words: str, argument: str, must: str, has: Callable[[Any], bool],
+        of: Callable[[Teacher], bool] = lambda teacher: True,
+    ):  # fmt: skip
+        self.words, self.argument, self.must, self.has, self.of = words, argument, must, has, of
 
     def holds(self, teacher: Teacher, start: GivenStart, sgd: SGD | None) -> bool:
         """Whether the argument that may have it has it; False where that is not given."""
         given = {"teacher": teacher, "start": start, "sgd": sgd}[self.argument]
-        return given is not None and self.has(given)
+        return given is not None and self.of(teacher) and self.has(given)
 
     def __repr__(self) -> str:
         return f"Feature.{self.name}"
@@ -134,8 +143,10 @@ class Feature(Enum):
 F = Feature
 _LINKS = {F.SEVERAL_DEGREES, F.UNCENTRED}
 _TEACHERS = {F.SIGNED, F.CORRELATED, F.MIXED, F.ANISOTROPIC}
+_TWO_LAYERS = {F.TWO_LAYER, F.COMMITTEE}
 _LIMIT = {F.NOISY, F.MOMENTUM}  # the gradient flow does not see noise, and momentum changes its clock alone
 _TRAINING = {F.NOISY, F.MOMENTUM, F.WEIGHT_DECAY, F.CORRELATION_LOSS, F.SPHERE}
+_BY_REPLICAS = {*_LINKS, *_TEACHERS, F.TWO_LAYER, *_TRAINING}
 
 
 def _every(covered: set[Feature]) -> dict[int, set[Feature]]:
@@ -146,15 +157,17 @@ def _every(covered: set[Feature]) -> dict[int, set[Feature]]:
 COVERS: dict[str, dict[int, set[Feature]]] = {
     "Riccati": {2: {F.SIGNED, F.CORRELATED, F.DIMENSIONLESS, *_LIMIT}},
     'Riccati(method="ode")': {2: {F.SIGNED, F.DIMENSIONLESS, *_LIMIT}},
-    "Quadratic": {2: {F.SIGNED, F.CORRELATED, F.DIMENSIONLESS, F.WEIGHT_DECAY, *_LIMIT}},
+    "Quadratic": {2: {F.SIGNED, F.CORRELATED, F.UNCENTRED, F.DIMENSIONLESS, F.WEIGHT_DECAY, *_LIMIT}},
     "Decoupled": {3: {F.SEVERAL_DEGREES, F.SIGNED, F.ANISOTROPIC, F.TYPICAL, F.DIMENSIONLESS, *_LIMIT}},
-    "Coupled": _every({*_LINKS, *_TEACHERS, F.OBLIQUE, F.TWO_LAYER, F.DIMENSIONLESS, *_TRAINING}),
+    "Coupled": _every({*_LINKS, *_TEACHERS, F.OBLIQUE, *_TWO_LAYERS, F.DIMENSIONLESS, *_TRAINING}),
     "Correlation": _every({*_LINKS, F.DIMENSIONLESS, *_LIMIT, F.CORRELATION_LOSS, F.SPHERE}),
     "FiniteStep": _every({*_LINKS, *_TEACHERS, F.TWO_LAYER, F.DIMENSIONLESS, *_TRAINING}),
     'FiniteStep(pairs="own")': {3: {F.TYPICAL, F.DIMENSIONLESS, *_LIMIT}},
-    'FiniteStep(constraint="stiefel")': {2: {F.NOISY}},
-    "emergence_law": {2: {F.MOMENTUM}, 3: {F.SEVERAL_DEGREES, F.TYPICAL, F.MOMENTUM}},
-    "risk_law": {2: {F.MOMENTUM}, 3: {F.TYPICAL, F.MOMENTUM}},
+    'FiniteStep(constraint="stiefel")': {2: {F.SIGNED, F.NOISY}},
+    "emergence_law": {
+        order: {*_BY_REPLICAS, F.COMMITTEE} | ({F.TYPICAL} if order > 2 else set()) for order in (1, 2, 3)
+    },
+    "risk_law": {1: _BY_REPLICAS, 2: _BY_REPLICAS, 3: {F.TYPICAL, *_BY_REPLICAS}},
     "largest_step": {2: {F.TYPICAL, F.DIMENSIONLESS}, 3: {F.TYPICAL, F.DIMENSIONLESS}},
     "largest_step of Stiefel SGD": {2: {F.TYPICAL}},
     "recommended_step": {2: set(), 3: {F.TYPICAL}},
@@ -166,10 +179,10 @@ COVERS: dict[str, dict[int, set[Feature]]] = {
     "infer_second_layer": {2: {F.MOMENTUM}, 3: {F.MOMENTUM}},
     "coverage of the correlation loss": {3: {*_LINKS, F.NOISY}},
     "Start.typical": _every({*_LINKS, F.STEEP, F.SIGNED, F.ANISOTROPIC, F.NOISY}),
-    "SGD": _every({*_LINKS, F.STEEP, *_TEACHERS, F.OBLIQUE, F.TWO_LAYER, *_TRAINING - {F.SPHERE}}),
+    "SGD": _every({*_LINKS, F.STEEP, *_TEACHERS, F.OBLIQUE, *_TWO_LAYERS, *_TRAINING - {F.SPHERE}}),
     "SGD at a rate that follows the direction": _every({*_LINKS, F.STEEP, *_TRAINING}),
     "SGD on the sphere": _every(
-        {*_LINKS, F.STEEP, F.SIGNED, F.CORRELATED, F.MIXED, F.TWO_LAYER, *_TRAINING - {F.WEIGHT_DECAY}}
+        {*_LINKS, F.STEEP, F.SIGNED, F.CORRELATED, F.MIXED, *_TWO_LAYERS, *_TRAINING - {F.WEIGHT_DECAY}}
     ),
     "Stiefel SGD": {2: {F.SIGNED, F.NOISY}},
     "second_phase": _every({*_LINKS, F.STEEP, *_TEACHERS, F.OBLIQUE, F.TWO_LAYER, F.DIMENSIONLESS, F.NOISY}),
@@ -251,7 +264,8 @@ def _link_of(consumer: str) -> str:
     """What link the teacher must have for a consumer."""
     rows = COVERS[consumer]
     pure = {order for order, covered in rows.items() if F.SEVERAL_DEGREES not in covered}
-    names = {(2,): "the pure link h_2", (3,): "a pure link h_k, k > 2", (2, 3): "a pure link h_k, k ≥ 2"}
+    only_two = "a link c_0 + c_2 h_2" if F.UNCENTRED in rows.get(2, ()) else "the pure link h_2"
+    names = {(2,): only_two, (3,): "a pure link h_k, k > 2", (2, 3): "a pure link h_k, k ≥ 2"}
     others = {(3,): "information exponent > 2", (2, 3): "information exponent ≥ 2"}
     parts = [names.get(tuple(sorted(pure))), others.get(tuple(sorted(set(rows) - pure)))]
     return f"have {', or '.join(part for part in parts if part)}"

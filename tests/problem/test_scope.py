@@ -8,6 +8,7 @@ import pytest
 
 import riccati as rc
 from riccati.laws import destination_probabilities, simulated_coverage
+from riccati.laws.replicas import dynamics_of
 from riccati.problem import COVERS, Feature, features, uncovered
 from riccati.problem.scope import WITHOUT_SGD, WITHOUT_START, table
 from riccati.scaling import (
@@ -32,6 +33,10 @@ def link_of(order, feature):
     pure = np.eye(k + 3)[k]
     if feature == Feature.STEEP:
         return rc.Link.named("sign") if order == 1 else None
+    if feature == Feature.TWO_LAYER:  # without being a committee machine
+        return {1: rc.Link.hermite(1), 2: rc.Link.named("abs")}.get(order)
+    if feature == Feature.COMMITTEE and order == 1:
+        return None
     if feature == Feature.SEVERAL_DEGREES:
         return rc.Link.from_coefficients(pure + 0.3 * np.eye(k + 3)[k + 2])
     return (
@@ -58,7 +63,7 @@ def problem_of(order, feature):
     }
     teacher = kinds.get(feature, lambda: rc.Teacher(A, link))()
     start = rc.Start.random(teacher, 1, D, norm=NORM, seed=1)
-    if feature == Feature.TWO_LAYER:
+    if feature in (Feature.TWO_LAYER, Feature.COMMITTEE):
         start = start.with_second_layer(0.1)
     if feature == Feature.TYPICAL:
         start = rc.Start.typical(teacher, 1, D, norm=NORM)
@@ -100,11 +105,18 @@ def finite_step(teacher, start, feature):
 
 
 def law(function, **settings):
-    """A law of SGD; for k = 2 of few replicas."""
+    """A law of SGD; where replicas give it, no more than their dynamics is made, once the problem is accepted."""
+    consumer = function.__name__
 
     def call(teacher, start, feature):
-        few = {"replicas": 2} if teacher.link.information_exponent == 2 or function is rc.risk_law else {}
-        function(teacher, start, rc.SGD(1e-7, **FIELDS.get(feature, {})), **few, **settings)
+        sgd = rc.SGD(1e-7, **FIELDS.get(feature, {}))
+        problem, diffuses = rc.Problem(teacher, start), set(features(teacher, start, sgd)) <= BY_DIFFUSION
+        covered = not uncovered(consumer, teacher, start, sgd)
+        if covered and not (teacher.link.information_exponent > 2 and diffuses):
+            dynamics_of(problem, sgd, 0.5, None)
+            return
+        few = {"replicas": 2} if function is rc.risk_law else {}
+        function(teacher, start, sgd, **few, **settings)
 
     return call
 
@@ -143,6 +155,7 @@ def simulated(coordinates="reduced", rate=1e-4, **settings):
     return call
 
 
+BY_DIFFUSION = {Feature.TYPICAL, Feature.NOISY, Feature.MOMENTUM}  # and several degrees, emergence times alone
 CALLS = {
     "Riccati": [checked(rc.Riccati())],
     'Riccati(method="ode")': [checked(rc.Riccati(method="ode"))],

@@ -4,6 +4,12 @@ from .all_pairs import NeuronState as NeuronState
 from .all_pairs import neuron_system as neuron_system
 from .all_pairs import neuron_velocity as neuron_velocity
 from .all_pairs import start_of_neurons as start_of_neurons
+from .committee import CommitteeMoments as CommitteeMoments
+from .committee import CommitteeNoiseState as CommitteeNoiseState
+from .committee import committee_noise_velocity as committee_noise_velocity
+from .committee import committee_system as committee_system
+from .committee import erf_moments as erf_moments
+from .committee import start_of_committee as start_of_committee
 from .own_pairs import PairSetting as PairSetting
 from .own_pairs import PairState as PairState
 from .own_pairs import own_pair_weights as own_pair_weights
@@ -13,6 +19,7 @@ from .own_pairs import pair_system as pair_system
 from .own_pairs import pair_velocity as pair_velocity
 from .quadratic import WeightsSetting as WeightsSetting
 from .quadratic import WeightsState as WeightsState
+from .quadratic import has_subspace as has_subspace
 from .quadratic import misfit as misfit
 from .quadratic import second_order as second_order
 from .quadratic import start_of_weights as start_of_weights

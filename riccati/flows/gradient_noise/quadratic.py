@@ -28,10 +28,21 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from ...numerics import LEAF, compiled_quickly
-from ...problem import Observables, Problem, Start, riccati_rate, spectrum, subspace_population_risk
+from ...problem import (
+    Feature,
+    Observables,
+    Problem,
+    Start,
+    features,
+    riccati_rate,
+    spectrum,
+    subspace_population_risk,
+)
 from ...support import is_traced
 from ..reduced_coordinates import PLAIN, Training
 from .system import FiniteStepSystem, exploded, pace
+
+_BEYOND = {Feature.MIXED, Feature.ANISOTROPIC, Feature.TWO_LAYER}  # of h_2, where neurons are followed instead
 
 
 class WeightsState(NamedTuple):
@@ -66,6 +77,15 @@ class WeightsSetting(NamedTuple):
     decay: Float[Array, ""] | float = 0.0
     interaction: Float[Array, ""] | float = 1.0
     directions: Float[Array, "M M"] | None = None
+
+
+def has_subspace(problem: Problem, on_sphere: bool = False) -> bool:
+    """Whether the student is a quadratic one whose subspace is followed, and not its neurons."""
+    return (
+        problem.teacher.link.degree == 2
+        and not _BEYOND & set(features(problem.teacher, problem.start, None))
+        and (not on_sphere)
+    )
 
 
 def stiefel_system(problem: Problem, gamma: float, scale: float | None) -> FiniteStepSystem:

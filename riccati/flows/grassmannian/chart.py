@@ -51,6 +51,7 @@ class Chart(NamedTuple):
         directions: (M, M), the teacher's directions in its rows; None where they are those rows.
         origin: (M+N, N), the initial weights, which the solution still depends on where a row has shrunk; None where
             none ever does, or only the span matters.
+        share: κ, by which the square of the mean error counts in the risk; None for 0, or where only the span matters.
     """
 
     B: Float[Numbers, "*T M N"]
@@ -62,6 +63,7 @@ class Chart(NamedTuple):
     fastest: Float[Numbers, ""]
     directions: Float[Numbers, "M M"] | None = None
     origin: Float[Numbers, "M+N N"] | None = None
+    share: Float[Numbers, ""] | None = None
 
 
 def stride(chart: Chart, left: Float[Numbers, ""]) -> Float[Numbers, ""]:

@@ -10,7 +10,7 @@ import numpy as np
 import scipy
 from jaxtyping import Float, Int
 
-from ...problem import Problem, spectrum
+from ...problem import Link, Problem, spectrum
 from ...support import is_traced, namespace_of
 from .chart import Chart, settle
 from .host import Numbers, fold_blocks, is_on_host, linear_algebra, namespace, order_of_pivots, put, put_block, take
@@ -29,6 +29,7 @@ class InitialWeights(NamedTuple):
         directions: (M, M), the teacher's directions in the eigenbasis of S*, which `overlaps` are with then; None where
             they are that basis.
         origin: (M+N, N), the weights in the rows of the reduced space, for charts that keep them; else None.
+        share: κ = c_0²/c_2², by which the mean error counts beside the rest; None where c_0 = 0 or norms do not matter.
     """
 
     overlaps: Float[Numbers, "N M"]
@@ -37,6 +38,7 @@ class InitialWeights(NamedTuple):
     rates: Float[Numbers, " M"]
     directions: Float[Numbers, "M M"] | None = None
     origin: Float[Numbers, "M+N N"] | None = None
+    share: Float[Numbers, ""] | None = None
 
     def with_origin(self) -> InitialWeights:
         """The same with `origin`, for charts of weights that may shrink; they need norms."""
@@ -50,7 +52,14 @@ def initial_weights_of(problem: Problem, *, with_norms: bool) -> InitialWeights:
     start, basis = problem.full_start, spectrum(problem.teacher)
     norms = start.norms if with_norms else None
     overlaps = start.teacher_coordinates if basis.vectors is None else start.teacher_coordinates @ basis.vectors
-    return InitialWeights(overlaps, start.residual_factor, norms, basis.rates, basis.directions)
+    share = mean_share(problem.teacher.link) if with_norms else None
+    return InitialWeights(overlaps, start.residual_factor, norms, basis.rates, basis.directions, share=share)
+
+
+def mean_share(link: Link) -> Float[Numbers, ""] | None:
+    """κ = c_0²/c_2² of the link c_0 + c_2 h_2; None where c_0 = 0."""
+    c = namespace_of(link.coefficients).asarray(link.coefficients)
+    return None if link.is_centred else (c[0] / c[2]) ** 2
 
 
 def initial_chart_of(weights: InitialWeights) -> Chart:
@@ -111,7 +120,9 @@ def chart_at(weights: InitialWeights, column: Int[Numbers, " N"]) -> tuple[Chart
     J = xp.zeros((0, neurons)) if norms is None else xp.linalg.inv(pivots) / norms[:, None]
     every = xp.concatenate([rates, xp.zeros(neurons)])
     fastest = xp.max(xp.abs(rates), initial=0.0)
-    return Chart(B, J, every[row], every[column], row, column, fastest, weights.directions, weights.origin), least
+    return Chart(
+        B, J, every[row], every[column], row, column, fastest, weights.directions, weights.origin, weights.share
+    ), least
 
 
 def pivot_rows(overlaps: Float[Numbers, "N M"], residual: Float[Numbers, "N N"]) -> Int[Numbers, " N"]:
@@ -141,7 +152,7 @@ def independent(weights: InitialWeights) -> InitialWeights:
     # residual directions all have rate 0, so as many as there are neurons are enough
     residual = np.linalg.qr(residual.T, mode="r").T  # type: ignore[attr-defined]
     kept = None if weights.norms is None else norms
-    fewer = InitialWeights(overlaps, residual, kept, weights.rates, weights.directions)
+    fewer = InitialWeights(overlaps, residual, kept, weights.rates, weights.directions, share=weights.share)
     return fewer if weights.origin is None else fewer.with_origin()
 
 

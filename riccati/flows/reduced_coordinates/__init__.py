@@ -4,10 +4,12 @@ from .chunked_solve import ChunkedSolve as ChunkedSolve
 from .chunked_solve import OddsRecord as OddsRecord
 from .chunked_solve import joined as joined
 from .committee import committee_velocity as committee_velocity
+from .committee import spherical_committee_velocity as spherical_committee_velocity
 from .states import CommitteeState as CommitteeState
 from .states import Neurons as Neurons
 from .states import OnSphere as OnSphere
 from .states import StudentSetting as StudentSetting
+from .states import StudentState as StudentState
 from .states import TwoLayerState as TwoLayerState
 from .student import Student as Student
 from .student import anisotropic_velocity as anisotropic_velocity

@@ -10,6 +10,7 @@ from .diffusion import rest_energy as rest_energy
 from .diffusion import step_size as step_size
 from .diffusion_law import DiffusionLaw as DiffusionLaw
 from .diffusion_law import diffusion_law as diffusion_law
+from .diffusion_law import is_of_diffusion as is_of_diffusion
 from .forward_equation import DEFAULT_RESOLUTION as DEFAULT_RESOLUTION
 from .forward_equation import Resolution as Resolution
 from .forward_equation import grid as grid

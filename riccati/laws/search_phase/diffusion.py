@@ -10,6 +10,7 @@ e = a_p σ(ν) and, independent of (z, ν), the rest of what is not yet learned,
 
     E = a_p² E σ(ν)²σ'(z)² + ρ E σ'²,      V = a_p² Var σ(ν)σ'(z)ξ + ρ (1 - m²) E σ'².
 
+The noise of labels, of variance v = Δ E f*², is part of the rest: ρ + v stands in the place of ρ.
 At finite d it tends to the decoupled overlap equation as η → 0, and to the limit of derivations/search_phase.py,
 dx = (k a_p x^{k-1} - ½ g k x) du + √(g k (1 + 2k a_p²)) dW in x = m√d, as d → ∞ at η = g B d^{-k/2}.
 Source: RNWL25 (arXiv 2504.19983) for the step size η ≍ a_p d^{-k/2}; derivations/own_pair.py for the drag.
@@ -44,6 +45,7 @@ class Diffusion(eqx.Module):
         slope: (), E σ'².
         drag: (), γ/2.
         noise: (), η/B.
+        label_variance: (), v.
     """
 
     m: Float[Numbers, ...]
@@ -53,14 +55,15 @@ class Diffusion(eqx.Module):
     slope: Float[Numbers, ""]
     drag: Float[Numbers, ""]
     noise: Float[Numbers, ""]
+    label_variance: Float[Numbers, ""]
 
     def drift(self, a: Numbers, rest: Numbers) -> Float[Numbers, ...]:
         """E dm/dt; `a` and `rest` broadcast against the points."""
-        return a * self.pull - self.drag * self.m * (a**2 * self.own_drag + rest * self.slope)
+        return a * self.pull - self.drag * self.m * (a**2 * self.own_drag + (rest + self.label_variance) * self.slope)
 
     def variance(self, a: Numbers, rest: Numbers) -> Float[Numbers, ...]:
         """Var dm/dt."""
-        return self.noise * (a**2 * self.own_noise + rest * (1 - self.m**2) * self.slope)
+        return self.noise * (a**2 * self.own_noise + (rest + self.label_variance) * (1 - self.m**2) * self.slope)
 
 
 class StepSize(NamedTuple):
@@ -69,15 +72,18 @@ class StepSize(NamedTuple):
     Attributes:
         drag: (), γ/2 = η d/2B.
         noise: (), η/B.
+        label_variance: (), v.
     """
 
     drag: Float[Array, ""]
     noise: Float[Array, ""]
+    label_variance: Float[Array, ""]
 
 
-def step_size(sgd: SGD, dim: int) -> StepSize:
-    """γ/2 = η d/2B and η/B of an algorithm at one learning rate."""
-    return StepSize(*jax.device_put((np.asarray(sgd.gamma(dim) / 2), np.asarray(sgd.rate_per_sample))))
+def step_size(sgd: SGD, dim: int, label_variance: Float[Array, ""] | float = 0.0) -> StepSize:
+    """γ/2 = η d/2B and η/B of an algorithm at one learning rate, beside the variance of the labels' noise."""
+    numbers = sgd.gamma(dim) / 2, sgd.rate_per_sample, label_variance
+    return StepSize(*jax.device_put([np.asarray(number, float) for number in numbers]))
 
 
 def diffusion_at(link: Link, m: Float[Numbers, ...], step: StepSize) -> Diffusion:

@@ -17,14 +17,16 @@ from jaxtyping import Array, Float, Key
 
 from ...flows import Decoupled
 from ...numerics import first_crossings
-from ...problem import SGD, Problem
-from ...support import ArgumentError, require, require_integer, require_open_unit, require_real
+from ...problem import SGD, Feature, Problem, features
+from ...support import ArgumentError, require_integer, require_open_unit, require_real
 from ..divergence import divergence
 from ..law import EmergenceLaw
 from .competition import Competition, winners_of
 from .diffusion import step_size
 from .forward_equation import Resolution, forward_equation, pairs_of
 from .march import initial_state, march
+
+_COVERED = {Feature.SEVERAL_DEGREES, Feature.TYPICAL, Feature.NOISY, Feature.MOMENTUM}
 
 
 class DiffusionLaw(EmergenceLaw):
@@ -65,7 +67,7 @@ class DiffusionLaw(EmergenceLaw):
         require_open_unit(q, "q")
         solved = first_crossings(self.times, self.distribution, q, smooth=True)
         normal = np.maximum(np.asarray(self.mean) + np.asarray(self.spread) * scipy.special.ndtri(q), 0.0)
-        return jnp.asarray(np.where(np.isnan(self.mean), solved, normal))
+        return jax.device_put(np.where(np.isnan(self.mean), solved, normal))
 
     def probability(self, horizon: float) -> Float[Array, " M"]:
         """P(T_m ≤ horizon), `horizon` in canonical time; beyond the grid's end, the value there.
@@ -77,7 +79,7 @@ class DiffusionLaw(EmergenceLaw):
         within = min(horizon, float(self.times[-1]))
         solved = scipy.interpolate.PchipInterpolator(np.asarray(self.times), np.asarray(self.distribution))(within)
         normal = scipy.special.ndtr((horizon - np.asarray(self.mean)) / np.asarray(self.spread))
-        return jnp.asarray(np.where(np.isnan(self.mean), solved, normal))
+        return jax.device_put(np.where(np.isnan(self.mean), solved, normal))
 
     def sample(self, n: int, seed: int | Key[Array, ""] = 0) -> Float[Array, "n M"]:
         """`n` joint draws of the M times, inf where a direction is not learned by times[-1].
@@ -92,15 +94,16 @@ class DiffusionLaw(EmergenceLaw):
         return jnp.asarray(winners_of(self.competition, n, seed).emerged)
 
 
-def diffusion_law(problem: Problem, sgd: SGD, level: float, resolution: Resolution) -> DiffusionLaw:
-    """The law of a problem with k > 2 and c_0 = 0; see `emergence_law`, which refuses others beforehand.
+def is_of_diffusion(problem: Problem, sgd: SGD) -> bool:
+    """Whether the forward equation of overlaps gives the law of a problem with k > 2."""
+    k = problem.teacher.link.information_exponent
+    return k > 2 and set(features(problem.teacher, problem.start, sgd)) <= _COVERED
 
-    Raises:
-        ArgumentError: Stiefel SGD.
-    """
-    require(sgd.constraint is None, "constraint", "be left out unless the link is h_2", repr(sgd.constraint))
+
+def diffusion_law(problem: Problem, sgd: SGD, level: float, resolution: Resolution) -> DiffusionLaw:
+    """The law of a problem that `is_of_diffusion` allows; see `emergence_law`."""
     teacher, start = problem.teacher, problem.start
-    step = step_size(sgd, int(start.dim or 0))
+    step = step_size(sgd, int(start.dim or 0), teacher.label_variance)
     pairs = pairs_of(problem, level)
     equation = forward_equation(problem, pairs, step, level, resolution)
     solution = march(equation, initial_state(equation, pairs))

@@ -31,7 +31,7 @@ from ...flows import (
     pair_velocity,
     position_ahead,
 )
-from ...numerics import LEAF, as_key, compiled_quickly, integrate, padded
+from ...numerics import LEAF, as_key, compiled_quickly, integrate, kept_numbers, padded
 from ...problem import SGD, Problem, Start, Teacher, population_risk
 from .competition import Winners, numbers_of
 
@@ -70,7 +70,7 @@ def risk_given_emergence(
     gamma = sgd.gamma(float(problem.start.dim or 0))
     roles, state = _begun(problem, winners, level)
     weights, noise, clock = jax.device_put((own_pair_weights(k), np.asarray(gamma * rate), rate * times))
-    setting = PairSetting(teacher.a, roles.has, roles.idle, weights, noise)
+    setting = PairSetting(teacher.a, roles.has, roles.idle, weights, noise, teacher.noise)
     out = integrate(_velocity, state, setting, padded(clock), _RTOL, _ATOL)
     at_start, risk = (np.asarray(values).T for values in _risks(state, out.states, setting))
     risk = risk[:, : len(times)]
@@ -85,9 +85,13 @@ def early_risk(problem: Problem) -> tuple[float, float]:
     if not isinstance(problem.start, Start):
         return 0.0, 0.0
     dimensions = problem.start.weights.shape[1]
-    points = scipy.stats.qmc.Sobol(dimensions, seed=0).random_base2(_SAMPLES)
-    value, variance = _early_risk(problem.teacher, problem.start.weights, scipy.special.ndtri(points))
+    x = kept_numbers(f"sobol_{dimensions}", lambda: _samples(dimensions))
+    value, variance = _early_risk(problem.teacher, problem.start.weights, x)
     return float(value), float(variance)
+
+
+def _samples(dimensions: int) -> Float[np.ndarray, "n D"]:
+    return scipy.special.ndtri(scipy.stats.qmc.Sobol(dimensions, seed=0).random_base2(_SAMPLES))
 
 
 @compiled_quickly(like=lambda teacher, W, x: (LEAF, LEAF))
@@ -105,7 +109,7 @@ def _early_risk(
     value, slope = jax.value_and_grad(risk)(W)
     here, change = jax.jvp(student, (W,), (slope,))
     wrong = teacher.link(x[:, : teacher.width]) @ teacher.a - here
-    return value, jnp.var(wrong * change) / value**2
+    return value, (jnp.var(wrong * change) + teacher.label_variance * jnp.mean(change**2)) / value**2
 
 
 def _begun(problem: Problem, winners: Winners, level: float) -> tuple[Roles, PairState]:

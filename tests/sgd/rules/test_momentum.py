@@ -115,6 +115,14 @@ def test_momentum_has_a_clock_of_its_own_in_runs_of_any_schedule():
         assert run.config.dampening == 0.5
 
 
+def test_norms_past_those_that_averages_are_resolved_for_are_said():
+    teacher = rc.Teacher([1.0], rc.Link.named("tanh"))
+    start = rc.Start([[0.5]], norms=2.5, dim=9).with_second_layer(2.0)
+    run = rc.sgd.simulate(teacher, start, learning_rate=0.5, steps=20, rows=2)
+    assert "past 2.59" in run.notes[-1]
+    assert "the risk is less accurate there" in run.notes[-1]
+
+
 @pytest.mark.large
 def test_the_limit_of_noisy_labels_has_a_plateau_that_sgd_reaches():
     """k = 2 at γ = 0.1: the risk at rest of the limit, and the mean of 64 runs at d = 200, with Δ = 1."""

@@ -1,4 +1,4 @@
-"""k = 2: replicas of SGD at a finite step by the dynamics of dynamics.py, from which the laws of k = 2 are read."""
+"""Replicas of SGD at a finite step by the dynamics of dynamics.py, drawn up to a horizon, in blocks."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ import numpy as np
 from jaxtyping import Array, Float, Key
 
 from ...numerics import as_key
-from ...support import progress, require_integer, require_real
+from ...support import progress, require, require_integer, require_real
 from .dynamics import ReplicaDynamics, ReplicaStep, advance, begin
 
 _STEP, _GROWTH = 0.04, 0.02  # Δ, in units of 1/a_1 to begin with, and relative to the time
 # the longest Δ a_1: for fluctuations of what is learned, which relax at 4a_1; for emergence times
 FINE, COARSE = 0.1, 1.0
+_MOST_STEPS = 2**15
 _FIRST, _EARLY = 4, 0.3  # Δ at first, while nothing but noise acts: in steps of SGD, and relative to the time
 _CHUNK, _BLOCK = 32, 128  # steps in one call, and replicas in one array: programs compile for these alone
 
@@ -58,14 +59,17 @@ def replicas_of(dynamics: ReplicaDynamics, drawing: Replication) -> Replicas:
     """Replicas drawn up to the horizon, or a little beyond.
 
     Raises:
-        ArgumentError: a horizon or a number of replicas out of range.
+        ArgumentError: a horizon or a number of replicas out of range, or a horizon that takes too many steps.
     """
     horizon, number, seed, longest = drawing
     require_real(horizon, "horizon", above=0)
     require_integer(number, "replicas", 1)
     assert horizon is not None
     rate = float(dynamics.rate)
-    steps = steps_to(rate * horizon, float(np.asarray(dynamics.a).max()), float(dynamics.step), longest)
+    fastest, longest = float(dynamics.fastest), min(longest, dynamics.longest)
+    must = f"be at most about {_MOST_STEPS * longest / fastest / rate:.2g} here, as replicas follow it in steps"
+    require(rate * horizon * fastest <= _MOST_STEPS * longest, "horizon", must, f"{horizon:.4g}")
+    steps = steps_to(rate * horizon, fastest, float(dynamics.step), longest)
     blocks, total = -(-number // _BLOCK), len(steps.number)
     key = as_key(seed)
     begun, risk_begun = jax.tree.map(np.asarray, begin(dynamics, np.asarray(steps.length)[0] / 2))

@@ -8,7 +8,7 @@ from single_neuron import runs_of_one_neuron
 from systems import problem
 
 import riccati as rc
-from riccati.laws.quadratic import NoiseNormals, gradient_noise
+from riccati.laws.replicas import NoiseNormals, gradient_noise
 
 VAST = 10**12
 OVERLAPS = np.array([[0.5, 0.1, 0.2], [-0.2, 0.4, 0.1]])
@@ -157,10 +157,8 @@ def test_near_the_explosion_it_warns_and_counts():
 def test_what_it_does_not_describe_is_refused_in_a_line():
     teacher, start = single(1.0, 300)
     given = {"learning_rate": 1e-4}
-    mixed = rc.Teacher([1.0], rc.Link.from_coefficients([0, 0, 1, 1]))
     cubic = rc.Teacher([1.0], rc.Link.hermite(3))
     cases = [
-        (mixed, start, given, "teacher.*h_2"),
         (teacher, rc.Start.typical(teacher, 1, 300), given, "start.*all overlaps"),
         (teacher, rc.Start([[0.1]], dim=1), given, "dim.*M \\+ N"),
         (teacher, start, {**given, "constraint": "polar"}, "constraint.*stiefel"),
@@ -170,7 +168,7 @@ def test_what_it_does_not_describe_is_refused_in_a_line():
         (teacher, start, {**given, "horizon": 0.0}, "horizon.*> 0"),
         (teacher, start, {**given, "replicas": 0}, "replicas.*≥ 1"),
         (cubic, start, {**given, "replicas": 3}, "replicas.*left out"),
-        (cubic, start, {**given, "constraint": "stiefel"}, "constraint.*left out unless the link is h_2"),
+        (cubic, start, {**given, "constraint": "stiefel"}, "teacher.*h_2 for Stiefel SGD"),
     ]
     for bad_teacher, bad_start, settings, message in cases:
         with pytest.raises(rc.ArgumentError, match=message) as error:

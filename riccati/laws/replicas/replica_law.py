@@ -1,33 +1,41 @@
-"""k = 2: the law of the emergence times at finite step size, from replicas of SGD.
+"""The law of the emergence times at finite step size, from replicas of SGD.
 
-Gradient noise changes the initial overlaps by their own size, d^(-1/2), at every d, so T_m fluctuates by O(1)/a_m; and
-the residual R, on which the noise depends, fluctuates with the earlier T_m. No closed form for the law is known, so it
-is read off replicas from the start to the horizon (dynamics.py), at O(N²(M + N)) a step, the same for every d.
-Source: BEVW25 (arXiv 2508.03688) for the algorithms; derivations/gradient_noise_k2.py.
+For k = 2 gradient noise changes the initial overlaps by their own size, d^(-1/2), at every d, so T_m fluctuates by
+O(1)/a_m; and the residual R, on which the noise depends, fluctuates with the earlier T_m. No closed form for the law is
+known, so it is read off replicas from the start to the horizon (dynamics.py), at a cost per step that is the same for
+every d. Beyond the standard problem it is likewise for every k.
+Source: BEVW25 (arXiv 2508.03688) for the algorithms; derivations/gradient_noise_k2.py, derivations/algorithm_noise.py.
 """
 
 from __future__ import annotations
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 
-from ...flows import FiniteStep
-from ...problem import SGD, Problem
-from ...support import require_integer, require_open_unit, require_real
+from ...flows import Coupled, FiniteStep, Flow, has_subspace
+from ...problem import SGD, Feature, Problem, features
+from ...support import require, require_integer, require_open_unit, require_real
 from ..divergence import divergence
 from ..law import EmergenceLaw
-from .dynamics import ReplicaDynamics, dynamics_of
-from .replicas import COARSE, Replication, replicas_of
+from .drawing import COARSE, Replication, replicas_of
+from .dynamics import ReplicaDynamics
+from .neurons import neuron_dynamics
+from .subspace import subspace_dynamics
 
-_MORE = 2.0  # the horizon, in units of gradient flow's last emergence
+_MORE = 2.0  # the horizon, in units of gradient flow's last emergence; label noise of variance Δ ≤ 1 takes 1 + Δ times
 _COUNT = 64  # times of gradient flow, between which its emergence times are interpolated
 _LONG_STEP = 0.1  # 2a_1 η from which there is a caution
+_BEYOND_DIVERGENCE = {
+    Feature.CORRELATED, Feature.MIXED, Feature.ANISOTROPIC, Feature.TWO_LAYER, Feature.SEVERAL_DEGREES,
+    Feature.CORRELATION_LOSS, Feature.SPHERE,
+}  # fmt: skip
 
 
-class QuadraticLaw(EmergenceLaw):
-    """The law of M emergence times for k = 2, from replicas; canonical time t = η·step.
+class ReplicaLaw(EmergenceLaw):
+    """The law of M emergence times from replicas; canonical time t = η·step.
 
     Attributes:
         times: (T,), the times at which the replicas' overlaps were taken.
@@ -60,7 +68,7 @@ class QuadraticLaw(EmergenceLaw):
             ArgumentError: if `q` is not in (0, 1).
         """
         require_open_unit(q, "q")
-        return jnp.asarray(np.quantile(self.emerged, q, axis=0, method="inverted_cdf"))
+        return jax.device_put(np.quantile(self.emerged, q, axis=0, method="inverted_cdf"))
 
     def quantile_error(self, q: float) -> Float[Array, " M"]:
         """The Monte Carlo standard error of `quantile(q)`: half the distance of the quantiles at q ± √(q(1-q)/n).
@@ -108,19 +116,20 @@ class QuadraticLaw(EmergenceLaw):
         return rows
 
 
-def quadratic_law(
+def replica_law(
     problem: Problem, sgd: SGD, level: float, student_scale: float | None, drawing: Replication
-) -> QuadraticLaw:
-    """The law of a k = 2 problem; see `emergence_law`."""
-    dynamics = dynamics_of(problem, sgd, level, student_scale)
+) -> ReplicaLaw:
+    """The law of a problem by replicas; see `emergence_law`."""
+    dynamics, flow = dynamics_of(problem, sgd, level, student_scale), _without_noise(problem, sgd)
     if drawing.horizon is None:
-        drawing = drawing._replace(horizon=_MORE * _last_without_noise(problem, sgd))
+        drawing = drawing._replace(horizon=_default_horizon(problem, flow))
     drawn = replicas_of(dynamics, drawing)
-    return QuadraticLaw(
+    times = jnp.linspace(0.0, float(drawn.times[-1]), _COUNT)
+    return ReplicaLaw(
         times=jnp.asarray(drawn.times),
         emerged=jnp.asarray(drawn.emerged),
         dynamics=dynamics,
-        without_noise=_times_without_noise(problem, sgd, float(drawn.times[-1]), level),
+        without_noise=flow.emergence_times(problem, times, flow.evolve(problem, times), level),
         level=float(level),
         sgd=sgd,
         gamma=sgd.gamma(float(problem.start.dim or 0)),
@@ -130,24 +139,43 @@ def quadratic_law(
     )
 
 
+def dynamics_of(problem: Problem, sgd: SGD, level: float, student_scale: float | None) -> ReplicaDynamics:
+    """The dynamics of replicas: of a quadratic student's subspace where its gradient flow is exact, else of neurons.
+
+    Raises:
+        ArgumentError: a start without all overlaps or with d < M + N, a scale that is not > 0 or without Stiefel SGD.
+    """
+    teacher, start = problem.teacher, problem.full_start
+    must = "be at least M + N, as the reduced coordinates need (simulate smaller ones: riccati.sgd)"
+    require((start.dim or 0) >= teacher.width + start.student_width, "dim", must, start.dim)
+    if has_subspace(problem, sgd.constraint == "sphere"):
+        return subspace_dynamics(problem, sgd, level, student_scale)
+    require(student_scale is None, "student_scale", 'be left out unless constraint="stiefel"', student_scale)
+    return neuron_dynamics(problem, sgd, level)
+
+
 def caution_of(problem: Problem, sgd: SGD, diverged: float) -> str:
     """The warning about a law at this step, of whose replicas a fraction `diverged`; empty where there is none."""
     teacher = problem.teacher
-    turn = 2 * float(np.asarray(teacher.link.coefficients)[2]) ** 2 * sgd.rate * float(np.asarray(teacher.a).max())
-    near = "" if sgd.on_stiefel else divergence(problem, sgd).caution
+    slope = float(np.asarray(teacher.link.dual_derivative(1.0)))
+    turn = slope * sgd.rate * float(np.abs(np.asarray(teacher.search_rates)).max())
+    known = not sgd.on_stiefel and not _BEYOND_DIVERGENCE & set(features(teacher, problem.start, sgd))
+    near = divergence(problem, sgd).caution if known else ""
     lost = f"a fraction {diverged:.2g} of the replicas diverged" if diverged > 0 else ""
-    long = f"2a_1η = {turn:.3g} is ≥ {_LONG_STEP}: steps of SGD are too long for a flow with gradient noise"
+    long = f"g'(1)a_1η = {turn:.3g} is ≥ {_LONG_STEP}: steps of SGD are too long for a flow with gradient noise"
     return "; ".join(line for line in (near, lost, long if turn >= _LONG_STEP else "") if line)
 
 
-def _last_without_noise(problem: Problem, sgd: SGD) -> float:
-    """The canonical time of gradient flow's last emergence."""
-    expected = FiniteStep(0.0, constraint=sgd.constraint).horizon(problem)
-    assert expected is not None
-    return float(expected[1])
+def _without_noise(problem: Problem, sgd: SGD) -> Flow:
+    """Gradient flow; a quadratic student's subspace depends on neither weight decay nor the loss."""
+    if has_subspace(problem, sgd.constraint == "sphere"):
+        return FiniteStep(0.0, constraint=sgd.constraint)
+    return Coupled.of(sgd)
 
 
-def _times_without_noise(problem: Problem, sgd: SGD, last: float, level: float) -> Float[Array, " M"]:
-    """The emergence times of gradient flow, inf where not by `last`."""
-    flow, times = FiniteStep(0.0, constraint=sgd.constraint), jnp.linspace(0.0, last, _COUNT)
-    return flow.emergence_times(problem, times, flow.evolve(problem, times), level)
+def _default_horizon(problem: Problem, flow: Flow) -> float:
+    """Some more than the canonical time of gradient flow's last emergence."""
+    expected = flow.horizon(problem)
+    require(expected is not None, "horizon", "be given, as gradient flow learns nothing", "left out")
+    noise = problem.teacher.noise
+    return _MORE * (1 + min(0.0 if noise is None else float(noise), 1.0)) * float(expected[1])  # type: ignore[index]
