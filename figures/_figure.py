@@ -49,6 +49,8 @@ NAMES = (
     "relu",
     "signed",
     "committee",
+    "noise",
+    "algorithms",
 )
 
 Arrays = dict[str, np.ndarray]
