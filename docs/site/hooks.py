@@ -6,7 +6,6 @@ it. Formulas become MathML when the site is built: a reader needs no script and 
 
 from __future__ import annotations
 
-import ast
 import os
 import re
 import sys
@@ -58,26 +57,11 @@ def _pages() -> Iterator[tuple[str, str]]:
     yield "derivations.md", re.sub(r"\| `(\w+)\.py` \|", r"| [`\1.py`](derivations/\1.md) |", derivations)
     for path in sorted((ROOT / "derivations").glob("[a-z]*.py")):
         yield f"derivations/{path.stem}.md", _source(path)
-    for name in figures():
-        yield f"figures/{name}.md", f"{_source(ROOT / 'figures' / f'{name}.py', f'![{name}]({name}.png)')}"
+    for path in sorted((ROOT / "figures").glob("[a-z]*.py")):
+        yield f"figures/{path.stem}.md", _source(path, f"![{path.stem}]({path.stem}.png)")
 
 
 def _source(path: Path, above: str = "") -> str:
     """A page that shows a file, after what stands `above` it."""
     place = path.relative_to(ROOT).as_posix()
     return f"# {path.stem}\n\n{above}\n\nThe source, `{place}`:\n\n```` python\n{path.read_text()}````\n"
-
-
-def figures() -> dict[str, str]:
-    """What each figure shows, by its name, in the order of the gallery; read from their sources."""
-    register = ast.parse((ROOT / "figures" / "_figure.py").read_text())
-    names = _constant(register, "NAMES")
-    return {name: _constant(ast.parse((ROOT / "figures" / f"{name}.py").read_text()), "SEE") for name in names}
-
-
-def _constant(module: ast.Module, name: str) -> Any:
-    """The value of a constant at the top level of a module."""
-    for node in module.body:
-        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == name:
-            return ast.literal_eval(node.value)
-    raise KeyError(name)
