@@ -56,7 +56,7 @@ class Comparison:
         >>> report.flow
         'Quadratic'
         >>> [row.ratio and round(row.ratio, 2) for row in report.emergence]
-        [1.01, 0.99, 1.01, 0.98, None, 1.05, 0.99, None]
+        [1.02, 1.0, 1.02, 0.98, None, 1.06, 1.0, None]
         >>> round(report.risk_rms_log10, 3)
         0.001
         >>> [(check.name, check.holds) for check in report.checks]
