@@ -268,7 +268,8 @@ def neuron_dynamics(problem: Problem, sgd: SGD, level: float) -> NeuronDynamics:
     moments = NoiseMoments.of(teacher, axes + neurons)
     counts = moments.is_exact and (start.second_layer is None or teacher.link.is_homogeneous)
     return NeuronDynamics(
-        begun=NeuronReplica(start.weights, jnp.asarray(b)), setting=setting, norms=start.norms, on_sphere=on_sphere,
+        begun=NeuronReplica(start.weights, jax.device_put(np.asarray(b))), setting=setting, norms=start.norms,
+        on_sphere=on_sphere,
         points=jax.device_put(_uniform_points(axes + neurons)), columns=jax.device_put(columns),
         others=jax.device_put(others), moments=moments if counts else None, **jax.device_put(held),
     )  # fmt: skip
