@@ -47,7 +47,7 @@ from ...flows import (
     spherical_velocity,
     two_layer_velocity,
 )
-from ...numerics import log_odds
+from ...numerics import kept_numbers, log_odds
 from ...problem import SGD, Problem, committee_risk, population_risk, risk_at, squared_overlaps
 from .dynamics import RESOLVED, ReplicaDynamics, Seen, most_risk_of
 
@@ -277,7 +277,10 @@ def neuron_dynamics(problem: Problem, sgd: SGD, level: float) -> NeuronDynamics:
 
 @cache
 def _uniform_points(dimension: int) -> Float[np.ndarray, "S dimension"]:
-    return scipy.stats.qmc.Sobol(dimension, scramble=True, seed=0).random_base2(_LOG2_POINTS)
+    def drawn() -> Float[np.ndarray, "S dimension"]:
+        return scipy.stats.qmc.Sobol(dimension, scramble=True, seed=0).random_base2(_LOG2_POINTS)
+
+    return kept_numbers(f"scrambled_sobol_{dimension}_{_LOG2_POINTS}", drawn)
 
 
 def _factors(problem: Problem) -> tuple[Int[np.ndarray, "G N"], Float[np.ndarray, " G"]]:
