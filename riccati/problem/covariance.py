@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
@@ -69,7 +70,7 @@ class Covariance(eqx.Module):
         require(bool(values.min() > 0), "eigenvalues", "be > 0 in every entry", f"{values.min():g} in one")
         known = isinstance(preconditioned, bool)
         require(known, "preconditioned", "be True or False", repr(preconditioned))
-        self.eigenvalues, self.preconditioned = jnp.asarray(values), preconditioned
+        self.eigenvalues, self.preconditioned = jax.device_put(values), preconditioned
 
     @classmethod
     def power_law(

@@ -85,14 +85,15 @@ def located(
         if len(basis) >= U.shape[1]:  # nothing is orthogonal to a teacher that spans the space, not even rounding
             residual = np.zeros_like(residual)
         factor = np.linalg.qr(residual.T, mode="r").T  # type: ignore[attr-defined]
-        return Reduced(jnp.asarray(along), jnp.asarray(factor), None, frame)
+        return Reduced(jax.device_put(along), jax.device_put(factor), None, frame)
     axes = len(directions) if frame is None else covariance.dim
     parts, eigenvalues = [np.zeros((len(U), 0))], [np.zeros(0)]
     for group in covariance.groups_after(axes):
         parts.append(np.linalg.qr(U[:, group.indices].T, mode="r").T)  # type: ignore[attr-defined]
         eigenvalues.append(np.full(parts[-1].shape[1], group.eigenvalue))
-    rest = jnp.asarray(np.concatenate(parts, axis=1))
-    return Reduced(jnp.asarray(U[:, :axes]), rest, jnp.asarray(np.concatenate(eigenvalues)), frame)
+    held = (U[:, :axes], np.concatenate(parts, axis=1), np.concatenate(eigenvalues))
+    first, rest, values = jax.device_put(held)
+    return Reduced(first, rest, values, frame)
 
 
 def _polar_factor(directions: Float[np.ndarray, "M d"]) -> Float[np.ndarray, "M d"]:
@@ -107,13 +108,14 @@ def in_eigenbasis(weights: Float[Array, "N K+R"], axes: int, covariance: Covaria
     The first K = `axes` reduced coordinates are kept as they are. The columns of a group of equal eigenvalues become
     its first coordinates; SGD and the flows do not depend on which ones are taken.
     """
-    every, used = np.zeros((weights.shape[0], covariance.dim)), axes
-    every[:, :axes] = weights[:, :axes]
+    given, used = np.asarray(weights), axes
+    every = np.zeros((len(given), covariance.dim))
+    every[:, :axes] = given[:, :axes]
     for group in covariance.groups_after(axes):
-        places = group.indices[: weights.shape[0]]
-        every[:, places] = weights[:, used : used + len(places)]
+        places = group.indices[: len(given)]
+        every[:, places] = given[:, used : used + len(places)]
         used += len(places)
-    return jnp.asarray(every)
+    return jax.device_put(every)
 
 
 def isotropic(key: Array, outside: ArrayLike, neurons: int, axes: int) -> tuple[Array, Array]:

@@ -29,5 +29,6 @@ def test_a_comparison_imports_little_and_compiles_few_programs(tmp_path):
     )
     held = json.loads(run.stdout.splitlines()[-1])
     assert not (_UNNEEDED | _ROOMS) & set(held["imported"])
-    assert not (_UNNEEDED - {"diffrax", "optimistix"}) & set(held["needed"])  # the flow is integrated by these
-    assert held["programs"] <= 26
+    # the flow is integrated by diffrax, and the law's quasi-random points are of scipy.stats
+    assert not (_UNNEEDED - {"diffrax", "optimistix", "scipy.stats"}) & set(held["needed"])
+    assert held["programs"] <= 18

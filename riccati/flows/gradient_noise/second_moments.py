@@ -76,7 +76,7 @@ def graphs_of(link: Link, links: tuple[Link, ...] = (), stretched: bool = False)
     for degrees in product(values, values, slopes, slopes):
         size = sqrt(prod(factorial(j) for j in degrees))
         weights |= {edges: size / prod(factorial(k) for k in edges) for edges in multigraphs(degrees)}
-    return Multigraphs(jnp.asarray(list(weights)), jnp.asarray(list(weights.values())))
+    return Multigraphs(*jax.device_put((np.array(list(weights)), np.array(list(weights.values())))))
 
 
 def is_counted(link: Link) -> bool:

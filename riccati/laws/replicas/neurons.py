@@ -47,7 +47,7 @@ from ...flows import (
     spherical_velocity,
     two_layer_velocity,
 )
-from ...numerics import log_odds
+from ...numerics import kept_numbers, log_odds
 from ...problem import SGD, Problem, committee_risk, population_risk, risk_at, squared_overlaps
 from .dynamics import RESOLVED, ReplicaDynamics, Snapshot, most_risk_of
 
@@ -270,7 +270,8 @@ def neuron_dynamics(problem: Problem, sgd: SGD, level: float) -> NeuronDynamics:
     moments = NoiseMoments.of(teacher, axes + neurons)
     counts = moments.is_exact and (start.second_layer is None or teacher.link.is_homogeneous)
     return NeuronDynamics(
-        begun=NeuronReplica(start.weights, jnp.asarray(b)), setting=setting, norms=start.norms, on_sphere=on_sphere,
+        begun=NeuronReplica(start.weights, jax.device_put(np.asarray(b))), setting=setting, norms=start.norms,
+        on_sphere=on_sphere,
         points=jax.device_put(_uniform_points(axes + neurons)), columns=jax.device_put(columns),
         others=jax.device_put(others), moments=moments if counts else None, **jax.device_put(held),
     )  # fmt: skip
@@ -278,7 +279,10 @@ def neuron_dynamics(problem: Problem, sgd: SGD, level: float) -> NeuronDynamics:
 
 @cache
 def _uniform_points(dimension: int) -> Float[np.ndarray, "S dimension"]:
-    return scipy.stats.qmc.Sobol(dimension, scramble=True, seed=0).random_base2(_LOG2_POINTS)
+    def drawn() -> Float[np.ndarray, "S dimension"]:
+        return scipy.stats.qmc.Sobol(dimension, scramble=True, seed=0).random_base2(_LOG2_POINTS)
+
+    return kept_numbers(f"scrambled_sobol_{dimension}_{_LOG2_POINTS}", drawn)
 
 
 def _factors(problem: Problem) -> tuple[Int[np.ndarray, "G N"], Float[np.ndarray, " G"]]:

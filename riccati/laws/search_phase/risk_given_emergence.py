@@ -85,7 +85,7 @@ def early_risk(problem: Problem) -> tuple[float, float]:
     if not isinstance(problem.start, Start):
         return 0.0, 0.0
     dimensions = problem.start.weights.shape[1]
-    x = kept_numbers(f"sobol_{dimensions}", lambda: _samples(dimensions))
+    x = kept_numbers(f"normal_sobol_{dimensions}_{_SAMPLES}", lambda: _samples(dimensions))
     value, variance = _early_risk(problem.teacher, problem.start.weights, x)
     return float(value), float(variance)
 
