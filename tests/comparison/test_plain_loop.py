@@ -11,7 +11,7 @@ FLOWS = {"gaussian-rows": "Quadratic", "anisotropic": "Coupled", "mixed-links": 
 
 @pytest.mark.parametrize("name", plain_loop.PROBLEMS)
 def test_three_seeds_of_a_plain_loop_lie_on_the_theory(name):
-    """The risk's rms is within 0.01 of log10 of flow and limit, every emergence time within 10 %, the run in the law."""
+    """The risk's rms is within 0.01 of log10 of flow and limit, every time within 10 %, and the run in the law."""
     for seed in plain_loop.SEEDS:
         run = rc.Run.load(plain_loop.stored(name, seed))
         assert not run.assumed
