@@ -23,10 +23,10 @@ def compare(run: Run, trajectory: Trajectory | None = None, *, replicas: int | N
     start: a random one, or for k > 2 the typical one in the `Decoupled` flow.
 
     Where the run gives its step size, the limit `FiniteStep` is computed too, and the run is compared with 128 replicas
-    of SGD, or with draws of the law where replicas would take more than seconds. Limit and law are known only for the
-    standard problem at a constant step; for signed, correlated or mixed teachers, anisotropic input, two-layer
-    students and schedules the notes say what is not known. All times are canonical: gradient-flow time of
-    L = ½ E(f* - f)².
+    of SGD, or with draws of the law where replicas would take more than seconds. Limit and law are known at a constant
+    step; under a schedule, and for what the table of problem/scope.py leaves open, the notes say what is not known. A
+    loss with the noise of labels in it is compared with draws that have it too, and a note says so. All times are
+    canonical: gradient-flow time of L = ½ E(f* - f)².
 
     The verdict is a rank test among the draws: a run that obeys the theory is called inconsistent with probability
     5 %. Explanations of an inconsistent run are looked for only with `replicas`.

@@ -22,6 +22,7 @@ from .draws import Draws
 from .signs import HARDLY, SHRUNK, late_rows, share_of_shrinking
 
 _OUTSIDE = 0.025  # of the draws on either side, beyond which a run's late risk is its own
+_LAST = 0.25  # the last part of a run, where draws that learn late have learned too
 _FALLEN = 0.9  # of the risk at the first row: a late risk above that has not come down to a plateau
 _ROUNDS, _CLOSE = 5, 0.3  # sets of draws for one value at the most, and spreads of the draws that will do
 _HELD = 1e-4  # relative change of norms that is none
@@ -59,7 +60,10 @@ def causes_of_plateau(case: Case, draws: Draws) -> Iterator[tuple[Cause, Case, D
     where they have changed.
     """
     late = late_rows(case.readings)
-    if late is None or not _is_off(case, draws, late):
+    if late is None:
+        return
+    late &= case.readings.times > (1 - _LAST) * case.readings.times[-1]
+    if not late.any() or not _is_off(case, draws, late):
         return
     held = _norms_held(case.run)
     if held is not False and case.run.config.constraint is None:

@@ -1,4 +1,4 @@
-"""Runs of a plain numpy loop beyond the standard problem lie on the theory, and say what is not known of them."""
+"""Runs of a plain numpy loop beyond the standard problem lie on the theory: flow, limit and draws of the law."""
 
 import numpy as np
 import plain_loop
@@ -11,7 +11,7 @@ FLOWS = {"gaussian-rows": "Quadratic", "anisotropic": "Coupled", "mixed-links": 
 
 @pytest.mark.parametrize("name", plain_loop.PROBLEMS)
 def test_three_seeds_of_a_plain_loop_lie_on_the_theory(name):
-    """The risk's rms is within 0.01 of log10, and every emergence time within 10 %."""
+    """The risk's rms is within 0.01 of log10 of flow and limit, every time within 10 %, and the run in the law."""
     for seed in plain_loop.SEEDS:
         run = rc.Run.load(plain_loop.stored(name, seed))
         assert not run.assumed
@@ -19,8 +19,10 @@ def test_three_seeds_of_a_plain_loop_lie_on_the_theory(name):
         assert report.flow == FLOWS[name]
         assert report.risk_rms_log10 < 0.01
         assert all(check.holds for check in report.checks)
-        assert any(note.startswith("no finite-step limit: none is known for") for note in report.notes)
-        assert any(note.startswith("no band: no law of the risk is known for") for note in report.notes)
+        assert report.finite_step_deviation < 0.01
+        assert report.draws.source == "128 draws of the law"
+        assert report.verdict.consistent is True
+        assert not any(note.startswith(("no finite-step limit", "no band")) for note in report.notes)
         emerged = [e for e in report.emergence if e.measured is not None and np.isfinite(e.measured)]
         assert len(emerged) >= 2
         assert all(abs(e.predicted / e.measured - 1) < 0.1 for e in emerged)
