@@ -58,10 +58,10 @@ def compiled_quickly(
     return compiled
 
 
-def _options_once(arrays: tuple) -> dict[str, Any]:
+def _options_once(arrays: tuple) -> dict[str, object]:
     """The options for a program of such arrays in a process that keeps it."""
     few = sum(map(np.size, arrays)) < _FEW
-    return _OPTIONS | {_LEVEL: 0 if few else 1} if _is_understood() else {}
+    return {**_OPTIONS, _LEVEL: 0 if few else 1} if _is_understood() else {}
 
 
 @cache

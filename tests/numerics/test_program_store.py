@@ -1,32 +1,14 @@
 """Programs kept for other processes: found again without tracing, and never in the place of another."""
 
-import subprocess
-import sys
-from importlib import import_module
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from riccati.numerics import compiled_quickly, kept_numbers, program_store
+from riccati.numerics import compiled_quickly, kept_numbers
 from riccati.numerics.program_store import VARIABLE, KeptPrograms
 
 TRACED = []
-ROOTS = """
-import jax.numpy as jnp
-import numpy as np
-from riccati.numerics import compiled_quickly
-
-TRACED = []
-
-@compiled_quickly(like=lambda x: 0)
-def root(x):
-    TRACED.append(0)
-    return jnp.linalg.cholesky(x)
-
-VALUE = float(np.asarray(root(9 * np.eye(2)))[0, 0])
-"""
 STATE = {"mean": jnp.arange(3.0), "spread": np.full(3, 0.1)}
 
 
@@ -120,40 +102,6 @@ def test_a_file_that_is_damaged_or_of_something_else_is_written_anew(folder, con
         assert same(a_process()(*arguments), plain)
         assert TRACED == [2, 2]
     assert len(list(folder.iterdir())) == 1
-
-
-def test_a_new_process_finds_lapack(folder, monkeypatch, tmp_path):
-    """It has lowered nothing that calls LAPACK, and so has not looked for its routines."""
-    (tmp_path / "module_of_roots.py").write_text(ROOTS)
-    monkeypatch.syspath_prepend(str(tmp_path))
-    import_module("module_of_roots")  # keeps the program
-    code = (
-        f"import sys; sys.path.insert(0, {str(tmp_path)!r})\nimport module_of_roots as m; print(m.VALUE, len(m.TRACED))"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert done.stdout.split() == ["3.0", "0"], (done.returncode, done.stderr)
-
-
-def test_a_file_that_others_may_write_to_is_not_read(folder):
-    arguments = jax.random.key(1), STATE, 2
-    plain = a_process()(*arguments)
-    (path,) = folder.iterdir()
-    path.chmod(0o664)
-    assert same(a_process()(*arguments), plain)
-    assert TRACED == [2, 2]
-    assert path.stat().st_mode & 0o777 == 0o644
-
-
-def test_the_program_of_another_processor_is_not_read(folder, monkeypatch):
-    arguments = jax.random.key(1), STATE, 2
-    plain = a_process()(*arguments)
-    for abilities, traced in (("flags : fpu", 2), ("flags : fpu avx", 3), ("flags : fpu", 3)):
-        monkeypatch.setattr(program_store, "processor", lambda abilities=abilities: abilities)
-        program_store._surroundings.cache_clear()
-        assert same(a_process()(*arguments), plain)
-        assert len(TRACED) == traced
-    program_store._surroundings.cache_clear()
-    assert len(list(folder.iterdir())) == 3
 
 
 def test_numbers_are_computed_once_for_all_processes(folder, monkeypatch):
