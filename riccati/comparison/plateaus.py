@@ -25,6 +25,7 @@ _OUTSIDE = 0.025  # of the draws on either side, beyond which a run's late risk 
 _LAST = 0.25  # the last part of a run, where draws that learn late have learned too
 _FALLEN = 0.9  # of the risk at the first row: a late risk above that has not come down to a plateau
 _ROUNDS, _CLOSE = 5, 0.3  # sets of draws for one value at the most, and spreads of the draws that will do
+_AS_WRITTEN = 1e-3  # relative: a late risk this close is that of the value, whose digits are four
 _HELD = 1e-4  # relative change of norms that is none
 _WITHIN = (0.16, 0.84)  # quantiles a standard deviation from the median of a normal law
 
@@ -50,7 +51,7 @@ class _Unknown:
     def cause(self, value: float) -> Cause:
         """The cause that the key has this value."""
         also = "".join(f", {key} = {str(each).lower()}" for key, each in self.also.items())
-        return Cause(f"{self.key} = {value:.3g}{also}", self.why, keys={self.key: float(f"{value:.3g}"), **self.also})
+        return Cause(f"{self.key} = {value:.4g}{also}", self.why, keys={self.key: float(f"{value:.4g}"), **self.also})
 
 
 def causes_of_plateau(case: Case, draws: Draws) -> Iterator[tuple[Cause, Case, Draws]]:
@@ -139,7 +140,7 @@ def _fitted(case: Case, draws: Draws, late: np.ndarray, unknown: _Unknown) -> tu
         own, theirs = _means(other, drawn, late)
         low, middle, high = np.quantile(theirs, [_WITHIN[0], 0.5, _WITHIN[1]])
         off = own - float(middle)
-        if abs(off) <= _CLOSE * float(high - low) / 2:
+        if abs(off) <= max(_CLOSE * float(high - low) / 2, _AS_WRITTEN * own):
             return cause, other, drawn
         slope = (off - before[1]) / (at - before[0]) if at != before[0] else 0.0
         if not slope < 0:
