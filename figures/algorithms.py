@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import riccati as rc
-from riccati.plot import COLOURS, curve_with_spread, sheet
+from riccati.plot import COLOURS, curve_with_spread, plain_ticks, sheet
 
 from ._ensembles import ensemble, flow
 from ._figure import Arrays, Data, Fact, Piece, chosen, piece
@@ -99,6 +99,7 @@ def draw(data: Data, width: float) -> Figure:
     left.plot([], [], color="0.3", label="FiniteStep")
     left.plot([], [], ":", color="0.3", lw=0.9, label="gradient flow")
     left.set(xlabel="canonical time $t$", ylabel="risk", title=rf"ReLU, two layers, $\gamma={p.gamma:g}$, $d={p.dim}$")
+    plain_ticks(left.yaxis)
     left.legend(loc="lower left")
     right.set(xlabel="canonical time $t$", ylabel="mean squared overlap", title="SGD, FiniteStep (—)",
               ylim=(-0.03, 1.03))  # fmt: skip

@@ -29,6 +29,8 @@ SMALL = {
     "phantom": {"tolerances": "(1e-6, 1e-9, 1e-12)"},
     "signed": {"shares": "(0.25, 1.0)"},
     "committee": {"runs": "4"},
+    "noise": {"noises": "(0.1, 1.0)", "gammas_2": "(0.04,)", "gammas_4": "(0.001,)"},
+    "algorithms": {"runs": "4", "horizon": "30.0", "dim": "100"},
 }  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from figures_checked import check_fact
 from figures import NAMES, Fact
 
 # facts on ensembles of SGD, whose laws have tests of their own (tests/laws, tests/sgd)
-ENSEMBLES = ("discretization", "law_k2", "stiefel_sgd")
+ENSEMBLES = ("discretization", "law_k2", "stiefel_sgd", "noise", "algorithms")
 
 
 @pytest.mark.parametrize(
