@@ -126,10 +126,13 @@ def _computed() -> dict[str, Any]:
     velocity, quiet = (
         eqx.filter_jit(neuron_velocity)(0.0, system.state, system.args) for system in (with_noise, without)
     )
+    slopes = np.repeat((_LINK[1:] * np.sqrt(np.arange(1, 4)))[:, None], 2, axis=1)
     added = jax.tree.map(np.subtract, velocity, quiet)
     assert isinstance(added, NeuronState)
     return {
-        "moments": np.asarray(counted_moments(graphs_of(link), jnp.outer(_LINK, _LAYER), jnp.asarray(_ALL_R), 2)),
+        "moments": np.asarray(
+            counted_moments(graphs_of(link), jnp.outer(_LINK, _LAYER), jnp.asarray(slopes), jnp.asarray(_ALL_R))
+        ),
         "added": added, "p": np.asarray(state.rest[0]),
         "C": np.asarray(setting.moments(problem.teacher, state.along, state.rest[0], jnp.exp(2 * state.log_norm))),
     }  # fmt: skip

@@ -48,6 +48,7 @@ NAMES = (
     "heterogeneous",
     "relu",
     "signed",
+    "committee",
 )
 
 Arrays = dict[str, np.ndarray]

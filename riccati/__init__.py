@@ -96,7 +96,7 @@ _HOME = {
 _PACKAGES = ("scaling", "sgd")
 
 __all__ = sorted((*_HOME, *_PACKAGES))
-__version__ = "0.6.1"
+__version__ = "0.7.0"
 
 if "JAX_ENABLE_X64" not in os.environ:
     if "jax" in sys.modules:

@@ -26,9 +26,9 @@ def solve(
     """Solve the problem of a teacher and a start by a flow, and return its trajectory.
 
     Args:
-        flow: the deterministic limit of SGD. None takes the best one for the problem: `Quadratic` for the pure link
-            h_2 on isotropic input; `Decoupled` for information exponents above 2 and c_0 = 0 with orthonormal
-            directions and one link; `Coupled` for all others, two-layer students among them.
+        flow: the deterministic limit of SGD. None takes the best one for the problem: `Quadratic` for links
+            c_0 + c_2 h_2, such as h_2 and z², on isotropic input; `Decoupled` for information exponents above 2 and
+            c_0 = 0 with orthonormal directions and one link; `Coupled` for all others, two-layer students among them.
         teacher: the target f*, with its second layer, link and the input's covariance.
         start: the student's initial overlaps and norms.
         times: output times (T,), canonical gradient-flow time of L = ½ E(f* - f)², strictly increasing from 0 or

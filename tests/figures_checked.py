@@ -28,6 +28,7 @@ SMALL = {
     "risk_heavy_light": {"teacher_width": "64"},
     "phantom": {"tolerances": "(1e-6, 1e-9, 1e-12)"},
     "signed": {"shares": "(0.25, 1.0)"},
+    "committee": {"runs": "4"},
 }  # fmt: skip
 
 

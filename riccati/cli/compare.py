@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -22,7 +22,7 @@ class RunOptions:
         str | None, typer.Option(help=f"What the loss column holds: {', '.join(LOSS_NAMES)}, or mse, half_mse, ….")
     ] = None
     training_loss: Annotated[
-        str | None, typer.Option(help=f"What SGD descended: {' or '.join(LOSS_NAMES[:2])}, or mse, half_mse, ….")
+        str | None, typer.Option(help=f"What SGD descended: {', '.join(LOSS_NAMES[:2])}, mse, …, or correlation.")
     ] = None
     overlap: Annotated[OverlapName | None, typer.Option(help="What the overlap columns hold.")] = None
     kind: Annotated[RunKind | None, typer.Option(help="How the weights move.")] = None
@@ -34,6 +34,16 @@ class RunOptions:
     beta: Annotated[float | None, typer.Option(help="Decay of the second layer.")] = None
     learning_rate: Annotated[float | None, typer.Option(help="η of SGD.")] = None
     batch_size: Annotated[int | None, typer.Option(help="Samples per step.")] = None
+    momentum: Annotated[float | None, typer.Option(help="μ, as torch.optim.SGD has it.")] = None
+    dampening: Annotated[float | None, typer.Option(help="As torch.optim.SGD has it.")] = None
+    nesterov: Annotated[bool | None, typer.Option(help="Whether the momentum is Nesterov's.")] = None
+    weight_decay: Annotated[float | None, typer.Option(help="λ, as torch.optim.SGD has it.")] = None
+    constraint: Annotated[Literal["sphere"] | None, typer.Option(help="sphere: norms stay as they are.")] = None
+    second_layer_rate: Annotated[float | None, typer.Option(help="κ of a two_layer student, over η.")] = None
+    label_noise: Annotated[float | None, typer.Option(help="Δ, variance of the labels' noise over E f*².")] = None
+    loss_has_noise: Annotated[
+        bool | None, typer.Option(help="Whether the loss is on noisy labels, with Δ on top; as it shows if not given.")
+    ] = None
     init_norm: Annotated[float | None, typer.Option(help="Initial norm of every neuron.")] = None
     covariance_exponent: Annotated[
         float | None, typer.Option(help="α of the input's covariance, λ_i = i^-α; isotropic if nothing says it.")

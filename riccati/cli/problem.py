@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, get_args
 import numpy as np
 import typer
 
-from ..support import LINK_NAMES, ArgumentError, StudentKind, require, require_integer, require_memory
+from ..support import LINK_NAMES, ArgumentError, StudentKind, require, require_integer, require_memory, require_real
 
 if TYPE_CHECKING:
     from ..problem import Covariance, Link, Start, Teacher
@@ -49,6 +49,10 @@ class ProblemOptions:
     ] = "orthonormal"
     negative: Annotated[
         str | None, typer.Option(help="Directions whose a_m is negative, such as 2,5; none if not given.")
+    ] = None
+
+    label_noise: Annotated[
+        float | None, typer.Option(help="Δ, variance of the labels' noise over E f*²; none if not given.")
     ] = None
 
     def problem(self) -> tuple[Teacher, Start]:
@@ -94,7 +98,10 @@ class ProblemOptions:
     def _teacher(self, link: Link, covariance: Covariance | None) -> Teacher:
         from ..problem import Teacher
 
-        teacher = Teacher.power_law(self.teacher_width, self.beta, link, covariance=covariance)
+        noise = self.label_noise
+        if noise is not None:
+            require_real(noise, "label_noise", least=0)
+        teacher = Teacher.power_law(self.teacher_width, self.beta, link, covariance=covariance, noise=noise)
         a = np.asarray(teacher.a) * _signs(self.negative, self.teacher_width)
         known = get_args(Directions)
         must = f"be one of {', '.join(known)}"
@@ -102,8 +109,8 @@ class ProblemOptions:
         if self.teacher_directions == "gaussian":
             require_memory(float(self.teacher_width) * self.dim, "dim", self.dim)
             rows = np.random.default_rng(self.seed).standard_normal((self.teacher_width, self.dim))
-            return Teacher.from_directions(rows, a, link, covariance=covariance, lengths="divided")
-        return teacher if self.negative is None else Teacher(a, link, covariance=covariance)
+            return Teacher.from_directions(rows, a, link, covariance=covariance, lengths="divided", noise=noise)
+        return teacher if self.negative is None else Teacher(a, link, covariance=covariance, noise=noise)
 
 
 def _signs(negative: str | None, width: int) -> np.ndarray:

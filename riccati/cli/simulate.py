@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..support import ArgumentError, Constraint, Coordinates, EngineName, require
+from ..support import ArgumentError, Coordinates, EngineName, require
+from .algorithm import AlgorithmOptions, ScheduleOptions
 from .options import Out, say_renamed, with_options
 from .problem import ProblemOptions
 
@@ -20,26 +21,16 @@ RESULTS = ("run.csv", "run.json", "run.png")
 
 
 @dataclass(frozen=True, kw_only=True)
-class ExperimentOptions:
+class ExperimentOptions(AlgorithmOptions, ScheduleOptions):
     """The algorithm, how it is simulated and what is logged. `help` of each option says what it means."""
 
     steps: Annotated[int, typer.Option(help="Number of steps.")]
     learning_rate: Annotated[float, typer.Option(help="η, canonical time per step.")]
     batch_size: Annotated[int, typer.Option(help="Samples per step.")] = 1
-    constraint: Annotated[
-        Constraint | None,
-        typer.Option(help="stiefel: weights stay orthonormal (k = 2); sphere: norms stay; free if not given."),
-    ] = None
     coordinates: Annotated[
         Coordinates,
         typer.Option(help="reduced: few coordinates, exact in law at any d; direct: all d of them."),
     ] = "reduced"
-    schedule: Annotated[
-        str,
-        typer.Option(help="constant, power (η falls with the step) or direction (η times the a_m being learned)."),
-    ] = "constant"
-    exponent: Annotated[float | None, typer.Option(help="Exponent of the power schedule.")] = None
-    scale: Annotated[float | None, typer.Option(help="Steps after which the power schedule sets in.")] = None
     student_scale: Annotated[float | None, typer.Option(help="c of Stiefel SGD; ‖a‖/√N if not given.")] = None
     dtype: Annotated[str, typer.Option(help="float64, or float32 for direct simulation.")] = "float64"
     rows: Annotated[int, typer.Option(help="Logged steps, spaced evenly in their logarithm.")] = 200
@@ -64,12 +55,10 @@ class ExperimentOptions:
         Raises:
             ArgumentError: for anything that cannot be simulated.
         """
-        from ..problem import SGD
-        from ..sgd import Experiment, schedule_named
+        from ..sgd import Experiment
 
         teacher, start = problem.problem()
-        rate = schedule_named(self.schedule, self.learning_rate, exponent=self.exponent, scale=self.scale)
-        sgd = SGD(rate, self.batch_size, self.constraint)
+        sgd = self.sgd(problem.kind, self.learning_rate, self.batch_size, self.words())
         return Experiment(
             teacher, start, sgd, steps=self.steps, coordinates=self.coordinates, student_scale=self.student_scale,
             dtype=self.dtype, rows=self.rows,
@@ -82,7 +71,8 @@ def simulate(
     out: Out,
     experiment: ExperimentOptions,
     second_phase_samples: Annotated[
-        int | None, typer.Option(help="Fit the radial part of Stiefel SGD on as many fresh samples at the end.")
+        int | None,
+        typer.Option(help="Fit the last layer on as many fresh samples at the end; the radial part of Stiefel SGD."),
     ] = None,
 ) -> None:
     """Run online SGD from a random start; writes run.csv, run.json and run.png.
@@ -118,10 +108,8 @@ def _require_results(out: Path, constraint: str | None, student_width: int, seco
         )
     if second_phase_samples is None:
         return
-    only = "be given for Stiefel SGD only"
-    require(constraint == "stiefel", "second_phase_samples", only, "given without --constraint stiefel")
     try:
-        require_enough_samples(student_width, second_phase_samples)
+        require_enough_samples(student_width, second_phase_samples, stiefel=constraint == "stiefel")
     except ArgumentError as error:
         raise error.renamed({"samples": "second_phase_samples"}) from None
 

@@ -8,27 +8,24 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from ..support import FLOW_NAMES, Constraint, FlowName, require, require_integer, require_memory, require_real
+from ..support import FLOW_NAMES, FlowName, require, require_integer, require_memory, require_real
+from .algorithm import AlgorithmOptions
 from .options import Level, Out, say_renamed, with_options, written_to_out
 from .problem import ProblemOptions
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from ..flows import Flow
+    from ..flows import FiniteStep, Flow
     from ..trajectory import Trajectory
 
 
 @dataclass(frozen=True, kw_only=True)
-class FlowOptions:
+class FlowOptions(AlgorithmOptions):
     """The options of the flow and its output times; their meaning is in the `help` of each."""
 
     flow: Annotated[FlowName | None, typer.Option(help="The best for the link if not given.")] = None
     gamma: Annotated[float | None, typer.Option(help="γ = ηd/B of FiniteStep, η SGD's learning rate.")] = None
-    constraint: Annotated[
-        Constraint | None,
-        typer.Option(help="of FiniteStep: SGD on the weights if not given, or on orthonormal ones, stiefel (k = 2)."),
-    ] = None
     horizon: Annotated[float | None, typer.Option(help="Last time; past the last emergence if not given.")] = None
     points: Annotated[int, typer.Option(help="Number of output times, spaced evenly in log t.")] = 200
     algorithm: Annotated[Literal["homogeneous", "stiefel"] | None, typer.Option(hidden=True)] = None
@@ -57,22 +54,29 @@ class FlowOptions:
 
         self._require_sizes(problem)
         teacher, start = problem.problem()
-        flow = self._flow(teacher, start)
+        flow = self._flow(problem, teacher, start)
         times = np.asarray(default_times(flow, teacher, start, self.points))
         if self.horizon is not None:
             times = np.geomspace(min(times[0], self.horizon / 10), self.horizon, self.points)
         return solve(flow, teacher, start, times)
 
-    def _flow(self, teacher: Any, start: Any) -> Flow:
-        from ..flows import FLOWS, FiniteStep
-        from ..problem import Problem
+    def _flow(self, problem: ProblemOptions, teacher: Any, start: Any) -> Flow:
+        """The flow of the algorithm: the one that is named, or the best that covers it."""
+        from ..flows import FLOWS, Coupled, FiniteStep, Quadratic
+        from ..problem import Problem, rate_of_gamma, uncovered
         from ..solver import best_flow
 
-        if self.flow is None:
-            return best_flow(Problem(teacher, start))
         if self.gamma is not None:
-            return FiniteStep(self.gamma, constraint=self.constraint)
-        return FLOWS[self.flow]()
+            unit = FiniteStep.of(self.sgd(problem.kind, rate_of_gamma(1.0, problem.dim, 1)), problem.dim)
+            return _with_gamma(unit, self.gamma * unit.gamma)
+        sgd = self.sgd(problem.kind, 1.0)
+        flow = best_flow(Problem(teacher, start)) if self.flow is None else FLOWS[self.flow]()
+        beyond = uncovered(type(flow).__name__, teacher, start, sgd)
+        if self.flow is None and beyond:
+            return Coupled.of(sgd)
+        beyond = [words for words in beyond if words not in uncovered(type(flow).__name__, teacher, start)]
+        require(not beyond, "flow", f"cover {' and '.join(beyond)}, as Coupled does", self.flow)
+        return type(flow).of(sgd) if isinstance(flow, (Coupled, Quadratic)) else flow
 
     def _require_sizes(self, problem: ProblemOptions) -> None:
         """Refuse what is no count, or what no memory holds, before anything is allocated."""
@@ -81,7 +85,7 @@ class FlowOptions:
         must = "be given with, and only with, the flow FiniteStep"
         require(at_finite_step == (self.gamma is not None), "gamma", must, self.gamma)
         must = "be left out but for the flow FiniteStep"
-        require(self.constraint is None or at_finite_step, "constraint", must, self.constraint)
+        require(self.constraint != "stiefel" or at_finite_step, "constraint", must, self.constraint)
         if self.horizon is not None:
             require_real(self.horizon, "horizon", above=0)
         M, N = problem.teacher_width, problem.student_width
@@ -156,6 +160,14 @@ def _write_emergence(trajectory: Trajectory, level: float, path: Path) -> None:
         rows.writerows(zip(range(1, len(times) + 1), amplitudes, times, strict=True))
 
 
+def _with_gamma(limit: FiniteStep, gamma: float) -> FiniteStep:
+    """The limit of the same algorithm at another γ."""
+    return type(limit)(
+        gamma, constraint=limit.constraint, student_scale=limit.student_scale, loss=limit.loss,
+        second_layer_rate=limit.second_layer_rate, weight_decay=limit.weight_decay,
+    )  # fmt: skip
+
+
 def _without_noise(trajectory: Trajectory, level: float) -> np.ndarray:
     """The emergence times of the same algorithm's gradient flow."""
     import numpy as np
@@ -164,5 +176,5 @@ def _without_noise(trajectory: Trajectory, level: float) -> np.ndarray:
     from ..solver import solve
 
     assert isinstance(trajectory.flow, FiniteStep)
-    flow = FiniteStep(0.0, constraint=trajectory.flow.constraint, student_scale=trajectory.flow.student_scale)
+    flow = _with_gamma(trajectory.flow, 0.0)
     return np.asarray(solve(flow, trajectory.teacher, trajectory.start, trajectory.times).emergence_times(level))

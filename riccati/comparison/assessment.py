@@ -12,10 +12,11 @@ from jax.typing import ArrayLike
 from ..laws import EmergenceLaw, emergence_law
 from ..problem import uncovered
 from ..support import ArgumentError, require
+from .case import Case
 from .causes import Cause
 from .clock import TELLING, Clock, clock_by_flow, clock_from_draws
 from .draws import FEWEST, Draws, DrawSetting
-from .explanations import Case, alternatives_of
+from .explanations import alternatives_of
 from .observation import Observation, Readings
 from .rank_test import noise_of, probability_of
 from .theory import Theory
@@ -160,7 +161,7 @@ def _verdict(
         rough = clock_by_flow(observation, theory.flow_alone)
         return None if rough is None else Clock(rough.factor, max(rough.error, TELLING))
 
-    alternatives = alternatives_of(case, clock_or_flows) if explain else None
+    alternatives = alternatives_of(case, draws, clock_or_flows) if explain else None
     return verdict_of(case.readings, draws, alternatives, clock=clock, observation=observation)
 
 

@@ -136,7 +136,7 @@ def _other_momenta(present: float) -> Iterator[Cause]:
     for momentum in _MOMENTA:
         if momentum != present:
             clock = (1 - momentum) / (1 - present)
-            yield Cause(f"momentum = {momentum:g}", clock=clock, keys={"momentum": momentum})
+            yield Cause(f"momentum = {momentum:g}", "Nesterov's or not", clock=clock, keys={"momentum": momentum})
 
 
 def causes_of_loss(run: Run, teacher: Teacher, start: AnyStart) -> tuple[Cause, ...]:

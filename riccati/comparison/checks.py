@@ -74,12 +74,14 @@ def checks_of(
 
 
 def _remedy(causes: Sequence[Cause]) -> tuple[str, str | None]:
-    """The end of a check's message for the proved causes, and the keys to set."""
+    """The end of a check's message for the proved causes, and the key to set, if there is one alone."""
     if not causes:
         return ": no known convention explains it", None
     ordered = sorted(causes, key=lambda cause: cause.practice)
-    keys = [str(cause) for cause in ordered if not cause.practice]
-    return f": set {' or '.join(map(str, ordered))}", " or ".join(keys or map(str, ordered))
+    keys = [str(cause) for cause in ordered if not cause.practice] or [str(cause) for cause in ordered]
+    if len(keys) == 1:
+        return f": set {' or '.join(map(str, ordered))}", keys[0]
+    return f": {' or '.join(map(str, ordered))} would explain it, and the factor does not tell which", None
 
 
 def _loss_check(observation: Observation, theory: Trajectory) -> Check | None:
@@ -123,7 +125,7 @@ def _clock_check(
     consistent = assessment.verdict.consistent
     proved = tuple(cause for cause in assessment.causes if cause.clock != 1)
     if proved:
-        because, key = _remedy(proved)
+        because, key = _remedy_of_clock(clock, proved)
         return Check("clock", False, f"{said}{because}", key, factor, error)
     if error > _UNKNOWN:
         return Check("clock", None, f"{said}, which is too uncertain to tell", factor=factor, error=error)
@@ -135,8 +137,17 @@ def _clock_check(
         unsure = f"{said}, which is unusual and not enough to tell: the run as a whole is consistent with theory"
         return Check("clock", None, unsure, factor=factor, error=error)
     causes = () if assessment.explained else _followed_causes(observation, theory, clock, by_risk)
-    because, key = _remedy(causes)
+    because, key = _remedy_of_clock(clock, causes)
     return Check("clock", False, f"{said}{because}", key, factor, error)
+
+
+def _remedy_of_clock(clock: Clock, causes: Sequence[Cause]) -> tuple[str, str | None]:
+    """The remedy by the causes whose factor the clock has within its error; others explain more than a clock."""
+    within = [cause for cause in causes if agrees(*clock, cause.clock, near=0.0)]
+    if causes and not within:
+        names = " or ".join(str(cause) for cause in causes)
+        return f": {names} would explain the run, not by this factor alone", None
+    return _remedy(within)
 
 
 def _is_off(clock: Clock) -> bool:

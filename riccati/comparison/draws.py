@@ -40,13 +40,14 @@ class Draws:
 
     Attributes:
         times: (T,), canonical.
-        risk: (n, T), at those times; inf, or NaN, where a draw has diverged.
+        risk: (n, T), at those times, with `on_top`; inf, or NaN, where a draw has diverged.
         emerged: (n, M), emergence times, inf where not by the end of what was drawn, the last time or later.
         slack: the relative systematic error of risk and times; 0 for replicas of SGD.
         source: their number and kind in words.
         caution: a warning about their validity, empty where there is none.
         law: the law of the emergence times, where it is known better than by draws; else None.
         stopped: whether an interrupt ended them before their number was reached.
+        on_top: the Δ of the labels' noise that is added to the risk, as the run's loss has it.
     """
 
     times: Float[np.ndarray, " T"]
@@ -57,6 +58,7 @@ class Draws:
     caution: str = ""
     law: EmergenceLaw | None = None
     stopped: bool = False
+    on_top: float = 0.0
 
     @property
     def diverged(self) -> Bool[np.ndarray, " n"]:
@@ -111,6 +113,7 @@ class DrawSetting:
         logged: (T,), steps, increasing, from 1.
         student_scale: c of Stiefel SGD, None otherwise or where it is ‖a‖/√N.
         replicas: how many draws.
+        on_top: the Δ that the run's loss has on top of the risk.
     """
 
     teacher: Teacher
@@ -120,6 +123,7 @@ class DrawSetting:
     logged: Int[np.ndarray, " T"]
     student_scale: float | None = None
     replicas: int = FEWEST
+    on_top: float = 0.0
 
     @classmethod
     def of(cls, observation: Observation, teacher: Teacher, start: AnyStart, replicas: int) -> DrawSetting:
@@ -128,7 +132,7 @@ class DrawSetting:
         assert sgd is not None
         assert dim is not None
         logged = observation.run.steps[observation.rows]
-        return cls(teacher, start, sgd, dim, logged, observation.student_scale, replicas)
+        return cls(teacher, start, sgd, dim, logged, observation.student_scale, replicas, observation.on_top)
 
     @property
     def times(self) -> Float[np.ndarray, " T"]:
@@ -194,11 +198,11 @@ class DrawSetting:
         return self._of(blocks)
 
     def _of(self, blocks: list[Ensemble], stopped: bool = False) -> Draws:
-        risk = np.concatenate([block.risk for block in blocks])[: self.replicas]
+        risk = np.concatenate([block.risk for block in blocks])[: self.replicas] + self.on_top
         emerged = np.concatenate([block.emergence_times() for block in blocks])[: self.replicas]
         count = f"{self.replicas}" if len(risk) == self.replicas else f"{len(risk)} of {self.replicas}"
         source = f"{count} replicas of SGD at the run's own start, d, step and batch"
-        return Draws(self.times, risk, emerged, 0.0, source, stopped=stopped)
+        return Draws(self.times, risk, emerged, 0.0, source, stopped=stopped, on_top=self.on_top)
 
     def of_law(self) -> Draws:
         """Draws of the law of risk and emergence times.
@@ -215,8 +219,9 @@ class DrawSetting:
             )  # fmt: skip
         source, slack = f"{self.replicas} draws of the law", _LATE / self.dim
         return Draws(
-            self.times, np.asarray(law.draws), np.asarray(law.emerged), slack, source, law.caution, law.emergence
-        )
+            self.times, np.asarray(law.draws) + self.on_top, np.asarray(law.emerged), slack, source, law.caution,
+            law.emergence, on_top=self.on_top,
+        )  # fmt: skip
 
     def drawn(self) -> Draws:
         """Replicas of SGD where they take seconds, else draws of the law.

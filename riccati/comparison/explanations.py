@@ -1,26 +1,28 @@
 """Explanations of a run that is not consistent with theory: other problems, each tested in the same way.
 
-Known causes (causes.py) whose factors agree with the run's are tried first, then any other factor of the clock, and
-problems of another β or information exponent. A problem explains the run only if the run is consistent with the draws
-of theory for it.
+Known causes (causes.py) whose factors agree with the run's are tried first, and keys that its late risk tells
+(plateaus.py); then any other factor of the clock, and problems of another β or information exponent. A problem explains
+the run only if the run is consistent with the draws of theory for it, and as rough late as they are.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 import numpy as np
 
 from ..problem import Link, Teacher
 from ..runs import overlap_of
 from ..support import ArgumentError
+from .case import Case
 from .causes import Cause, agrees, causes_near, causes_of_loss, loss_factor
 from .clock import Clock, clock_from_draws
 from .draws import Draws, DrawSetting
-from .observation import Observation, Readings
+from .observation import Readings
+from .plateaus import causes_of_plateau
 from .rank_test import LEVEL, Features, rank_test_of
+from .signs import is_as_rough
 
 _SHIFTS = (-0.3, -0.2, -0.1, 0.1, 0.2, 0.3)  # of β that are tried as explanations
 _SURE = 3.0  # errors beyond which a cause leaves the clock off
@@ -62,39 +64,6 @@ class Explanation:
         return f"{self.alternative.reason} (probability {self.probability:.2g})"
 
 
-@dataclass(frozen=True, eq=False)
-class Case:
-    """A run, the problem that its keys describe, and the numbers of the run that are compared with draws.
-
-    Attributes:
-        observation: the run.
-        setting: the problem, and the steps at which run and draws are compared.
-        readings: the run at these steps.
-    """
-
-    observation: Observation
-    setting: DrawSetting
-    readings: Readings
-
-    @cached_property
-    def draws(self) -> Draws:
-        """The draws of theory for this problem, however long they take."""
-        return self.setting.drawn_at_any_cost()
-
-    def with_cause(self, cause: Cause) -> Case | None:
-        """The case with the keys changed by `cause`; None where theory has no draws for the problem they describe."""
-        try:
-            changed = Observation(cause.changed(self.observation.run))
-            start = changed.run.start
-            if start is None or changed.unknown_step(start) or not len(changed.rows):
-                return None
-            setting = DrawSetting.of(changed, changed.run.teacher, start, self.setting.replicas)
-        except ArgumentError:
-            return None
-        readings = changed.readings(None if self.readings.emerged is None else changed.run.overlaps)
-        return Case(changed, setting, replace(readings, noise=self.readings.noise))
-
-
 def explanations_of(readings: Readings, draws: Draws, alternatives: Iterable[Alternative]) -> tuple[Explanation, ...]:
     """The alternatives that the run is consistent with, the likeliest first; known causes alone where one of them is.
 
@@ -107,7 +76,7 @@ def explanations_of(readings: Readings, draws: Draws, alternatives: Iterable[Alt
         if other.cause is None and any(one.alternative.cause for one in explanations):
             break
         there = rank_test_of(Features.of(other.readings, other.draws), other.readings, other.draws)
-        if there is None or there.probability < LEVEL:
+        if there is None or there.probability < LEVEL or not is_as_rough(other.readings, other.draws):
             continue
         shared = features if other.readings.emerged is not None else features.without_directions
         tests = rank_test_of(shared, readings, draws), rank_test_of(shared, other.readings, other.draws)
@@ -116,19 +85,19 @@ def explanations_of(readings: Readings, draws: Draws, alternatives: Iterable[Alt
     return tuple(sorted(explanations, key=lambda one: one.gain, reverse=True))
 
 
-def alternatives_of(case: Case, clock_of: Callable[[], Clock | None]) -> Iterator[Alternative]:
+def alternatives_of(case: Case, draws: Draws, clock_of: Callable[[], Clock | None]) -> Iterator[Alternative]:
     """Yield the problems that might explain a run, known causes first, until an interrupt; each is drawn when reached.
 
-    `clock_of` gives the run's clock, and is called when the first alternative is needed. Left out are problems without
-    a known law whose replicas would take long, problems that contradict what the run shows, and causes with which the
-    run's clock is still off.
+    `draws` are those of the run as it is. `clock_of` gives the run's clock, and is called when the first alternative is
+    needed. Left out are problems without a known law whose replicas would take long, problems that contradict what the
+    run shows, and causes with which the run's clock is still off.
     """
     clock = clock_of()
-    for cause, other in _with_causes(case, clock):
-        again = clock_from_draws(other.readings, other.draws)
+    for cause, other, drawn in _named(case, draws, clock):
+        again = clock_from_draws(other.readings, drawn)
         if again is None or not again.is_beyond(_SURE):
-            yield Alternative(str(cause), other.draws, other.readings, cause)
-        if other.draws.stopped:
+            yield Alternative(str(cause), drawn, other.readings, cause)
+        if drawn.stopped:
             return
     for reason, setting, readings in _others(case, clock):
         try:
@@ -138,6 +107,13 @@ def alternatives_of(case: Case, clock_of: Callable[[], Clock | None]) -> Iterato
         yield Alternative(reason, draws, readings)
         if draws.stopped:
             return
+
+
+def _named(case: Case, draws: Draws, clock: Clock | None) -> Iterator[tuple[Cause, Case, Draws]]:
+    """Known causes and keys that the late risk tells, each with its case and draws."""
+    for cause, other in _with_causes(case, clock):
+        yield cause, other, other.draws
+    yield from causes_of_plateau(case, draws)
 
 
 def _with_causes(case: Case, clock: Clock | None) -> Iterator[tuple[Cause, Case]]:

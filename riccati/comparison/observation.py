@@ -14,7 +14,7 @@ from jaxtyping import Float, Int
 
 from ..numerics import first_crossings
 from ..problem import AnyStart, Start
-from ..runs import Run
+from ..runs import Run, line_on_noise, noise_in_loss, relative_loss
 
 _MOST_ROWS = 200  # of a run that are compared with draws, evenly in log t
 _EXPLODED = 1e3  # times the risk at the first row, or 1: an end beyond it is no plateau
@@ -26,7 +26,7 @@ class Readings:
 
     Attributes:
         times: (T,), canonical.
-        risk: (T,), or None.
+        risk: (T,), or None; with Δ on top where the loss has the noise of labels in it, as the draws then have.
         emerged: (M,), emergence times, inf where not by the run's end; None where they are not comparable.
         noise: relative error of the logged risk.
         exact: whether the risk is known to be the population risk, without an error.
@@ -54,7 +54,9 @@ class Observation:
     @property
     def notes(self) -> tuple[str, ...]:
         """Notes on the run itself, a line each."""
-        return self.run.notes
+        run = self.run
+        line = line_on_noise(run.config, run.loss, run.teacher, run.start)
+        return (*run.notes, line) if line else run.notes
 
     @property
     def assumed(self) -> tuple[str, ...]:
@@ -102,7 +104,14 @@ class Observation:
             # on the rows of the draws where they have overlaps: noise crosses a level the earlier, the closer one looks
             read = rows if np.isfinite(overlaps[rows]).all() else np.arange(len(run.times))
             emerged = first_crossings(run.times[read], overlaps[read], 0.5)
-        return Readings(run.times[rows], None if run.risk is None else run.risk[rows], emerged, exact=self.exact)
+        risk = None if run.loss is None else relative_loss(run.config, run.loss, run.teacher)[rows]
+        return Readings(run.times[rows], risk, emerged, exact=self.exact)
+
+    @cached_property
+    def on_top(self) -> float:
+        """The Δ that the run's loss has on top of the risk, by the noise of labels; 0 without."""
+        run = self.run
+        return noise_in_loss(run.config, run.loss, run.teacher, run.start)
 
     @property
     def exact(self) -> bool:

@@ -162,7 +162,7 @@ class Comparison:
             for trajectory, deviation in sorted(followed, key=lambda each: each[0] is not self.nearest[0])
         ]
         ends = [
-            f"{float(trajectory.risk[-1]):.4g} by {_described(trajectory)}{_ended(trajectory)}"
+            f"{float(np.asarray(trajectory.risk)[-1]):.4g} by {_described(trajectory)}{_ended(trajectory)}"
             for trajectory, _ in followed
         ]
         if self.run.risk is None:
@@ -185,7 +185,7 @@ class Comparison:
         if self.finite_step is not None:
             finite_step = {
                 "risk_rms_log10": known(self.finite_step_deviation),
-                "final_risk": known(float(self.finite_step.risk[-1])),
+                "final_risk": known(float(np.asarray(self.finite_step.risk)[-1])),
                 "flow_label": self.finite_step.flow.label,
                 "outcome": name_of(self.finite_step.outcome),
                 **self.finite_step.flow.settings(),
@@ -271,7 +271,7 @@ def _picture_of(report: Comparison, directions: Sequence[int] | None) -> Picture
     emergence = EmergenceTimes(np.array([e.direction for e in either], int), *(np.array(c, float) for c in columns))
     band = None
     if (draws := report.draws) is not None:
-        low, middle, high = (draws.risk_quantile(q) for q in BAND)
+        low, middle, high = (draws.risk_quantile(q) - draws.on_top for q in BAND)
         band = Band(f"90 % of {draws.words}", draws.times, low, middle, high, COLOURS[5])
     nearest, deviation = report.nearest
     expected = report.ratio_of.split(" T")[0]

@@ -24,7 +24,8 @@ _MOSTLY = 0.95  # of the early rows must agree
 _LATE, _FEWEST = 0.5, 5  # the last part of a run, and the rows there and early on that can tell
 _FLAT, _FLUCTUATES = 0.5, 0.05  # change of log risk over the last part, and from row to row, of a plateau of noise
 _CONSTANT, _STEADY, _FAR = 0.05, 0.03, 10.0  # the same, and the ratio to theory, of another teacher's
-_SHRUNK, _HARDLY = 0.6, 0.2  # shares of the risk that smaller norms make: nearly all of it, and next to nothing
+SHRUNK, HARDLY = 0.6, 0.2  # shares of the risk that smaller norms make: nearly all of it, and next to nothing
+_ROUGH = 0.005  # of the draws on either side, beyond which a run is smoother or rougher than they are
 _LEVELS = np.linspace(0.9, 0.3, 5)  # of the fall of log risk, at which a clock may drift
 _ABOVE_END = 1.0  # of log risk: levels nearer to where a run ends tell of its plateau
 _DRIFT, _DRIFT_ERRORS = 0.15, 4.0  # of log time, and in errors: a drift beyond both is one
@@ -70,6 +71,42 @@ def _of_times(emerged: np.ndarray, draws: Draws) -> tuple[str, ...]:
     return (f"T_{m + 1} is {time}, {word} than {share:.0%} of theory's",)
 
 
+def late_rows(readings: Readings) -> np.ndarray | None:
+    """Which rows are late in a run and have a risk, (T,); None where too few do to tell a plateau."""
+    if readings.risk is None:
+        return None
+    late = (readings.times > (1 - _LATE) * readings.times[-1]) & np.isfinite(readings.risk) & (readings.risk > 0)
+    return late if np.count_nonzero(late) >= _FEWEST else None
+
+
+def is_as_rough(readings: Readings, draws: Draws) -> bool:
+    """Whether the run's late risk changes from row to row by as much as the draws' do; True where that is unknown.
+
+    A risk that has an error of its own may be rougher.
+    """
+    low, own, high = _roughness(readings, draws)
+    return low / _ABOVE <= own and (own <= _ABOVE * high or not readings.exact)
+
+
+def is_smoother(readings: Readings, draws: Draws) -> bool:
+    """Whether the run's late risk changes less from row to row than that of any draw; False where that is unknown."""
+    low, own, _ = _roughness(readings, draws)
+    return own < low / _ABOVE
+
+
+def _roughness(readings: Readings, draws: Draws) -> tuple[float, float, float]:
+    """The run's late roughness, between a low and a high quantile of the draws'; all alike where it is unknown."""
+    late = late_rows(readings)
+    if late is None:
+        return 1.0, 1.0, 1.0
+    assert readings.risk is not None
+    sound = draws.risk[(np.isfinite(draws.risk) & (draws.risk > 0)).all(axis=1)]
+    if len(sound) < _FEWEST:
+        return 1.0, 1.0, 1.0
+    own, theirs = (np.std(np.diff(np.log(risk[..., late])), axis=-1) for risk in (readings.risk, sound))
+    return float(np.quantile(theirs, _ROUGH)), float(own), float(np.quantile(theirs, 1 - _ROUGH))
+
+
 def signs_of(observation: Observation, readings: Readings, draws: Draws) -> tuple[str, ...]:
     """Phrases on signs of how the run was trained, one for each sign."""
     return _plateau(observation.run, readings, draws) or _drift(readings, draws)
@@ -102,12 +139,12 @@ def _plateau(run: Run, readings: Readings, draws: Draws) -> tuple[str, ...]:
         return ()
     slope = float(np.polyfit(times[late], curve, 1)[0])
     trend, rough = abs(slope) * (times[-1] - times[late][0]), float(np.std(np.diff(curve - slope * times[late])))
-    ratio, shrunk = risk[-1] / middle[-1], _share_of_shrinking(run)
+    ratio, shrunk = risk[-1] / middle[-1], share_of_shrinking(run)
     said = f"it stays at {ratio:.3g} times theory's risk while its early part agrees"
-    if trend < _FLAT and shrunk is not None and shrunk > _SHRUNK:
+    if trend < _FLAT and shrunk is not None and shrunk > SHRUNK:
         return (f"{said}, and its neurons are smaller than what they have learned, as with weight decay",)
     if trend < _FLAT and rough > _FLUCTUATES:
-        hardly = shrunk is not None and shrunk < _HARDLY
+        hardly = shrunk is not None and shrunk < HARDLY
         return (f"{said}, and fluctuates there, as with label noise" + ("" if hardly else " or weight decay"),)
     if trend < _CONSTANT and rough < _STEADY and ratio > _FAR:
         other = "as if SGD learned another teacher than its keys say (beta, second_layer, teacher_width, directions)"
@@ -115,7 +152,7 @@ def _plateau(run: Run, readings: Readings, draws: Draws) -> tuple[str, ...]:
     return ()
 
 
-def _share_of_shrinking(run: Run) -> float | None:
+def share_of_shrinking(run: Run) -> float | None:
     """The share of the last risk that weight decay explains, by holding the s_m below the learned a_m.
 
     Decay takes the same δ off every learned s_m, which leaves a risk of g(1) M δ²/E f*². Norms of another teacher, or

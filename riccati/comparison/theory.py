@@ -181,8 +181,8 @@ def _flow_for(observation: Observation, teacher: Teacher, start: AnyStart) -> Fl
         neurons = start.student_width
         if neurons * (neurons + teacher.width) <= _MOST_COUPLED:
             return Coupled.of(algorithm, overlap=run.overlap)
-    if teacher.link.degree == 2 and not uncovered("Quadratic", teacher, start, algorithm):
-        return Quadratic()
+    if teacher.link.is_quadratic and not uncovered("Quadratic", teacher, start, algorithm):
+        return Quadratic.of(algorithm)
     return Coupled.of(algorithm)
 
 

@@ -25,6 +25,7 @@ from .gradient_noise import pair_velocity as pair_velocity
 from .gradient_noise import second_order as second_order
 from .gradient_noise import weights_system as weights_system
 from .gradient_noise import weights_velocity as weights_velocity
+from .grassmannian import memory as memory
 from .master_curve import MasterCurve as MasterCurve
 from .master_curve import collapsed_time as collapsed_time
 from .master_curve import evaluate_curve as evaluate_curve
@@ -32,7 +33,6 @@ from .master_curve import leading_collapsed_time as leading_collapsed_time
 from .master_curve import master_curve_of as master_curve_of
 from .master_curve import position_ahead as position_ahead
 from .quadratic import Quadratic as Quadratic
-from .quadratic import memory as memory
 from .reduced_coordinates import PLAIN as PLAIN
 from .reduced_coordinates import CommitteeState as CommitteeState
 from .reduced_coordinates import Neurons as Neurons

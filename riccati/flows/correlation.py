@@ -19,9 +19,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
-from ..numerics import Integrated, first_crossings, integrate, log_odds
+from ..numerics import Integrated, first_crossings, integrate, log_odds, message_of
 from ..problem import Observables, Problem, Start, Teacher, overlap_scores, require_covered
-from ..support import is_traced
+from ..support import is_traced, require
 from .flow import Flow, Solution, at_padded_times
 from .reduced_coordinates import on_sphere
 
@@ -104,6 +104,13 @@ class Correlation(Flow):
         assert solution.observables.alignment is not None
         odds = log_odds(np.asarray(solution.observables.alignment))
         return jnp.asarray(first_crossings(times, odds, float(log_odds(level)), smooth=True))
+
+    def student_at(self, problem: Problem, time: float) -> Start:
+        """The student at canonical `time`, with the norms and the second layer of its start."""
+        start, out = problem.full_start, _through(problem, jnp.asarray([float(time)]))
+        reached = int(out.reached)
+        require(reached == 1, "time", "be one that the flow reaches", f"{time:g}, but {message_of(out.outcome)}")
+        return start.moved_to(problem.teacher, on_sphere(out.states[-1]), start.norms, start.second_layer)
 
 
 def correlation_velocity(_: Any, U: Float[Array, "N D"], teacher: Teacher) -> Float[Array, "N D"]:

@@ -23,11 +23,21 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from ..numerics import Outcome, first_crossings, integrate, is_outcome, log_odds, message_of
-from ..problem import SGD, Feature, Problem, features, require_covered
+from ..problem import SGD, Feature, Problem, Start, features, require_covered
 from ..support import is_traced, namespace_of, require, require_integer, require_real
 from .decoupled import Decoupled
 from .flow import Flow, Solution, quadratic_horizon
-from .reduced_coordinates import PLAIN, ChunkedSolve, OddsRecord, Student, Training, joined, observe, student_of
+from .reduced_coordinates import (
+    PLAIN,
+    ChunkedSolve,
+    OddsRecord,
+    Student,
+    Training,
+    directions_and_layers,
+    joined,
+    observe,
+    student_of,
+)
 
 _SCOUT_RTOL, _SCOUT_STEPS, _DOUBLINGS = 1e-5, 4096, 60  # of the integration that looks for a horizon
 _FALLS = 0.99  # a risk that keeps this share over three doublings of time is at rest
@@ -168,6 +178,18 @@ class Coupled(Flow):
         for steps in pieces:
             emergence = np.minimum(emergence, first_crossings(steps.times, steps.odds, goal, rates=steps.rates))
         return jax.device_put(emergence)
+
+    def student_at(self, problem: Problem, time: float) -> Start:
+        """The student at canonical `time`, as a start from which SGD or another flow goes on.
+
+        Raises:
+            ArgumentError: a time that the flow does not reach.
+        """
+        start, chunks = problem.full_start, self._chunked(problem)
+        reached = len(list(chunks.through(np.array([time]))))
+        require(reached == 1, "time", "be one that the flow reaches", f"{time:g}, but {message_of(chunks.outcome)}")
+        U, norms, b = directions_and_layers(chunks.student.state, start)
+        return start.moved_to(problem.teacher, U, norms, b)
 
     def _chunked(self, problem: Problem) -> ChunkedSolve:
         student, tolerances = _begin(problem, self.rtol, self.overlap, self._training)

@@ -6,31 +6,36 @@ rate proportional to γ and to the residual. So SGD ends on a plateau above that
 small a_m are never learned. Fluctuations of single overlaps, of order d^(-1/2), are not in the limit; the laws of
 riccati.laws have them (derivations/search_phase.py).
 
-The equations are in flows/gradient_noise. They are derived in derivations/finite_step.py (Stiefel SGD, k = 2),
+The equations, in flows/gradient_noise, are derived in derivations/finite_step.py (Stiefel SGD, k = 2),
 derivations/finite_step_weights.py (the weights, k = 2), derivations/own_pair.py (k > 2, each direction with its own
-neuron), derivations/noise_moments.py (any link, all neurons) and derivations/algorithm_noise.py (weight decay, the
-sphere, the correlation loss, a second layer, a covariance).
+neuron), derivations/noise_moments.py (any link), derivations/algorithm_noise.py and derivations/committee.py.
 """
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from collections.abc import Callable
+from typing import Any, Literal, NamedTuple
 
 import equinox as eqx
 from jaxtyping import Array, Float
 
-from ..problem import SGD, Constraint, Problem, require_covered, sgd_of, uncovered
+from ..problem import SGD, Constraint, Problem, Start, require_covered, sgd_of, uncovered
 from ..support import CONSTRAINTS, TrainedLoss, is_traced, require, require_real, warn_renamed
 from .coupled import Coupled
 from .decoupled import Decoupled
 from .flow import Flow, Solution, at_padded_times
 from .gradient_noise import (
     FiniteStepSystem,
+    committee_system,
     has_subspace,
     neuron_system,
     pair_system,
     refined_crossings,
     solution_at,
+    start_of_committee,
+    start_of_neurons,
+    start_of_weights,
+    state_at,
     stiefel_system,
     weights_system,
 )
@@ -63,6 +68,13 @@ def _renamed(algorithm: object, constraint: object) -> Literal["stiefel"] | None
     return "stiefel"
 
 
+class _StudentKind(NamedTuple):
+    """A kind of student: its system of equations, and what makes a start of a state of that."""
+
+    system: Callable[..., FiniteStepSystem]
+    start_of: Callable[..., Start]
+
+
 class FiniteStep(Flow):
     """The limit d → ∞ of online SGD with step size γ/d: gradient flow with the second-order terms of a step.
 
@@ -70,9 +82,9 @@ class FiniteStep(Flow):
     k = 2, `Decoupled` for pairs of a direction and its own neuron, `Coupled` for all pairs. The equations are those
     of that gradient flow plus a drag on overlaps and a growth of norms by the gradient noise (flows/gradient_noise),
     for every teacher, student and algorithm that `Coupled` follows, but for directions that are no eigenvectors of the
-    input's covariance. For all pairs the noise enters through E e²σ'σ'ᵀ, exact for Hermite series of degree ≤ 6, else
-    an average over 2¹⁴ Sobol points with an error of about 10⁻³; `rtol` is then at least 10⁻⁶. Fluctuations of single
-    overlaps, of order d^(-1/2), are not in the limit.
+    input's covariance. For all pairs the noise enters through E e²σ'σ'ᵀ, exact for Hermite series of degree ≤ 6 and for
+    committee machines of erf (Saad & Solla 1995), else an average over 2¹⁴ Sobol points with an error of about 10⁻³;
+    `rtol` is then at least 10⁻⁶. Fluctuations of single overlaps, of order d^(-1/2), are not in the limit.
 
     While nothing is learned, A = Σ a_m², a direction grows from a small overlap if
 
@@ -233,6 +245,24 @@ class FiniteStep(Flow):
             return self._gradient_flow(problem).details(problem, times)
         return super().details(problem, times)
 
+    def student_at(self, problem: Problem, time: float) -> Start:
+        """The student at canonical `time`, as a start from which SGD or another flow goes on.
+
+        Raises:
+            ArgumentError: anisotropic input, Stiefel SGD, pairs of a direction and its own neuron, or a time that the
+                flow does not reach.
+        """
+        if self.gamma == 0:
+            return self._gradient_flow(problem).student_at(problem, time)
+        if self.constraint == "stiefel" or self._meets_own(problem):
+            return super().student_at(problem, time)
+        must = "live on isotropic input for a student at a time"
+        require(problem.teacher.covariance is None, "teacher", must, "under a covariance")
+        system = self._system(problem)
+        state, reached = state_at(system, time, self.rtol)
+        require(reached, "time", "be one that the flow reaches without an explosion", time)
+        return self._student(problem).start_of(problem, state, system.args)
+
     @property
     def _training(self) -> Training:
         return Training.of(self)
@@ -259,5 +289,12 @@ class FiniteStep(Flow):
             return stiefel_system(problem, self.gamma, self.student_scale)
         if self._meets_own(problem):
             return pair_system(problem, self.gamma)
-        system = weights_system if has_subspace(problem, self._training.on_sphere) else neuron_system
-        return system(problem, self.gamma, self._training)
+        return self._student(problem).system(problem, self.gamma, self._training)
+
+    def _student(self, problem: Problem) -> _StudentKind:
+        """How a student is followed whose neurons all meet."""
+        if has_subspace(problem, self._training.on_sphere):
+            return _StudentKind(weights_system, start_of_weights)
+        if problem.full_start.second_layer is not None and not problem.teacher.link.is_homogeneous:
+            return _StudentKind(committee_system, start_of_committee)
+        return _StudentKind(neuron_system, start_of_neurons)

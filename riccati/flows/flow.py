@@ -13,8 +13,8 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from ..numerics import Outcome, padded
-from ..problem import Observables, Problem, riccati_rate, spectrum
-from ..support import is_traced
+from ..problem import Observables, Problem, Start, riccati_rate, spectrum
+from ..support import ArgumentError, is_traced
 
 _NO_RATE = 1e-12  # an eigenvalue this small beside the largest is rounding
 
@@ -87,6 +87,15 @@ class Flow(eqx.Module):
         observables = self.evolve(problem, times).observables
         assert observables.alignment is not None
         return observables.alignment, observables.radius
+
+    def student_at(self, problem: Problem, time: float) -> Start:
+        """The student at canonical `time`, as a start from which SGD or another flow goes on.
+
+        Raises:
+            ArgumentError: a flow that does not follow every neuron, or a time that it does not reach.
+        """
+        must = "follow every neuron, as Coupled, Quadratic, Correlation and FiniteStep do, for a student at a time"
+        raise ArgumentError("flow", must, repr(self))
 
     def settings(self) -> dict[str, object]:
         """The flow's fields by name, as they are written in the provenance and in saved files."""

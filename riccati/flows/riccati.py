@@ -26,11 +26,14 @@ from ..support import require, require_real
 from .flow import Flow, Solution, quadratic_horizon
 from .grassmannian import (
     Chart,
+    Moment,
     along_directions,
     chart_emergence_times,
     diagonal,
     evolve_in_charts,
+    initial_weights_of,
     relative,
+    riccati_times,
     subspace,
     subspace_risk,
     weighted_grams,
@@ -107,7 +110,9 @@ class Riccati(Flow):
         """The solution at canonical `times`: risk after the best radial fit and diag G, no radius."""
         if self.method == "ode":
             return self._dense(problem, times)
-        return evolve_in_charts(_observe, problem, times, with_norms=False)
+        return evolve_in_charts(
+            _observe, initial_weights_of(problem, with_norms=False), Moment(riccati_times(problem.teacher, times))
+        )
 
     def emergence_times(
         self, problem: Problem, times: Float[Array, " T"], solution: Solution, level: float
@@ -165,7 +170,7 @@ def dense_velocity(_: Any, G: Float[Array, "M M"], a: Float[Array, " M"]) -> Flo
     return a[:, None] * G + G * a - 2 * G @ (a[:, None] * G)
 
 
-def _observe(chart: Chart, _: Array) -> Observables:
+def _observe(chart: Chart, _: Moment) -> Observables:
     space = subspace(*weighted_grams(chart.B, chart.row_rate))
     aligned = along_directions(chart, space.inverse, diagonal(space.W))
     return Observables(relative(chart, subspace_risk(chart, space)), aligned, None)

@@ -12,7 +12,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Key
 
 from ..flows import FiniteStep, has_subspace
-from ..numerics import Outcome, as_key, is_outcome, require_double_precision
+from ..numerics import Outcome, as_key, is_outcome, require_double_precision, two_keys
 from ..problem import SGD, AnyStart, Constraint, Problem, Teacher, sgd_of
 from ..support import require, require_integer, require_open_unit, require_times
 from .divergence import warn_of
@@ -85,7 +85,7 @@ class RiskLaw(eqx.Module):
             ArgumentError: if `q` is not in (0, 1).
         """
         require_open_unit(q, "q")
-        return jnp.asarray(np.quantile(self.draws, q, axis=0, method="inverted_cdf"))
+        return jax.device_put(np.quantile(self.draws, q, axis=0, method="inverted_cdf"))
 
     def plot(self, coverage: float = 0.9, ax: Axes | None = None) -> Figure:
         """Draw the band that holds a fraction `coverage` of the runs at each time, the median and the limit.
@@ -195,7 +195,7 @@ def risk_law(
         require(student_scale is None, "student_scale", must, student_scale)
         law = diffusion_law(problem, sgd, _LEVEL, DEFAULT_RESOLUTION)
         caution = law.caution
-        escape_key, early_key = jax.random.split(as_key(seed))
+        escape_key, early_key = two_keys(as_key(seed))
         winners = winners_of(law.competition, replicas, escape_key)
         draws, reached = risk_given_emergence(problem, sgd, winners, _LEVEL, at, early_key)
         emerged = winners.emerged

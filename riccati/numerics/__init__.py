@@ -12,9 +12,11 @@ from .integration import message_of as message_of
 from .integration import name_of as name_of
 from .integration import outcome_named as outcome_named
 from .integration import padded as padded
+from .program_store import kept_numbers as kept_numbers
 from .random import as_key as as_key
 from .random import bartlett as bartlett
 from .random import bartlett_of as bartlett_of
+from .random import two_keys as two_keys
 from .univariate import first_crossings as first_crossings
 from .univariate import first_reached as first_reached
 from .univariate import log_odds as log_odds

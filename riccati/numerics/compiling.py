@@ -4,6 +4,9 @@ On the processor, XLA's newer emitters of fused loops (MLIR) take half of the co
 nothing at run time there. `@compiled_quickly()` compiles a program with the older ones, and with the first level of
 LLVM's optimisation: the rounds of a random key take it ten times as long at the second, and run no faster. It is not
 used everywhere, as the older emitters are slow on loops that share large subexpressions.
+
+A process that keeps its programs for the next one is short, and calls each a few times. What works on few numbers takes
+milliseconds then and compiles in half a second, so it is compiled without optimisation, in half of that.
 """
 
 from __future__ import annotations
@@ -21,7 +24,9 @@ from .program_store import KeptPrograms
 T = TypeVar("T")
 
 LEAF: Any = 0  # stands for any array of a result that `like` describes
-_OPTIONS = {"xla_cpu_use_fusion_emitters": False, "xla_backend_optimization_level": 1}
+_LEVEL = "xla_backend_optimization_level"
+_OPTIONS = {"xla_cpu_use_fusion_emitters": False, _LEVEL: 1}
+_FEW = 4096  # numbers among the arguments of a program
 
 
 def compiled_quickly(
@@ -39,18 +44,24 @@ def compiled_quickly(
     def compiled(function: Callable[..., T]) -> Callable[..., T]:
         alone, plain = jit(function, **settings, compiler_options=_OPTIONS), jit(function, **settings)
         donated = np.atleast_1d(settings.get("donate_argnums", ())).astype(int)
-        kept = None if like is None else KeptPrograms(function, like, tuple(donated), _OPTIONS)
+        kept = None if like is None else KeptPrograms(function, like, tuple(donated), _options_once)
 
         @wraps(function)
         def call(*args: Any) -> T:
-            if is_traced(args) or is_traced(jax.device_put(np.zeros(()))) or not _is_understood():
+            if is_traced(args) or is_traced(jax.device_put(np.zeros(()))):
                 return plain(*args)
-            program = alone if kept is None else kept.program(args) or alone
-            return program(*args)
+            program = None if kept is None else kept.program(args)
+            return (program or (alone if _is_understood() else plain))(*args)
 
         return call
 
     return compiled
+
+
+def _options_once(arrays: tuple) -> dict[str, Any]:
+    """The options for a program of such arrays in a process that keeps it."""
+    few = sum(map(np.size, arrays)) < _FEW
+    return _OPTIONS | {_LEVEL: 0 if few else 1} if _is_understood() else {}
 
 
 @cache

@@ -1,31 +1,33 @@
-"""Programs that a process keeps for the next one, as `jax.export` writes them.
+"""Programs that a process keeps for the next one, compiled, as `jax.experimental.serialize_executable` writes them.
 
-XLA's own cache keeps compiled code, but a process has to trace and lower a program before it can ask for that. What is
-kept here spares it both. Programs are kept in the folder that the environment variable RICCATI_PROGRAMS names, which
+XLA's own cache keeps compiled code too, but a process has to trace and lower a program before it can ask for that. What
+is kept here spares it both. Programs are kept in the folder that the environment variable RICCATI_PROGRAMS names, which
 the command line sets and users of Python may; without it nothing is kept.
 
 A file holds the program of one function for arguments of one structure, under a name that is a digest of both, of
-JAX's settings, of the versions of the libraries and of the source of this package. A file that is damaged or of
-something else is written anew, and one that cannot be written is not missed. Nothing is unpickled, and nothing in a
-file is run but the program itself.
+JAX's settings, of the versions of the libraries, of the source of this package and of what the processor can do. A file
+that is damaged or of something else is written anew, and one that cannot be written is not missed. To load a program is
+to run what is in its file, so only files are read that are this user's and that nobody else may write to.
 """
 
 from __future__ import annotations
 
 import hashlib
 import io
-import json
 import os
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import fields, is_dataclass, replace
+import platform
+import stat
+from collections.abc import Callable, Iterator
+from dataclasses import fields, is_dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-from jax import export
+from jax.experimental import serialize_executable
+from jax.experimental.compilation_cache import compilation_cache
+from jaxlib import lapack
 
 from ..support import ArgumentError, package_versions, sealed, unsealed, whole_file
 
@@ -36,13 +38,16 @@ _SETTINGS = (
     "jax_enable_x64", "jax_default_matmul_precision", "jax_default_prng_impl", "jax_threefry_partitionable",
     "jax_numpy_dtype_promotion", "jax_numpy_rank_promotion", "jax_debug_nans", "jax_debug_infs",
 )  # fmt: skip
-_DISABLED = "jax_disable_jit"
+_DISABLED, _CACHED = "jax_disable_jit", "jax_enable_compilation_cache"
 _CALLBACK = b"python_cpu_callback"  # in the name of what a program calls to get back into Python
+_LAPACK = b"lapack_"  # in the names of LAPACK's routines, likewise
+_OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
+_ABILITIES = ("flags", "Features")  # of x86 and of ARM
 _ON_ERROR = "EQX_ON_ERROR"  # a variable of the environment, likewise
 
 
 class KeptPrograms:
-    """The programs of a function, one for each structure of its arguments: from the folder, or exported and put there.
+    """The programs of a function, one for each structure of its arguments: from the folder, or compiled and put there.
 
     Arrays among the arguments are the program's arguments; all else is a part of it.
 
@@ -50,11 +55,15 @@ class KeptPrograms:
         function: a function of a module's top level, whose result holds arrays alone.
         like: gives, of the same arguments, any value of the structure that the result has, without computing it.
         donated: which arguments' memory the program may use.
-        options: of the compiler.
+        options: gives those of the compiler for a program of some arrays.
     """
 
     def __init__(
-        self, function: Callable[..., Any], like: Callable[..., Any], donated: tuple[int, ...], options: dict[str, Any]
+        self,
+        function: Callable[..., Any],
+        like: Callable[..., Any],
+        donated: tuple[int, ...],
+        options: Callable[[tuple], dict[str, Any]],
     ):
         self._function, self._like, self._donated, self._options = function, like, donated, options
         self._programs: dict[str, Callable | None] = {}
@@ -73,36 +82,40 @@ class KeptPrograms:
         return self._programs[key]
 
     def _made(self, folder: Path, key: str, args: tuple) -> Callable[..., Any] | None:
-        leaves, tree = jax.tree.flatten(args)
-        given = [is_array(leaf) for leaf in leaves]
-        fixed = [None if one else leaf for one, leaf in zip(given, leaves, strict=True)]
-        structure = jax.tree.structure(self._like(*args))
-
-        def flat(*arrays: Any) -> list[Any]:
-            rest = iter(arrays)
-            every = [next(rest) if one else leaf for one, leaf in zip(given, fixed, strict=True)]
-            return jax.tree.leaves(self._function(*jax.tree.unflatten(tree, every)))
-
+        results, structure = jax.tree.flatten(self._like(*args))
         name = f"{self._function.__module__}.{self._function.__qualname__}"
         digest = hashlib.sha256("\n".join([name, key, *_surroundings()]).encode()).hexdigest()
         path = folder / f"{self._function.__name__}-{digest[:40]}"
-        like = [jax.ShapeDtypeStruct(np.shape(leaf), leaf.dtype) for leaf in leaves if is_array(leaf)]
-        held = _read(path)
-        if held is None:
-            held = _Program.of(jax.jit(flat, keep_unused=True).lower(*like))
-            if _CALLBACK in held.module:  # no other process has what it calls
+        arrays = tuple(filter(is_array, jax.tree.leaves(args)))
+        compiled = _read(path, arrays, len(results))
+        if compiled is None:
+            lowered = self._lowered(args, arrays)
+            if _calls_back(lowered):  # no other process has what it calls
                 return None
-            _write(path, held)
-        sizes = [sum(map(is_array, jax.tree.leaves(arg))) for arg in args]
-        ends = np.cumsum(sizes)
-        donated = tuple(int(n) for arg in self._donated for n in range(ends[arg] - sizes[arg], ends[arg]))
-        call = jax.jit(held.exported(like).call, donate_argnums=donated, compiler_options=self._options)
-        compiled = call.lower(*like).compile()  # once, for arrays of every origin
+            compiled = _compiled_anew(lowered)
+            _write(path, serialize_executable.serialize(compiled)[0])
 
         def program(*args: Any) -> Any:
             return jax.tree.unflatten(structure, compiled(*filter(is_array, jax.tree.leaves(args))))
 
         return program
+
+    def _lowered(self, args: tuple, arrays: tuple) -> jax.stages.Lowered:
+        """The program of the arrays among the arguments, for arrays of every origin."""
+        leaves, tree = jax.tree.flatten(args)
+        fixed = [None if is_array(leaf) else leaf for leaf in leaves]
+
+        def flat(*given: Any) -> list[Any]:
+            rest = iter(given)
+            every = [next(rest) if is_array(leaf) else one for leaf, one in zip(leaves, fixed, strict=True)]
+            return jax.tree.leaves(self._function(*jax.tree.unflatten(tree, every)))
+
+        sizes = [sum(map(is_array, jax.tree.leaves(arg))) for arg in args]
+        ends = np.cumsum(sizes)
+        donated = tuple(int(n) for arg in self._donated for n in range(ends[arg] - sizes[arg], ends[arg]))
+        like = [jax.ShapeDtypeStruct(np.shape(array), array.dtype) for array in arrays]
+        options = self._options(arrays)
+        return jax.jit(flat, keep_unused=True, donate_argnums=donated, compiler_options=options).lower(*like)
 
 
 def is_array(value: Any) -> bool:
@@ -147,52 +160,84 @@ def _surroundings() -> tuple[str, ...]:
     for path in sorted(package.rglob("*.py")):
         source.update(f"{path.relative_to(package)} {path.stat().st_size}\n".encode() + path.read_bytes())
     versions = {**package_versions(), "jaxlib": jax.lib.__version__}
-    return source.hexdigest(), repr(versions), jax.default_backend(), os.environ.get(_ON_ERROR, "")
+    return source.hexdigest(), repr(versions), jax.default_backend(), processor(), os.environ.get(_ON_ERROR, "")
 
 
-class _Program(NamedTuple):
-    """A program as a file holds it.
-
-    Attributes:
-        module: the lowered program, in bytes of MLIR.
-        out: shape and type of each of its results.
-    """
-
-    module: bytes
-    out: list[tuple[tuple[int, ...], str]]
-
-    @classmethod
-    def of(cls, lowered: jax.stages.Lowered) -> _Program:
-        """The program that was lowered."""
-        module = io.BytesIO()
-        lowered.compiler_ir("stablehlo").operation.write_bytecode(module)  # type: ignore[union-attr]
-        return cls(module.getvalue(), [(each.shape, str(each.dtype)) for each in jax.tree.leaves(lowered.out_info)])
-
-    def exported(self, like: Sequence[jax.ShapeDtypeStruct]) -> export.Exported:
-        """The program in the form that JAX calls, of arguments like these.
-
-        It is made of an exported program that returns zeros. JAX's own format is not used, as it replaces functions
-        such as the inverse of erf by what the compiler takes twice as long for.
-        """
-        zeros = export.export(jax.jit(lambda *_: [jnp.zeros(shape, dtype) for shape, dtype in self.out]))(*like)
-        return replace(zeros, mlir_module_serialized=self.module, module_kept_var_idx=tuple(range(len(like))))
-
-
-def _read(path: Path) -> _Program | None:
-    """The program in a file; None where there is none, or something else."""
+def processor() -> str:
+    """What the processor can do, where the system says it, else its kind: code for one may be no code for another."""
     try:
-        content = path.read_bytes()
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
-        return None
-    body = unsealed(_HEAD, content)
+        lines = []
+    return next((line for line in lines if line.startswith(_ABILITIES)), f"{platform.machine()} {platform.processor()}")
+
+
+def kept_numbers(name: str, compute: Callable[[], np.ndarray]) -> np.ndarray:
+    """What `compute` gives, which depends on the versions of the libraries alone: from the folder, or put there.
+
+    It spares a process the import of what computes it.
+    """
+    folder = os.environ.get(VARIABLE)
+    if not folder:
+        return compute()
+    digest = hashlib.sha256("\n".join([name, repr(package_versions())]).encode()).hexdigest()
+    path = Path(folder) / f"{name}-{digest[:40]}"
+    body = _body_of(path)
+    if body is not None:
+        return np.load(io.BytesIO(body), allow_pickle=False)
+    numbers, held = compute(), io.BytesIO()
+    np.save(held, numbers, allow_pickle=False)
+    _write(path, held.getvalue())
+    return numbers
+
+
+def _calls_back(lowered: jax.stages.Lowered) -> bool:
+    module = io.BytesIO()
+    lowered.compiler_ir("stablehlo").operation.write_bytecode(module)  # type: ignore[union-attr]
+    return _CALLBACK in module.getvalue()
+
+
+def _compiled_anew(lowered: jax.stages.Lowered) -> jax.stages.Compiled:
+    """A program compiled past XLA's own cache: what that has kept loses its functions when it is written again."""
+    kept = getattr(jax.config, _CACHED)
+    compilation_cache.reset_cache()
+    jax.config.update(_CACHED, False)
+    try:
+        return lowered.compile()
+    finally:
+        jax.config.update(_CACHED, kept)
+        compilation_cache.reset_cache()
+
+
+def _read(path: Path, arrays: tuple, results: int) -> jax.stages.Compiled | None:
+    """The program in a file, of some arrays and with a number of results; None where there is none that can be used."""
+    body = _body_of(path)
     if body is None:
         return None
-    out, _, module = body.partition(b"\n")
-    return _Program(module, [(tuple(shape), dtype) for shape, dtype in json.loads(out)])
+    of, to = jax.tree.structure((arrays, {})), jax.tree.structure([0] * results)
+    try:
+        if _LAPACK in body:  # JAX looks for its routines when it lowers a call of one
+            lapack.prepare_lapack_call("potrf_ffi", np.dtype(float))
+        return serialize_executable.deserialize_and_load(body, of, to)
+    except Exception:  # of any kind: what another build of the same version wrote is of no use to this one
+        return None
 
 
-def _write(path: Path, held: _Program) -> None:
-    body = json.dumps(held.out).encode() + b"\n" + held.module
+def _body_of(path: Path) -> bytes | None:
+    """What was written to a file; None where there is none that is whole and this user's."""
+    try:
+        with path.open("rb") as file:
+            return unsealed(_HEAD, file.read()) if _is_ours(os.fstat(file.fileno())) else None
+    except OSError:
+        return None
+
+
+def _is_ours(status: os.stat_result) -> bool:
+    """Whether a file is this user's and nobody else may write to it; Windows does not say."""
+    return not hasattr(os, "getuid") or (status.st_uid == os.getuid() and not status.st_mode & _OTHERS_WRITE)
+
+
+def _write(path: Path, body: bytes) -> None:
     try:
         with whole_file(path) as temporary:
             temporary.write_bytes(sealed(_HEAD, body))

@@ -9,6 +9,9 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Key
 
 from ..support import require, require_integer
+from .compiling import LEAF, compiled_quickly
+
+_GENERATOR, _THREEFRY = "jax_default_prng_impl", "threefry2x32"  # JAX's setting, and its default
 
 
 def as_key(seed: int | Key[Array, ""]) -> Array:
@@ -21,9 +24,19 @@ def as_key(seed: int | Key[Array, ""]) -> Array:
     """
     if isinstance(seed, (int, np.integer)):
         require_integer(seed, "seed", 0)
-        return jax.random.key(int(seed))
+        if getattr(jax.config, _GENERATOR) != _THREEFRY:
+            return jax.random.key(int(seed))
+        words = divmod(int(seed), 2**32)  # as `jax.random.key` takes them, in a program that has to be compiled
+        return jax.random.wrap_key_data(jax.device_put(np.array(words, np.uint32)), impl=_THREEFRY)
     require(hasattr(seed, "dtype"), "seed", "be a whole number or a JAX key", repr(seed))
     return seed
+
+
+@compiled_quickly(like=lambda key: (LEAF, LEAF))
+def two_keys(key: Key[Array, ""]) -> tuple[Array, Array]:
+    """Two keys for independent draws."""
+    one, other = jax.random.split(key)
+    return one, other
 
 
 def bartlett(

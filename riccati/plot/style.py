@@ -69,8 +69,8 @@ def page(panels: int, width: float, height: float, heading: float = 0.0) -> list
         "left": _LEFT / width, "right": 1 - _RIGHT / width, "bottom": _BELOW / height,
         "top": 1 - (_TITLE + heading) / height, "wspace": _BETWEEN / inner,
     }  # fmt: skip
-    figure = Figure(figsize=(width, height))
-    figure.set_layout_engine("none")
+    with mpl.rc_context({"figure.constrained_layout.use": False}):  # an engine that does nothing draws all twice too
+        figure = Figure(figsize=(width, height))
     return list(figure.subplots(1, panels, squeeze=False, gridspec_kw=places)[0])
 
 

@@ -11,6 +11,7 @@ from .assignment import largest_overlap as largest_overlap
 from .assignment import overlap_scores as overlap_scores
 from .assignment import pull as pull
 from .closed_forms import CLOSED_FORMS as CLOSED_FORMS
+from .closed_forms import ERF_SCALES as ERF_SCALES
 from .covariance import Covariance as Covariance
 from .hermite import hermite as hermite
 from .hermite import hermite_series as hermite_series
@@ -28,6 +29,7 @@ from .overlaps import squared_overlaps as squared_overlaps
 from .overlaps import subspace_alignment as subspace_alignment
 from .overlaps import subspace_population_risk as subspace_population_risk
 from .pair_averages import committee_excess as committee_excess
+from .pair_averages import committee_moment as committee_moment
 from .pair_averages import committee_risk as committee_risk
 from .pair_averages import largest_norm as largest_norm
 from .pair_averages import pair_average as pair_average
@@ -63,4 +65,3 @@ from .spectrum import Spectrum as Spectrum
 from .spectrum import spectrum as spectrum
 from .start import Start as Start
 from .teacher import Teacher as Teacher
-from .traceable import TraceableFunction as TraceableFunction

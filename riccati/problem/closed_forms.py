@@ -96,8 +96,12 @@ def _factorials(scale: float, signs: tuple[int, int, int, int]) -> np.ndarray:
     return np.array([scale * signs[j % 4] / sqrt(factorial(j)) for j in range(_TERMS)])
 
 
-def _erf(name: str, scale: float) -> ClosedForm:
+ERF_SCALES = {"erf": 1.0, "scaled_erf": 0.5}  # s of the links erf(√s z)
+
+
+def _erf(name: str) -> ClosedForm:
     """erf(√scale z): its average is (2/π) arcsin of 2 scale E uv/√((1 + 2 scale E u²)(1 + 2 scale E v²))."""
+    scale = ERF_SCALES[name]
     root, twice = sqrt(scale), 2 * scale
 
     def average(own: Array, shared: Array, other: Array) -> Array:
@@ -161,8 +165,8 @@ _FORMS = (
         lambda: _odd_tail(sqrt(2 / pi), 1.0),
         has_finite_slope=False,
     ),
-    _erf("erf", 1.0),
-    _erf("scaled_erf", 0.5),  # erf(z/√2), with which soft committee machines are studied
+    _erf("erf"),
+    _erf("scaled_erf"),  # erf(z/√2), with which soft committee machines are studied
     ClosedForm(
         "exp",
         jnp.exp,

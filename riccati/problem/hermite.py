@@ -20,8 +20,10 @@ import scipy
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
+from ..numerics import panel_nodes
 from ..support import namespace_of, require_integer
 
+_PANELS, _COUNT, _FURTHEST = 560, 16, 14.0  # of a mean, in which a jump costs one panel's error
 _PROJECTED_DEGREE, _PROJECTING_NODES = 200, 320  # beyond about 350 nodes the outer weights underflow
 
 
@@ -72,3 +74,10 @@ def projection(
     for j in range(1, degree):
         h.append((z * h[j] - np.sqrt(j) * h[j - 1]) / np.sqrt(j + 1))
     return z, np.stack(h) * (weights / weights.sum())
+
+
+@cache
+def panels() -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]:
+    """Nodes and weights of the mean over a standard Gaussian, on panels fine enough for kinks and jumps."""
+    z, weights = (np.asarray(part).ravel() for part in panel_nodes(-_FURTHEST, _FURTHEST, _PANELS, _COUNT))
+    return z, weights * np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi)

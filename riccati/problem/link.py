@@ -20,21 +20,20 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from ..numerics import panel_nodes
 from ..support import is_traced, namespace_of, require, require_finite, require_integer
 from .closed_forms import CLOSED_FORMS, HOMOGENEOUS, ClosedForm
-from .hermite import hermite_series, projection, series_derivative
+from .hermite import hermite_series, panels, projection, series_derivative
 from .traceable import TraceableFunction
 
 _QUADRATURE_NODES = 200  # beyond about 350 the outer Gauss-Hermite weights underflow
 _DEFAULT_DEGREE = 32
 _HIGHEST_DEGREE = 1000  # of a pure link; at d^(k/2 - 1) samples none near it is ever learned
 _VANISHING = 1e-12  # a coefficient this small beside the largest counts as zero
+_ROUNDING = 1e-300  # the error of coefficients that quadrature computes without any to be seen
 _MONOMIAL = 1e-9  # coefficients this close to those of z^p, beside its last, are those
 _ENDED = 1e-9  # last coefficients this small beside the largest are none: the function is a polynomial
 _COMPLETE = 1e-6  # share of E σ² up to which a series may miss its function and stand for it at unit variance
 _NOTICEABLE = 1e-2  # share of E σ² whose absence is warned of
-_PANELS, _COUNT, _FURTHEST = 560, 16, 14.0  # of ∫ σ² dP, in which a jump costs one panel's error
 
 
 class Link(eqx.Module):
@@ -140,8 +139,7 @@ class Link(eqx.Module):
         rounding for analytic functions, large for functions with kinks or jumps, whose closed forms
         (`Link.named`) are to be preferred. `missing` compares Σ c_j² with E σ²: the link that is computed with is the
         truncated series, and a warning says so where it misses more than a hundredth. Where it misses less than 10⁻⁶
-        and JAX can trace the function (jnp.tanh; of numpy and scipy ufuncs), σ(z) is the function itself, so that it
-        is known far out too, as two-layer students of any norm need.
+        and JAX can trace the function (jnp.tanh; a ufunc), σ(z) is the function itself, as two-layer students need.
 
         Raises:
             ArgumentError: a degree below 1, too few nodes, a function that does not keep the shape or is not finite.
@@ -150,7 +148,8 @@ class Link(eqx.Module):
         require_integer(nodes, "nodes", 2 * degree + 2)
         fine, coarse = (_quadrature(function, degree, n) for n in (nodes, nodes // 2))
         error, label = float(np.abs(fine - coarse).max()), getattr(function, "__name__", "function")
-        missing = max(1 - float(np.sum(fine**2)) / _second_moment(function), 0.0)
+        z, density = panels()
+        missing = max(1 - float(np.sum(fine**2) / (density @ np.asarray(function(z), float) ** 2)), 0.0)
         if missing > _NOTICEABLE:
             warnings.warn(
                 f"The series of {label} to degree {degree} misses {missing:.2g} of its second moment: take a higher "
@@ -158,7 +157,13 @@ class Link(eqx.Module):
                 stacklevel=2,
             )
         given = TraceableFunction.of(function) if missing < _COMPLETE else None
-        return cls(fine, error=max(error, np.finfo(float).tiny), missing=missing, label=label, function=given)
+        return cls(fine, error=error or _ROUNDING, missing=missing, label=label, function=given)
+
+    @classmethod
+    def of_file(cls, coefficients: ArrayLike, label: str, error: float = 0.0, missing: float = 0.0) -> Link:
+        """A link of `from_function` as a file holds it, by its series: σ beyond that is refused where it is needed."""
+        function = TraceableFunction.left_out(label)
+        return cls(coefficients, label=label, error=error or _ROUNDING, missing=missing, function=function)
 
     @classmethod
     def named(cls, name: str) -> Link:
@@ -190,7 +195,7 @@ class Link(eqx.Module):
     def homogeneity(self) -> int | None:
         """p where σ(λz) = λ^p σ(z) for λ > 0: 1 for ReLU, |z| and z, p for z^p; None for other links."""
         if self.is_homogeneous or self.closed_form is not None:
-            return 1 if self.degree == 1 or self.closed_form is None else HOMOGENEOUS.get(self.closed_form.name)
+            return 1 if self.is_homogeneous else None
         c = np.asarray(self.coefficients)
         power = int(np.flatnonzero(np.abs(c) > max(_VANISHING * np.abs(c).max(), 2 * self.error))[-1])
         # z^p = p! Σ_j h_{p-2j}/(2^j j! √((p-2j)!)), from the recurrence that z h_j = √(j+1) h_{j+1} + √j h_{j-1} is
@@ -247,12 +252,6 @@ class Link(eqx.Module):
     def __repr__(self) -> str:
         lacks = f", misses {self.missing:.2g} of E σ²" if self.missing > _NOTICEABLE else ""
         return f"Link({self.label}, information exponent {self.information_exponent}{lacks})"
-
-
-def _second_moment(function: Callable) -> float:
-    """E σ², on panels fine enough for kinks and jumps."""
-    z, weights = (np.asarray(x).ravel() for x in panel_nodes(-_FURTHEST, _FURTHEST, _PANELS, _COUNT))
-    return float(weights * np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi) @ np.asarray(function(z), float) ** 2)
 
 
 def _quadrature(function: Callable, degree: int, nodes: int) -> np.ndarray:

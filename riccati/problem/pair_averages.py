@@ -30,15 +30,14 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from ..numerics import LEAF, compiled_quickly, panel_nodes
+from ..numerics import LEAF, compiled_quickly
 from .closed_forms import HOMOGENEOUS, ClosedForm
-from .hermite import projection
+from .hermite import panels, projection
 from .link import Link, coefficient_rows
 from .teacher import Teacher
 
 _MISSED = 1e-5  # share of E σ'(λz)² that the series may miss: the largest relative error of a force
-_NORMS = np.geomspace(0.25, 64.0, 129)  # λ at which that is computed
-_PANELS, _COUNT, _FURTHEST = 200, 16, 12.0  # of its integrals
+_NORMS = np.geomspace(0.25, 64.0, 65)  # λ at which that is computed
 
 
 def pair_average(link: Link, own: ArrayLike, shared: ArrayLike, other: ArrayLike) -> Array:
@@ -116,8 +115,7 @@ def largest_norm(link: Link) -> float:
 @cache
 def _largest_norm(value: Callable[[Array], Array], derivative: Callable[[Array], Array]) -> float:
     nodes, onto = projection()
-    z, weights = (np.asarray(part).ravel() for part in panel_nodes(-_FURTHEST, _FURTHEST, _PANELS, _COUNT))
-    density = weights * np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi)
+    z, density = panels()
     with jax.ensure_compile_time_eval():
         coefficients = np.asarray(value(jnp.asarray(_NORMS[:, None] * nodes))) @ onto.T
         slopes = np.asarray(derivative(jnp.asarray(_NORMS[:, None] * z)))
@@ -146,13 +144,18 @@ def committee_excess(
     return interaction * (b @ among @ b) - 2 * b @ teacher_averages(teacher, own, overlaps) @ teacher.a
 
 
+def committee_moment(teacher: Teacher) -> Float[Array, ""]:
+    """E f*², computed as the student's averages are, so that f = f* has the risk 0 to rounding."""
+    if teacher.links is not None:
+        return teacher.second_moment
+    return teacher.a @ pair_average(teacher.link, 1.0, teacher.gram, 1.0) @ teacher.a
+
+
 @compiled_quickly(like=lambda teacher, W, b: LEAF)
 def committee_risk(teacher: Teacher, W: Float[Array, "N D"], b: Float[Array, " N"]) -> Float[Array, ""]:
     """The population risk E(f* - f)²/E f*² of the two-layer student f(x) = Σ b_i σ(<x, w_i>), W in any coordinates.
 
     Their first K hold the teacher's directions (`Teacher.overlaps`).
     """
-    own = teacher.second_moment
-    if teacher.links is None:  # as the student's averages are computed, so that f = f* has the risk 0
-        own = teacher.a @ pair_average(teacher.link, 1.0, teacher.gram, 1.0) @ teacher.a
-    return (own + committee_excess(teacher, W @ W.T, teacher.overlaps(W), b)) / teacher.second_moment
+    excess = committee_excess(teacher, W @ W.T, teacher.overlaps(W), b)
+    return (committee_moment(teacher) + excess) / teacher.second_moment

@@ -144,7 +144,7 @@ def _require_norms_within(teacher: Teacher, start: Start) -> None:
     require(largest > 0, "teacher", must, repr(teacher.link))
     if not is_traced(start.norms):
         norm = float(np.max(np.asarray(start.norms)))
-        must = f"have norms ≤ {largest:.3g}, up to which averages over {teacher.link.label} are resolved,"
+        must = f"have norms ≤ {largest:.3g}, up to which averages over {teacher.link.label} are resolved"
         require(norm <= largest, "start", must, f"{norm:.6g}")
 
 

@@ -146,7 +146,7 @@ _TEACHERS = {F.SIGNED, F.CORRELATED, F.MIXED, F.ANISOTROPIC}
 _TWO_LAYERS = {F.TWO_LAYER, F.COMMITTEE}
 _LIMIT = {F.NOISY, F.MOMENTUM}  # the gradient flow does not see noise, and momentum changes its clock alone
 _TRAINING = {F.NOISY, F.MOMENTUM, F.WEIGHT_DECAY, F.CORRELATION_LOSS, F.SPHERE}
-_BY_REPLICAS = {*_LINKS, *_TEACHERS, F.TWO_LAYER, *_TRAINING}
+_BY_REPLICAS = {*_LINKS, *_TEACHERS, *_TWO_LAYERS, *_TRAINING}
 
 
 def _every(covered: set[Feature]) -> dict[int, set[Feature]]:
@@ -157,16 +157,14 @@ def _every(covered: set[Feature]) -> dict[int, set[Feature]]:
 COVERS: dict[str, dict[int, set[Feature]]] = {
     "Riccati": {2: {F.SIGNED, F.CORRELATED, F.DIMENSIONLESS, *_LIMIT}},
     'Riccati(method="ode")': {2: {F.SIGNED, F.DIMENSIONLESS, *_LIMIT}},
-    "Quadratic": {2: {F.SIGNED, F.CORRELATED, F.DIMENSIONLESS, *_LIMIT}},
+    "Quadratic": {2: {F.SIGNED, F.CORRELATED, F.UNCENTRED, F.DIMENSIONLESS, F.WEIGHT_DECAY, *_LIMIT}},
     "Decoupled": {3: {F.SEVERAL_DEGREES, F.SIGNED, F.ANISOTROPIC, F.TYPICAL, F.DIMENSIONLESS, *_LIMIT}},
     "Coupled": _every({*_LINKS, *_TEACHERS, F.OBLIQUE, *_TWO_LAYERS, F.DIMENSIONLESS, *_TRAINING}),
     "Correlation": _every({*_LINKS, F.DIMENSIONLESS, *_LIMIT, F.CORRELATION_LOSS, F.SPHERE}),
-    "FiniteStep": _every({*_LINKS, *_TEACHERS, F.TWO_LAYER, F.DIMENSIONLESS, *_TRAINING}),
+    "FiniteStep": _every({*_LINKS, *_TEACHERS, *_TWO_LAYERS, F.DIMENSIONLESS, *_TRAINING}),
     'FiniteStep(pairs="own")': {3: {F.TYPICAL, F.DIMENSIONLESS, *_LIMIT}},
     'FiniteStep(constraint="stiefel")': {2: {F.SIGNED, F.NOISY}},
-    "emergence_law": {
-        order: {*_BY_REPLICAS, F.COMMITTEE} | ({F.TYPICAL} if order > 2 else set()) for order in (1, 2, 3)
-    },
+    "emergence_law": {1: _BY_REPLICAS, 2: _BY_REPLICAS, 3: {F.TYPICAL, *_BY_REPLICAS}},
     "risk_law": {1: _BY_REPLICAS, 2: _BY_REPLICAS, 3: {F.TYPICAL, *_BY_REPLICAS}},
     "largest_step": {2: {F.TYPICAL, F.DIMENSIONLESS, F.NOISY}, 3: {F.TYPICAL, F.DIMENSIONLESS, F.NOISY}},
     "largest_step of Stiefel SGD": {2: {F.TYPICAL, F.NOISY}},
@@ -185,6 +183,7 @@ COVERS: dict[str, dict[int, set[Feature]]] = {
         {*_LINKS, F.STEEP, F.SIGNED, F.CORRELATED, F.MIXED, *_TWO_LAYERS, *_TRAINING - {F.WEIGHT_DECAY}}
     ),
     "Stiefel SGD": {2: {F.SIGNED, F.NOISY}},
+    "second_phase": _every({*_LINKS, F.STEEP, *_TEACHERS, F.OBLIQUE, F.TWO_LAYER, F.DIMENSIONLESS, F.NOISY}),
 }
 WITHOUT_START = (
     "sharp_limit", "frontier", "samples_to_learn", "coverage of the correlation loss", "Start.typical",
@@ -192,7 +191,7 @@ WITHOUT_START = (
 # those that are of no algorithm, or have one of their own
 WITHOUT_SGD = (
     *WITHOUT_START, "largest_step", "largest_step of Stiefel SGD", "recommended_step", "optimal_schedule",
-    'FiniteStep(constraint="stiefel")', "Stiefel SGD",
+    'FiniteStep(constraint="stiefel")', "Stiefel SGD", "second_phase",
 )  # fmt: skip
 _OTHERS = "Coupled"  # the flow that takes most, and is recommended where another refuses
 _MOST = 3  # stands for all larger information exponents
@@ -263,7 +262,8 @@ def _link_of(consumer: str) -> str:
     """What link the teacher must have for a consumer."""
     rows = COVERS[consumer]
     pure = {order for order, covered in rows.items() if F.SEVERAL_DEGREES not in covered}
-    names = {(2,): "the pure link h_2", (3,): "a pure link h_k, k > 2", (2, 3): "a pure link h_k, k ≥ 2"}
+    only_two = "a link c_0 + c_2 h_2" if F.UNCENTRED in rows.get(2, ()) else "the pure link h_2"
+    names = {(2,): only_two, (3,): "a pure link h_k, k > 2", (2, 3): "a pure link h_k, k ≥ 2"}
     others = {(3,): "information exponent > 2", (2, 3): "information exponent ≥ 2"}
     parts = [names.get(tuple(sorted(pure))), others.get(tuple(sorted(set(rows) - pure)))]
     return f"have {', or '.join(part for part in parts if part)}"

@@ -212,6 +212,17 @@ class Start(eqx.Module):
         held = {"second_layer": b if scale == 1 else float(scale) * b, "output_scale": float(scale)}
         return restored(type(self), **vars(self) | held)
 
+    def moved_to(
+        self, teacher: Teacher, U: Float[Array, "N D"], norms: Float[Array, " N"], second_layer: Array | None
+    ) -> Start:
+        """The start of the same student with other directions in its reduced coordinates, norms and second layer."""
+        axes = teacher.frame_dim
+        moved = {
+            "teacher_overlaps": teacher.overlaps(U), "residual_factor": U[:, axes:], "norms": norms, "seed": None,
+            "second_layer": second_layer, "teacher_part": None if teacher.frame is None else U[:, :axes],
+        }  # fmt: skip
+        return restored(type(self), **vars(self) | moved)
+
     @property
     def student_width(self) -> int:
         """N, the number of neurons."""

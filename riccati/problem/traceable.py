@@ -51,7 +51,7 @@ class TraceableFunction:
         """What stands for a function of that name which a file could not hold."""
 
         def refused(_: Array) -> Array:
-            must = "be given anew (Link.from_function), as a file holds no function but its series,"
+            must = "be given anew (Link.from_function), as a file holds no function but its series"
             raise ArgumentError("link", must, label)
 
         return cls(refused, is_left_out=True)

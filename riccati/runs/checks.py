@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float, Int
 
+from ..problem import largest_norm
 from ..support import require, require_times
 from .config import WHERE, Key, RunConfig
 from .conventions import PARAMETRISATIONS, algorithm_of, directions_of, kind_of, missing_keys
@@ -17,11 +18,13 @@ from .problem_keys import columns_of, covariance_of, is_exponent
 from .rates import schedule_of
 from .refusals import refuse_not_covered, refuse_reused_samples
 from .tables import TOLERANCE
-from .values import CONVENTIONS, KINDS, STIEFEL, TWO_LAYER, is_recorded, settings_in, word_of
+from .values import CONVENTIONS, KINDS, RISK, STIEFEL, TWO_LAYER, is_recorded, settings_in, word_of
 
 _OTHER_STUDENTS = {
-    "standard": "f = Σ b_i σ(<x, w_i>), called two_layer", "mean_field": "f = Σ b_i σ(<x, w_i>)/N",
-    "ntk": "f = Σ b_i σ(<x, w_i>)/√N", "mup": "f = Σ b_i σ(<x, w_i>), with widths in its rates",
+    "standard": "f = Σ b_i σ(<x, w_i>), called two_layer",
+    "mean_field": "f = Σ b_i σ(<x, w_i>)/N, which is two_layer with output_scale 1/N",
+    "ntk": "f = Σ b_i σ(<x, w_i>)/√N, which is two_layer with output_scale 1/√N",
+    "mup": "f = Σ b_i σ(<x, w_i>), with widths in its rates",
 }  # fmt: skip
 _ONLY_UNDER_COVARIANCE = ("preconditioned", "teacher_directions", "initial_weights", "initial_weights_at")
 _REPLACED = {"teacher_gram": "teacher_directions", "initial_overlaps": "initial_weights"}  # under a covariance
@@ -43,14 +46,17 @@ def check_config(config: RunConfig) -> None:
     for name in [name for name in _NOT_ON_STIEFEL if name in config]:
         require(kind != STIEFEL, name, "be left out for a Stiefel run", "given")
     require(kind != STIEFEL or schedule_of(config) is None, "schedule", "be left out for a Stiefel run", "given")
-    if "second_layer_rate" in config:
-        require(kind == TWO_LAYER, "second_layer_rate", f"be left out unless kind is {TWO_LAYER}", "given")
+    for name in [name for name in ("second_layer_rate", "output_scale") if name in config]:
+        require(kind == TWO_LAYER, name, f"be left out unless kind is {TWO_LAYER}", "given")
     _ = algorithm_of(config)  # refuses what excludes each other
     for name in ("optimizer", "optimiser"):
         for setting in settings_in(str(config.get(name, ""))):
             require(setting in config, setting, f"be given as a key beside {name}, which sets it", "missing")
     if kind != STIEFEL and "loss" in config:
         word_of(*CONVENTIONS)(config.loss, "loss")
+    if config.loss_has_noise:
+        noisy = "label_noise" in config and config.get("loss") != RISK
+        require(noisy, "loss_has_noise", "be given with label_noise, and a loss that is not the risk", True)
     _check_teacher(config, kind)
     _check_start(config, kind)
     _check_covariance(config)
@@ -128,8 +134,7 @@ def _check_teacher(config: RunConfig, kind: str) -> None:
         agree = f"be that of link, {link.information_exponent}"
         require(exponent == link.information_exponent, "information_exponent", agree, exponent)
     if kind == TWO_LAYER and link is not None:
-        must = "have σ(λz) = λσ(z), λ > 0 (relu, abs or he1), for a two-layer student"
-        require(link.is_homogeneous, "link", must, repr(link))
+        require(largest_norm(link) > 0, "link", "be known at arguments of any size", repr(link))
     if (a := config.second_layer) is not None:
         require(bool((a != 0).all()), "second_layer", "have no entry that is 0", "0 in one")
         require(directions in (None, len(a)), "second_layer", f"have teacher_width = {directions} entries", len(a))

@@ -43,7 +43,6 @@ T = TypeVar("T")
 WHERE = "in the run's JSON file, on the command line or as keywords"
 # what reads a key that theory does not read
 RECORD = "nothing: how the run was made"
-NOT_FOLLOWED = "a note: theory is of plain SGD"
 REFUSED = "nothing: refused, unless off"
 
 
@@ -147,6 +146,8 @@ class RunConfig(dict[str, Any]):
         "loss column")
     training_loss = Key(word_of(HALF, SQUARE, CORRELATION), f"{HALF}, {SQUARE} or {CORRELATION}",
         "what SGD descends: a step is η of canonical time, for (f*-f)^2 2η", "clock, step")
+    loss_has_noise = Key(yes_or_no, "true or false", "whether the loss is on noisy labels, with Δ E f*² on top of "
+        "(f*-f)^2; without it, as the column shows", "loss column")
     overlap = Key(overlap_words, " or ".join(OVERLAPS), "what overlap columns hold: diag G, or max_i cos²",
         "overlap columns")
     steps_per_epoch = Key(whole, "whole number", "steps of an epoch, where a log counts epochs", "step column",
@@ -174,6 +175,8 @@ class RunConfig(dict[str, Any]):
     initial_weights_at = Key(vector, "whole numbers", "which columns initial_weights are; others are 0", "start")
     initial_second_layer = Key(vector, "N numbers", "b of a two_layer student at step 0", "start",
         synonyms=("b",), asked_as=" (b)")
+    output_scale = Key(positive, "number > 0", "c of a two_layer student f = c Σ b_i σ(<x, w_i>)", "start, step")
+    link_function = Key(anything, "text", "the name of a function that link is a series of", "check of the link")
     second_layer_rate = Key(nonnegative, "number ≥ 0", "κ, the rate of b over η; 0 where b is frozen", "step")
     constraint = Key(word_of(SPHERE), SPHERE, "neurons are put back to their norm after each step", "step")
 
@@ -184,9 +187,9 @@ class RunConfig(dict[str, Any]):
     coordinates, engine = _record("reduced or direct"), _record("rule and coordinates, up to 0.5")
     dtype, versions = _record("of the weights"), _record("of packages")
     final_overlaps, final_norms = _record("signed, at the last row"), _record("|w_i| at the last row")
+    final_student_gram = _record("<w_i, w_j>/(|w_i||w_j|) at the last row")
     diverged_at_step = _record("the first step whose weights were not finite")
 
-    output_scale = Key(anything, "any", "c of f = c Σ b_i σ(<x, w_i>)", NOT_FOLLOWED)
     epochs, gradient_clipping, dropout = _refused("epochs"), _refused("gradient_clipping"), _refused("dropout")
     batch_norm, layer_norm, bias = _refused("batch_norm"), _refused("layer_norm"), _refused("bias")
     # fmt: on

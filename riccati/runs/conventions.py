@@ -15,7 +15,6 @@ from .values import (
     HALF,
     NEURON,
     OVERLAPS,
-    RISK,
     SQUARE,
     STIEFEL,
     SUBSPACE,
@@ -24,7 +23,7 @@ from .values import (
 )  # fmt: skip
 
 # of the student; what is not here is refused by name, and another one is let in here
-PARAMETRISATIONS = {TWO_HOMOGENEOUS: "f = Σ |w_i|² σ(<x, w_i>/|w_i|)", TWO_LAYER: "f = Σ b_i σ(<x, w_i>)"}
+PARAMETRISATIONS = {TWO_HOMOGENEOUS: "f = Σ |w_i|² σ(<x, w_i>/|w_i|)", TWO_LAYER: "f = c Σ b_i σ(<x, w_i>)"}
 # what an SGD object and a run's keys have by the same name
 OF_ALGORITHM = ("constraint", "second_layer_rate", "momentum", "dampening", "nesterov", "weight_decay")
 # other programs' words for the two definitions
@@ -91,14 +90,6 @@ def time_factor(config: RunConfig) -> float:
 def clock_factor(config: RunConfig) -> int:
     """Return canonical time per step over the learning rate: 2 for SGD on (f* - f)², 1 for that on half of it."""
     return 2 if config.get("training_loss", config.loss) == SQUARE else 1
-
-
-def risk_factor(config: RunConfig) -> int | None:
-    """Return E(f* - f)² over the loss, or None where the loss is the risk itself."""
-    convention = config.get("loss", HALF)
-    if kind_of(config) == STIEFEL or convention == RISK:
-        return None
-    return 2 if convention == HALF else 1
 
 
 def overlap_of(link: Link) -> str:

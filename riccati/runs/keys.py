@@ -7,13 +7,12 @@ import re
 from collections.abc import Iterable, Mapping
 
 from ..support import ArgumentError
-from .config import NOT_FOLLOWED, RECORD, REFUSED, Key, RunConfig
+from .config import RECORD, REFUSED, Key, RunConfig
 from .refusals import row_of
 
 _TABLE = {name: key for name, key in vars(RunConfig).items() if isinstance(key, Key)}
 _RECORDED = frozenset(name for name, key in _TABLE.items() if key.reader == RECORD)
-_NOT_FOLLOWED = frozenset(name for name, key in _TABLE.items() if key.reader == NOT_FOLLOWED)
-KEYS = tuple(name for name, key in _TABLE.items() if key.reader not in (RECORD, NOT_FOLLOWED, REFUSED))
+KEYS = tuple(name for name, key in _TABLE.items() if key.reader not in (RECORD, REFUSED))
 _SYNONYMS = {word: name for name, key in _TABLE.items() for word in key.synonyms}
 _MARKUP = re.compile(r"[|*<]")  # what Markdown would take for its own
 _ALIKE = 0.8  # similarity from which a name is taken for a misspelling
@@ -50,12 +49,7 @@ def remarks_on_keys(config: Mapping[str, object], file: str) -> tuple[str, ...]:
         near = nearest_key(name)
         if near is not None and near not in config:
             raise ArgumentError(name, f"be spelt {near} in {file}, or be another word", "neither")
-    lines = []
-    if missed := [f"{name} = {config[name]}" for name in others if name in _NOT_FOLLOWED and config[name]]:
-        lines.append(f"{' and '.join(missed)} in {file}: not followed, the theory is that of plain SGD")
-    if ignored := [name for name in others if name not in _NOT_FOLLOWED]:
-        lines.append(f"keys of {file} that mean nothing here: {', '.join(ignored)}")
-    return tuple(lines)
+    return (f"keys of {file} that mean nothing here: {', '.join(others)}",) if others else ()
 
 
 def keys_table() -> str:

@@ -87,7 +87,9 @@ def directions_from(teacher: Teacher, Theta: Any) -> Float[np.ndarray, "M d"]:
     return directions
 
 
-def student_from(W: Any, b: Any, teacher: Teacher, directions: Float[np.ndarray, "M d"]) -> Start:
+def student_from(
+    W: Any, b: Any, teacher: Teacher, directions: Float[np.ndarray, "M d"], output_scale: float = 1.0
+) -> Start:
     """The student with these weights, of two layers where b is given or W holds both.
 
     Raises:
@@ -101,9 +103,11 @@ def student_from(W: Any, b: Any, teacher: Teacher, directions: Float[np.ndarray,
         require_finite(np.linalg.norm(weights, axis=1), "W")
     start = Start.from_weights(weights, directions, teacher.covariance)
     if b is None:
+        must = "be left out for a student without a second layer"
+        require(output_scale == 1, "output_scale", must, output_scale)
         return start
     rows = b.reshape(1, -1) if hasattr(b, "reshape") else [b]
-    return start.with_second_layer(as_weights(rows, "b")[0])
+    return start.with_second_layer(as_weights(rows, "b")[0], output_scale)
 
 
 def _layers(W: Any, b: Any) -> tuple[Any, Any]:

@@ -4,7 +4,7 @@ Directions that are orthonormal need no key, correlated ones `teacher_gram`. Und
 determine a problem: directions that lie on no eigenvectors have `teacher_directions`, the student `initial_weights`,
 both with rows in the eigenbasis. Where many eigenvalues agree these are pairs of one and how many follow, and of the
 student's rows only the columns `initial_weights_at` are held, others being zero. A two-layer student has
-`initial_second_layer`, b_i.
+`initial_second_layer`, b_i, and where f = c Σ b_i σ(<x, w_i>) the `output_scale` c.
 """
 
 from __future__ import annotations
@@ -45,7 +45,8 @@ def _link_keys(link: Link) -> RunConfig:
         return RunConfig(link=link.label)
     if link.degree is not None and float(np.asarray(link.coefficients)[link.degree]) == 1.0:
         return RunConfig(information_exponent=link.degree)
-    return RunConfig(link=_coefficients(link))
+    keys = RunConfig(link=_coefficients(link))
+    return keys if link.function is None else keys | {"link_function": link.label}
 
 
 def _coefficients(link: Link) -> list[float]:
@@ -56,7 +57,10 @@ def start_keys(teacher: Teacher, start: Start) -> RunConfig:
     """Return the start of an unconstrained student as keys of a run's JSON file."""
     keys = RunConfig(kind=TWO_HOMOGENEOUS)
     if start.second_layer is not None:
-        keys = RunConfig(kind=TWO_LAYER, initial_second_layer=np.asarray(start.second_layer).tolist())
+        b = np.asarray(start.second_layer) / start.output_scale
+        keys = RunConfig(kind=TWO_LAYER, initial_second_layer=b.tolist())
+        if start.output_scale != 1:
+            keys |= {"output_scale": start.output_scale}
     if (covariance := teacher.covariance) is not None:
         whitened = np.asarray(in_eigenbasis(start.weights, teacher.frame_dim, covariance))
         return keys | _weights_keys(whitened / np.sqrt(np.asarray(covariance.eigenvalues)))
@@ -152,6 +156,8 @@ def teacher_of(config: RunConfig) -> Teacher:
     link = Link.hermite(2) if kind_of(config) == STIEFEL else config.link
     if link is None:
         link = Link.hermite(config.needed(RunConfig.information_exponent))
+    if kind_of(config) == TWO_LAYER and "link_function" in config:
+        link = Link.of_file(link.coefficients, str(config["link_function"]))
     covariance, directions = covariance_of(config), config.teacher_directions
     try:
         if directions is not None:
@@ -208,6 +214,6 @@ def _first_layer(config: RunConfig) -> Start | None:
 
 
 def with_second_layer(start: Start, config: RunConfig) -> Start:
-    """Return the start with the initial second layer that the config gives."""
-    b = config.initial_second_layer
-    return start if b is None else start.with_second_layer(b)
+    """Return the start with the initial second layer and output scale that the config gives."""
+    b, scale = config.initial_second_layer, config.output_scale
+    return start if b is None else start.with_second_layer(b, 1.0 if scale is None else scale)

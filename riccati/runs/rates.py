@@ -73,14 +73,16 @@ def clock_of(config: RunConfig, steps: Int[np.ndarray, " T"]) -> Float[np.ndarra
     return time_factor(config) * times
 
 
-def sgd_of_run(config: RunConfig, steps: Int[np.ndarray, " T"], clock: Float[np.ndarray, " T"] | None) -> SGD | None:
+def sgd_of_run(
+    config: RunConfig, steps: Int[np.ndarray, " T"] | None = None, clock: Float[np.ndarray, " T"] | None = None
+) -> SGD | None:
     """The algorithm with the rate or the schedule of the keys, or the mean rates of a clock; None where there is none.
 
     A clock that the keys do not tell is that of the run's own times.
     """
     if (schedule := schedule_of(config)) is not None:
         return replace(algorithm_of(config), learning_rate=schedule.scaled(clock_factor(config)))
-    if clock is None:
+    if clock is None or steps is None:
         return sgd_of_keys(config) if rate_key(config).name in config else None
     times = clock / algorithm_of(config).momentum_factor
     logged = Logged(tuple(int(n) for n in steps), tuple(float(t) for t in times))

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float
 
 from ..problem import SGD, Problem, Schedule, Start, Teacher, alignments, as_weights, risk_at
-from ..support import ArgumentError, require, require_finite, require_integer
+from ..support import ArgumentError, require, require_finite, require_integer, require_real
 from .config import RunConfig
 from .conventions import algorithm_keys, clock_factor, overlap_of
 from .loop import algorithm_from, directions_from, number_from, student_from
@@ -34,12 +34,12 @@ class _Row(NamedTuple):
 
 
 class Recorder:
-    """Logs a student while it is trained: f(x) = Σ_i |w_i|² σ(<x, w_i>/|w_i|), or f(x) = Σ_i b_i σ(<x, w_i>).
+    """Logs a student while it is trained: f(x) = Σ_i |w_i|² σ(<x, w_i>/|w_i|), or f(x) = c Σ_i b_i σ(<x, w_i>).
 
     Call it with a step and the weights, at step 0 and as often as you like; the weights are numpy, jax or torch, or a
-    module of one or two linear layers, or its state_dict. With `log(step, W, b)` the student is the second one; its
-    link is ReLU or another with σ(λz) = λσ(z), λ > 0. Neither has biases: a module or state_dict with one is refused.
-    Under the teacher's covariance Σ, |w|² of the first student stands for wᵀΣw.
+    module of one or two linear layers, or its state_dict. With `log(step, W, b)` the student is the second one, with
+    weights of any norms. Neither has biases: a module or state_dict with one is refused. Under the teacher's covariance
+    Σ, |w|² of the first student stands for wᵀΣw.
 
     The risk that it logs is the population risk E(f* - f)²/E f*², exact in the overlaps, not an estimate from samples.
     All numbers are in the units of the teacher's `a` and of the weights.
@@ -59,6 +59,7 @@ class Recorder:
         batch_size: samples of a step.
         training_loss: the loss that the loop descends with `learning_rate`, "0.5*(f*-f)^2" or "(f*-f)^2" (a mean
             squared error without the half, with which a step is 2η of canonical time). Not to be given with `sgd`.
+        output_scale: c of a two-layer student, such as 1/√N, where the loop's f has one before its second layer.
         training: momentum, dampening, nesterov, weight_decay, constraint or second_layer_rate, as fields of `sgd`;
             and keys of a run such as optimizer, epochs or clip_grad_norm: training that theory does not cover is
             refused by name.
@@ -87,12 +88,15 @@ class Recorder:
         learning_rate: float | Callable[[int], float] | Schedule | None = None,
         batch_size: int | None = None,
         training_loss: str | None = None,
+        output_scale: float = 1.0,
         **training: Any,
     ):
         require(isinstance(teacher, Teacher), "teacher", "be a riccati.Teacher", type(teacher).__name__)
         self._sgd, self._training_loss, self._said = algorithm_from(
             sgd, learning_rate, batch_size, training_loss, training
         )
+        require_real(output_scale, "output_scale", above=0)
+        self._scale = float(output_scale)
         self._teacher, self._directions, self._given = teacher, directions_from(teacher, Theta), Theta
         self._rows: list[_Row] = []
         self._start: Start | None = None
@@ -109,7 +113,7 @@ class Recorder:
         step = number_from(step)
         if self._start is None:
             require_integer(step, "step", 0)
-            self._begin(int(step), student_from(W, b, self._teacher, self._directions))
+            self._begin(int(step), student_from(W, b, self._teacher, self._directions, self._scale))
         elif not self._ended:
             try:
                 self._go_on(step, W, b)
@@ -127,7 +131,7 @@ class Recorder:
         if not self._unchanged():
             return self._end("directions", step, "the directions Θ have changed")
         try:
-            start = student_from(W, b, self._teacher, self._directions)
+            start = student_from(W, b, self._teacher, self._directions, self._scale)
         except ArgumentError as error:
             if error.must != "be finite":
                 raise

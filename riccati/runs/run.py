@@ -29,10 +29,10 @@ from .conventions import (
     missing_keys,
     overlap_of,
     overlap_said,
-    risk_factor,
     sgd_of_keys,
 )  # fmt: skip
 from .formats import write_run
+from .loss_column import risk_factor, risk_of_loss
 from .problem_keys import start_of, teacher_of
 from .rates import clock_of, learning_rates, sgd_of_run
 from .reading import load_run, run_from_arrays, run_from_frame
@@ -134,15 +134,12 @@ class Run:
         """
         return learning_rates(self.config, self.steps, self.clock, steps)
 
-    @property
+    @cached_property
     def risk(self) -> Float[np.ndarray, " T"] | None:
-        """E(f* - f)²/E f*², from the loss by its convention; a Stiefel run logs the risk itself. None without."""
-        if self.loss is None:
-            return None
-        factor = risk_factor(self.config)
-        if factor is None:
+        """E(f* - f)²/E f*², from the loss by its convention, without the noise of labels. None if it was not logged."""
+        if self.loss is None or risk_factor(self.config) is None:
             return self.loss
-        return factor * self.loss / float(self.teacher.second_moment)
+        return risk_of_loss(self.config, self.loss, self.teacher, self.start)
 
     @property
     def overlap(self) -> str:

@@ -23,11 +23,11 @@ from .ensemble import Ensemble as Ensemble
 from .ensemble import Quantiles as Quantiles
 from .experiment import Experiment as Experiment
 from .experiment import simulate as simulate
+from .last_layer import SecondPhase as SecondPhase
+from .last_layer import require_enough_samples as require_enough_samples
+from .last_layer import second_phase as second_phase
 from .loop import STEPS_A_CALL as STEPS_A_CALL
 from .loop import take_steps as take_steps
-from .radial_fit import SecondPhase as SecondPhase
-from .radial_fit import require_enough_samples as require_enough_samples
-from .radial_fit import second_phase as second_phase
 from .rules import Descent as Descent
 from .rules import Moved as Moved
 from .rules import Projections as Projections

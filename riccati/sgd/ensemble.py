@@ -44,6 +44,8 @@ class Ensemble:
         final_overlaps: (S, N, M), the directions' overlaps at the end, signed.
         config: the experiment, as a run's JSON file has it.
         notes: what was done in another way than asked, a line each.
+        final_gram: (S, N, N), the Gram matrix <w_i, w_l> of the weights at the end, whitened under a covariance; None
+            where it is not known.
 
     Example:
         >>> import riccati as rc
@@ -67,6 +69,7 @@ class Ensemble:
     final_overlaps: Float[np.ndarray, "S N M"]
     config: Mapping[str, object]
     notes: tuple[str, ...] = ()
+    final_gram: Float[np.ndarray, "S N N"] | None = None
 
     def __len__(self) -> int:
         return len(self.seeds)
@@ -87,6 +90,10 @@ class Ensemble:
             "seed": int(self.seeds[index]),
             "final_overlaps": (final.T if config.get("kind") == "stiefel_quadratic" else final).tolist(),
         }
+        if self.final_gram is not None and config.get("kind") != "stiefel_quadratic":
+            gram = self.final_gram[index]
+            norms = np.sqrt(np.diag(gram))
+            config |= {"final_norms": norms.tolist(), "final_student_gram": (gram / np.outer(norms, norms)).tolist()}
         if (step := int(self.diverged[index])) >= 0:
             config["diverged_at_step"] = step
             notes = (*notes, f"diverged at step {step}: the run ends with the row of step {steps[-1]}")

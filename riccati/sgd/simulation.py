@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Int
 from tqdm import tqdm
 
-from ..problem import SGD
+from ..problem import SGD, largest_norm
 from ..support import announce, duration, progress, sole_writer
 from .checkpoint import Checkpoint, Record, load_checkpoint, save_checkpoint
 from .driver import DrawnSteps, KeyedSteps, Stepper, run_to_end, seconds_a_step
@@ -111,8 +111,19 @@ class Simulation:
             times = np.where(np.isfinite(times), self.sgd.times(record.steps), np.nan)
         return Ensemble(
             record.steps, times, record.risk, record.overlaps, np.asarray(states.diverged), np.asarray(seeds),
-            np.asarray(signed_overlaps(self.dynamics, states)), config, (*self.notes, *begun.notes),
+            np.asarray(signed_overlaps(self.dynamics, states)), config,
+            (*self.notes, *begun.notes, *self._on_norms(states)),
+            np.einsum("sid,sjd->sij", *2 * [np.asarray(states.W, float)]),
         )  # fmt: skip
+
+    def _on_norms(self, states: RunStates) -> tuple[str, ...]:
+        """Return a line where a two-layer student ends with norms at which averages over its link are not resolved."""
+        link = self.dynamics.teacher.link
+        norm = float(np.nan_to_num(np.linalg.norm(np.asarray(states.W), axis=-1)).max(initial=0.0))
+        if states.b.shape[-1] == 0 or norm <= (largest := largest_norm(link)):
+            return ()
+        known = f"{largest:.3g}, up to which averages over {link.label} are resolved: the risk is less accurate there"
+        return (f"a neuron ends with the norm {norm:.3g}, past {known}",)
 
 
 def block_of(count: int) -> int:

@@ -22,7 +22,6 @@ from ..problem import (
     Problem,
     Start,
     Teacher,
-    TraceableFunction,
     TypicalStart,
     coefficient_rows,
 )
@@ -188,9 +187,8 @@ def _teacher(provenance: dict[str, Any], held: dict[str, np.ndarray]) -> Teacher
         link = Link.named(provenance["link"])
     else:
         left_out = {name: provenance[f"link_{name}"] for name in ("error", "missing")}
-        label = provenance["link"]
-        function = TraceableFunction.left_out(label) if provenance.get("link_function") else None
-        link = Link(held["link_coefficients"], label=label, function=function, **left_out)
+        made = Link.of_file if provenance.get("link_function") else Link
+        link = made(held["link_coefficients"], label=provenance["link"], **left_out)
     width = _only_axis(held["a"], "a")
     frame, links, covariance = None, None, None
     if "teacher_frame" in held:

@@ -15,7 +15,7 @@ from jaxtyping import Array, Float, Int
 
 from ..flows import Flow, Solution
 from ..numerics import Outcome, is_outcome, message_of
-from ..problem import AnyStart, Problem, Teacher, riccati_rate
+from ..problem import AnyStart, Problem, Start, Teacher, riccati_rate
 from ..support import is_traced, require, require_open_unit, require_real
 from .storage import provenance_of, read_trajectory, write_trajectory
 
@@ -126,6 +126,20 @@ class Trajectory(eqx.Module):
         """
         require_open_unit(level, "level")
         return self.flow.emergence_times(self.problem, self.times, self.solution, level)
+
+    def student_at(self, time: float | None = None) -> Start:
+        """The student at a canonical time, as a start from which SGD or another flow goes on; None for the last time.
+
+        The flow is integrated up to there once more, as a trajectory keeps observables alone.
+
+        Raises:
+            ArgumentError: a time < 0, or one that the flow does not reach, and flows that do not follow every neuron
+                (Riccati, Decoupled).
+        """
+        if time is not None:
+            require_real(time, "time", least=0)
+        at = float(self.times[-1] if time is None else time)
+        return self.flow.student_at(self.problem, at) if at > 0 else self.problem.full_start
 
     def times_in(
         self, clock: Literal["canonical", "riccati", "steps"], learning_rate: float | None = None

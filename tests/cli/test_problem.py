@@ -24,7 +24,7 @@ def test_sgd_and_a_comparison_under_a_covariance(monkeypatch, capsys, tmp_path):
     assert "simulated directly" in printed
     code, printed, _ = run_cli(monkeypatch, capsys, "compare", tmp_path / "run.csv", "--out", tmp_path)
     assert code == 0
-    assert "no finite-step limit: none is known for anisotropic input" in printed
+    assert "by FiniteStep (SGD limit at step γ/d" in printed
     code, _, error = run_cli(monkeypatch, capsys, "compare", "hermite4", *under, "--out", tmp_path)
     assert code == 2
     assert "Argument `initial_overlaps` must be left out under a covariance" in error
@@ -60,7 +60,7 @@ def test_gaussian_directions_and_negative_amplitudes(monkeypatch, capsys, tmp_pa
             ("--link", "he4", "--teacher-directions", "gaussian", "--flow", "Decoupled"),
             "have orthonormal directions for Decoupled",
         ),
-        ((*TWO_LAYER, "--flow", "FiniteStep", "--gamma", 0.1), "without `second_layer`"),
+        ((*TWO_LAYER, "--flow", "Decoupled"), "without `second_layer`"),
     ],
 )
 def test_what_is_not_supported_is_refused_in_one_line(monkeypatch, capsys, options, message):

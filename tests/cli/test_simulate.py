@@ -67,8 +67,8 @@ def test_a_place_for_results_is_tried_before_the_first_step(monkeypatch, capsys,
     (tmp_path / "file").touch()
     assert simulate(monkeypatch, tmp_path / "file") == 2
     assert "`out` must be a place that can be written to" in capsys.readouterr().err
-    assert simulate(monkeypatch, tmp_path / "o", "--second-phase-samples", 100, words=()) == 2
-    assert "`second_phase_samples` must be given for Stiefel SGD only" in capsys.readouterr().err
+    assert simulate(monkeypatch, tmp_path / "o", "--second-phase-samples", 2, words=()) == 2
+    assert "`second_phase_samples` must be ≥ N = 3 without a ridge, but is 2" in capsys.readouterr().err
 
 
 def test_a_second_writer_into_one_folder_is_refused(monkeypatch, capsys, tmp_path):

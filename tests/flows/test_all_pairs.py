@@ -18,6 +18,7 @@ from riccati.flows.gradient_noise import (
     pair_system,
     weights_system,
 )
+from riccati.problem import series_derivative
 
 MIXED = rc.Link.from_coefficients([0.0, 0.0, 0.8, 0.6])
 OUTSIDE = json.loads((Path(__file__).parent / "data" / "hermite_moments.json").read_text())["cases"]
@@ -45,7 +46,8 @@ def test_counted_moments_are_those_of_quadrature():
     exact = weights * np.asarray(MIXED.derivative(nodes)) ** 2 @ residual**2 @ weights
     R = np.array([[1.0, m], [m, 1.0]])
     layer = np.outer(np.asarray(MIXED.coefficients), [-a, s])
-    counted = jax.jit(counted_moments, static_argnums=3)(graphs_of(MIXED), layer, R, 1)
+    slopes = np.asarray(series_derivative(MIXED.coefficients))[:, None]
+    counted = jax.jit(counted_moments)(graphs_of(MIXED), layer, slopes, R)
     assert float(counted[0, 0]) == pytest.approx(exact, rel=1e-12)
 
 

@@ -56,6 +56,16 @@ def test_the_velocity_is_down_the_gradient(name):
     np.testing.assert_allclose(moved.b, C * (KAPPA * b_pull - KAPPA * DECAY * B), atol=1e-10)
 
 
+@pytest.mark.parametrize("name", ["scaled_erf", "relu"])
+def test_an_output_scale_is_a_second_layer_at_c2_times_its_rate(name):
+    """c b at κ with the scale c moves as b' = c b at κc² without."""
+    models = student(name, Training(KAPPA), start_of(scale=C)), student(name, Training(KAPPA * C**2), start_of(b=C * B))
+    one, other = (jax.jit(model.velocity)(0.0, model.state, model.args) for model in models)
+    for left, right in zip(one, other, strict=True):
+        np.testing.assert_allclose(left, right, rtol=1e-13)
+    assert models[0].args.second_layer_decay == 0
+
+
 def test_the_sphere_the_correlation_loss_and_a_covariance():
     name, eigenvalues = "scaled_erf", np.array([1.6, 0.7, 1.0, 1.0])
     alone = student(name, Training(correlation=True), start_of())

@@ -179,8 +179,10 @@ def test_where_nothing_grows_default_times_are_refused():
 
 
 def test_the_flow_is_chosen_by_the_link():
-    for link, flow in (("he2", rc.Quadratic), ("he3", rc.Decoupled), ("relu", rc.Coupled), ("cos", rc.Coupled)):
-        teacher = rc.Teacher.power_law(2, 1, rc.Link.named(link))
+    chosen = {"he2": rc.Quadratic, "he3": rc.Decoupled, "relu": rc.Coupled, "cos": rc.Coupled}
+    links = [(rc.Link.named(name), flow) for name, flow in chosen.items()]
+    for link, flow in (*links, (rc.Link.from_coefficients([1, 0, 2**0.5]), rc.Quadratic)):
+        teacher = rc.Teacher.power_law(2, 1, link)
         start = rc.Start.random(teacher, 2, 20, 0.1, seed=1)
         assert isinstance(best_flow(rc.Problem(teacher, start)), flow), link
 

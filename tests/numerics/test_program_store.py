@@ -1,14 +1,32 @@
 """Programs kept for other processes: found again without tracing, and never in the place of another."""
 
+import subprocess
+import sys
+from importlib import import_module
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from riccati.numerics import compiled_quickly
+from riccati.numerics import compiled_quickly, kept_numbers, program_store
 from riccati.numerics.program_store import VARIABLE, KeptPrograms
 
 TRACED = []
+ROOTS = """
+import jax.numpy as jnp
+import numpy as np
+from riccati.numerics import compiled_quickly
+
+TRACED = []
+
+@compiled_quickly(like=lambda x: 0)
+def root(x):
+    TRACED.append(0)
+    return jnp.linalg.cholesky(x)
+
+VALUE = float(np.asarray(root(9 * np.eye(2)))[0, 0])
+"""
 STATE = {"mean": jnp.arange(3.0), "spread": np.full(3, 0.1)}
 
 
@@ -77,7 +95,7 @@ def test_another_process_does_not_trace_and_computes_the_same_to_the_bit(folder)
 
 
 def test_other_arguments_and_settings_have_programs_of_their_own(folder):
-    process = KeptPrograms(applied, lambda function, x: 0, (), {})
+    process = KeptPrograms(applied, lambda function, x: 0, (), lambda arrays: {})
     cases = ((doubled, np.ones(2)), (doubled, np.ones(3)), (doubled, np.ones(2, np.float32)), (halved, np.ones(2)))
     for number, (function, x) in enumerate(cases):
         assert process.program((function, x))(function, x).tolist() == function(x).tolist()
@@ -104,6 +122,55 @@ def test_a_file_that_is_damaged_or_of_something_else_is_written_anew(folder, con
     assert len(list(folder.iterdir())) == 1
 
 
+def test_a_new_process_finds_lapack(folder, monkeypatch, tmp_path):
+    """It has lowered nothing that calls LAPACK, and so has not looked for its routines."""
+    (tmp_path / "module_of_roots.py").write_text(ROOTS)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    import_module("module_of_roots")  # keeps the program
+    code = (
+        f"import sys; sys.path.insert(0, {str(tmp_path)!r})\nimport module_of_roots as m; print(m.VALUE, len(m.TRACED))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.split() == ["3.0", "0"], (done.returncode, done.stderr)
+
+
+def test_a_file_that_others_may_write_to_is_not_read(folder):
+    arguments = jax.random.key(1), STATE, 2
+    plain = a_process()(*arguments)
+    (path,) = folder.iterdir()
+    path.chmod(0o664)
+    assert same(a_process()(*arguments), plain)
+    assert TRACED == [2, 2]
+    assert path.stat().st_mode & 0o777 == 0o644
+
+
+def test_the_program_of_another_processor_is_not_read(folder, monkeypatch):
+    arguments = jax.random.key(1), STATE, 2
+    plain = a_process()(*arguments)
+    for abilities, traced in (("flags : fpu", 2), ("flags : fpu avx", 3), ("flags : fpu", 3)):
+        monkeypatch.setattr(program_store, "processor", lambda abilities=abilities: abilities)
+        program_store._surroundings.cache_clear()
+        assert same(a_process()(*arguments), plain)
+        assert len(TRACED) == traced
+    program_store._surroundings.cache_clear()
+    assert len(list(folder.iterdir())) == 3
+
+
+def test_numbers_are_computed_once_for_all_processes(folder, monkeypatch):
+    computed = []
+
+    def squares():
+        computed.append(0)
+        return np.arange(5.0) ** 2
+
+    for _ in range(2):
+        assert np.array_equal(kept_numbers("squares", squares), np.arange(5.0) ** 2)
+    assert len(computed) == 1
+    monkeypatch.delenv(VARIABLE)
+    assert np.array_equal(kept_numbers("squares", squares), np.arange(5.0) ** 2)
+    assert len(computed) == 2
+
+
 def test_without_a_folder_or_in_one_that_cannot_be_written_nothing_is_missed(monkeypatch, tmp_path):
     monkeypatch.delenv(VARIABLE, raising=False)
     arguments = jax.random.key(1), STATE, 2
@@ -116,7 +183,7 @@ def test_without_a_folder_or_in_one_that_cannot_be_written_nothing_is_missed(mon
 
 
 def test_what_has_no_name_or_calls_back_is_not_kept(folder):
-    process = KeptPrograms(applied, lambda function, x: 0, (), {})
+    process = KeptPrograms(applied, lambda function, x: 0, (), lambda arrays: {})
     assert process.program((lambda x: x, np.ones(2))) is None
     assert a_process(called_back, lambda x: 0)(np.ones(2)) == pytest.approx(np.sin(1.0))
     assert not folder.exists()

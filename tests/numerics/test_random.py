@@ -1,8 +1,16 @@
-"""Wishart factors drawn triangle by triangle."""
+"""Keys of seeds, and Wishart factors drawn triangle by triangle."""
 
+import jax
 import numpy as np
+import pytest
 
-from riccati.numerics import bartlett_of
+from riccati.numerics import as_key, bartlett_of
+
+
+@pytest.mark.parametrize("seed", [0, 5, 2**32 - 1, 2**40 + 3])
+def test_keys_are_those_of_jax(seed):
+    assert as_key(seed) == jax.random.key(seed)
+    assert as_key(seed).dtype == jax.random.key(seed).dtype
 
 
 def test_triangles_of_numpy_have_the_law_of_a_gaussian_factor():

@@ -81,15 +81,21 @@ FIELDS = {
 }
 KEYS = {**FIELDS, Feature.CORRELATION_LOSS: {"training_loss": "correlation"}}
 # flows that are chosen for an algorithm by the table alone (compare), and have no argument for it
-BY_THE_TABLE = ("Riccati", 'Riccati(method="ode")', "Quadratic", "Decoupled", "Correlation", 'FiniteStep(pairs="own")')
+BY_THE_TABLE = ("Riccati", 'Riccati(method="ode")', "Decoupled", "Correlation", 'FiniteStep(pairs="own")')
 
 
 def checked(flow):
     return lambda teacher, start, feature: flow.check(rc.Problem(teacher, start))
 
 
-def coupled(teacher, start, feature):
-    rc.Coupled.of(rc.SGD(1e-4, **FIELDS.get(feature, {}))).check(rc.Problem(teacher, start))
+def of_algorithm(flow):
+    """A flow that is made of an algorithm; the problem is looked at first."""
+
+    def call(teacher, start, feature):
+        for fields in ({}, FIELDS.get(feature, {})):
+            flow.of(rc.SGD(1e-4, **fields)).check(rc.Problem(teacher, start))
+
+    return call
 
 
 def finite_step(teacher, start, feature):
@@ -153,9 +159,9 @@ BY_DIFFUSION = {Feature.TYPICAL, Feature.NOISY, Feature.MOMENTUM}  # and several
 CALLS = {
     "Riccati": [checked(rc.Riccati())],
     'Riccati(method="ode")': [checked(rc.Riccati(method="ode"))],
-    "Quadratic": [checked(rc.Quadratic())],
+    "Quadratic": [of_algorithm(rc.Quadratic)],
     "Decoupled": [checked(rc.Decoupled())],
-    "Coupled": [coupled],
+    "Coupled": [of_algorithm(rc.Coupled)],
     "Correlation": [checked(rc.Correlation())],
     "FiniteStep": [finite_step],
     'FiniteStep(pairs="own")': [checked(rc.FiniteStep(0.01, pairs="own"))],
@@ -182,6 +188,7 @@ CALLS = {
     "SGD at a rate that follows the direction": [simulated(rate=rc.sgd.PerDirection(1e-4))],
     "SGD on the sphere": [simulated(constraint="sphere"), simulated("direct", constraint="sphere")],
     "Stiefel SGD": [simulated(constraint="stiefel"), simulated("direct", constraint="stiefel")],
+    "second_phase": [alone(lambda teacher, start: rc.sgd.second_phase(rc.Problem(teacher, start), 4))],
 }
 OWN = {"SGD on the sphere": {"constraint": "sphere"}}  # what an algorithm of this consumer always has
 

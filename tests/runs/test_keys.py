@@ -105,5 +105,3 @@ def test_synonyms_are_answered_with_the_key(name, key):
 def test_keys_of_records_and_those_not_followed_are_none_to_give():
     assert set(KEYS) < set(TABLE)
     assert not {"seed", "engine", "dropout", "epochs"} & set(KEYS)
-    with pytest.raises(rc.ArgumentError, match=r"^Argument `output_scale` must be a key of a run"):
-        rc.Run.from_arrays([0], [1.0], output_scale=0.9)

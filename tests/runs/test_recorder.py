@@ -138,8 +138,6 @@ def test_other_directions_than_the_teachers_and_a_second_layer_now_and_then_are_
     log(1, W)
     assert log.steps.tolist() == [0]
     assert "`b` must be given at every step or at none" in log.notes[0]
-    with pytest.raises(rc.ArgumentError, match=r"`teacher` must have a link with σ\(λz\) = λσ\(z\)"):
-        rc.Recorder(*beyond("covariance")[:2], **settings)(0, W, b)
 
 
 def recorder(teacher=None, Theta=None, **changed):
@@ -246,6 +244,27 @@ def test_a_second_layer_that_never_changes_is_frozen():
     assert "b does not change" in still.notes[0]
     assert "second_layer_rate" not in moving.run().config
     assert moving.notes == ()
+
+
+def test_a_committee_machine_with_an_output_scale_is_logged():
+    """f = c Σ b σ(<x, w>) of erf(z/√2): the risk of its own averages, and the keys of its own b and c."""
+    teacher = rc.Teacher.power_law(2, 1.0, rc.Link.named("scaled_erf"))
+    log = rc.Recorder(teacher, np.eye(2, 8), rc.SGD(1e-3, 4), output_scale=0.5)
+    b = np.array([0.5, -0.5, 1.0])
+    for step in range(2):
+        log(step, weights(step), b + step)
+    W = weights(0)
+    C = np.block([[W @ W.T, W[:, :2]], [W[:, :2].T, np.eye(2)]])
+    size = np.sqrt(1 + np.diag(C))
+    K = 2 / np.pi * np.arcsin(C / np.outer(size, size))
+    signed, a = np.r_[-0.5 * b, teacher.a], np.asarray(teacher.a)
+    np.testing.assert_allclose(log.risk[0], signed @ K @ signed / (a @ K[3:, 3:] @ a), rtol=1e-12)
+    run = log.run()
+    np.testing.assert_allclose(run.config["initial_second_layer"], b)
+    assert run.config["output_scale"] == 0.5
+    assert run.start.output_scale == 0.5
+    with pytest.raises(rc.ArgumentError, match="`output_scale` must be left out for a student without a second layer"):
+        rc.Recorder(teacher, np.eye(2, 8), rc.SGD(1e-3), output_scale=0.5)(0, W)
 
 
 def test_norms_that_never_change_are_those_of_the_sphere():

@@ -141,12 +141,6 @@ def test_a_rate_beside_a_column_of_times_is_said_not_to_be_used(tmp_path):
     assert "canonical_time sets the clock: learning_rate, 0.5, is not used" in run.assumed
 
 
-def test_ways_to_train_that_are_not_followed_are_said(tmp_path):
-    run = rc.Run.load(log(tmp_path, config=CONFIG | {"output_scale": 0.5, "clip": 0.0, "epochs": 1}))
-    (note,) = run.notes
-    assert note == "output_scale = 0.5 in run.json: not followed, the theory is that of plain SGD"
-
-
 def test_every_key_is_known():
     assert set(CONFIG) | set(STIEFEL) <= set(KEYS)
 

@@ -31,7 +31,7 @@ def refusal(path):
 
 def test_the_seed_of_a_random_start_comes_back(saved):
     back = rc.Trajectory.load(saved)
-    assert back.provenance["start_settings"] == {"dim": 30, "seed": 0}
+    assert back.provenance["start_settings"] == {"dim": 30, "seed": 0, "output_scale": 1.0}
     assert back.start.seed == 0
 
 
@@ -132,7 +132,12 @@ def under_a_covariance():
     return teacher, rc.Start.from_weights(ROWS[::-1], ROWS, spectrum).with_second_layer([0.3, -0.2])
 
 
-@pytest.mark.parametrize("made", [of_links, under_a_covariance])
+def of_a_committee():
+    teacher = rc.Teacher([1.0, -0.5], rc.Link.named("tanh"))
+    return teacher, rc.Start.random(teacher, 3, 20, 0.5, seed=2).with_second_layer([0.4, -0.3, 1.0], scale=3**-0.5)
+
+
+@pytest.mark.parametrize("made", [of_links, under_a_covariance, of_a_committee])
 def test_teachers_inputs_and_second_layers_come_back(tmp_path, made):
     """To the last bit, so that a flow of what was loaded is the one of what was saved."""
     teacher, start = made()
@@ -155,6 +160,18 @@ def test_what_a_link_leaves_out_comes_back(tmp_path):
     start = rc.Start.random(teacher, 1, 20, seed=0)
     rc.solve(rc.Coupled(), teacher, start, [0.0]).save(tmp_path / "t.npz")
     assert rc.Trajectory.load(tmp_path / "t.npz").teacher.link.missing == 0.04
+
+
+def test_a_function_that_no_file_holds_is_asked_for_where_it_is_needed(tmp_path):
+    """What was computed is read; the flow cannot go on without it."""
+    teacher = rc.Teacher([1.0], rc.Link.from_function(np.tanh))
+    start = rc.Start.random(teacher, 1, 20, 0.5, seed=0).with_second_layer(0.5)
+    solved = rc.solve(rc.Coupled(), teacher, start, [0.0])
+    solved.save(tmp_path / "t.npz")
+    back = rc.Trajectory.load(tmp_path / "t.npz")
+    np.testing.assert_array_equal(back.risk, solved.risk)
+    with pytest.raises(rc.ArgumentError, match=r"`link` must be given anew .*, but is tanh"):
+        rc.solve(rc.Coupled(), back.teacher, back.start, [1.0])
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,43 @@ def test_saved_trajectories_come_back_whole(tmp_path, flow):
     assert os.listdir(tmp_path) == ["t.npz"]
 
 
+TWICE = [
+    (rc.Coupled(), 3), (rc.Coupled(constraint="sphere"), 3), (rc.Quadratic(0.1), 2), (rc.Correlation(), 3),
+    (rc.FiniteStep(0.05), 2), (rc.FiniteStep(0.01, pairs="all"), 3),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("flow", "degree"), TWICE)
+def test_a_flow_goes_on_from_the_student_at_a_time(flow, degree):
+    teacher, start = problem(2, 3, 30, 1.0, degree=degree, norm=0.4)
+    whole = rc.solve(flow, teacher, start, [0.8, 2.0])
+    student = whole.student_at(0.8)
+    assert student.dim == 30
+    np.testing.assert_array_equal(whole.student_at(0.0).teacher_overlaps, start.teacher_overlaps)
+    rest = rc.solve(flow, teacher, student, [0.0, 1.2])
+    np.testing.assert_allclose(rest.risk, whole.risk, rtol=1e-6)
+    np.testing.assert_allclose(rest.alignment, whole.alignment, rtol=1e-6)
+
+
+def test_a_two_layer_student_and_a_correlated_teacher_go_on_too():
+    Theta = np.eye(2, 30) + 0.3 * np.eye(2, 30)[::-1]
+    relu = rc.Teacher.from_directions(Theta, [1.0, 0.5], rc.Link.named("relu"), lengths="divided")
+    W = np.random.default_rng(0).standard_normal((3, 30)) / 5
+    start = rc.Start.from_weights(W, Theta).with_second_layer([0.5, -0.3, 0.8], scale=0.5)
+    for flow in (rc.Coupled(second_layer_rate=0.3), rc.FiniteStep(0.05, second_layer_rate=0.3)):
+        whole = rc.solve(flow, relu, start, [0.8, 2.0])
+        rest = rc.solve(flow, relu, whole.student_at(0.8), [0.0, 1.2])
+        np.testing.assert_allclose(rest.risk, whole.risk, rtol=2e-4)
+
+
+def test_flows_without_neurons_have_no_student_at_a_time():
+    trajectory = rc.solve(rc.Riccati(), *problem(5, 3, 30, 1.0), [0.1])
+    with pytest.raises(rc.ArgumentError, match="`flow` must follow every neuron, as Coupled"):
+        trajectory.student_at()
+    with pytest.raises(rc.ArgumentError, match="`time` must be ≥ 0"):
+        trajectory.student_at(-1.0)
+
+
 def test_files_that_are_no_trajectory_are_refused(tmp_path):
     (tmp_path / "no.npz").write_text("nothing")
     np.savez(tmp_path / "other.npz", x=1)

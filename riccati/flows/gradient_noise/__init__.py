@@ -3,6 +3,13 @@
 from .all_pairs import NeuronState as NeuronState
 from .all_pairs import neuron_system as neuron_system
 from .all_pairs import neuron_velocity as neuron_velocity
+from .all_pairs import start_of_neurons as start_of_neurons
+from .committee import CommitteeMoments as CommitteeMoments
+from .committee import CommitteeNoiseState as CommitteeNoiseState
+from .committee import committee_noise_velocity as committee_noise_velocity
+from .committee import committee_system as committee_system
+from .committee import erf_moments as erf_moments
+from .committee import start_of_committee as start_of_committee
 from .own_pairs import PairSetting as PairSetting
 from .own_pairs import PairState as PairState
 from .own_pairs import own_pair_weights as own_pair_weights
@@ -15,6 +22,7 @@ from .quadratic import WeightsState as WeightsState
 from .quadratic import has_subspace as has_subspace
 from .quadratic import misfit as misfit
 from .quadratic import second_order as second_order
+from .quadratic import start_of_weights as start_of_weights
 from .quadratic import stiefel_system as stiefel_system
 from .quadratic import stiefel_velocity as stiefel_velocity
 from .quadratic import weights_system as weights_system
@@ -26,3 +34,4 @@ from .second_moments import multigraphs as multigraphs
 from .system import FiniteStepSystem as FiniteStepSystem
 from .system import refined_crossings as refined_crossings
 from .system import solution_at as solution_at
+from .system import state_at as state_at

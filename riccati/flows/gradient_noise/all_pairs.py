@@ -20,6 +20,7 @@ derivations/algorithm_noise.py.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -27,12 +28,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from ...problem import Observables, Problem, Teacher
+from ...problem import Observables, Problem, Start, Teacher
 from ..reduced_coordinates import PLAIN, Training
 from .second_moments import NoiseMoments
 from .system import FiniteStepSystem, exploded, pace
 
-_POINTS_RTOL = 1e-6  # averages over points have kinks of about this size
+POINTS_RTOL = 1e-6  # averages over points have kinks of about this size
 _INDEPENDENT = 1e-9  # added to the Gram matrix of directions that may coincide
 
 
@@ -69,26 +70,26 @@ class NeuronSetting(NamedTuple):
     Attributes:
         teacher: the teacher.
         gamma: γ.
-        moments: how E e²σ'σ' is computed.
+        moments: how E e²σ'σ' is computed, a function that is a tree of arrays.
         speeds: (K,), λ of the coordinates along the teacher's.
         rest_speeds: (G,), λ of each group of the others.
         shares: (G,), the groups' shares of the other coordinates.
-        second_layer_rate: κ of a two-layer student, κc² with an output scale c, which its second layer holds.
-        second_layer_decay: κλ, λ the weight decay.
-        weight_decay: λ.
+        second_layer_rate: κc² of a two-layer student with output scale c.
+        weight_decay: λ of the loss.
+        second_layer_decay: κλ.
         interaction: 1, and 0 on the correlation loss.
         free: 1, and 0 on the sphere.
     """
 
     teacher: Teacher
     gamma: Float[Array, ""]
-    moments: NoiseMoments
+    moments: Callable[..., Array]
     speeds: Float[Array, " K"]
     rest_speeds: Float[Array, " G"]
     shares: Float[Array, " G"]
     second_layer_rate: Float[Array, ""]
-    second_layer_decay: Float[Array, ""]
     weight_decay: Float[Array, ""]
+    second_layer_decay: Float[Array, ""]
     interaction: Float[Array, ""]
     free: Float[Array, ""]
 
@@ -96,27 +97,38 @@ class NeuronSetting(NamedTuple):
 def neuron_system(problem: Problem, gamma: float, training: Training = PLAIN) -> FiniteStepSystem:
     """The system of all neurons of either student, in canonical time."""
     teacher, start = problem.teacher, problem.full_start
-    axes, factor = teacher.frame_dim, start.residual_factor
-    speeds, rest_speeds, shares, belongs = np.ones(axes), np.ones(1), np.ones(1), np.ones((1, factor.shape[1]))
+    moments = NoiseMoments.of(teacher, teacher.frame_dim + start.student_width)
+    setting, belongs = setting_of(problem, gamma, training, moments)
+    state, smallest = _begun(
+        start.teacher_coordinates, start.teacher_overlaps, start.residual_factor, belongs, start.norms
+    )
+    least_rtol = 0.0 if moments.is_exact else POINTS_RTOL
+    rate = jax.device_put(np.ones(()))
+    return FiniteStepSystem(
+        neuron_velocity, _observe, state._replace(b=start.second_layer), setting, rate, smallest, least_rtol
+    )
+
+
+def setting_of(
+    problem: Problem, gamma: float, training: Training, moments: Callable[..., Array]
+) -> tuple[NeuronSetting, Float[np.ndarray, "G R"]]:
+    """The constants of the equations, and which of the start's coordinates off the teacher's belong to each group."""
+    teacher, start = problem.teacher, problem.full_start
+    axes, others = teacher.frame_dim, start.residual_factor.shape[1]
+    speeds, rest_speeds, shares, belongs = np.ones(axes), np.ones(1), np.ones(1), np.ones((1, others))
     if teacher.covariance is not None:
         groups = teacher.covariance.groups_after(axes)
         values, sizes = np.array([group.eigenvalue for group in groups]), np.array([len(g.indices) for g in groups])
         every = np.concatenate([np.asarray(teacher.covariance.eigenvalues)[:axes], values])
         speeds, rest_speeds = np.split(np.asarray(teacher.covariance.speeds(jax.device_put(every))), [axes])
         shares, belongs = sizes / sizes.sum(), (values[:, None] == np.asarray(start.residual_eigenvalues)) * 1.0
-    moments = NoiseMoments.of(teacher, axes + start.student_width)
     rate, decay = training.second_layer_rate, training.weight_decay
     numbers = (
-        gamma, speeds, rest_speeds, shares, rate * start.output_scale**2, rate * decay, decay,
-        not training.correlation, not training.on_sphere, 1.0,
+        speeds, rest_speeds, shares, rate * start.output_scale**2, decay, rate * decay, not training.correlation,
+        not training.on_sphere,
     )  # fmt: skip
-    held = jax.device_put(tuple(np.asarray(number, float) for number in numbers))
-    setting = NeuronSetting(teacher, held[0], moments, *held[1:-1])
-    state, smallest = _begun(start.teacher_coordinates, start.teacher_overlaps, factor, belongs, start.norms)
-    least_rtol = 0.0 if moments.is_exact else _POINTS_RTOL
-    return FiniteStepSystem(
-        neuron_velocity, _observe, state._replace(b=start.second_layer), setting, held[-1], smallest, least_rtol
-    )
+    held = jax.device_put(tuple(np.asarray(number, float) for number in (gamma, *numbers)))
+    return NeuronSetting(teacher, held[0], moments, *held[1:]), belongs
 
 
 @jax.jit
@@ -160,6 +172,15 @@ def neuron_velocity(_: Any, state: NeuronState, setting: NeuronSetting) -> Neuro
     )
 
 
+def start_of_neurons(problem: Problem, state: NeuronState, setting: NeuronSetting) -> Start:
+    """The student in this state, on isotropic input, as a start."""
+    teacher, start, state = setting.teacher, problem.full_start, state.unit
+    overlaps, gram = teacher.overlaps(state.along), state.along @ state.along.T + jnp.sum(state.rest, axis=0)
+    C = None if teacher.frame is None else teacher.gram
+    reached = Start(overlaps, gram, jnp.exp(state.log_norm), start.dim, teacher_gram=C)
+    return reached if state.b is None else reached.with_second_layer(state.b / start.output_scale, start.output_scale)
+
+
 def _observe(state: NeuronState, setting: NeuronSetting) -> Observables:
     """Risk, the squared overlap that emerges for this link, as in `squared_overlaps`, and the radius."""
     teacher = setting.teacher
@@ -171,8 +192,19 @@ def _observe(state: NeuronState, setting: NeuronSetting) -> Observables:
     # rounding, and a Gram matrix that the integrator has carried below 0, may carry them past their bounds
     left = jnp.maximum(excess, 0.0) / second_moment
     risk = jnp.where(exploded(setting.gamma, jnp.max(jnp.abs(s))), jnp.inf, left)
-    if link.is_quadratic:
-        factor = jnp.linalg.cholesky(q + _INDEPENDENT * jnp.eye(len(s)))
+    return Observables(risk, *emerged(teacher, m, q, s, s))
+
+
+def emerged(
+    teacher: Teacher, m: Float[Array, "N M"], q: Float[Array, "N N"], shared: Float[Array, " N"],
+    own: Float[Array, " N"],
+) -> tuple[Float[Array, " M"], Float[Array, " M"]]:  # fmt: skip
+    """The squared overlap of each direction that emerges for this link, and its radius, from unit directions' m and q.
+
+    For h_2 and z² they are diag G and Σ_i shared_i m_im², for others max_i m_im² and `own` of that neuron.
+    """
+    if teacher.link.is_quadratic:
+        factor = jnp.linalg.cholesky(q + _INDEPENDENT * jnp.eye(len(q)))
         in_span = jnp.sum(jax.scipy.linalg.solve_triangular(factor, m, lower=True) ** 2, axis=0)
-        return Observables(risk, jnp.minimum(in_span, 1.0), s @ m**2)
-    return Observables(risk, jnp.minimum(jnp.max(m**2, axis=0), 1.0), s[jnp.argmax(m**2, axis=0)])
+        return jnp.minimum(in_span, 1.0), shared @ m**2
+    return jnp.minimum(jnp.max(m**2, axis=0), 1.0), own[jnp.argmax(m**2, axis=0)]

@@ -28,7 +28,16 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from ...numerics import LEAF, compiled_quickly
-from ...problem import Feature, Observables, Problem, features, riccati_rate, spectrum, subspace_population_risk
+from ...problem import (
+    Feature,
+    Observables,
+    Problem,
+    Start,
+    features,
+    riccati_rate,
+    spectrum,
+    subspace_population_risk,
+)
 from ...support import is_traced
 from ..reduced_coordinates import PLAIN, Training
 from .system import FiniteStepSystem, exploded, pace
@@ -135,6 +144,15 @@ def _begun(
     unit = jax.lax.stop_gradient(jnp.min(norms))
     Y, T, least = _span(norms[:, None] * directions, width)
     return WeightsState(Y, T / unit), (given[0] * rate / 2, given[1] / rate, unit), least
+
+
+def start_of_weights(problem: Problem, state: WeightsState, setting: WeightsSetting) -> Start:
+    """The student with the weights W = VT of this state as a start."""
+    teacher, size = problem.teacher, jnp.linalg.norm(state.T, axis=0)
+    Y = state.Y if setting.directions is None else setting.directions @ state.Y
+    units = state.T / size
+    C = None if teacher.frame is None else teacher.gram
+    return Start((Y @ units).T, units.T @ units, setting.unit * size, problem.full_start.dim, teacher_gram=C)
 
 
 def misfit(a: Float[Array, " M"], K: Float[Array, "N N"], Omega: Float[Array, "N N"]) -> Float[Array, ""]:

@@ -28,10 +28,11 @@ import numpy as np
 import scipy
 from jaxtyping import Array, Float, Int
 
-from ...problem import Link, Teacher, coefficient_rows
+from ...problem import Link, Teacher, coefficient_rows, series_derivative
 
 _LONGEST_SERIES = 6  # degree up to which multigraphs are counted: 1,000 of them at the most
 _LOG2_POINTS = 14  # of Sobol's sequence; moments of ReLU are then right to some 10⁻³
+_ROUNDING = 1e-12  # of a coefficient that is computed, beside the largest
 _INDEPENDENT = 1e-9  # added to the diagonal of correlations before Cholesky: neurons may coincide
 
 
@@ -40,7 +41,7 @@ class Multigraphs(NamedTuple):
 
     Attributes:
         edges: (G, 6), multiplicities between n-n', n-i, n-l, n'-i, n'-l, i-l.
-        weights: (G,), Π_v √(j_v!)/Π_e κ_e!, times the coefficients of σ' at i and l.
+        weights: (G,), Π_v √(j_v!)/Π_e κ_e!.
     """
 
     edges: Int[Array, "G 6"]
@@ -58,33 +59,40 @@ def multigraphs(degrees: tuple[int, int, int, int]) -> list[tuple[int, ...]]:
     return graphs
 
 
-def graphs_of(link: Link, links: tuple[Link, ...] = ()) -> Multigraphs:
-    """The multigraphs of σ_n σ_n' σ' σ' for series of degree ≤ 6; `links` are those of directions with their own."""
-    c = np.asarray(link.coefficients)
-    slope = c[1:] * np.sqrt(np.arange(1, len(c)))
-    values = sorted({int(j) for each in (link, *links) for j in np.flatnonzero(np.asarray(each.coefficients))})
-    totals: dict[tuple[int, ...], float] = {}
-    slopes = np.flatnonzero(slope).tolist()
+def graphs_of(link: Link, links: tuple[Link, ...] = (), stretched: bool = False) -> Multigraphs:
+    """The multigraphs of σ_n σ_n' σ' σ' for series of degree ≤ 6; `links` are those of directions with their own.
+
+    With `stretched` the arguments may have any variance, at which h_j has the degrees j, j - 2, ….
+    """
+
+    def degrees_of(each: Link) -> set[int]:
+        c = np.abs(np.asarray(each.coefficients))
+        present = np.flatnonzero(c > _ROUNDING * c.max()).tolist()
+        return {low for j in present for low in (range(j, -1, -2) if stretched else [j])}
+
+    values = sorted(set().union(*map(degrees_of, (link, *links))))
+    slopes = sorted(j - 1 for j in degrees_of(link) if j > 0)
+    weights: dict[tuple[int, ...], float] = {}
     for degrees in product(values, values, slopes, slopes):
-        size = prod(slope[j] for j in degrees[2:]) * sqrt(prod(factorial(j) for j in degrees))
-        for edges in multigraphs(degrees):
-            totals[edges] = totals.get(edges, 0.0) + size / prod(factorial(k) for k in edges)
-    return Multigraphs(jnp.asarray(list(totals)), jnp.asarray(list(totals.values())))
+        size = sqrt(prod(factorial(j) for j in degrees))
+        weights |= {edges: size / prod(factorial(k) for k in edges) for edges in multigraphs(degrees)}
+    return Multigraphs(jnp.asarray(list(weights)), jnp.asarray(list(weights.values())))
 
 
 def is_counted(link: Link) -> bool:
     """Whether a link is a series short enough for multigraphs, and C so exact."""
-    return link.closed_form is None and link.coefficients.shape[0] <= _LONGEST_SERIES + 1
+    return link.polynomial_degree is not None and link.polynomial_degree <= _LONGEST_SERIES
 
 
 def counted_moments(
-    graphs: Multigraphs, layer: Float[Array, "J+1 D"], R: Float[Array, "D D"], neurons: int
+    graphs: Multigraphs, layer: Float[Array, "J+1 D"], slopes: Float[Array, "J N"], R: Float[Array, "D D"]
 ) -> Float[Array, "N N"]:
-    """C over all pairs of the last `neurons` points, (N, N), by the sum over multigraphs.
+    """C over all pairs of the last N points, (N, N), by the sum over multigraphs.
 
-    `layer` has b_n c_j of point n's series in row j.
+    `layer` has b_n c_j of point n's series in row j, and `slopes` the coefficients of σ' at the neurons. For arguments
+    of any variances, with the covariance R, both are those of the stretched link over λ^j.
     """
-    degree = layer.shape[0] - 1
+    degree, neurons = layer.shape[0] - 1, slopes.shape[1]
 
     def powers(x: Array) -> Array:
         return jnp.cumprod(jnp.stack([jnp.ones_like(x), *[x] * degree]), axis=0)
@@ -97,7 +105,8 @@ def counted_moments(
         left = first * across[ni][:, :, None] * across[nl][:, None, :]
         right = second * across[oi][:, :, None] * across[ol][:, None, :]
         joined = jnp.sum(left * jnp.tensordot(among[nn], right, 1), axis=0)
-        return total + weight * inside[il] * joined, None
+        ends = slopes[ni + oi + il][:, None] * slopes[nl + ol + il]
+        return total + weight * ends * inside[il] * joined, None
 
     zero = jnp.zeros((neurons, neurons), layer.dtype)
     return jax.lax.scan(add, zero, (graphs.edges, graphs.weights))[0]
@@ -163,6 +172,7 @@ class NoiseMoments(eqx.Module):
             return averaged_moments(teacher, self.points, s, along, p)
         links = (*(teacher.links or (teacher.link,) * teacher.width), *(teacher.link,) * len(s))
         layer = jnp.concatenate([-teacher.a, s]) * coefficient_rows(links).T
+        slopes = jnp.repeat(series_derivative(teacher.link.coefficients)[:, None], len(s), axis=1)
         m = teacher.overlaps(along)
         R = jnp.block([[teacher.gram, m.T], [m, along @ along.T + p]])
-        return counted_moments(self.graphs, layer, R, len(s))
+        return counted_moments(self.graphs, layer, slopes, R)

@@ -90,6 +90,13 @@ def solution_at(system: FiniteStepSystem, times: Array, rtol: float) -> Solution
     return _solution(system.observe, system.args, states_at(system, times, rtol))
 
 
+def state_at(system: FiniteStepSystem, time: float, rtol: float) -> tuple[Any, bool]:
+    """The system's state at one canonical time, and whether it was reached before the weights exploded."""
+    out = states_at(system, jnp.asarray([time]), rtol)
+    state = jax.tree.map(lambda leaf: leaf[0], out.states)
+    return state, int(out.reached) == 1 and bool(jnp.isfinite(system.observe(state, system.args).risk))
+
+
 def _like_a_solution(observe: Callable, args: Any, out: Integrated) -> Solution:
     state = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), out.states)
     return Solution(jax.eval_shape(lambda state: observe(state, args), state), out.outcome, LEAF, LEAF)

@@ -6,6 +6,7 @@ from .chart import drift as drift
 from .chart import exchange as exchange
 from .emergence import chart_emergence_times as chart_emergence_times
 from .evolution import evolve_in_charts as evolve_in_charts
+from .evolution import riccati_times as riccati_times
 from .host import cholesky as cholesky
 from .host import gram as gram
 from .host import inverse_of_lower as inverse_of_lower
@@ -22,5 +23,12 @@ from .observables import relative as relative
 from .observables import row_sizes as row_sizes
 from .observables import subspace as subspace
 from .observables import subspace_risk as subspace_risk
+from .observables import target_trace as target_trace
 from .observables import trace_of_product as trace_of_product
 from .observables import weighted_grams as weighted_grams
+from .shifts import Moment as Moment
+from .shifts import kernel_parts as kernel_parts
+from .shifts import memory as memory
+from .shifts import under_constant_shift as under_constant_shift
+from .varying_shift import require_decay as require_decay
+from .varying_shift import under_varying_shift as under_varying_shift

@@ -19,6 +19,7 @@ Source: BEVW25 (arXiv 2508.03688), the Riccati flow; derivations/grassmannian.py
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import jax
@@ -30,27 +31,6 @@ BOUND = 4.0  # an entry above it becomes a pivot
 _LONGEST = 250.0  # growth e^250 in one stride; the product of two such entries is still finite
 _FADED = 1e150  # a pivot whose column of J is this large has weights below 1e-150
 _NOTHING = 1e-300  # entries below have lost their digits, and are zero where a stride is long
-
-
-class Fading(NamedTuple):
-    """The part of the initial weights that the solution with negative rates still depends on at later times.
-
-    e^{-ρτ}X = W_0 J. Where ρ < 0, Ψ = (e^{-2ρτ} - 1)/|ρ| weights a row of X and overflows; the same quantity in terms
-    of W_0 J is weighted by (1 - e^{2ρτ})/|ρ|, which does not.
-
-    Attributes:
-        origin: (M, N), W_0 along the teacher's coordinates.
-        rates: (M,), of these.
-    """
-
-    origin: Float[Numbers, "M N"]
-    rates: Float[Numbers, " M"]
-
-    def memory(self, time: Float[Numbers, "*T"]) -> Float[Numbers, "*T N N"]:
-        """W_0ᵀ diag((1 - e^{2ρτ})/|ρ|) W_0 over the rows with ρ < 0."""
-        xp, fades = namespace(self.rates), self.rates < 0
-        weight = xp.expm1(2 * self.rates * time[..., None]) / xp.where(fades, self.rates, 1.0)
-        return self.origin.T @ (xp.where(fades, weight, 0.0)[..., None] * self.origin)
 
 
 class Chart(NamedTuple):
@@ -69,7 +49,9 @@ class Chart(NamedTuple):
         column: (N,), which row of the reduced space each pivot is.
         fastest: (), the largest |ρ|.
         directions: (M, M), the teacher's directions in its rows; None where they are those rows.
-        fading: what negative rates need; None where there are none, or only the span matters.
+        origin: (M+N, N), the initial weights, which the solution still depends on where a row has shrunk; None where
+            none ever does, or only the span matters.
+        share: κ, by which the square of the mean error counts in the risk; None for 0, or where only the span matters.
     """
 
     B: Float[Numbers, "*T M N"]
@@ -80,7 +62,8 @@ class Chart(NamedTuple):
     column: Int[Numbers, " N"]
     fastest: Float[Numbers, ""]
     directions: Float[Numbers, "M M"] | None = None
-    fading: Fading | None = None
+    origin: Float[Numbers, "M+N N"] | None = None
+    share: Float[Numbers, ""] | None = None
 
 
 def stride(chart: Chart, left: Float[Numbers, ""]) -> Float[Numbers, ""]:
@@ -89,10 +72,11 @@ def stride(chart: Chart, left: Float[Numbers, ""]) -> Float[Numbers, ""]:
     return branch(is_short(chart, left), lambda: left, lambda: xp.minimum(left, _room(chart)))
 
 
-def drift(chart: Chart, interval: Float[Numbers, "*T"]) -> Chart:
+def drift(chart: Chart, interval: Float[Numbers, "*T"], shift: Float[Numbers, "*T"] | float = 0.0) -> Chart:
     """The chart after `interval`, with the pivots as they are: every entry of B moves on its own.
 
-    On the host the chart's own B is changed for one interval; for several, which must be short, it is kept.
+    `shift` is the mean θ over the interval that is taken off every rate; only J depends on it. On the host the chart's
+    own B is changed for one interval; for several, which must be short, it is kept.
     """
     xp = namespace(chart.B)
     shrink = xp.exp(-chart.column_rate * interval[..., None])
@@ -107,17 +91,17 @@ def drift(chart: Chart, interval: Float[Numbers, "*T"]) -> Chart:
 
     # one exponential a row and column where none of them overflows, else one an entry
     B = by_factors() if interval.ndim else branch(is_short(chart, interval), by_factors, by_entries)
-    return chart._replace(B=B, J=_inverse_pivots(chart, shrink))
+    if chart.origin is None:
+        return chart._replace(B=B, J=chart.J * shrink[..., None, :])
+    shrunk = (xp.asarray(shift)[..., None] - chart.column_rate) * interval[..., None]
+    return chart._replace(B=B, J=_inverse_pivots(chart, shrunk))
 
 
-def _inverse_pivots(chart: Chart, shrink: Float[Numbers, "*T N"]) -> Float[Numbers, "*T K N"]:
-    """J after its columns have shrunk; the column of a pivot with ρ < 0 grows without end, and is bounded here."""
-    xp, shrink = namespace(chart.J), shrink[..., None, :]
-    if chart.fading is None:
-        return chart.J * shrink
-    J = chart.J * xp.minimum(shrink, _FADED)
-    held = xp.minimum(1.0, _FADED / xp.max(xp.abs(J), axis=-2, keepdims=True))
-    return xp.where(chart.column_rate < 0, J * held, J)
+def _inverse_pivots(chart: Chart, shrunk: Float[Numbers, "*T N"]) -> Float[Numbers, "*T K N"]:
+    """J after pivot j has shrunk by e^(shrunk_j); the column of one that shrinks without end is bounded here."""
+    xp = namespace(chart.J)
+    J = chart.J * xp.exp(xp.minimum(shrunk, math.log(_FADED)))[..., None, :]
+    return J * (_FADED / xp.maximum(xp.max(xp.abs(J), axis=-2, keepdims=True), _FADED))
 
 
 def largest_entry(chart: Chart) -> tuple[Numbers, Numbers]:
@@ -162,16 +146,16 @@ def settle(chart: Chart) -> Chart:
     return repeat_while(lambda c: ~is_bounded(c.B), lambda c: exchange(c, *largest_entry(c)), chart)
 
 
-def carry(chart: Chart, interval: Float[Numbers, ""]) -> Chart:
+def carry(chart: Chart, interval: Float[Numbers, ""], shift: Float[Numbers, ""] | float = 0.0) -> Chart:
     """The subspace after `interval`, in a chart with bounded entries; `chart` must have bounded entries too.
 
-    On the host the chart's own arrays are changed.
+    `shift` is as in `drift`. On the host the chart's own arrays are changed.
     """
 
     def go(state: tuple[Chart, Numbers]) -> tuple[Chart, Numbers]:
         chart, left = state
         step = stride(chart, left)
-        return settle(drift(chart, step)), left - step
+        return settle(drift(chart, step, shift)), left - step
 
     left = namespace(chart.B).asarray(interval, float)[()]
     return repeat_while(lambda state: state[1] > 0, go, (chart, left))[0]

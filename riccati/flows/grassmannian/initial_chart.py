@@ -10,9 +10,9 @@ import numpy as np
 import scipy
 from jaxtyping import Float, Int
 
-from ...problem import Problem, spectrum
-from ...support import is_traced
-from .chart import Chart, Fading, settle
+from ...problem import Link, Problem, spectrum
+from ...support import is_traced, namespace_of
+from .chart import Chart, settle
 from .host import Numbers, fold_blocks, is_on_host, linear_algebra, namespace, order_of_pivots, put, put_block, take
 
 _DEPENDENT = 1e-13  # a unit vector this close to a combination of the others is one
@@ -28,8 +28,8 @@ class InitialWeights(NamedTuple):
         rates: (M,), a, or the eigenvalues of S* where directions are correlated; the residual coordinates have rate 0.
         directions: (M, M), the teacher's directions in the eigenbasis of S*, which `overlaps` are with then; None where
             they are that basis.
-        origin: (M, N), the weights along the teacher's coordinates, kept where a rate is negative and norms matter;
-            None elsewhere, and under jit, where signs cannot be read.
+        origin: (M+N, N), the weights in the rows of the reduced space, for charts that keep them; else None.
+        share: κ = c_0²/c_2², by which the mean error counts beside the rest; None where c_0 = 0 or norms do not matter.
     """
 
     overlaps: Float[Numbers, "N M"]
@@ -37,7 +37,14 @@ class InitialWeights(NamedTuple):
     norms: Float[Numbers, " N"] | None
     rates: Float[Numbers, " M"]
     directions: Float[Numbers, "M M"] | None = None
-    origin: Float[Numbers, "M N"] | None = None
+    origin: Float[Numbers, "M+N N"] | None = None
+    share: Float[Numbers, ""] | None = None
+
+    def with_origin(self) -> InitialWeights:
+        """The same with `origin`, for charts of weights that may shrink; they need norms."""
+        xp = namespace_of(self.norms, self.overlaps, self.residual)
+        rows = xp.concatenate([xp.asarray(self.overlaps), xp.asarray(self.residual)], axis=1)
+        return self._replace(origin=(xp.asarray(self.norms)[:, None] * rows).T)
 
 
 def initial_weights_of(problem: Problem, *, with_norms: bool) -> InitialWeights:
@@ -45,10 +52,14 @@ def initial_weights_of(problem: Problem, *, with_norms: bool) -> InitialWeights:
     start, basis = problem.full_start, spectrum(problem.teacher)
     norms = start.norms if with_norms else None
     overlaps = start.teacher_coordinates if basis.vectors is None else start.teacher_coordinates @ basis.vectors
-    weights = InitialWeights(overlaps, start.residual_factor, norms, basis.rates, basis.directions)
-    if norms is None or is_traced(weights) or not bool((np.asarray(basis.rates) < 0).any()):
-        return weights
-    return weights._replace(origin=(norms[:, None] * overlaps).T)
+    share = mean_share(problem.teacher.link) if with_norms else None
+    return InitialWeights(overlaps, start.residual_factor, norms, basis.rates, basis.directions, share=share)
+
+
+def mean_share(link: Link) -> Float[Numbers, ""] | None:
+    """κ = c_0²/c_2² of the link c_0 + c_2 h_2; None where c_0 = 0."""
+    c = namespace_of(link.coefficients).asarray(link.coefficients)
+    return None if link.is_centred else (c[0] / c[2]) ** 2
 
 
 def initial_chart_of(weights: InitialWeights) -> Chart:
@@ -108,9 +119,10 @@ def chart_at(weights: InitialWeights, column: Int[Numbers, " N"]) -> tuple[Chart
     B = put(B, place, spare_rows)[:directions]
     J = xp.zeros((0, neurons)) if norms is None else xp.linalg.inv(pivots) / norms[:, None]
     every = xp.concatenate([rates, xp.zeros(neurons)])
-    fading = None if weights.origin is None else Fading(weights.origin, rates)
     fastest = xp.max(xp.abs(rates), initial=0.0)
-    return Chart(B, J, every[row], every[column], row, column, fastest, weights.directions, fading), least
+    return Chart(
+        B, J, every[row], every[column], row, column, fastest, weights.directions, weights.origin, weights.share
+    ), least
 
 
 def pivot_rows(overlaps: Float[Numbers, "N M"], residual: Float[Numbers, "N N"]) -> Int[Numbers, " N"]:
@@ -140,8 +152,8 @@ def independent(weights: InitialWeights) -> InitialWeights:
     # residual directions all have rate 0, so as many as there are neurons are enough
     residual = np.linalg.qr(residual.T, mode="r").T  # type: ignore[attr-defined]
     kept = None if weights.norms is None else norms
-    origin = None if weights.origin is None else (norms[:, None] * overlaps).T
-    return InitialWeights(overlaps, residual, kept, weights.rates, weights.directions, origin)
+    fewer = InitialWeights(overlaps, residual, kept, weights.rates, weights.directions, share=weights.share)
+    return fewer if weights.origin is None else fewer.with_origin()
 
 
 def _triangle(W: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -127,8 +127,15 @@ def along_directions(
 
 
 def relative(chart: Chart, excess: Float[Numbers, "*T"]) -> Float[Numbers, "*T"]:
-    """E(f* - f)²/E f*² from E(f* - f)² in units of g(1), in which E f*² is Σρ²."""
-    return excess / (chart.row_rate @ chart.row_rate + chart.column_rate @ chart.column_rate)
+    """E(f* - f)²/E f*² from E(f* - f)² in units of c_2², in which E f*² is Σρ² + κ(Σρ)²."""
+    whole = chart.row_rate @ chart.row_rate + chart.column_rate @ chart.column_rate
+    return excess / (whole if chart.share is None else whole + chart.share * target_trace(chart) ** 2)
+
+
+def target_trace(chart: Chart) -> Float[Numbers, ""]:
+    """tr S* = Σρ."""
+    xp = namespace(chart.row_rate)
+    return xp.sum(chart.row_rate) + xp.sum(chart.column_rate)
 
 
 def subspace_risk(chart: Chart, space: Subspace) -> Float[Numbers, "*T"]:

@@ -14,6 +14,7 @@ from .states import TwoLayerState as TwoLayerState
 from .student import Student as Student
 from .student import anisotropic_velocity as anisotropic_velocity
 from .student import coupled_velocity as coupled_velocity
+from .student import directions_and_layers as directions_and_layers
 from .student import observe as observe
 from .student import odds_and_rates as odds_and_rates
 from .student import on_sphere as on_sphere

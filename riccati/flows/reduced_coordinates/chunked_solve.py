@@ -138,7 +138,7 @@ class ChunkedSolve:
     def __init__(self, student: Student, tolerances: tuple[Array, Array], max_steps: int, speed: float):
         self.student, self.now, self.used, self.outcome = student, 0.0, 0, Outcome.complete
         self._most, self._tolerances = max_steps, tolerances
-        self._unit = jnp.asarray(2.0 ** round(math.log2(speed)))
+        self._unit = jax.device_put(np.asarray(2.0 ** round(math.log2(speed))))
         self._least, self._largest = _range_of_norms(student)
         self._new: list[OddsRecord] = []
 
@@ -175,7 +175,7 @@ class ChunkedSolve:
 
     def _go(self, times: np.ndarray) -> list[Observables]:
         ends, most = padded(times, AHEAD), min(self._most, _CHUNK)
-        out = _chunk(self.student, jnp.asarray(self.now), ends, *self._tolerances, self._unit, most)
+        out = _chunk(self.student, jax.device_put(np.asarray(self.now)), ends, *self._tolerances, self._unit, most)
         steps, before, now = int(out.steps), self.now, float(out.time)
         self._new.append(_taken(out.record))
         if not np.isfinite(now) or (now == before and times[0] > before):
@@ -203,7 +203,7 @@ def _log_norms(state: StudentState) -> Array:
     """log |w_i| of students whose norms can leave the range in which their equations hold; empty for others."""
     if isinstance(state, CommitteeState):
         return jnp.log(jnp.linalg.norm(state.W, axis=1))
-    return state.log_norm if isinstance(state, TwoLayerState) else jnp.zeros(0)
+    return state.log_norm if isinstance(state, TwoLayerState) else jax.device_put(np.zeros(0))
 
 
 def _range_of_norms(student: Student) -> tuple[np.ndarray, float]:

@@ -174,6 +174,17 @@ def observe(teacher: Teacher, state: StudentState, overlap: str | None) -> Obser
     return Observables(jnp.maximum(risk, 0.0), jnp.clip(alignment, 0.0, 1.0), radius)
 
 
+def directions_and_layers(state: StudentState, start: Start) -> tuple[Array, Array, Array | None]:
+    """Unit directions (N, D), norms (N,) and second layer (N,) of a state that `start` led to."""
+    if isinstance(state, CommitteeState):
+        return state.U, jnp.linalg.norm(state.W, axis=1), state.b
+    if isinstance(state, OnSphere):
+        return on_sphere(state.U), start.norms, start.second_layer
+    if isinstance(state, TwoLayerState):
+        return on_sphere(state.U), jnp.exp(state.log_norm), state.b
+    return on_sphere(state.U), jnp.exp(state.log_s / 2), None
+
+
 def odds_and_rates(student: Student, time: Array) -> tuple[Array, Array]:
     """The log-odds of each direction's squared overlap and their time derivative, (M,) each."""
 

@@ -10,6 +10,7 @@ Source: BEVW25 (arXiv 2508.03688) for the algorithms; derivations/gradient_noise
 from __future__ import annotations
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
@@ -67,7 +68,7 @@ class ReplicaLaw(EmergenceLaw):
             ArgumentError: if `q` is not in (0, 1).
         """
         require_open_unit(q, "q")
-        return jnp.asarray(np.quantile(self.emerged, q, axis=0, method="inverted_cdf"))
+        return jax.device_put(np.quantile(self.emerged, q, axis=0, method="inverted_cdf"))
 
     def quantile_error(self, q: float) -> Float[Array, " M"]:
         """The Monte Carlo standard error of `quantile(q)`: half the distance of the quantiles at q ± √(q(1-q)/n).

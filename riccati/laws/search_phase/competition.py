@@ -23,7 +23,7 @@ import jax
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 
-from ...numerics import LEAF, as_key, compiled_quickly
+from ...numerics import LEAF, as_key, compiled_quickly, two_keys
 from ...support import namespace_of
 
 Numbers = Array | np.ndarray
@@ -113,7 +113,7 @@ def winners_of(competition: Competition, n: int, seed: int | Key[Array, ""]) -> 
 
 def escape_times(competition: Competition, n: int, seed: int | Key[Array, ""]) -> Float[np.ndarray, "n N M"]:
     """When each pair would escape if it were alone, inf where not by the last of the times."""
-    uniform_key, normal_key = jax.random.split(as_key(seed))
+    uniform_key, normal_key = two_keys(as_key(seed))
     times, reached = np.asarray(competition.times), np.asarray(competition.reached)
     mean, spread = np.asarray(competition.mean), np.asarray(competition.spread)
     shape = (n, *reached.shape[1:])

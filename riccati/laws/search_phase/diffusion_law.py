@@ -67,7 +67,7 @@ class DiffusionLaw(EmergenceLaw):
         require_open_unit(q, "q")
         solved = first_crossings(self.times, self.distribution, q, smooth=True)
         normal = np.maximum(np.asarray(self.mean) + np.asarray(self.spread) * scipy.special.ndtri(q), 0.0)
-        return jnp.asarray(np.where(np.isnan(self.mean), solved, normal))
+        return jax.device_put(np.where(np.isnan(self.mean), solved, normal))
 
     def probability(self, horizon: float) -> Float[Array, " M"]:
         """P(T_m ≤ horizon), `horizon` in canonical time; beyond the grid's end, the value there.
@@ -79,7 +79,7 @@ class DiffusionLaw(EmergenceLaw):
         within = min(horizon, float(self.times[-1]))
         solved = scipy.interpolate.PchipInterpolator(np.asarray(self.times), np.asarray(self.distribution))(within)
         normal = scipy.special.ndtr((horizon - np.asarray(self.mean)) / np.asarray(self.spread))
-        return jnp.asarray(np.where(np.isnan(self.mean), solved, normal))
+        return jax.device_put(np.where(np.isnan(self.mean), solved, normal))
 
     def sample(self, n: int, seed: int | Key[Array, ""] = 0) -> Float[Array, "n M"]:
         """`n` joint draws of the M times, inf where a direction is not learned by times[-1].

@@ -31,7 +31,7 @@ from ...flows import (
     pair_velocity,
     position_ahead,
 )
-from ...numerics import LEAF, as_key, compiled_quickly, integrate, padded
+from ...numerics import LEAF, as_key, compiled_quickly, integrate, kept_numbers, padded
 from ...problem import SGD, Problem, Start, Teacher, population_risk
 from .competition import Winners, numbers_of
 
@@ -85,9 +85,13 @@ def early_risk(problem: Problem) -> tuple[float, float]:
     if not isinstance(problem.start, Start):
         return 0.0, 0.0
     dimensions = problem.start.weights.shape[1]
-    points = scipy.stats.qmc.Sobol(dimensions, seed=0).random_base2(_SAMPLES)
-    value, variance = _early_risk(problem.teacher, problem.start.weights, scipy.special.ndtri(points))
+    x = kept_numbers(f"sobol_{dimensions}", lambda: _samples(dimensions))
+    value, variance = _early_risk(problem.teacher, problem.start.weights, x)
     return float(value), float(variance)
+
+
+def _samples(dimensions: int) -> Float[np.ndarray, "n D"]:
+    return scipy.special.ndtri(scipy.stats.qmc.Sobol(dimensions, seed=0).random_base2(_SAMPLES))
 
 
 @compiled_quickly(like=lambda teacher, W, x: (LEAF, LEAF))

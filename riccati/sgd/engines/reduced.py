@@ -46,7 +46,7 @@ class ReducedNoise(NamedTuple):
     """The randomness of a step, or of n steps of S runs.
 
     Attributes:
-        xi: (B, D), samples in the coordinates there are.
+        xi: (B, D), or less than D by the coordinates of a step, which none uses: samples in the coordinates there are.
         L: (G, E, E), lower triangular, of the others, one for each group.
         labels: (B,), the noise of the labels; None where there is none.
     """
@@ -101,7 +101,8 @@ class ReducedEngine(Engine):
     ) -> ReducedNoise:
         """Draw ξ and L for each step of each run."""
         fresh, since = min(self.batch_size, neurons), numbers % self.cycle
-        xi = rng.standard_normal((len(numbers), runs, self.batch_size, self.coordinates))
+        filled = self.coordinates - len(self.outside) * fresh  # before the last step of a cycle
+        xi = rng.standard_normal((len(numbers), runs, self.batch_size, filled))
         left = np.asarray(self.outside) - since[:, None] * fresh
         L = bartlett_of(rng, fresh, np.repeat(left[:, None], runs, axis=1))
         return ReducedNoise(xi, L, self.labels_of(rng, len(numbers), runs))
@@ -114,8 +115,9 @@ class ReducedEngine(Engine):
         xi, L, since = jnp.asarray(noise.xi), jnp.asarray(noise.L), number % self.cycle
         labels = None if noise.labels is None else jnp.asarray(noise.labels)
         W, (groups, fresh, _) = state.weights.W, L.shape
-        used = self.coordinates - (self.cycle - since) * groups * fresh
-        X = jnp.where(jnp.arange(self.coordinates) < used, xi, 0.0)
+        filled, used = (self.coordinates - steps * groups * fresh for steps in (1, self.cycle - since))
+        X = jnp.where(jnp.arange(filled) < used, xi[:, :filled], 0.0)
+        X = jnp.pad(X, ((0, 0), (0, groups * fresh)))
         factors = jnp.moveaxis(L, 0, 1).reshape(fresh, groups * fresh)
         if self.batch_size == fresh:
             # T = push, so the samples may as well have L as their new coordinates; where W has none yet

@@ -14,6 +14,7 @@ Source: BEVW25 (arXiv 2508.03688), its algorithm; derivations/online_sgd.py, der
 
 from __future__ import annotations
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
@@ -36,7 +37,7 @@ class Stiefel(Rule):
     def initial_weights(self, start: Start) -> Weights:
         """Return the polar factor of the start's directions, taken on the host, where nothing compiles."""
         left, _, right = np.linalg.svd(np.asarray(start.directions), full_matrices=False)
-        return Weights(jnp.asarray(left @ right), jnp.asarray(np.zeros(0)))
+        return Weights(*jax.device_put((left @ right, np.zeros(0))))
 
     def update(self, teacher: Teacher, weights: Weights, samples: Projections, rate: Rate) -> Update:
         """Return W_kept = (I + η mean (ŷ - y) uuᵀ) W and push = -(η/B)(ŷ - y) u."""
