@@ -146,7 +146,7 @@ _TEACHERS = {F.SIGNED, F.CORRELATED, F.MIXED, F.ANISOTROPIC}
 _TWO_LAYERS = {F.TWO_LAYER, F.COMMITTEE}
 _LIMIT = {F.NOISY, F.MOMENTUM}  # the gradient flow does not see noise, and momentum changes its clock alone
 _TRAINING = {F.NOISY, F.MOMENTUM, F.WEIGHT_DECAY, F.CORRELATION_LOSS, F.SPHERE}
-_BY_REPLICAS = {*_LINKS, *_TEACHERS, F.TWO_LAYER, *_TRAINING}
+_BY_REPLICAS = {*_LINKS, *_TEACHERS, *_TWO_LAYERS, *_TRAINING}
 
 
 def _every(covered: set[Feature]) -> dict[int, set[Feature]]:
@@ -161,12 +161,10 @@ COVERS: dict[str, dict[int, set[Feature]]] = {
     "Decoupled": {3: {F.SEVERAL_DEGREES, F.SIGNED, F.ANISOTROPIC, F.TYPICAL, F.DIMENSIONLESS, *_LIMIT}},
     "Coupled": _every({*_LINKS, *_TEACHERS, F.OBLIQUE, *_TWO_LAYERS, F.DIMENSIONLESS, *_TRAINING}),
     "Correlation": _every({*_LINKS, F.DIMENSIONLESS, *_LIMIT, F.CORRELATION_LOSS, F.SPHERE}),
-    "FiniteStep": _every({*_LINKS, *_TEACHERS, F.TWO_LAYER, F.DIMENSIONLESS, *_TRAINING}),
+    "FiniteStep": _every({*_LINKS, *_TEACHERS, *_TWO_LAYERS, F.DIMENSIONLESS, *_TRAINING}),
     'FiniteStep(pairs="own")': {3: {F.TYPICAL, F.DIMENSIONLESS, *_LIMIT}},
     'FiniteStep(constraint="stiefel")': {2: {F.SIGNED, F.NOISY}},
-    "emergence_law": {
-        order: {*_BY_REPLICAS, F.COMMITTEE} | ({F.TYPICAL} if order > 2 else set()) for order in (1, 2, 3)
-    },
+    "emergence_law": {1: _BY_REPLICAS, 2: _BY_REPLICAS, 3: {F.TYPICAL, *_BY_REPLICAS}},
     "risk_law": {1: _BY_REPLICAS, 2: _BY_REPLICAS, 3: {F.TYPICAL, *_BY_REPLICAS}},
     "largest_step": {2: {F.TYPICAL, F.DIMENSIONLESS, F.NOISY}, 3: {F.TYPICAL, F.DIMENSIONLESS, F.NOISY}},
     "largest_step of Stiefel SGD": {2: {F.TYPICAL, F.NOISY}},
