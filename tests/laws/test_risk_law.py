@@ -166,7 +166,7 @@ def test_what_it_does_not_describe_is_refused():
 
 
 def test_times_beyond_the_integrator_are_said(cubic):
-    start = rc.Start([[0.5, 0.1], [0.1, 0.4], [0.1, 0.1]], norms=0.5, dim=100)
+    start = rc.Start([[0.5, 0.1], [0.1, 0.4], [0.1, 0.1]], norms=0.2, dim=100)
     with pytest.warns(RuntimeWarning, match="on the risk of the draws is not known"):
         law = rc.risk_law(cubic[0], start, learning_rate=1e-6, times=[1.0, 1e5], replicas=4)
     assert np.isfinite(law.draws[:, 0]).all()

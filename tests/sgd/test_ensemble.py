@@ -115,7 +115,7 @@ def test_numpy_draws_samples_and_factors_of_the_right_law(batch_size):
     engine = experiment(learning_rate=1e-3, steps=100, batch_size=batch_size).simulation.dynamics.engine
     numbers, fresh = 7 + np.arange(2 * engine.cycle), min(batch_size, 3)
     xi, L, _ = engine.noise_of(np.random.default_rng(0), numbers, 2000, 3)
-    assert xi.shape == (len(numbers), 2000, batch_size, engine.coordinates)
+    assert xi.shape == (len(numbers), 2000, batch_size, engine.coordinates - fresh)
     p = [kstest(xi[0].ravel(), "norm").pvalue]
     for factors, number in zip(L[:, :, 0], numbers, strict=True):
         freedom = 30 - 2 - 3 - fresh * (number % engine.cycle) - np.arange(fresh)

@@ -27,6 +27,7 @@ from .forward_equation import Resolution, forward_equation, pairs_of
 from .march import initial_state, march
 
 _COVERED = {Feature.SEVERAL_DEGREES, Feature.TYPICAL, Feature.NOISY, Feature.MOMENTUM}
+_SMALL = 0.05  # E f²/E f*² at the start up to which it is left out
 
 
 class DiffusionLaw(EmergenceLaw):
@@ -95,9 +96,21 @@ class DiffusionLaw(EmergenceLaw):
 
 
 def is_of_diffusion(problem: Problem, sgd: SGD) -> bool:
-    """Whether the forward equation of overlaps gives the law of a problem with k > 2."""
+    """Whether the forward equation of overlaps gives the law of a problem with k > 2.
+
+    It leaves out the student's own output f, and serves where E f² is a small part of E f*² at the start.
+    """
     k = problem.teacher.link.information_exponent
-    return k > 2 and set(features(problem.teacher, problem.start, sgd)) <= _COVERED
+    if k <= 2 or not set(features(problem.teacher, problem.start, sgd)) <= _COVERED:
+        return False
+    return problem.start.is_typical or _own_output(problem) <= _SMALL
+
+
+def _own_output(problem: Problem) -> float:
+    """E f²/E f*² at the start."""
+    start = problem.full_start
+    s, gram = np.asarray(start.amplitudes), np.asarray(start.student_gram)
+    return float(s @ np.asarray(problem.teacher.link.dual(gram)) @ s) / float(problem.teacher.second_moment)
 
 
 def diffusion_law(problem: Problem, sgd: SGD, level: float, resolution: Resolution) -> DiffusionLaw:

@@ -167,7 +167,7 @@ def test_what_it_does_not_describe_is_refused_in_a_line():
         (teacher, start, {**given, "student_scale": 1.0}, "student_scale.*left out"),
         (teacher, start, {**given, "horizon": 0.0}, "horizon.*> 0"),
         (teacher, start, {**given, "replicas": 0}, "replicas.*≥ 1"),
-        (cubic, start, {**given, "replicas": 3}, "replicas.*left out"),
+        (cubic, start, {**given, "seed": 3}, "seed.*left out"),
         (cubic, start, {**given, "constraint": "stiefel"}, "teacher.*h_2 for Stiefel SGD"),
     ]
     for bad_teacher, bad_start, settings, message in cases:
