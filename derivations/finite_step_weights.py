@@ -112,7 +112,7 @@ def check(derivation: Derivation | None = None) -> Checked:
     """The means by Gauss-Hermite quadrature in R³, the equations against `weights_velocity`."""
     import jax.numpy as jnp
 
-    from riccati.flows.gradient_noise import WeightsState, second_order, weights_velocity
+    from riccati.flows.gradient_noise import WeightsSetting, WeightsState, second_order, weights_velocity
 
     d = derivation or derive()
     random = np.random.default_rng(5)
@@ -129,7 +129,9 @@ def check(derivation: Derivation | None = None) -> Checked:
     t = 0.5 * random.normal(size=(3, 3))
     unit = 0.7
     state = WeightsState(jnp.asarray(y), jnp.asarray(t / unit))
-    velocity = weights_velocity(0.0, state, (jnp.asarray(a), jnp.asarray(_GAMMA), jnp.asarray(unit), None))
+    velocity = weights_velocity(
+        0.0, state, WeightsSetting(jnp.asarray(a), jnp.asarray(_GAMMA), jnp.asarray(unit), None)
+    )
     _, k, h = second_order(state.Y, jnp.asarray(t @ t.T), jnp.asarray(a))
     moved_y, moved_t = np.asarray(velocity.Y), unit * np.asarray(velocity.T)
     overlap = y @ t

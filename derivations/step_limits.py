@@ -78,10 +78,10 @@ def _on_weights(overlap: float, length: float, g: float) -> np.ndarray:
     """riccati's relative velocities, all zero where nothing moves: of Y_11, of Y_22, of T_11 and T_22."""
     import jax.numpy as jnp
 
-    from riccati.flows.gradient_noise import WeightsState, weights_velocity
+    from riccati.flows.gradient_noise import WeightsSetting, WeightsState, weights_velocity
 
     state = WeightsState(jnp.asarray(_overlaps(overlap)), jnp.diag(jnp.sqrt(jnp.array([_A[0], length]))))
-    moved = weights_velocity(0.0, state, (jnp.asarray(_A), jnp.asarray(g), jnp.asarray(1.0), None))
+    moved = weights_velocity(0.0, state, WeightsSetting(jnp.asarray(_A), jnp.asarray(g), jnp.asarray(1.0), None))
     return np.array([moved.Y[0, 0] / state.Y[0, 0], moved.Y[1, 1] / 1e-9, moved.T[0, 0], moved.T[1, 1]])
 
 
