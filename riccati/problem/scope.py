@@ -183,7 +183,7 @@ COVERS: dict[str, dict[int, set[Feature]]] = {
         {*_LINKS, F.STEEP, F.SIGNED, F.CORRELATED, F.MIXED, *_TWO_LAYERS, *_TRAINING - {F.WEIGHT_DECAY}}
     ),
     "Stiefel SGD": {2: {F.SIGNED, F.NOISY}},
-    "second_phase": _every({*_LINKS, F.STEEP, *_TEACHERS, F.OBLIQUE, F.TWO_LAYER, F.DIMENSIONLESS, F.NOISY}),
+    "second_phase": _every({*_LINKS, F.STEEP, *_TEACHERS, F.OBLIQUE, *_TWO_LAYERS, F.DIMENSIONLESS, F.NOISY}),
 }
 WITHOUT_START = (
     "sharp_limit", "frontier", "samples_to_learn", "coverage of the correlation loss", "Start.typical",
