@@ -142,5 +142,7 @@ def test_emergence_times_are_those_of_sgd(teacher, b, fields):
     measured = rc.sgd.Experiment(teacher, start, sgd, steps=steps, rows=400).ensemble(range(100)).emergence_times()
     drawn = rc.emergence_law(teacher, start, sgd, horizon=horizon, replicas=384).emerged
     for m in range(2):
-        of_law, of_sgd = (np.minimum(np.asarray(T)[:, m], 2 * horizon) for T in (drawn, measured))
-        assert ks_2samp(of_law, of_sgd).pvalue > 0.005
+        of_law, of_sgd = (np.asarray(T)[:, m] for T in (drawn, measured))
+        # replicas run somewhat longer than the runs
+        within = (np.where(horizon > T, T, 2 * horizon) for T in (of_law, of_sgd))
+        assert ks_2samp(*within).pvalue > 0.005
