@@ -1,11 +1,13 @@
 """64 bit for every test, which importing the package sets; programs compiled once, quickly, and freed in time."""
 
+import os
 from pathlib import Path
 
 import jax
 import pytest
 
 import riccati as rc
+from riccati.numerics.program_store import VARIABLE
 
 _PROGRAMS = Path(__file__).resolve().parents[1] / ".pytest_cache" / "programs"
 _MOST = 0.9e9  # bytes that a worker may hold with its programs
@@ -29,7 +31,10 @@ def h2():
 @pytest.fixture(scope="module", autouse=True)
 def _compiled_programs_are_freed():
     """Compiled programs are never freed by themselves, and a thousand tests compile gigabytes of them."""
+    folder = os.environ.get(VARIABLE)
     yield
+    if folder is None:  # the command line sets it for a process of its own
+        os.environ.pop(VARIABLE, None)
     if _resident() > _MOST:
         jax.clear_caches()
 

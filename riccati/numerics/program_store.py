@@ -93,8 +93,10 @@ class KeptPrograms:
         like = [jax.ShapeDtypeStruct(np.shape(leaf), leaf.dtype) for leaf in leaves if is_array(leaf)]
         body = _body_of(path)
         if body is None:
-            held = _Program.of(jax.jit(flat, keep_unused=True).lower(*like))
-            if _CALLBACK in held.module:  # no other process has what it calls
+            lowered = jax.jit(flat, keep_unused=True).lower(*like)
+            held = _Program.of(lowered)
+            # no other process has what it calls, and a file names the types of numbers alone
+            if _CALLBACK in held.module or any(map(_is_of_keys, jax.tree.leaves(lowered.out_info))):
                 return None
             _write(path, held.body)
         else:
@@ -115,6 +117,11 @@ class KeptPrograms:
 def is_array(value: Any) -> bool:
     """Whether a leaf of the arguments is one of the program."""
     return isinstance(value, (jax.Array, np.ndarray, np.generic))
+
+
+def _is_of_keys(value: Any) -> bool:
+    """Whether a result is of a type that NumPy does not know, such as random keys."""
+    return bool(jax.dtypes.issubdtype(value.dtype, jax.dtypes.extended))
 
 
 class _Nameless(Exception):

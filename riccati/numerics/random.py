@@ -9,7 +9,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Key
 
 from ..support import require, require_integer
-from .compiling import LEAF, compiled_quickly
+from .compiling import compiled_quickly
 
 _GENERATOR, _THREEFRY = "jax_default_prng_impl", "threefry2x32"  # JAX's setting, and its default
 
@@ -32,7 +32,7 @@ def as_key(seed: int | Key[Array, ""]) -> Array:
     return seed
 
 
-@compiled_quickly(like=lambda key: (LEAF, LEAF))
+@compiled_quickly()
 def two_keys(key: Key[Array, ""]) -> tuple[Array, Array]:
     """Two keys for independent draws."""
     one, other = jax.random.split(key)

@@ -130,10 +130,11 @@ def test_without_a_folder_or_in_one_that_cannot_be_written_nothing_is_missed(mon
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
-def test_what_has_no_name_or_calls_back_is_not_kept(folder):
+def test_what_has_no_name_calls_back_or_gives_keys_is_not_kept(folder):
     process = KeptPrograms(applied, lambda function, x: 0, (), lambda arrays: {})
     assert process.program((lambda x: x, np.ones(2))) is None
     assert a_process(called_back, lambda x: 0)(np.ones(2)) == pytest.approx(np.sin(1.0))
+    assert a_process(jax.random.key, lambda seed: 0)(np.asarray(3)) == jax.random.key(3)
     assert not folder.exists()
 
 
