@@ -46,7 +46,7 @@ def problem(name, width=3, neurons=NEURONS, dim=DIM):
             covariance, b = uneven(dim), B[:neurons]
             teacher = rc.Teacher([1.0, 0.7, -0.5][:width], RELU, covariance=covariance)
         case "two-layer, any link":
-            teacher, b = rc.Teacher([1.0, 0.7, -0.5][:width], CUBIC), B[:neurons]
+            W, teacher, b = 2 * W, rc.Teacher([1.0, 0.7, -0.5][:width], CUBIC), B[:neurons]
         case "two-layer, correlated, under a covariance":
             covariance, b, Theta = uneven(dim), B[:neurons], correlated(width, dim)
             teacher = rc.Teacher.from_directions(Theta, [1.0, 0.7, 0.5][:width], RELU, covariance=covariance)
