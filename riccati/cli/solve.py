@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -16,7 +16,7 @@ from .problem import ProblemOptions
 if TYPE_CHECKING:
     import numpy as np
 
-    from ..flows import FiniteStep, Flow
+    from ..flows import Flow
     from ..trajectory import Trajectory
 
 
@@ -68,7 +68,7 @@ class FlowOptions(AlgorithmOptions):
 
         if self.gamma is not None:
             unit = FiniteStep.of(self.sgd(problem.kind, rate_of_gamma(1.0, problem.dim, 1)), problem.dim)
-            return _with_gamma(unit, self.gamma * unit.gamma)
+            return replace(unit, gamma=self.gamma * unit.gamma)
         sgd = self.sgd(problem.kind, 1.0)
         flow = best_flow(Problem(teacher, start)) if self.flow is None else FLOWS[self.flow]()
         beyond = uncovered(type(flow).__name__, teacher, start, sgd)
@@ -160,14 +160,6 @@ def _write_emergence(trajectory: Trajectory, level: float, path: Path) -> None:
         rows.writerows(zip(range(1, len(times) + 1), amplitudes, times, strict=True))
 
 
-def _with_gamma(limit: FiniteStep, gamma: float) -> FiniteStep:
-    """The limit of the same algorithm at another γ."""
-    return type(limit)(
-        gamma, constraint=limit.constraint, student_scale=limit.student_scale, loss=limit.loss,
-        second_layer_rate=limit.second_layer_rate, weight_decay=limit.weight_decay,
-    )  # fmt: skip
-
-
 def _without_noise(trajectory: Trajectory, level: float) -> np.ndarray:
     """The emergence times of the same algorithm's gradient flow."""
     import numpy as np
@@ -176,5 +168,5 @@ def _without_noise(trajectory: Trajectory, level: float) -> np.ndarray:
     from ..solver import solve
 
     assert isinstance(trajectory.flow, FiniteStep)
-    flow = _with_gamma(trajectory.flow, 0.0)
+    flow = replace(trajectory.flow, gamma=0.0)
     return np.asarray(solve(flow, trajectory.teacher, trajectory.start, trajectory.times).emergence_times(level))

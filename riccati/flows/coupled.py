@@ -247,7 +247,7 @@ def _begin(
     xp = namespace_of(norms, overlaps)
     size = xp.where(xp.asarray(overlaps) != 0, xp.abs(xp.asarray(overlaps)), 1.0)
     smallest = xp.min(size)
-    if problem.full_start.second_layer is not None and not problem.teacher.link.is_homogeneous:
+    if problem.is_committee:
         smallest = smallest * xp.min(xp.asarray(norms))  # the state holds weights, not directions
     log_s, atol = 2 * xp.log(xp.asarray(norms)), jax.lax.stop_gradient(rtol * smallest)
     if xp is np:  # on the host, where nothing compiles

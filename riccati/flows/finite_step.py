@@ -295,6 +295,6 @@ class FiniteStep(Flow):
         """How a student is followed whose neurons all meet."""
         if has_subspace(problem, self._training.on_sphere):
             return _StudentKind(weights_system, start_of_weights)
-        if problem.full_start.second_layer is not None and not problem.teacher.link.is_homogeneous:
+        if problem.is_committee:
             return _StudentKind(committee_system, start_of_committee)
         return _StudentKind(neuron_system, start_of_neurons)

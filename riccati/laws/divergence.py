@@ -267,7 +267,7 @@ def can_be_learned(problem: Problem) -> Bool[np.ndarray, " M"]:
 def _unlearned(problem: Problem, a: Float[np.ndarray, " M"], moments: Moments) -> tuple[float, float]:
     """The largest norm of a neuron that has learned nothing, and the energy of the rest, with the labels' noise."""
     start, target = problem.start, moments.value * float(a @ a)
-    noise = 0.0 if problem.teacher.noise is None else float(problem.teacher.noise)
+    noise = float(problem.teacher.relative_noise)
     norms = np.asarray(start.norms)
     if isinstance(start, Start):
         idle = np.where((np.asarray(start.teacher_overlaps) ** 2).max(axis=1) < 0.5, norms, 0.0)

@@ -207,7 +207,7 @@ def _limits_of_overlaps(problem: Problem) -> Float[np.ndarray, " M"]:
 
 def _label_variance(teacher: Teacher) -> float:
     """ΔΣa², the variance of the labels' noise in units of c_k²."""
-    return 0.0 if teacher.noise is None else float(teacher.noise) * float(np.sum(np.asarray(teacher.a) ** 2))
+    return float(teacher.relative_noise) * float(np.sum(np.asarray(teacher.a) ** 2))
 
 
 def _held_in_turn(problem: Problem) -> Float[np.ndarray, " M"]:

@@ -6,7 +6,7 @@ The formulas are those of torch.optim.lr_scheduler with `scheduler.step()` after
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from jax.typing import ArrayLike
@@ -16,6 +16,7 @@ from ..support import as_numbers, require, require_integer, require_real, requir
 from .schedule import Schedule
 
 
+@dataclass(frozen=True)
 class Annealed(Schedule):
     """A schedule that starts from a learning rate of its own and changes it by a formula of the step.
 
@@ -26,9 +27,13 @@ class Annealed(Schedule):
     name: ClassVar[str]
     rate: float
 
+    def scaled(self, factor: float) -> Self:
+        """The same with `rate` so many times larger."""
+        return replace(self, rate=factor * self.rate)
+
     def describe(self) -> dict[str, object]:
         """The keys `learning_rate` and `schedule` of a run's JSON file."""
-        numbers = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "rate"}  # type: ignore[arg-type]
+        numbers = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "rate"}
         return {"learning_rate": float(self.rate), "schedule": {"name": self.name, **numbers}}
 
 
@@ -51,7 +56,6 @@ class Cosine(Annealed):
     """
 
     name: ClassVar[str] = "cosine"
-    rate: float
     T_max: int
     eta_min: float = 0.0
 
@@ -91,7 +95,6 @@ class Linear(Annealed):
     """
 
     name: ClassVar[str] = "linear"
-    rate: float
     start_factor: float
     end_factor: float
     total_iters: int
@@ -101,10 +104,6 @@ class Linear(Annealed):
         require_real(self.start_factor, "start_factor", least=0)
         require_real(self.end_factor, "end_factor", least=0)
         require_integer(self.total_iters, "total_iters", 1)
-
-    def scaled(self, factor: float) -> Linear:
-        """The same with `rate` so many times larger."""
-        return replace(self, rate=factor * self.rate)
 
     def rates(self, first: int, count: int) -> Float[np.ndarray, " count"]:
         """The line, and the constant after it."""
@@ -131,7 +130,6 @@ class StepDecay(Annealed):
     """
 
     name: ClassVar[str] = "step"
-    rate: float
     step_size: int
     gamma: float = 0.1
 
@@ -139,10 +137,6 @@ class StepDecay(Annealed):
         require_real(self.rate, "learning_rate", above=0)
         require_integer(self.step_size, "step_size", 1)
         require_real(self.gamma, "gamma", above=0)
-
-    def scaled(self, factor: float) -> StepDecay:
-        """The same with `rate` so many times larger."""
-        return replace(self, rate=factor * self.rate)
 
     def rates(self, first: int, count: int) -> Float[np.ndarray, " count"]:
         """The rate after the drops so far."""

@@ -104,6 +104,11 @@ class Problem(eqx.Module):
         return left if speeds is None else left._replace(speeds=start.directions**2 @ speeds)
 
     @property
+    def is_committee(self) -> bool:
+        """Whether the student is a committee machine, of two layers and a link without σ(λz) = λσ(z)."""
+        return self.full_start.second_layer is not None and not self.teacher.link.is_homogeneous
+
+    @property
     def speeds(self) -> Float[Array, " D"] | None:
         """The factors by which Σ changes the velocity along each reduced coordinate, (D,); None for isotropic input."""
         covariance, start = self.teacher.covariance, self.full_start

@@ -229,6 +229,11 @@ class Teacher(eqx.Module):
         return _second_moments(self)[0]
 
     @property
+    def relative_noise(self) -> Float[Array, ""] | float:
+        """Δ, the variance of the labels' noise over E f*²; 0 without."""
+        return 0.0 if self.noise is None else self.noise
+
+    @property
     def label_variance(self) -> Float[Array, ""] | float:
         """Δ E f*², the variance of the labels' noise; 0 without."""
         return 0.0 if self.noise is None else self.noise * self.second_moment
@@ -259,8 +264,7 @@ class Teacher(eqx.Module):
         """f* of samples with the projections <x, θ_m>."""
         if self.links is None:
             return self.link(along) @ self.a
-        rows = coefficient_rows(self.links).T[:, None, :]
-        return hermite_series(rows, along) @ self.a
+        return hermite_series(coefficient_rows(self.links).T[:, None, :], along) @ self.a
 
     def combined(self, weights: Float[Array, "N M"]) -> Float[Array, "N K"]:
         """Σ_m weights_im θ_m, in the first K of reduced coordinates."""
@@ -270,8 +274,7 @@ class Teacher(eqx.Module):
         """g_m(m_im) and g_m'(m_im) of overlaps with the directions."""
         if self.links is None:
             return self.link.dual_pair(m)
-        student = self.link.coefficients
-        return dual_pairs(student * coefficient_rows(self.links, student.size), m)
+        return dual_pairs(self.link.coefficients * coefficient_rows(self.links, self.link.coefficients.size), m)
 
     def dual(self, m: Float[Array, "N M"]) -> Float[Array, "N M"]:
         """g_m(m_im) of overlaps with the directions."""

@@ -39,7 +39,7 @@ def noise_in_loss(
     """Return the Δ that the loss has on top of the risk; 0 where it has none, or was not logged."""
     if loss is None or not has_noise(config, relative_loss(config, loss, teacher), teacher, start):
         return 0.0
-    return float(teacher.noise or 0.0)
+    return float(teacher.relative_noise)
 
 
 def risk_of_loss(
@@ -61,7 +61,7 @@ def risk_of_loss(
 
 def has_noise(config: RunConfig, above: Float[np.ndarray, " T"], teacher: Teacher, start: Start | None) -> bool:
     """Return whether the noise of labels is in the loss, by the key or by the column itself, in units of E f*²."""
-    noise = float(teacher.noise or 0.0)
+    noise = float(teacher.relative_noise)
     if noise == 0 or risk_factor(config) is None:
         return False
     if config.loss_has_noise is not None:
@@ -79,7 +79,7 @@ def line_on_noise(
     config: RunConfig, loss: Float[np.ndarray, " T"] | None, teacher: Teacher, start: Start | None
 ) -> str:
     """Return a line on which of the two a loss column was taken for; empty without noise of labels or a loss."""
-    noise = float(teacher.noise or 0.0)
+    noise = float(teacher.relative_noise)
     if loss is None or noise == 0 or kind_of(config) == STIEFEL:
         return ""
     if risk_factor(config) is None:

@@ -189,8 +189,7 @@ def _model_of(student: Problem | FollowedInTime | Run) -> LinearModel:
     teacher, start = student.teacher, student.start
     require_covered("second_phase", teacher, start)
     start = student.full_start
-    committee = start.second_layer is not None and not teacher.link.is_homogeneous
-    norms = np.asarray(start.norms) if committee else None
+    norms = np.asarray(start.norms) if student.is_committee else None
     return NeuronAmplitudes(teacher, np.asarray(start.teacher_overlaps), np.asarray(start.student_gram), norms)
 
 

@@ -110,8 +110,8 @@ class NeuronAmplitudes(LinearModel):
         """floor + (floor + Δ) r/(n' - r - 1) where all is Gaussian."""
         if self.teacher.link.degree != 1 or self.teacher.links is not None:
             return None
-        rank, noise = np.linalg.matrix_rank(self._K, rtol=RANK, hermitian=True), self.teacher.noise
-        left = self.floor + (0.0 if noise is None else float(noise))
+        rank = np.linalg.matrix_rank(self._K, rtol=RANK, hermitian=True)
+        left = self.floor + float(self.teacher.relative_noise)
         with np.errstate(divide="ignore"):
             return self.floor + np.where(samples > rank + 1, left * rank / np.abs(samples - rank - 1), np.inf)
 

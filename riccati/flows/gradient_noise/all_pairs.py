@@ -31,7 +31,7 @@ from jaxtyping import Array, Float
 from ...problem import Observables, Problem, Start, Teacher
 from ..reduced_coordinates import PLAIN, Training
 from .second_moments import NoiseMoments
-from .system import FiniteStepSystem, exploded, pace
+from .system import FiniteStepSystem, exploded, pace, start_of_gram
 
 POINTS_RTOL = 1e-6  # averages over points have kinks of about this size
 _INDEPENDENT = 1e-9  # added to the Gram matrix of directions that may coincide
@@ -174,11 +174,9 @@ def neuron_velocity(_: Any, state: NeuronState, setting: NeuronSetting) -> Neuro
 
 def start_of_neurons(problem: Problem, state: NeuronState, setting: NeuronSetting) -> Start:
     """The student in this state, on isotropic input, as a start."""
-    teacher, start, state = setting.teacher, problem.full_start, state.unit
-    overlaps, gram = teacher.overlaps(state.along), state.along @ state.along.T + jnp.sum(state.rest, axis=0)
-    C = None if teacher.frame is None else teacher.gram
-    reached = Start(overlaps, gram, jnp.exp(state.log_norm), start.dim, teacher_gram=C)
-    return reached if state.b is None else reached.with_second_layer(state.b / start.output_scale, start.output_scale)
+    state = state.unit
+    gram = state.along @ state.along.T + jnp.sum(state.rest, axis=0)
+    return start_of_gram(problem, setting.teacher.overlaps(state.along), gram, jnp.exp(state.log_norm), state.b)
 
 
 def _observe(state: NeuronState, setting: NeuronSetting) -> Observables:

@@ -54,7 +54,7 @@ from .second_moments import (
     is_counted,
     sobol_points,
 )
-from .system import FiniteStepSystem, exploded, pace
+from .system import FiniteStepSystem, exploded, pace, start_of_gram
 
 
 class CommitteeNoiseState(NamedTuple):
@@ -206,12 +206,10 @@ def committee_noise_velocity(_: Any, state: CommitteeNoiseState, setting: Neuron
 
 def start_of_committee(problem: Problem, state: CommitteeNoiseState, setting: NeuronSetting) -> Start:
     """The committee machine in this state, on isotropic input, as a start."""
-    teacher, start, gram = setting.teacher, problem.full_start, state.gram
+    gram = state.gram
     norms = jnp.sqrt(jnp.diag(gram))
-    units = gram / jnp.outer(norms, norms)
-    C = None if teacher.frame is None else teacher.gram
-    reached = Start(teacher.overlaps(state.along) / norms[:, None], units, norms, start.dim, teacher_gram=C)
-    return reached.with_second_layer(state.b / start.output_scale, start.output_scale)
+    overlaps, units = setting.teacher.overlaps(state.along) / norms[:, None], gram / jnp.outer(norms, norms)
+    return start_of_gram(problem, overlaps, units, norms, state.b)
 
 
 def _size(teacher: Teacher, state: CommitteeNoiseState) -> Float[Array, ""]:

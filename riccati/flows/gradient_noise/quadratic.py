@@ -40,7 +40,7 @@ from ...problem import (
 )
 from ...support import is_traced
 from ..reduced_coordinates import PLAIN, Training
-from .system import FiniteStepSystem, exploded, pace
+from .system import FiniteStepSystem, exploded, pace, start_of_gram
 
 _BEYOND = {Feature.MIXED, Feature.ANISOTROPIC, Feature.TWO_LAYER}  # of h_2, where neurons are followed instead
 
@@ -148,11 +148,10 @@ def _begun(
 
 def start_of_weights(problem: Problem, state: WeightsState, setting: WeightsSetting) -> Start:
     """The student with the weights W = VT of this state as a start."""
-    teacher, size = problem.teacher, jnp.linalg.norm(state.T, axis=0)
+    size = jnp.linalg.norm(state.T, axis=0)
     Y = state.Y if setting.directions is None else setting.directions @ state.Y
     units = state.T / size
-    C = None if teacher.frame is None else teacher.gram
-    return Start((Y @ units).T, units.T @ units, setting.unit * size, problem.full_start.dim, teacher_gram=C)
+    return start_of_gram(problem, (Y @ units).T, units.T @ units, setting.unit * size)
 
 
 def misfit(a: Float[Array, " M"], K: Float[Array, "N N"], Omega: Float[Array, "N N"]) -> Float[Array, ""]:

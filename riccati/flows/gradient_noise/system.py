@@ -32,7 +32,7 @@ from ...numerics import (
     log_odds,
     padded,
 )
-from ...problem import Observables
+from ...problem import Observables, Problem, Start
 from ...support import is_traced
 from ..flow import Solution
 
@@ -95,6 +95,19 @@ def state_at(system: FiniteStepSystem, time: float, rtol: float) -> tuple[Any, b
     out = states_at(system, jnp.asarray([time]), rtol)
     state = jax.tree.map(lambda leaf: leaf[0], out.states)
     return state, int(out.reached) == 1 and bool(jnp.isfinite(system.observe(state, system.args).risk))
+
+
+def start_of_gram(
+    problem: Problem, overlaps: Float[Array, "N M"], gram: Float[Array, "N N"], norms: Float[Array, " N"],
+    second_layer: Float[Array, " N"] | None = None,
+) -> Start:  # fmt: skip
+    """The student with these overlaps, Gram matrix of directions, norms and second layer, on isotropic input."""
+    teacher, start = problem.teacher, problem.full_start
+    C = None if teacher.frame is None else teacher.gram
+    reached = Start(overlaps, gram, norms, start.dim, teacher_gram=C)
+    if second_layer is None:
+        return reached
+    return reached.with_second_layer(second_layer / start.output_scale, start.output_scale)
 
 
 def _like_a_solution(observe: Callable, args: Any, out: Integrated) -> Solution:

@@ -74,7 +74,8 @@ def student_of(
     start, speeds, rate, decay = problem.full_start, problem.speeds, training.second_layer_rate, training.weight_decay
     numbers = (rate * start.output_scale**2, decay, not training.correlation, rate * decay)
     setting = StudentSetting(problem.teacher, speeds, *(jax.device_put(np.asarray(each, float)) for each in numbers))
-    if start.second_layer is not None and not problem.teacher.link.is_homogeneous:
+    if problem.is_committee:
+        assert start.second_layer is not None
         velocity = spherical_committee_velocity if training.on_sphere else committee_velocity
         return Student(velocity, CommitteeState(start.weights, start.second_layer), setting, overlap)
     if training.on_sphere:

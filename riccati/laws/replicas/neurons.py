@@ -268,7 +268,7 @@ def neuron_dynamics(problem: Problem, sgd: SGD, level: float) -> NeuronDynamics:
     }
     held = {name: np.asarray(number, float) for name, number in held.items()}
     moments = NoiseMoments.of(teacher, axes + neurons)
-    counts = moments.is_exact and (start.second_layer is None or teacher.link.is_homogeneous)
+    counts = moments.is_exact and not problem.is_committee
     return NeuronDynamics(
         begun=NeuronReplica(start.weights, jax.device_put(np.asarray(b))), setting=setting, norms=start.norms,
         on_sphere=on_sphere,

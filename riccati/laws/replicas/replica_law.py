@@ -177,5 +177,4 @@ def _default_horizon(problem: Problem, flow: Flow) -> float:
     """Some more than the canonical time of gradient flow's last emergence."""
     expected = flow.horizon(problem)
     require(expected is not None, "horizon", "be given, as gradient flow learns nothing", "left out")
-    noise = problem.teacher.noise
-    return _MORE * (1 + min(0.0 if noise is None else float(noise), 1.0)) * float(expected[1])  # type: ignore[index]
+    return _MORE * (1 + min(float(problem.teacher.relative_noise), 1.0)) * float(expected[1])  # type: ignore[index]

@@ -165,7 +165,7 @@ def subspace_dynamics(problem: Problem, sgd: SGD, level: float, student_scale: f
         "most_risk": most_risk_of(0.0 if sgd.on_stiefel else _risk_of(rho, weights), interacts),
         "dim": start.dim,
         "scale": c,
-        "label_noise": 0.0 if teacher.noise is None else teacher.noise,
+        "label_noise": teacher.relative_noise,
         "decay": sgd.weight_decay / rate,
         "interaction": interacts,
     }
